@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * libhsl: the C interface to an HSL fabric.
+ *
+ * Backends by URL (HEP-API-001): "/dev/hsl0" is the driver; "sim:mesh4" runs the same engine and model inside
+ * the process (no VM, no root, no hardware). In one process, opening the same sim: URL twice gives two contexts
+ * of one fabric, just as opening /dev/hsl0 twice does.
+ *
+ * Every function returns 0 or a count on success and a negative errno on failure; nothing is changed then.
+ * Create calls take a zeroable struct whose first field is its size; NULL means defaults where allowed.
+ * Threads: different objects may be used from different threads at once. A fabric may be used from any thread
+ * at any time except hsl_fabric_close. One queue belongs to one thread at a time (no lock inside), except
+ * hsl_queue_fd. A segment may be mapped, queried and used in commands from any thread; free it once.
+ * HSL_LOG=error|warn|info|debug sends messages to stderr (default error).
+ */
+#ifndef HSL_HSL_H
+#define HSL_HSL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HSL_VERSION_MAJOR	1
+#define HSL_VERSION_MINOR	0
+#define HSL_VERSION_PATCH	0
+
+struct hsl_fabric;
+struct hsl_segment;
+struct hsl_queue;
+
+/* "1.0.0" */
+const char *hsl_version(void);
+
+/* Text for a completion status HSL_ST_*, and the errno it maps to (negative; 0 for HSL_ST_OK). */
+const char *hsl_status_name(unsigned int status);	/* "ok", "no-segment", ... */
+int hsl_status_errno(unsigned int status);
+
+/* ---- fabric ---- */
+
+struct hsl_fabric_info {
+	size_t size;			/* in: sizeof */
+	uint64_t fabric_id[2];
+	uint32_t nchips;
+	uint32_t host_node;
+	uint32_t ga_offset_bits;
+	uint32_t page_size_bytes;
+	uint32_t ctx_index;
+	uint32_t driver_abi;		/* 0 on sim: */
+	char backend[16];		/* "kernel" or "sim" */
+};
+
+/*
+ * url NULL: $HSL_FABRIC, else the first /dev/hsl<N>. Errors: -ENODEV no such device, -EACCES no permission,
+ * -EPROTO driver of another ABI major, -EINVAL malformed sim: URL, -ENOMEM.
+ * sim: URL: sim:TOPO<N>[,mem=SIZE][,queues=N] with TOPO pair, ring, mesh, switch; sizes take K, M, G.
+ */
+int hsl_fabric_open(const char *url, struct hsl_fabric **out);
+/* Frees segments and queues still open; no other thread may use them. */
+void hsl_fabric_close(struct hsl_fabric *f);
+int hsl_fabric_info(struct hsl_fabric *f, struct hsl_fabric_info *info);
+
+/* ---- chips, links, topology ---- */
+
+struct hsl_chip_props {
+	size_t size;			/* in: sizeof */
+	uint32_t node;
+	uint32_t state;			/* 0 ready, 1 resetting, 2 failed */
+	uint64_t mem_bytes;
+	uint64_t mem_free_bytes;
+	uint64_t cap;			/* HSL_CAP_* */
+	uint64_t max_len_bytes;
+	uint32_t hep_version;
+	uint32_t max_depth;
+	uint32_t nqueues;
+	uint32_t nqueues_free;
+	uint32_t nlinks;
+	int32_t numa_node;
+	char bus_addr[32];
+	char driver[32];
+};
+
+struct hsl_link_props {
+	size_t size;			/* in: sizeof */
+	uint32_t peer;			/* node id, 0 = not connected */
+	uint32_t peer_type;		/* HSL_NODE_TYPE_* */
+	uint32_t state;			/* HSL_LTSSM_* */
+	uint32_t width;			/* lanes */
+	uint32_t rate_mtps;
+	uint32_t latency_ps;		/* one way */
+};
+
+struct hsl_path_props {
+	size_t size;			/* in: sizeof */
+	uint32_t hops;			/* links crossed; 0 = same node */
+	uint32_t latency_ps;		/* one way, empty links, sum of link latencies */
+	uint64_t raw_bytes_per_s;	/* per direction, narrowest link on the path: width * rate / 8 */
+};
+
+/* index 0..nchips-1 in order of node ids. -ENOENT past the end. */
+int hsl_chip_by_index(struct hsl_fabric *f, unsigned int index, struct hsl_chip_props *p);
+int hsl_chip_by_node(struct hsl_fabric *f, uint32_t node, struct hsl_chip_props *p);
+int hsl_link_query(struct hsl_fabric *f, uint32_t node, unsigned int index, struct hsl_link_props *p);
+/* Shortest path over links in L0 or L1 between two chips. -EHOSTUNREACH if there is none, -ENOENT unknown node. */
+int hsl_topology_path(struct hsl_fabric *f, uint32_t src_node, uint32_t dst_node, struct hsl_path_props *p);
+
+/* ---- segments ---- */
+
+#define HSL_RIGHT_READ	1u
+#define HSL_RIGHT_WRITE	2u
+#define HSL_RIGHT_RW	3u
+
+struct hsl_segment_opts {
+	size_t size;			/* in: sizeof */
+	uint64_t align_bytes;		/* 0 = page */
+	uint32_t rights;		/* 0 = read and write */
+	uint32_t rsvd;
+};
+
+/*
+ * Allocate len bytes (rounded up to a page), zeroed, on a chip. -ENOENT unknown node, -ENOSPC chip full,
+ * -EINVAL bad length, alignment or rights.
+ */
+int hsl_segment_alloc(struct hsl_fabric *f, uint32_t node, uint64_t len_bytes,
+		      const struct hsl_segment_opts *opts, struct hsl_segment **out);
+/*
+ * Register host memory [addr, addr + len). It stays pinned until the segment is freed. -EFAULT not mapped or
+ * not writable, -ENOMEM over RLIMIT_MEMLOCK.
+ */
+int hsl_segment_register(struct hsl_fabric *f, void *addr, uint64_t len_bytes,
+			 const struct hsl_segment_opts *opts, struct hsl_segment **out);
+/* Returns when no command uses the segment any more; mappings made by hsl_segment_map are removed. NULL is 0. */
+int hsl_segment_free(struct hsl_segment *s);
+uint64_t hsl_segment_ga(const struct hsl_segment *s);
+uint64_t hsl_segment_len(const struct hsl_segment *s);
+uint32_t hsl_segment_handle(const struct hsl_segment *s);
+/*
+ * Pointer to the segment's first byte for CPU loads and stores; the same pointer for every call. Registered
+ * host memory gives the address it was registered at. -EACCES, -ENODEV.
+ */
+int hsl_segment_map(struct hsl_segment *s, void **ptr);
+
+/* ---- queues and operations ---- */
+
+struct hsl_queue_opts {
+	size_t size;			/* in: sizeof */
+	uint32_t depth;			/* power of two; 0 = 256 or the chip's maximum if less */
+	uint32_t flags;			/* 0 or HSL_QUEUE_F_SYSCALL */
+};
+#define HSL_QUEUE_F_SYSCALL	1u	/* ring the doorbell by ioctl, as where it cannot be mapped */
+
+struct hsl_op {
+	uint8_t opcode;			/* HSL_OP_* */
+	uint8_t order;			/* HSL_ORDER_*; 0 = strong */
+	uint16_t rsvd0;
+	uint32_t rsvd1;
+	uint64_t cookie;		/* comes back in the completion */
+	uint64_t dst;			/* GA */
+	uint64_t src;			/* GA */
+	uint64_t len;			/* bytes */
+	uint64_t arg0;			/* FILL: pattern */
+	uint64_t arg1;
+};
+
+struct hsl_completion {
+	uint64_t cookie;
+	uint64_t result;		/* COPY, FILL: bytes moved */
+	uint64_t fault_ga;
+	uint32_t status;		/* HSL_ST_* */
+	int32_t error;			/* hsl_status_errno(status) */
+};
+
+int hsl_queue_create(struct hsl_fabric *f, uint32_t node, const struct hsl_queue_opts *opts, struct hsl_queue **out);
+/* Outstanding operations are aborted; what they had written stays. */
+void hsl_queue_destroy(struct hsl_queue *q);
+uint32_t hsl_queue_depth(const struct hsl_queue *q);
+uint32_t hsl_queue_node(const struct hsl_queue *q);
+/*
+ * Submit up to n operations with one doorbell. Returns how many were taken (fewer when the ring fills), -EAGAIN
+ * if none fitted, -ESHUTDOWN when the queue has ended, -EINVAL on a non-zero reserved field. Operands are
+ * checked by the chip: errors come in the completion.
+ */
+int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int n);
+/* Take up to max completions without waiting. After the queue's end, what was outstanding comes as HSL_ST_GONE. */
+int hsl_queue_poll(struct hsl_queue *q, struct hsl_completion *c, unsigned int max);
+/*
+ * As poll, but waits for at least one: spins a little, then sleeps. deadline_ns: CLOCK_MONOTONIC, UINT64_MAX =
+ * forever. -ETIMEDOUT (nothing is lost, wait again), -EINTR, -ENOENT nothing is outstanding.
+ */
+int hsl_queue_wait(struct hsl_queue *q, struct hsl_completion *c, unsigned int max, uint64_t deadline_ns);
+unsigned int hsl_queue_outstanding(const struct hsl_queue *q);
+/* A descriptor for poll(2)/epoll: readable while completions are there to take. Owned by the queue. */
+int hsl_queue_fd(const struct hsl_queue *q);
+/* Signal an eventfd once when a completion beyond those consumed exists; arm before each wait. -1 detaches. */
+int hsl_queue_eventfd(struct hsl_queue *q, int fd);
+int hsl_queue_arm(struct hsl_queue *q);
+/* HSL_QUEUE_READY or HSL_QUEUE_ERROR; *error (may be NULL) gets the HSL_ST_* that ended it. */
+int hsl_queue_state(struct hsl_queue *q, uint32_t *error);
+
+/* Submit one operation and wait for it. Only on a queue with nothing outstanding (-EBUSY else). */
+int hsl_copy(struct hsl_queue *q, uint64_t dst_ga, uint64_t src_ga, uint64_t len_bytes);
+int hsl_fill(struct hsl_queue *q, uint64_t dst_ga, uint64_t len_bytes, uint64_t pattern);
+int hsl_nop(struct hsl_queue *q);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* HSL_HSL_H */

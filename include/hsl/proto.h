@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * HEP 1.0 memory formats: descriptors, completions, CONTEXT/SEGMENT/PAGE tables, packets and flits.
+ *
+ * docs/hep.md sections 5 to 8 give the rules; this file is their only declaration in code. Everything is
+ * little-endian and naturally aligned; a reserved field is zero when written and refused when not
+ * (HEP-TXN-003). Sizes and offsets are asserted at the end.
+ */
+#ifndef HSL_PROTO_H
+#define HSL_PROTO_H
+
+#include "regs.h"
+
+#ifdef __KERNEL__
+typedef __le16 hsl_le16;
+typedef __le32 hsl_le32;
+typedef __le64 hsl_le64;
+#else
+typedef uint16_t hsl_le16;	/* hosts of the model and the library are little-endian, asserted in libhsl and engine */
+typedef uint32_t hsl_le32;
+typedef uint64_t hsl_le64;
+#endif
+
+/* ------------------------------------------------------------------ commands */
+
+/* Opcodes of user queues. Reserved ones complete with HSL_ST_OPCODE (HEP-TXN-002). */
+#define HSL_OP_NOP		0x00
+#define HSL_OP_COPY		0x01	/* dst[0..len) = src[0..len), as memmove */
+#define HSL_OP_FILL		0x02	/* dst[0..len) = arg0 as a repeated 8-byte pattern that starts at dst */
+#define HSL_OP_REDUCE		0x03	/* reserved for HEP 1.x, so are the next ones */
+#define HSL_OP_ATOMIC		0x04
+#define HSL_OP_LOAD		0x05
+#define HSL_OP_STORE		0x06
+#define HSL_OP_SIGNAL		0x07
+#define HSL_OP_WAIT		0x08
+#define HSL_OP_FENCE		0x09
+/* Opcodes of the admin queue, which also takes NOP, and FILL and COPY on the chip's own memory (context 0). */
+#define HSL_OP_CTX_INVALIDATE	0x80	/* arg0 = context index */
+#define HSL_OP_SEG_INVALIDATE	0x81	/* arg0 = context index, arg1 = segment handle */
+#define HSL_OP_QUEUE_CREATE	0x82	/* arg0 = struct bits below, dst = SQ IOVA, src = CQ IOVA */
+#define HSL_OP_QUEUE_DESTROY	0x83	/* arg0 = queue id */
+/* QUEUE_CREATE arg0: queue id [15:0], log2 depth [23:16], MSI-X vector [39:24]; arg1: context index [31:0] */
+#define HSL_QC_ARG0(qid, depth_log2, vector) \
+	((uint64_t)(qid) | (uint64_t)(depth_log2) << 16 | (uint64_t)(vector) << 24)
+#define HSL_QC_QID(a)		((uint32_t)((a) & 0xffff))
+#define HSL_QC_DEPTH_LOG2(a)	((uint32_t)(((a) >> 16) & 0xff))
+#define HSL_QC_VECTOR(a)	((uint32_t)(((a) >> 24) & 0xffff))
+
+/* descriptor flags: none in HEP 1.0, all bits reserved */
+#define HSL_DF_ALL		0x00
+/* ordering against earlier descriptors of the queue; zero is the strictest */
+#define HSL_ORDER_STRONG	0	/* starts after all earlier ones have completed; completes in order */
+#define HSL_ORDER_ACQ_REL	1	/* a HEP 1.0 chip may treat both as STRONG */
+#define HSL_ORDER_RELAXED	2
+
+/* 64-byte command descriptor, read once by the chip (HEP-QUE-002). */
+struct hsl_desc {
+	uint8_t  opcode;	/* HSL_OP_* */
+	uint8_t  flags;		/* HSL_DF_* */
+	uint8_t  order;		/* HSL_ORDER_* */
+	uint8_t  subop;		/* reserved: operation of REDUCE, ATOMIC, WAIT */
+	hsl_le32 rsvd0;
+	hsl_le64 cookie;	/* returned in the completion */
+	hsl_le64 dst;		/* GA */
+	hsl_le64 src;		/* GA */
+	hsl_le64 len;		/* bytes */
+	hsl_le64 arg0;
+	hsl_le64 arg1;
+	hsl_le64 rsvd1;
+};
+
+/*
+ * 32-byte completion. The last 8 bytes are written by one 64-bit store after everything else, the data of the
+ * command included (HEP-QUE-003). status: code [15:0], phase [31]. The phase of completion n (counted from 0)
+ * is ((n / depth) & 1) ^ 1, so that a zeroed ring holds no completion.
+ */
+struct hsl_cqe {
+	hsl_le64 cookie;
+	hsl_le64 result;	/* bytes moved (COPY, FILL); old value (ATOMIC) */
+	hsl_le64 fault_ga;	/* first GA at fault, 0 if none */
+	hsl_le16 sq_head;	/* low 16 bits of the count of descriptors taken */
+	hsl_le16 qid;
+	hsl_le32 status;
+};
+#define HSL_CQE_PHASE		(1u << 31)
+#define HSL_CQE_CODE(status)	((status) & 0xffffu)
+
+/* Completion status (docs/hep.md section 6; HEP-TXN-010). Operands are checked dst first, then src. */
+#define HSL_ST_OK		0
+#define HSL_ST_OPCODE		1	/* unknown or not allowed on this queue */
+#define HSL_ST_FIELD		2	/* reserved field, flag or order not as specified */
+#define HSL_ST_LENGTH		3	/* length over MAX_LEN */
+#define HSL_ST_ALIGN		4	/* operand not aligned as the command needs */
+#define HSL_ST_SEGMENT		5	/* GA in no segment of this context; node 0 and unknown nodes too */
+#define HSL_ST_RANGE		6	/* starts inside a segment, runs past its end or wraps */
+#define HSL_ST_RIGHTS		7	/* segment lacks the right */
+#define HSL_ST_DENIED		8	/* the home node refused context, key or epoch */
+#define HSL_ST_UNREACHABLE	9	/* no route, link down or home node absent or in reset */
+#define HSL_ST_DMA		10	/* IOVA of a table or page did not translate to memory */
+#define HSL_ST_ABORTED		11	/* not started: queue destroyed or in ERROR */
+#define HSL_ST_REVOKED		12	/* segment entry changed while the command ran */
+#define HSL_ST_TIMEOUT		13
+#define HSL_ST_POISON		14
+#define HSL_ST_CONTEXT		15	/* context entry invalid or index out of range */
+#define HSL_ST_QUEUE		16	/* admin: queue id, depth or vector out of range, exists already, or does not exist */
+#define HSL_ST_OVERFLOW		17	/* doorbell ran ahead by more than the depth */
+#define HSL_ST_INTERNAL		18
+#define HSL_ST_GONE		19	/* never written by a chip: software reports ops lost with their queue this way */
+#define HSL_ST_COUNT		20
+
+/* ------------------------------------------------------------------ tables in host memory */
+
+/*
+ * The driver writes tables, the chip reads them and may cache any entry, valid or not. After every change,
+ * from invalid to valid too, the driver issues CTX_INVALIDATE or SEG_INVALIDATE; its completion means that no
+ * operation which used the old entry is still running and none will start (HEP-MAP-010).
+ */
+#define HSL_TABLE_PAGE		4096u
+#define HSL_CTX_VALID		(1u << 0)
+struct hsl_ctx_entry {		/* 64 bytes; entry 0 is the driver's own and never valid in the table */
+	hsl_le32 flags;		/* HSL_CTX_* */
+	hsl_le32 rsvd0;
+	hsl_le64 key;		/* random, non-zero, the same for this context on every chip of the fabric */
+	hsl_le64 seg_dir;	/* IOVA of the segment directory: one 4 KiB page of 512 leaf IOVAs (0 = absent) */
+	hsl_le64 rsvd1[5];
+};
+
+#define HSL_SEG_VALID		(1u << 0)
+#define HSL_SEG_READ		(1u << 1)
+#define HSL_SEG_WRITE		(1u << 2)
+#define HSL_SEG_PAGED		(1u << 3)	/* host memory: pages holds a PAGE table; else chip memory at GA_OFFSET */
+#define HSL_SEG_MODELLED	(1u << 4)	/* needs HSL_CAP_MODELLED */
+#define HSL_SEG_ALL		0x1fu
+#define HSL_SEGS_PER_LEAF	(HSL_TABLE_PAGE / 64)
+#define HSL_SEG_DIR_LEAVES	(HSL_TABLE_PAGE / 8)
+#define HSL_SEGS_MAX		(HSL_SEGS_PER_LEAF * HSL_SEG_DIR_LEAVES)	/* handles 0..32767; 0 is never used */
+struct hsl_seg_entry {		/* 64 bytes, 64 of them in a leaf page; handle = leaf index * 64 + slot */
+	hsl_le32 flags;		/* HSL_SEG_* */
+	hsl_le32 epoch;		/* never repeats for one (context, handle) until the context's key changes */
+	hsl_le64 ga;		/* first byte */
+	hsl_le64 len;		/* bytes, > 0, does not wrap the node */
+	hsl_le64 pages;		/* PAGED: IOVA of the root of the PAGE table */
+	uint8_t  page_shift;	/* PAGED: 12..30; every leaf entry maps 1 << page_shift bytes */
+	uint8_t  page_levels;	/* PAGED: 1..4; a table is 4 KiB of 512 IOVAs, the last level holds the pages */
+	hsl_le16 rsvd0;
+	hsl_le32 page_offset;	/* PAGED: offset of the segment's first byte in its first page, < 1 << page_shift */
+	hsl_le64 rsvd1[3];
+};
+#define HSL_PTES_PER_TABLE	(HSL_TABLE_PAGE / 8)
+#define HSL_PTE_VALID		1ull		/* bit 0 of a table entry; the IOVA is bits [63:12], as in a CPU page table */
+#define HSL_PTE_IOVA(e)		((e) & ~0xfffull)
+
+/* ------------------------------------------------------------------ packets and flits */
+
+/* Virtual channels (HEP-LNK-002). */
+#define HSL_VC_REQ		0
+#define HSL_VC_RSP		1
+#define HSL_VC_SNP		2
+#define HSL_VC_DAT		3
+#define HSL_VC_MGMT		4
+#define HSL_VC_COUNT		5
+
+/* Packet opcodes. AUTH asks the home node whether (context, key, epoch) may use a range (HEP-SEC-003). */
+#define HSL_PKT_AUTH		0x01	/* REQ: rights wanted in flags */
+#define HSL_PKT_READ		0x02	/* REQ, answered on DAT; reserved for modelled segments, so are the next two */
+#define HSL_PKT_WRITE		0x03	/* DAT, answered on RSP */
+#define HSL_PKT_ATOMIC		0x04
+#define HSL_PKT_RSP		0x80	/* RSP */
+#define HSL_PKT_RSP_DATA	0x81	/* DAT */
+
+#define HSL_PKT_F_READ		0x01	/* AUTH: wants to read */
+#define HSL_PKT_F_WRITE		0x02	/* AUTH: wants to write */
+#define HSL_PKT_F_POISON	0x80
+
+struct hsl_pkt_req {		/* two 16-byte slots */
+	uint8_t  opcode;	/* HSL_PKT_* */
+	uint8_t  flags;
+	hsl_le16 tag;		/* unique among the requester's outstanding ones */
+	hsl_le16 src;		/* requester node */
+	hsl_le16 dst;		/* home node */
+	hsl_le64 addr;		/* offset in the home node [47:0], hop count so far [55:48], reserved [63:56] */
+	hsl_le64 key;		/* context key */
+	hsl_le32 ctx_seg;	/* HSL_PKT_CTX: context index [31:16], segment handle [15:0] */
+	hsl_le32 epoch;		/* segment epoch the requester believes in */
+};
+#define HSL_PKT_CTX(ctx, handle)	((uint32_t)(ctx) << 16 | (uint32_t)(handle))
+
+struct hsl_pkt_rsp {		/* one 16-byte slot */
+	uint8_t  opcode;	/* HSL_PKT_RSP* */
+	uint8_t  status;	/* HSL_ST_* */
+	hsl_le16 tag;
+	hsl_le16 src;		/* home node */
+	hsl_le16 dst;		/* requester node */
+	hsl_le64 value;		/* AUTH: bytes of the segment that remain from addr on */
+};
+
+/*
+ * 256-byte flit: 2 B header, 15 slots of 16 B of which slot 0 is the control slot, 8 B CRC-64, 6 B FEC (reserved,
+ * zero, in HEP 1.0). 14 slots carry packets: 224 bytes, so goodput is at most 0.875 of raw (docs/hep.md section 8).
+ */
+#define HSL_FLIT_BYTES		256
+#define HSL_FLIT_SLOTS		14
+#define HSL_SLOT_BYTES		16
+#define HSL_FLIT_SEQ_BITS	12
+struct hsl_flit {
+	hsl_le16 hdr;		/* sequence [11:0], HSL_FLIT_* type [13:12], reserved [15:14] */
+	hsl_le16 ack;		/* acknowledged sequence [11:0], NAK [12], ack valid [13] */
+	uint8_t  credits[HSL_VC_COUNT];	/* slots returned per VC */
+	uint8_t  slot_map[7];	/* 4 bits per slot, low nibble first: VC [2:0], first slot of a packet [3]; 0xf = empty */
+	uint8_t  rsvd[2];
+	uint8_t  slot[HSL_FLIT_SLOTS][HSL_SLOT_BYTES];
+	uint8_t  crc[8];	/* CRC-64 over bytes 0..241, little-endian */
+	uint8_t  fec[6];
+};
+#define HSL_FLIT_IDLE		0
+#define HSL_FLIT_DATA		1
+#define HSL_FLIT_CONTROL	2
+
+/* ------------------------------------------------------------------ the layout is the contract */
+
+#if defined(__cplusplus) || defined(__KERNEL__) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L)
+#define HSL_ASSERT_SIZE(t, n)	static_assert(sizeof(struct t) == (n), #t " size")
+#define HSL_ASSERT_OFF(t, m, n)	static_assert(offsetof(struct t, m) == (n), #t "." #m " offset")
+HSL_ASSERT_SIZE(hsl_desc, 64);
+HSL_ASSERT_OFF(hsl_desc, cookie, 8);
+HSL_ASSERT_OFF(hsl_desc, dst, 16);
+HSL_ASSERT_OFF(hsl_desc, src, 24);
+HSL_ASSERT_OFF(hsl_desc, len, 32);
+HSL_ASSERT_OFF(hsl_desc, arg0, 40);
+HSL_ASSERT_OFF(hsl_desc, arg1, 48);
+HSL_ASSERT_SIZE(hsl_cqe, 32);
+HSL_ASSERT_OFF(hsl_cqe, fault_ga, 16);
+HSL_ASSERT_OFF(hsl_cqe, sq_head, 24);
+HSL_ASSERT_OFF(hsl_cqe, status, 28);
+HSL_ASSERT_SIZE(hsl_ctx_entry, 64);
+HSL_ASSERT_OFF(hsl_ctx_entry, seg_dir, 16);
+HSL_ASSERT_SIZE(hsl_seg_entry, 64);
+HSL_ASSERT_OFF(hsl_seg_entry, pages, 24);
+HSL_ASSERT_OFF(hsl_seg_entry, page_offset, 36);
+HSL_ASSERT_SIZE(hsl_pkt_req, 32);
+HSL_ASSERT_OFF(hsl_pkt_req, key, 16);
+HSL_ASSERT_SIZE(hsl_pkt_rsp, 16);
+HSL_ASSERT_SIZE(hsl_flit, HSL_FLIT_BYTES);
+HSL_ASSERT_OFF(hsl_flit, slot, 18);
+HSL_ASSERT_OFF(hsl_flit, crc, 242);
+#endif
+
+#endif /* HSL_PROTO_H */

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * /dev/hsl<N>: one HSL fabric. An open file is a context; it owns segments and queues.
+ *
+ * Errno contract, for every ioctl here:
+ *   ENOTTY      unknown ioctl, or one for the other kind of file (context file, queue file)
+ *   EINVAL      size below the first version of the struct, an unknown flag, a reserved field that is not zero,
+ *               or a value that no device could accept
+ *   E2BIG       size above the driver's struct with a tail that is not zero, or above one page
+ *   EFAULT      the struct or a buffer it names cannot be read or written
+ *   ENODEV      the chip or the whole fabric is gone (unplug, unbind); the file is good only for close()
+ *   ESHUTDOWN   the queue is in ERROR (chip reset, queue error): close it and create another
+ *   ENOENT      no such chip, link, segment or queue in this context; a stranger's handle is never told apart
+ *   EPROTO      driver and caller differ in ABI major version
+ *   ENOMEM      out of kernel memory, or RLIMIT_MEMLOCK would be exceeded (SEGMENT_REGISTER)
+ *   ENOSPC      out of chip memory, handles or global addresses
+ *   EBUSY       out of queues or vectors on that chip now
+ *   EINTR       a signal came first; nothing was changed
+ * On error nothing has changed, unless the ioctl's text says otherwise.
+ *
+ * Every struct starts with its size in bytes, set by the caller. A newer driver treats missing fields as zero
+ * and writes back no more than size. Numbers never change when a struct grows: they carry no size.
+ *
+ * mmap() of the context file: the file offset is a global address (GA); the range must lie in one segment of
+ * chip memory of this context. MAP_SHARED only (EINVAL else), PROT_EXEC is refused (EACCES), PROT_* beyond the
+ * segment's rights is EACCES, a GA or length outside the segment is ENXIO. Free, unplug and unbind remove the
+ * mapping: SIGBUS after. munmap, partial munmap and fork (the child keeps the mapping, not the context) work;
+ * mremap growth is EFAULT.
+ * A queue file: see hsl_queue_create. close() of a queue aborts what is outstanding.
+ */
+#ifndef _UAPI_LINUX_HSL_H
+#define _UAPI_LINUX_HSL_H
+
+#include <linux/types.h>
+#include <linux/ioctl.h>
+
+#define HSL_ABI_MAJOR	1
+#define HSL_ABI_MINOR	0
+#define HSL_ABI_VERSION	((HSL_ABI_MAJOR << 16) | HSL_ABI_MINOR)
+
+#define HSL_IOC_TYPE	0xe8
+#define HSL_IO(nr)	_IO(HSL_IOC_TYPE, nr)
+
+/* ---- fabric, chips, links ---- */
+
+/**
+ * struct hsl_info - HSL_IOC_INFO: version handshake and fabric
+ * @size: In: sizeof(struct hsl_info)
+ * @flags: In: must be 0
+ * @abi_version: In: HSL_ABI_VERSION of the caller. Out: of the driver. Written even when the call fails with EPROTO
+ * @nchips: Out: chips present now
+ * @fabric_id: Out: 128-bit fabric id
+ * @host_node: Out: node id of this host
+ * @ga_offset_bits: Out: bits of a GA below the node id
+ * @page_size: Out: granule of segments and mappings, bytes
+ * @ctx_index: Out: index of this context in the chips' tables (for traces)
+ */
+struct hsl_info {
+	__u32 size;
+	__u32 flags;
+	__u32 abi_version;
+	__u32 nchips;
+	__u64 fabric_id[2];
+	__u32 host_node;
+	__u32 ga_offset_bits;
+	__u32 page_size;
+	__u32 ctx_index;
+};
+#define HSL_IOC_INFO	HSL_IO(0x00)
+
+/**
+ * struct hsl_chip_info - HSL_IOC_CHIP_INFO
+ * @size: In: sizeof(struct hsl_chip_info)
+ * @flags: In: HSL_CHIP_BY_INDEX or 0
+ * @node: In: node id; with HSL_CHIP_BY_INDEX an index 0..nchips-1 in order of node ids. Out: node id
+ * @state: Out: HSL_CHIP_READY, HSL_CHIP_RESETTING, HSL_CHIP_FAILED
+ * @mem_bytes: Out: chip memory
+ * @mem_free_bytes: Out: not allocated now
+ * @cap: Out: HSL_CAP_* of include/hsl/regs.h
+ * @max_len_bytes: Out: largest length of one command
+ * @hep_version: Out: major[31:16] minor[15:0]
+ * @max_depth: Out: largest queue depth
+ * @nqueues: Out: user queues
+ * @nqueues_free: Out: user queues not in use
+ * @nlinks: Out: links, for HSL_IOC_LINK_INFO
+ * @numa_node: Out: of the host bridge, or -1
+ * @bus_addr: Out: name on its bus, such as 0000:01:00.0, zero-terminated
+ * @driver: Out: name of the driver that registered the chip, zero-terminated
+ */
+struct hsl_chip_info {
+	__u32 size;
+	__u32 flags;
+	__u32 node;
+	__u32 state;
+	__u64 mem_bytes;
+	__u64 mem_free_bytes;
+	__u64 cap;
+	__u64 max_len_bytes;
+	__u32 hep_version;
+	__u32 max_depth;
+	__u32 nqueues;
+	__u32 nqueues_free;
+	__u32 nlinks;
+	__s32 numa_node;
+	__u8 bus_addr[32];
+	__u8 driver[32];
+};
+#define HSL_IOC_CHIP_INFO	HSL_IO(0x01)
+#define HSL_CHIP_BY_INDEX	(1u << 0)
+#define HSL_CHIP_READY		0
+#define HSL_CHIP_RESETTING	1
+#define HSL_CHIP_FAILED		2
+
+/**
+ * struct hsl_link_info - HSL_IOC_LINK_INFO
+ * @size: In: sizeof(struct hsl_link_info)
+ * @flags: In: must be 0
+ * @node: In: node id of a chip
+ * @index: In: link 0..nlinks-1
+ * @peer: Out: node id at the other end, 0 = not connected
+ * @peer_type: Out: HSL_NODE_TYPE_*
+ * @state: Out: HSL_LTSSM_*
+ * @width: Out: lanes in use
+ * @rate_mtps: Out: MT/s per lane
+ * @latency_ps: Out: one way, empty link (a model input on an emulated chip)
+ */
+struct hsl_link_info {
+	__u32 size;
+	__u32 flags;
+	__u32 node;
+	__u32 index;
+	__u32 peer;
+	__u32 peer_type;
+	__u32 state;
+	__u32 width;
+	__u32 rate_mtps;
+	__u32 latency_ps;
+};
+#define HSL_IOC_LINK_INFO	HSL_IO(0x02)
+
+/* ---- segments: ranges of the global address space, named by a handle in their context ---- */
+
+#define HSL_SEGMENT_READ	(1u << 0)
+#define HSL_SEGMENT_WRITE	(1u << 1)
+
+/**
+ * struct hsl_segment_alloc - HSL_IOC_SEGMENT_ALLOC: allocate chip memory, zeroed
+ * @size: In: sizeof(struct hsl_segment_alloc)
+ * @flags: In: must be 0
+ * @node: In: chip
+ * @rights: In: HSL_SEGMENT_READ | HSL_SEGMENT_WRITE, at least one
+ * @len_bytes: In: > 0; rounded up to page_size. Out: rounded
+ * @align_bytes: In: 0 or a power of two >= page_size and <= 1 GiB
+ * @ga: Out: first GA
+ * @handle: Out: 1..32767
+ * @rsvd: In: must be 0
+ */
+struct hsl_segment_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 node;
+	__u32 rights;
+	__u64 len_bytes;
+	__u64 align_bytes;
+	__u64 ga;
+	__u32 handle;
+	__u32 rsvd;
+};
+#define HSL_IOC_SEGMENT_ALLOC	HSL_IO(0x10)
+
+/**
+ * struct hsl_segment_register - HSL_IOC_SEGMENT_REGISTER: pin host memory and give it GAs in the host's node
+ * @size: In: sizeof(struct hsl_segment_register)
+ * @flags: In: must be 0
+ * @rights: In: HSL_SEGMENT_*; WRITE needs memory the caller may write (EFAULT else)
+ * @handle: Out: handle
+ * @addr: In: first byte, any alignment
+ * @len_bytes: In: > 0
+ * @ga: Out: GA of the first byte; bits below page_size equal those of addr
+ *
+ * Pages stay pinned and accounted to RLIMIT_MEMLOCK until SEGMENT_FREE or close, also after munmap.
+ */
+struct hsl_segment_register {
+	__u32 size;
+	__u32 flags;
+	__u32 rights;
+	__u32 handle;
+	__u64 addr;
+	__u64 len_bytes;
+	__u64 ga;
+};
+#define HSL_IOC_SEGMENT_REGISTER	HSL_IO(0x11)
+
+/**
+ * struct hsl_segment_free - HSL_IOC_SEGMENT_FREE
+ * @size: In: sizeof(struct hsl_segment_free)
+ * @flags: In: must be 0
+ * @handle: In: handle
+ * @rsvd: In: must be 0
+ *
+ * Returns after every command that used the segment has retired; running ones complete with HSL_ST_REVOKED.
+ * Mappings are removed. Waits killably; once begun it is finished even if the caller dies.
+ */
+struct hsl_segment_free {
+	__u32 size;
+	__u32 flags;
+	__u32 handle;
+	__u32 rsvd;
+};
+#define HSL_IOC_SEGMENT_FREE	HSL_IO(0x12)
+
+/**
+ * struct hsl_segment_info - HSL_IOC_SEGMENT_INFO
+ * @size: In: sizeof(struct hsl_segment_info)
+ * @flags: In: must be 0. Out: HSL_SEGMENT_F_HOST if host memory
+ * @handle: In: handle
+ * @rights: Out: HSL_SEGMENT_*
+ * @ga: Out: first GA
+ * @len_bytes: Out: length
+ */
+struct hsl_segment_info {
+	__u32 size;
+	__u32 flags;
+	__u32 handle;
+	__u32 rights;
+	__u64 ga;
+	__u64 len_bytes;
+};
+#define HSL_IOC_SEGMENT_INFO	HSL_IO(0x13)
+#define HSL_SEGMENT_F_HOST	(1u << 0)
+
+/* ---- queues ---- */
+
+/**
+ * struct hsl_queue_create - HSL_IOC_QUEUE_CREATE: a command queue of a chip, as a new file descriptor
+ * @size: In: sizeof(struct hsl_queue_create)
+ * @flags: In: must be 0
+ * @node: In: chip that executes the commands
+ * @depth: In: descriptors, a power of two, 2..max_depth
+ * @fd: Out: queue file, O_CLOEXEC
+ * @qid: Out: queue id on the chip (for traces)
+ * @ring_bytes: Out: length of the ring area, mmap()ed at offset HSL_QUEUE_MMAP_RINGS
+ * @ctrl_offset: Out: of struct hsl_queue_ctrl in the ring area
+ * @sq_offset: Out: of depth struct hsl_desc in the ring area
+ * @cq_offset: Out: of depth struct hsl_cqe in the ring area
+ * @doorbell_bytes: Out: length of the doorbell page, mmap()ed at HSL_QUEUE_MMAP_DOORBELL; 0 = use QUEUE_KICK
+ * @rsvd: In: must be 0
+ *
+ * poll() of the file: POLLIN while the completion at cq_head is there; POLLERR | POLLHUP once state is not
+ * READY. The driver arms the chip by itself, the caller only keeps ctrl->cq_head up to date. Both areas are
+ * MAP_SHARED only; after the queue's end the doorbell page is a page of scratch memory, never a SIGBUS.
+ */
+struct hsl_queue_create {
+	__u32 size;
+	__u32 flags;
+	__u32 node;
+	__u32 depth;
+	__s32 fd;
+	__u32 qid;
+	__u64 ring_bytes;
+	__u32 ctrl_offset;
+	__u32 sq_offset;
+	__u32 cq_offset;
+	__u32 doorbell_bytes;
+	__u64 rsvd;
+};
+#define HSL_IOC_QUEUE_CREATE	HSL_IO(0x20)
+#define HSL_QUEUE_MMAP_RINGS	0x00000000ull
+#define HSL_QUEUE_MMAP_DOORBELL	0x40000000ull
+
+/* Shared page at ctrl_offset. The driver trusts nothing it reads here. */
+struct hsl_queue_ctrl {
+	__u32 cq_head;		/* written by the user: completions consumed, modulo 2^32 */
+	__u32 rsvd0[15];
+	__u32 state;		/* written by the driver: HSL_QUEUE_* of include/hsl/regs.h */
+	__u32 error;		/* written by the driver: HSL_ST_* that ended the queue */
+	__u32 rsvd1[14];
+};
+
+/**
+ * struct hsl_queue_kick - HSL_IOC_QUEUE_KICK: ring the doorbell by system call
+ * @size: In: sizeof(struct hsl_queue_kick)
+ * @flags: In: HSL_KICK_ARM: also arm at cq_head
+ * @sq_tail: In: value for the doorbell
+ * @cq_head: In: completions consumed, with HSL_KICK_ARM; else must be 0
+ */
+struct hsl_queue_kick {
+	__u32 size;
+	__u32 flags;
+	__u32 sq_tail;
+	__u32 cq_head;
+};
+#define HSL_IOC_QUEUE_KICK	HSL_IO(0x40)
+#define HSL_KICK_ARM		(1u << 0)
+
+/**
+ * struct hsl_queue_eventfd - HSL_IOC_QUEUE_EVENTFD: signal an eventfd at every interrupt of the queue and at its end
+ * @size: In: sizeof(struct hsl_queue_eventfd)
+ * @flags: In: must be 0
+ * @fd: In: an eventfd, or -1 to detach
+ * @rsvd: In: must be 0
+ *
+ * An interrupt comes only after arming: by HSL_DB_CQ_ARM in the doorbell page or HSL_KICK_ARM.
+ */
+struct hsl_queue_eventfd {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 rsvd;
+};
+#define HSL_IOC_QUEUE_EVENTFD	HSL_IO(0x41)
+
+/**
+ * struct hsl_queue_info - HSL_IOC_QUEUE_INFO; works on a dead queue too
+ * @size: In: sizeof(struct hsl_queue_info)
+ * @flags: In: must be 0
+ * @node: Out: chip
+ * @depth: Out: descriptors
+ * @state: Out: HSL_QUEUE_*
+ * @error: Out: HSL_ST_* that ended the queue, or 0
+ * @qid: Out: queue id
+ * @rsvd: In: must be 0
+ */
+struct hsl_queue_info {
+	__u32 size;
+	__u32 flags;
+	__u32 node;
+	__u32 depth;
+	__u32 state;
+	__u32 error;
+	__u32 qid;
+	__u32 rsvd;
+};
+#define HSL_IOC_QUEUE_INFO	HSL_IO(0x42)
+
+#endif /* _UAPI_LINUX_HSL_H */

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The engine: register file, queues, tables, checks and data movement of emulated chips, and the fabric that
+ * joins them. It hosts the protocol model. No QEMU headers: the same code runs inside QEMU, inside libhsl (sim:)
+ * and in tests. Its host gives it memory and interrupts through struct hsl_chip_ops.
+ *
+ * Life of a command: doorbell → a worker takes the descriptor (read once) → operands are checked against the
+ * queue's context in this chip's tables (requester check) → the home node of each operand is asked through the
+ * model with context, key and epoch, once per entry, the answer is remembered until an invalidation (home check)
+ * → the data moves in chunks of at most 64 KiB, each of which re-checks that both answers still hold → completion,
+ * status last → MSI-X if armed.
+ *
+ * Threads. Workers are the fabric's, sized to spare cores; they poll for a while after work and then sleep. A
+ * queue is run by one worker at a time. All functions below may be called from any host thread, except as
+ * noted. hsl_chip_reset and hsl_chip_detach return only when no worker touches the chip's memory, rings or
+ * tables, on behalf of this chip or any other. They never wait for more than one chunk per worker.
+ */
+#ifndef HSL_ENGINE_H
+#define HSL_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hsl/proto.h"
+#include "model/model.h"
+
+struct hsl_fabric_engine;
+struct hsl_chip_engine;
+
+struct hsl_fabric_engine_config {
+    struct hsl_model_config model;
+    uint64_t fabric_id[2];
+    unsigned int workers;               /* 0 = cores - 1, at least 1, at most 8 */
+    unsigned int spin_iterations;       /* 0 = 20000: empty polls before a worker sleeps */
+    /* optional: called in each worker thread at its start and end (QEMU: rcu_register_thread) */
+    void (*thread_start)(void *opaque);
+    void (*thread_end)(void *opaque);
+    void *opaque;
+};
+
+/* *err: one English sentence, static storage, when NULL is returned. */
+struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_config *cfg, const char **err);
+/* Every chip must have been freed. Joins the workers. The caller holds no lock that a callback takes. */
+void hsl_fabric_engine_free(struct hsl_fabric_engine *f);
+
+/*
+ * What the host of a chip provides. Called from worker threads and from callers of mmio_write.
+ * dma_map: contiguous host memory at an IOVA. *len in: wanted, out: mapped (>= 1, may be less). NULL when the IOVA
+ * does not translate to RAM with that access. Every map is undone by dma_unmap with the same length; `touched` bytes
+ * were written (for dirty tracking).
+ */
+struct hsl_chip_ops {
+    void *(*dma_map)(void *opaque, uint64_t iova, uint64_t *len, bool write);
+    void (*dma_unmap)(void *opaque, void *host, uint64_t len, bool write, uint64_t touched);
+    /* chip memory [off, off+len) was written by the engine, perhaps on behalf of another chip (dirty tracking, translated code); may be NULL */
+    void (*mem_written)(void *opaque, uint64_t off, uint64_t len);
+    /* raise MSI-X vector */
+    void (*interrupt)(void *opaque, unsigned int vector);
+    /* BAR4 window i now maps [ga, ga+size) of node's memory (host pointer inside the peer's memory is resolved by the host through
+     * (node, offset)), or nothing (enable=false). Called only from mmio_write, reset and detach, in the caller's thread. May be NULL:
+     * no windows. Returns an HSL_ST_* status. */
+    unsigned int (*window)(void *opaque, unsigned int i, bool enable, uint32_t node, uint64_t offset, uint64_t size);
+    /* the guest did something the profile forbids: one line without newline */
+    void (*guest_error)(void *opaque, const char *msg);
+    /* optional trace point: a command finished */
+    void (*trace_complete)(void *opaque, unsigned int qid, unsigned int opcode, uint64_t cookie, unsigned int status);
+};
+
+struct hsl_chip_engine_config {
+    uint32_t node;                      /* 1..model.nodes, not in use */
+    void *mem;                          /* chip memory, owned by the host, stays valid until chip_free returns */
+    uint64_t mem_bytes;                 /* multiple of 64 KiB */
+    uint32_t nqueues;                   /* 2..256 with the admin queue */
+    uint32_t nvectors;                  /* 1..2048 */
+    uint32_t max_depth;                 /* power of two, 2..65536; 0 = 4096 */
+    uint32_t ncontexts;                 /* 0 = 1024 */
+    uint32_t nwindows;                  /* 0..HSL_WIN_MAX */
+    uint32_t win_stride_log2;
+    uint64_t max_len;                   /* 0 = 1 GiB */
+    uint64_t cap_clear;                 /* HSL_CAP_* bits to hide */
+    const struct hsl_chip_ops *ops;
+    void *opaque;
+};
+
+struct hsl_chip_engine *hsl_chip_engine_new(struct hsl_fabric_engine *f, const struct hsl_chip_engine_config *cfg,
+                                            const char **err);
+/* Detaches if attached, then frees. */
+void hsl_chip_engine_free(struct hsl_chip_engine *c);
+/*
+ * BAR0 access, size 1, 2, 4 or 8 bytes, off < bar0 size. MSI-X table space is the host's. Quick, except CTRL and
+ * window writes, which may wait for one chunk per worker.
+ */
+uint64_t hsl_chip_mmio_read(struct hsl_chip_engine *c, uint64_t off, unsigned int size);
+void hsl_chip_mmio_write(struct hsl_chip_engine *c, uint64_t off, uint64_t val, unsigned int size);
+/* Power of two that holds registers and all doorbell pages. */
+uint64_t hsl_chip_bar0_bytes(const struct hsl_chip_engine *c);
+/*
+ * FLR and CTRL.RESET: queues are dropped without completions, tables and windows forgotten, registers at their
+ * defaults, memory kept. Commands of other chips that touch this one complete with HSL_ST_UNREACHABLE meanwhile
+ * or HSL_ST_REVOKED.
+ */
+void hsl_chip_reset(struct hsl_chip_engine *c);
+/* Unplug: reset, and the node is absent for everyone from now on. Idempotent. */
+void hsl_chip_detach(struct hsl_chip_engine *c);
+/* Bus mastering off (PCI command register): no DMA and no interrupts until on again; commands wait. */
+void hsl_chip_set_dma(struct hsl_chip_engine *c, bool enabled);
+/* Link between two nodes up or down (tests, monitor). -EINVAL no such link. */
+int hsl_fabric_engine_set_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up);
+
+struct hsl_chip_stats { uint64_t commands, errors, bytes, auth_requests, interrupts; };
+void hsl_chip_stats(struct hsl_chip_engine *c, struct hsl_chip_stats *out);
+
+/* For the host's window callback and for tests: memory of a present node, NULL if absent. */
+void *hsl_fabric_engine_mem(struct hsl_fabric_engine *f, uint32_t node, uint64_t *bytes);
+
+#endif
