@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# The devices of our QEMU: q35, what the launcher uses, what the tests need. Fewer devices, shorter build.
+CONFIG_Q35=y
+CONFIG_PCIE_PORT=y
+CONFIG_XIO3130=y
+CONFIG_PXB=y
+CONFIG_VTD=y
+CONFIG_VIRTIO_PCI=y
+CONFIG_VIRTIO_BLK=y
+CONFIG_VIRTIO_SERIAL=y
+CONFIG_VIRTIO_9P=y
+CONFIG_VIRTIO_NET=y
+CONFIG_VIRTIO_RNG=y
+CONFIG_ISA_DEBUG=y
+CONFIG_EDU=y
+CONFIG_PCI_TESTDEV=y
+CONFIG_HSL=y
+# PXB does not link without it
+CONFIG_CXL=y
+CONFIG_CXL_MEM_DEVICE=y
