@@ -149,7 +149,7 @@ struct hsl_link_info {
  * @flags: In: must be 0
  * @node: In: chip
  * @rights: In: HSL_SEGMENT_READ | HSL_SEGMENT_WRITE, at least one
- * @len_bytes: In: > 0; rounded up to page_size. Out: rounded
+ * @len_bytes: In: > 0; rounded up to page_size; more than the chip has is ENOSPC, however large. Out: rounded
  * @align_bytes: In: 0 or a power of two >= page_size and <= 1 GiB
  * @ga: Out: first GA
  * @handle: Out: 1..32767
@@ -247,8 +247,9 @@ struct hsl_segment_info {
  * @rsvd: In: must be 0
  *
  * poll() of the file: POLLIN while the completion at cq_head is there; POLLERR | POLLHUP once state is not
- * READY. The driver arms the chip by itself, the caller only keeps ctrl->cq_head up to date. Both areas are
- * MAP_SHARED only; after the queue's end the doorbell page is a page of scratch memory, never a SIGBUS.
+ * READY. The driver arms the chip by itself, the caller only keeps ctrl->cq_head up to date. mmap(): MAP_SHARED only
+ * (EINVAL else), a range that is not inside one of the two areas is ENXIO. After the queue's end the doorbell page is
+ * a page of scratch memory, never a SIGBUS.
  */
 struct hsl_queue_create {
 	__u32 size;
