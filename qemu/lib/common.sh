@@ -15,6 +15,9 @@
 HSL_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 HSL_CACHE=${HSL_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/hsl}
 
+# Called from make: its flags and the user's compiler settings are not meant for QEMU's and the kernel's builds.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES CC CXX CPPFLAGS CFLAGS CXXFLAGS LDFLAGS
+
 EXIT_FAIL=1 EXIT_USAGE=2 EXIT_ENV=3 EXIT_SKIP=77
 export EXIT_FAIL EXIT_USAGE EXIT_ENV EXIT_SKIP
 

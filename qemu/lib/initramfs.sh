@@ -73,7 +73,7 @@ initramfs_base() { # initramfs_base KERNELDIR ABI OUTVAR
 
 # app_files ABI: lines "source<TAB>path in the guest<TAB>mode"
 app_files() {
-	local abi=$1 b=$HSL_ROOT/build f
+	local abi=$1 b=${HSL_BUILD:-$HSL_ROOT/build} f
 	for f in "$b"/hslctl "$b"/hsltest "$b"/hslbench; do
 		[ -x "$f" ] && printf '%s\t/hsl/bin/%s\tx\n' "$f" "${f##*/}"
 	done
@@ -115,7 +115,7 @@ initramfs_app() { # initramfs_app ABI OUTVAR
 		done <<<"$list"
 		# the shared libraries of all of them, at the paths where this system has them
 		printf '%s\n' "$list" | awk -F'\t' '$3 == "x" && $1 !~ /\.ko$/ { print $1 }' |
-			(LD_LIBRARY_PATH=$HSL_ROOT/build xargs -r -d '\n' ldd 2>/dev/null || :) |
+			(LD_LIBRARY_PATH=${HSL_BUILD:-$HSL_ROOT/build} xargs -r -d '\n' ldd 2>/dev/null || :) |
 			sed -nE '/libhsl/d; s/^.*[[:space:]](\/[^ :]+) \(0x.*$/\1/p' | sort -u |
 			while IFS= read -r lib; do
 				mkdir -p "$tmp$(dirname "$lib")"

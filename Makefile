@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# The user's targets. Kernel modules are built by kbuild (Kbuild, kernel/Kbuild) through qemu/modules, QEMU by
+# qemu/build; everything else here. Nothing is written outside $(B) and the cache (HSL_CACHE, see qemu/lib/common.sh).
+
+define HELP
+make              the library and the tools, in build/
+make demo         everything from a clean clone: dependencies, QEMU, modules, a VM with 4 emulated chips,
+                  the conformance suite and the benchmark on them
+make vm           a shell in that VM            make vm RUN='hslbench bw'    one command in it
+                  options: CHIPS= MEM= TOPO= CPUS= IOMMU=1 ACCEL= KERNEL= ... (qemu/vm --help)
+make check        every test that CI runs; the last line is 'N passed, N failed'
+make check-fast   host only, under two minutes  make check-deep, make soak   the long ones
+                  TESTS='name ...' selects
+make modules      hsl.ko, hsl_pci.ko (KERNEL= or KDIR=)
+make lib tools tests qemu                       the other parts
+make install      DESTDIR= PREFIX=/usr/local LIBDIR= : library, headers, pkg-config, tools, man pages, DKMS tree
+make uninstall, make clean
+Variables: CC, CFLAGS, B=build, WERROR=0, HSL_CACHE=, QEMU=, QEMU_SRC=
+endef
+
+B ?= build
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+MANDIR ?= $(PREFIX)/share/man
+SRCDIR ?= /usr/src
+CFLAGS ?= -O2 -g
+WERROR ?= 1
+AR ?= ar
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+version_of = $(shell sed -n 's/^.define HSL_VERSION_$(1)[^0-9]*\([0-9]*\).*/\1/p' include/hsl/hsl.h)
+VERSION := $(call version_of,MAJOR).$(call version_of,MINOR).$(call version_of,PATCH)
+SONAME := libhsl.so.$(call version_of,MAJOR)
+
+INCLUDES := -Iinclude -Iinclude/uapi -Iqemu -I. -Itests -Itools/common
+WARN := -Wall -Wextra $(if $(filter-out 0,$(WERROR)),-Werror)
+BASE := -std=gnu11 $(INCLUDES) $(WARN) -fPIC -pthread -fno-strict-aliasing -MMD -MP
+SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# expanded only when used: the packages may be installed by this very run
+TOOL_LIBS = $(shell pkg-config --libs libpci json-c 2>/dev/null || echo -lpci -ljson-c) -lnuma -lm
+TOOL_CFLAGS = $(shell pkg-config --cflags libpci json-c 2>/dev/null)
+
+export HSL_BUILD := $(abspath $(B))
+# a command may hold any character: pass it on unexpanded
+ifdef RUN
+override export RUN := $(value RUN)
+endif
+
+# ---- what there is ----
+
+LIB_SRC := $(wildcard libhsl/*.c qemu/model/*.c qemu/engine/*.c)
+COMMON_SRC := $(wildcard tools/common/*.c)
+TESTCOMMON_SRC := $(wildcard tests/common/*.c)
+TOOLS := $(foreach t,hslctl hsltest hslbench,$(if $(wildcard tools/$(t)/*.c),$(t)))
+UNIT := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
+VMTESTS := $(patsubst %.c,%,$(wildcard tests/abi/*.c tests/guest/*.c))
+QTESTS := $(patsubst %.c,%,$(wildcard tests/qtest/*.c))
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+san = $(patsubst %.c,$(B)/asan/obj/%.o,$(1))
+
+LIB := $(if $(LIB_SRC),$(B)/libhsl.so $(B)/libhsl.a)
+
+.PHONY: all help lib tools tests host-tests modules qemu vm demo check check-fast check-deep soak install uninstall clean \
+	check-deps FORCE
+all: lib tools
+help:
+	$(info $(HELP))
+	@:
+
+lib: $(LIB)
+tools: $(TOOLS:%=$(B)/%)
+tests: host-tests $(VMTESTS:%=$(B)/%) $(QTESTS:%=$(B)/%)
+host-tests: $(UNIT:%=$(B)/asan/%)
+
+$(B)/.deps-%: qemu/lib/common.sh
+	@mkdir -p $(@D)
+	@qemu/deps $*
+	@touch $@
+
+# ---- compiling ----
+
+$(B)/obj/tools/% $(B)/asan/obj/tools/%: EXTRA_CFLAGS = $(TOOL_CFLAGS)
+
+# a change of flags rebuilds
+$(B)/.flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(BASE) $(CFLAGS) $(SAN)' | cmp -s - $@ || echo '$(CC) $(BASE) $(CFLAGS) $(SAN)' >$@
+
+$(B)/obj/%.o: %.c $(B)/.flags | $(B)/.deps-host
+	@mkdir -p $(@D)
+	@echo '  CC      $<'
+	@$(CC) $(CPPFLAGS) $(BASE) $(EXTRA_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/asan/obj/%.o: %.c $(B)/.flags | $(B)/.deps-host $(B)/.deps-unit
+	@mkdir -p $(@D)
+	@echo '  CC/SAN  $<'
+	@$(CC) $(CPPFLAGS) $(BASE) $(EXTRA_CFLAGS) $(SAN) -DHSL_SANITIZED -c -o $@ $<
+
+define archive
+	@mkdir -p $(@D)
+	@echo '  AR      $@'
+	@rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+endef
+
+$(B)/libhsl.a: $(call obj,$(LIB_SRC))
+	$(archive)
+$(B)/asan/libhsl.a: $(call san,$(LIB_SRC))
+	$(archive)
+$(B)/libcommon.a: $(call obj,$(COMMON_SRC) $(TESTCOMMON_SRC))
+	$(archive)
+$(B)/asan/libcommon.a: $(call san,$(COMMON_SRC) $(TESTCOMMON_SRC))
+	$(archive)
+
+$(B)/libhsl.so.$(VERSION): $(call obj,$(LIB_SRC)) $(wildcard libhsl/libhsl.map)
+	@echo '  LD      $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -shared -pthread -Wl,-soname,$(SONAME) -Wl,-z,defs -Wl,-z,now \
+		$(if $(wildcard libhsl/libhsl.map),-Wl$(comma)--version-script=libhsl/libhsl.map) -o $@ $(filter %.o,$^) -lm
+comma := ,
+$(B)/libhsl.so: $(B)/libhsl.so.$(VERSION)
+	@ln -sf $(<F) $(B)/$(SONAME)
+	@ln -sf $(SONAME) $@
+
+# Tools run from build/ through $$ORIGIN; the installed ones are linked again without it.
+tool_link = $(CC) $(CFLAGS) $(LDFLAGS) -pthread $(2) -o $@ $(filter %.o,$^) $(B)/libcommon.a -L$(B) -lhsl \
+	-Wl,--as-needed $(TOOL_LIBS)
+define tool_rule
+$(B)/$(1): $(call obj,$(wildcard tools/$(1)/*.c)) $(B)/libcommon.a $(B)/libhsl.so
+	@echo '  LD      $$@'
+	@$$(call tool_link,$(1),-Wl$$(comma)-rpath$$(comma)'$$$$ORIGIN')
+$(B)/install/$(1): $(call obj,$(wildcard tools/$(1)/*.c)) $(B)/libcommon.a $(B)/libhsl.so
+	@mkdir -p $$(@D)
+	@$$(call tool_link,$(1),)
+endef
+$(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+
+# Programs of one file. In the VM: against the shared library there. On the host: all in, with sanitizers.
+$(VMTESTS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.so
+	@mkdir -p $(@D)
+	@echo '  LD      $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(B)/libcommon.a -L$(B) -lhsl -Wl,--as-needed $(TOOL_LIBS)
+$(QTESTS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.a
+	@mkdir -p $(@D)
+	@echo '  LD      $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(B)/libcommon.a $(B)/libhsl.a -Wl,--as-needed $(TOOL_LIBS)
+$(UNIT:%=$(B)/asan/%): $(B)/asan/%: $(B)/asan/obj/%.o $(B)/asan/libcommon.a $(B)/asan/libhsl.a
+	@mkdir -p $(@D)
+	@echo '  LD/SAN  $@'
+	@$(CC) $(SAN) -pthread -o $@ $< $(B)/asan/libcommon.a $(B)/asan/libhsl.a $(B)/asan/libcommon.a -lcmocka \
+		-Wl,--as-needed $(TOOL_LIBS)
+
+-include $(shell find $(B)/obj $(B)/asan/obj -name '*.d' 2>/dev/null)
+
+# objects are kept, also the ones only chained through
+.SECONDARY:
+
+# ---- kernel, QEMU, VM ----
+
+modules:
+	@qemu/modules >/dev/null
+qemu:
+	@qemu/build
+
+# QEMU first: it takes longest, and its packages bring the compiler
+vm: qemu-for-vm modules lib tools tests
+	@exec setpriv --pdeathsig TERM qemu/vm
+.PHONY: qemu-for-vm
+qemu-for-vm:
+	@qemu/build >/dev/null
+
+demo:
+	@qemu/deps host unit qemu vm kernel
+	@$(MAKE) --no-print-directory qemu-for-vm
+	@$(MAKE) --no-print-directory modules lib tools tests
+	@exec setpriv --pdeathsig TERM qemu/vm CHIPS=4 -- /hsl/tests/guest/demo.sh
+
+check-fast: lib tools host-tests
+	@qemu/deps lint
+	@tests/run fast $(TESTS)
+check:
+	@qemu/deps host unit lint qemu vm kernel
+	@$(MAKE) --no-print-directory qemu-for-vm
+	@$(MAKE) --no-print-directory modules lib tools tests
+	@tests/run check $(TESTS)
+check-deep soak: qemu-for-vm modules lib tools tests
+	@tests/run $(@:check-%=%) $(TESTS)
+
+# ---- installing ----
+
+MAN1 := $(wildcard tools/man/*.1)
+MAN3 := $(wildcard libhsl/man/*.3)
+HEADERS := $(wildcard include/hsl/*.h)
+DKMS := $(SRCDIR)/hsl-$(VERSION)
+
+install: lib tools $(TOOLS:%=$(B)/install/%)
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/hsl \
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3
+	install -m 755 $(B)/libhsl.so.$(VERSION) $(DESTDIR)$(LIBDIR)/
+	ln -sf libhsl.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libhsl.so
+	install -m 644 $(B)/libhsl.a $(DESTDIR)$(LIBDIR)/
+	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include/hsl/
+	install -m 644 include/uapi/linux/hsl.h $(DESTDIR)$(PREFIX)/include/hsl/uapi.h
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' libhsl/libhsl.pc.in \
+		>$(DESTDIR)$(LIBDIR)/pkgconfig/libhsl.pc
+	$(foreach t,$(TOOLS),install -m 755 $(B)/install/$(t) $(DESTDIR)$(PREFIX)/bin/ &&) :
+	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/)
+	$(if $(MAN3),install -m 644 $(MAN3) $(DESTDIR)$(MANDIR)/man3/)
+	install -d $(DESTDIR)$(DKMS)
+	for f in Kbuild $$(find kernel include -type f \( -name '*.[ch]' -o -name Kbuild \)); do \
+		install -D -m 644 "$$f" "$(DESTDIR)$(DKMS)/$$f" || exit 1; done
+	sed -e 's|@VERSION@|$(VERSION)|' dkms.conf >$(DESTDIR)$(DKMS)/dkms.conf
+	$(if $(DESTDIR),,-ldconfig 2>/dev/null)
+
+uninstall:
+	rm -f $(DESTDIR)$(LIBDIR)/libhsl.* $(DESTDIR)$(LIBDIR)/pkgconfig/libhsl.pc
+	rm -f $(TOOLS:%=$(DESTDIR)$(PREFIX)/bin/%)
+	rm -f $(MAN1:tools/man/%=$(DESTDIR)$(MANDIR)/man1/%) $(MAN3:libhsl/man/%=$(DESTDIR)$(MANDIR)/man3/%)
+	rm -rf $(DESTDIR)$(PREFIX)/include/hsl $(DESTDIR)$(DKMS)
+
+clean:
+	rm -rf $(B)

@@ -1,0 +1,77 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# lint.sh shell|man|spdx|kernel: static checks, each one test of the manifest.
+set -eu
+cd "$(dirname "$0")/.."
+
+files() { # tracked and new files, without ignored ones; a tree without git is searched
+	if git rev-parse --git-dir >/dev/null 2>&1; then
+		git -c safe.directory="$(pwd)" ls-files -co --exclude-standard
+	else
+		find . -type f -not -path './build/*' -not -path './.git/*' | sed 's|^\./||'
+	fi
+}
+
+need() {
+	command -v "$1" >/dev/null || { echo "1..0 # SKIP $1 is not installed"; exit 77; }
+}
+
+case ${1:-} in
+shell)
+	need shellcheck
+	# guest scripts run under busybox sh, which has usleep and local
+	files | while IFS= read -r f; do
+		[ -f "$f" ] || continue
+		case $(head -n 1 "$f" | tr -d '\0') in
+		'#!/bin/sh'* | '#!/bin/bash'*) printf '%s\n' "$f" ;;
+		esac
+	done | xargs -d '\n' shellcheck -S warning -e SC1091,SC2034,SC3043
+	;;
+man)
+	need mandoc
+	found=$(files | grep -E '/man/.*\.[1-9]$' || :)
+	[ -n "$found" ] || { echo "1..0 # SKIP no man pages"; exit 77; }
+	# shellcheck disable=SC2086
+	mandoc -T lint -W warning $found
+	;;
+spdx)
+	rc=0
+	for f in $(files | grep -E '\.([ch]|sh|build|bash)$|/(Kbuild|Makefile|run|vm|build|kernel|deps|modules|init)$' |
+		grep -v '^LICENSES/'); do
+		[ -f "$f" ] || continue
+		want=''
+		case $f in
+		kernel/* | include/linux/*) want='GPL-2.0-only' ;;
+		include/uapi/*) want='GPL-2.0 WITH Linux-syscall-note' ;;
+		qemu/hw/*) want='GPL-2.0-or-later' ;;
+		Kbuild) want='GPL-2.0-only' ;;
+		*) want='MIT OR Apache-2.0' ;;
+		esac
+		head -n 3 "$f" | grep -qE "SPDX-License-Identifier: \(?$want\)?( |\$)" || {
+			echo "$f: expected SPDX-License-Identifier: $want"
+			rc=1
+		}
+	done
+	exit $rc
+	;;
+kernel)
+	rc=0
+	bad=$(mktemp)
+	trap 'rm -f "$bad"' EXIT
+	qemu/modules lint >/dev/null || rc=1
+	checkpatch=$(qemu/kernel checkpatch)
+	find kernel include/linux include/uapi -name '*.[ch]' 2>/dev/null | while IFS= read -r f; do
+		# struct and macro layouts of tracepoint headers are not what checkpatch expects of C
+		perl "$checkpatch" --no-tree --no-summary --terse --strict --max-line-length=100 --show-types \
+			--ignore FILE_PATH_CHANGES,SPDX_LICENSE_TAG,LINUX_VERSION_CODE,MACRO_ARG_REUSE,TRACING_LOGGING \
+			--ignore UNDOCUMENTED_SETUP,BIT_MACRO,CAMELCASE,LONG_LINE_COMMENT -f "$f" || echo "$f" >>"$bad"
+	done
+	[ ! -s "$bad" ] || rc=1
+	exit $rc
+	;;
+*)
+	echo "usage: lint.sh shell|man|spdx|kernel" >&2
+	exit 2
+	;;
+esac
