@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Flits: the 256 bytes that cross a link (docs/hep.md section 8), their CRC and how many a transfer
+ * takes.
+ *
+ * CRC-64/XZ: polynomial 0x42f0e1eba9ea3693 reflected, initial value and final XOR all ones. It
+ * covers bytes 0 to 241 and follows them, little-endian, so that a flit up to byte 249 is one code
+ * word in the order of its bits on the wire: every error burst of at most 64 bits is found, and
+ * every single one in what remains, the FEC bytes, because these are reserved and zero.
+ *
+ * Slot map: a nibble per slot. 0xf is empty. Else bits 2:0 are the virtual channel and bit 3 says
+ * that a packet starts here. The slots of a packet follow each other; a packet may begin in one
+ * flit and go on in slot 0 of the next one, which is why slot 0 may hold a continuation of any
+ * channel and no other slot may hold one unless the slot before is of the same channel. An idle
+ * flit carries no slots.
+ */
+#include <string.h>
+
+#include "model_priv.h"
+
+#define CRC_BYTES       offsetof(struct hsl_flit, crc)
+#define SEQ_MASK        ((1u << HSL_FLIT_SEQ_BITS) - 1)
+#define HDR_TYPE_SHIFT  HSL_FLIT_SEQ_BITS
+#define HDR_RSVD        0xc000u
+#define ACK_RSVD        0xc000u
+#define MAP_EMPTY       0xfu
+#define MAP_START       0x8u
+#define MAP_VC          0x7u
+
+/* CRC of each nibble: small enough to check by hand, fast enough for control traffic. */
+static const uint64_t crc_nibble[16] = {
+    UINT64_C(0x0000000000000000), UINT64_C(0x7d9ba13851336649),
+    UINT64_C(0xfb374270a266cc92), UINT64_C(0x86ace348f355aadb),
+    UINT64_C(0x64b62bcaebc387a1), UINT64_C(0x192d8af2baf0e1e8),
+    UINT64_C(0x9f8169ba49a54b33), UINT64_C(0xe21ac88218962d7a),
+    UINT64_C(0xc96c5795d7870f42), UINT64_C(0xb4f7f6ad86b4690b),
+    UINT64_C(0x325b15e575e1c3d0), UINT64_C(0x4fc0b4dd24d2a599),
+    UINT64_C(0xadda7c5f3c4488e3), UINT64_C(0xd041dd676d77eeaa),
+    UINT64_C(0x56ed3e2f9e224471), UINT64_C(0x2b769f17cf112238),
+};
+
+uint64_t hsl_crc64(const void *data, size_t len)
+{
+    const uint8_t *p = data;
+    uint64_t crc = ~UINT64_C(0);
+
+    while (len--) {
+        crc ^= *p++;
+        crc = (crc >> 4) ^ crc_nibble[crc & 15];
+        crc = (crc >> 4) ^ crc_nibble[crc & 15];
+    }
+    return ~crc;
+}
+
+void hsl_flit_seal(struct hsl_flit *f, uint32_t seq, uint32_t type)
+{
+    uint64_t crc;
+
+    f->hdr = (uint16_t)((seq & SEQ_MASK) | (type & 3) << HDR_TYPE_SHIFT);
+    memset(f->rsvd, 0, sizeof(f->rsvd));
+    memset(f->fec, 0, sizeof(f->fec));
+    crc = hsl_crc64(f, CRC_BYTES);
+    for (unsigned int i = 0; i < sizeof(f->crc); i++) {
+        f->crc[i] = (uint8_t)(crc >> (8 * i));
+    }
+}
+
+static bool slot_map_is_valid(const struct hsl_flit *f, bool idle)
+{
+    unsigned int before = MAP_EMPTY;
+
+    for (unsigned int i = 0; i < HSL_FLIT_SLOTS; i++) {
+        unsigned int e = (f->slot_map[i / 2] >> (4 * (i % 2))) & 15u;
+
+        if (e != MAP_EMPTY) {
+            if (idle || (e & MAP_VC) >= HSL_VC_COUNT) {
+                return false;
+            }
+            if (!(e & MAP_START) && i && (before == MAP_EMPTY || (before & MAP_VC) != e)) {
+                return false;
+            }
+        }
+        before = e;
+    }
+    return true;
+}
+
+bool hsl_flit_check(const struct hsl_flit *f)
+{
+    static const uint8_t zero[sizeof(f->fec)];
+    unsigned int type = (f->hdr & ~HDR_RSVD) >> HDR_TYPE_SHIFT;
+    uint64_t crc = 0;
+
+    for (unsigned int i = 0; i < sizeof(f->crc); i++) {
+        crc |= (uint64_t)f->crc[i] << (8 * i);
+    }
+    if (crc != hsl_crc64(f, CRC_BYTES)) {
+        return false;
+    }
+    if ((f->hdr & HDR_RSVD) || type > HSL_FLIT_CONTROL || (f->ack & ACK_RSVD)) {
+        return false;
+    }
+    if (memcmp(f->rsvd, zero, sizeof(f->rsvd)) || memcmp(f->fec, zero, sizeof(f->fec))) {
+        return false;
+    }
+    return slot_map_is_valid(f, type == HSL_FLIT_IDLE);
+}
+
+/*
+ * Slots: hdr_slots for each packet and the data, of which only the last packet's is rounded up, as
+ * 256 bytes are 16 whole slots. Too long to count: UINT64_MAX.
+ */
+uint64_t hsl_wire_bytes(uint64_t len, uint32_t hdr_slots)
+{
+    uint64_t packets = len / 256 + (len % 256 != 0);
+    uint64_t data = len / HSL_SLOT_BYTES + (len % HSL_SLOT_BYTES != 0);
+    uint64_t slots, flits;
+
+    if (hdr_slots && packets > (UINT64_MAX - data) / hdr_slots) {
+        return UINT64_MAX;
+    }
+    slots = packets * hdr_slots + data;
+    flits = slots / HSL_FLIT_SLOTS + (slots % HSL_FLIT_SLOTS != 0);
+    return flits > UINT64_MAX / HSL_FLIT_BYTES ? UINT64_MAX : flits * HSL_FLIT_BYTES;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Time: the event queue, in picoseconds, and the latency formula (docs/hep.md section 9).
+ *
+ *     flit   = 2048 bit / (lanes * rate), rounded up to a picosecond
+ *     link   = 2 * port + cable + flit                   one crossing of an empty link
+ *     way(L) = L * link + (L - 1) * switch, L >= 1       L links, L - 1 nodes that forward
+ *     way(0) = 0 to the requester's own memory, port to the memory of its own host
+ *     AUTH   = way(there) + home + way(back)             from the post to DELIVER_RSP
+ *     fail   = port                                      from the loss to DELIVER_RSP
+ *
+ * A chip that forwards (ring, or a mesh with a link down) costs what a switch costs. A packet that
+ * is lost is answered by the requester's own port. Links have latency and no queue in this edition:
+ * packets never wait for each other, whatever the load.
+ *
+ * Queue. Every transaction has at most one pending event, so the queue is a binary heap of
+ * transaction indices, as large as the transaction table, and a transaction knows its place in it
+ * (heap_pos) to be taken out when a node vanishes. Order is (time, birth). Birth is the order in
+ * which the requests were posted, not that of scheduling: so what comes next depends on the live
+ * transactions only and not on how they came about, and requests of one path stay in order.
+ *
+ * Invariants: no time in the heap is before now; heap[txn[t].heap_pos] == t for exactly the
+ * transactions in states REQ, RSP, FAILED.
+ */
+#include "model_priv.h"
+
+#define FLIT_BITS (8u * HSL_FLIT_BYTES)
+
+/* bits / (lanes * MT/s * 10^6 per s) in ps: bits * 10^6 / (lanes * MT/s) */
+uint64_t hsl_time_flit_ps(const struct hsl_profile *p)
+{
+    uint64_t mbps = (uint64_t)p->lanes * p->rate_mtps;
+
+    return (FLIT_BITS * UINT64_C(1000000) + mbps - 1) / mbps;
+}
+
+uint64_t hsl_time_link_ps(const struct hsl_profile *p)
+{
+    return 2 * (uint64_t)p->port_ps + p->cable_ps + hsl_time_flit_ps(p);
+}
+
+static uint32_t *heap_of(struct hsl_model *m)
+{
+    return hsl_arena_at(m, m->off_heap);
+}
+
+static bool before(struct hsl_model *m, uint32_t a, uint32_t b)
+{
+    const struct hsl_txn *x = hsl_txn_at(m, a), *y = hsl_txn_at(m, b);
+
+    return x->time_ps != y->time_ps ? x->time_ps < y->time_ps : x->birth < y->birth;
+}
+
+static void place(struct hsl_model *m, uint32_t pos, uint32_t t)
+{
+    heap_of(m)[pos] = t;
+    hsl_txn_at(m, t)->heap_pos = pos;
+}
+
+static void sift_up(struct hsl_model *m, uint32_t pos, uint32_t t)
+{
+    while (pos) {
+        uint32_t parent = (pos - 1) / 2;
+
+        if (!before(m, t, heap_of(m)[parent])) {
+            break;
+        }
+        place(m, pos, heap_of(m)[parent]);
+        pos = parent;
+    }
+    place(m, pos, t);
+}
+
+static void sift_down(struct hsl_model *m, uint32_t pos, uint32_t t)
+{
+    for (;;) {
+        uint32_t child = 2 * pos + 1;
+
+        if (child >= m->heap_len) {
+            break;
+        }
+        if (child + 1 < m->heap_len && before(m, heap_of(m)[child + 1], heap_of(m)[child])) {
+            child++;
+        }
+        if (!before(m, heap_of(m)[child], t)) {
+            break;
+        }
+        place(m, pos, heap_of(m)[child]);
+        pos = child;
+    }
+    place(m, pos, t);
+}
+
+void hsl_time_push(struct hsl_model *m, uint32_t t, uint64_t time_ps)
+{
+    hsl_txn_at(m, t)->time_ps = time_ps;
+    sift_up(m, m->heap_len++, t);
+}
+
+void hsl_time_remove(struct hsl_model *m, uint32_t t)
+{
+    uint32_t pos = hsl_txn_at(m, t)->heap_pos;
+    uint32_t last = heap_of(m)[--m->heap_len];
+
+    hsl_txn_at(m, t)->heap_pos = HSL_NONE;
+    if (last == t) {
+        return;
+    }
+    /* The last one fills the hole; it may belong above it or below it. */
+    if (pos && before(m, last, heap_of(m)[(pos - 1) / 2])) {
+        sift_up(m, pos, last);
+    } else {
+        sift_down(m, pos, last);
+    }
+}
+
+uint32_t hsl_time_pop(struct hsl_model *m)
+{
+    uint32_t t;
+
+    if (!m->heap_len) {
+        return HSL_NONE;
+    }
+    t = heap_of(m)[0];
+    hsl_time_remove(m, t);
+    m->now_ps = hsl_txn_at(m, t)->time_ps;
+    return t;
+}
