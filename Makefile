@@ -37,8 +37,10 @@ VERSION := $(call version_of,MAJOR).$(call version_of,MINOR).$(call version_of,P
 SONAME := libhsl.so.$(call version_of,MAJOR)
 
 INCLUDES := -Iinclude -Iinclude/uapi -Iqemu -I. -Itests -Itools/common
-WARN := -Wall -Wextra $(if $(filter-out 0,$(WERROR)),-Werror)
-BASE := -std=gnu11 $(INCLUDES) $(WARN) -fPIC -pthread -fno-strict-aliasing -MMD -MP
+# messages may be cut to their buffer
+WARN := -Wall -Wextra -Wno-format-truncation $(if $(filter-out 0,$(WERROR)),-Werror)
+# empty, so that a file's own "#define _GNU_SOURCE" says the same
+BASE := -std=gnu11 -D_GNU_SOURCE= $(INCLUDES) $(WARN) -fPIC -pthread -fno-strict-aliasing -MMD -MP
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # expanded only when used: the packages may be installed by this very run
 TOOL_LIBS = $(shell pkg-config --libs libpci json-c 2>/dev/null || echo -lpci -ljson-c) -lnuma -lm
