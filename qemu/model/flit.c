@@ -76,7 +76,8 @@ static bool slot_map_is_valid(const struct hsl_flit *f, bool idle)
             if (idle || (e & MAP_VC) >= HSL_VC_COUNT) {
                 return false;
             }
-            if (!(e & MAP_START) && i && (before == MAP_EMPTY || (before & MAP_VC) != e)) {
+            /* an empty slot before is of no channel */
+            if (!(e & MAP_START) && i && (before & MAP_VC) != e) {
                 return false;
             }
         }

@@ -2,17 +2,20 @@
 /*
  * The protocol model: nodes, links, routes and transactions of one fabric in virtual time.
  *
- * Shape. The model is a value: it lives in one caller-allocated arena, uses indices instead of pointers,
- * allocates nothing after init, has no globals, no threads, no OS calls and no callbacks. Its host (the engine,
- * in QEMU, in libhsl's sim: backend or in a test) drives it:
+ * Shape. The model is a value: it lives in one caller-allocated arena, uses indices instead of
+ * pointers, allocates nothing after init, has no globals, no threads, no OS calls and no callbacks.
+ * Its host (the engine, in QEMU, in libhsl's sim: backend or in a test) drives it:
  *
- *     post(event)   something happens at a node: a request is sent, an answer is given, a link changes
+ *     post(event)   something happens at a node: a request is sent, an answer is given, a link
+ *                   changes
  *     step()        the earliest pending event is processed and time moves to it
- *     drain(out)    what came out: a request that reached its home node, a response that reached its requester
+ *     drain(out)    what came out: a request that reached its home node, a response that reached
+ *                   its requester
  *
- * A remote access is never a function call: the requester posts, the home node's host drains a DELIVER_REQ, looks
- * at its own tables and posts the answer, the requester's host drains a DELIVER_RSP. A snapshot is a memcpy of
- * the arena, and hsl_model_hash() is equal for equal states wherever the arena lies.
+ * A remote access is never a function call: the requester posts, the home node's host drains a
+ * DELIVER_REQ, looks at its own tables and posts the answer, the requester's host drains a
+ * DELIVER_RSP. A snapshot is a memcpy of the arena, and hsl_model_hash() is equal for equal states
+ * wherever the arena lies.
  *
  * Not thread-safe: one caller at a time per instance.
  */
@@ -26,9 +29,10 @@
 #include "hsl/proto.h"
 
 /*
- * pair: one link. mesh: every two chips are linked, at most 17 chips. ring: at most 256 chips, as a packet counts at
- * most 255 hops; of two it is a pair. switch: one switch, node HSL_NODE_SWITCH_FIRST, one link to each chip. One chip
- * alone is allowed in every topology and has no links.
+ * pair: one link. mesh: every two chips are linked, at most 17 chips. ring: at most 256 chips, as a
+ * packet counts at most 255 hops; of two it is a pair. switch: one switch, node
+ * HSL_NODE_SWITCH_FIRST, one link to each chip. One chip alone is allowed in every topology and has
+ * no links.
  */
 enum hsl_topology { HSL_TOPO_PAIR, HSL_TOPO_RING, HSL_TOPO_MESH, HSL_TOPO_SWITCH };
 
@@ -52,7 +56,7 @@ struct hsl_model_config {
     enum hsl_topology topology; /* PAIR needs nodes == 2 (1 is allowed: no link) */
     uint32_t host_node;         /* id of the host; reached through the requester's own chip */
     uint32_t max_inflight;      /* transactions at once; 0 = 4 per node */
-    uint32_t hop_limit;         /* links a packet may cross, at most 255; 0 = nodes, as far as that goes */
+    uint32_t hop_limit;         /* links a packet may cross, <= 255; 0 = nodes or 255 */
     struct hsl_profile profile;
 };
 
@@ -71,8 +75,9 @@ const char *hsl_model_check(const struct hsl_model_config *cfg);
 struct hsl_model;               /* the arena */
 
 /*
- * -EINVAL bad configuration or arena not 8-byte aligned, -ENOSPC arena smaller than hsl_model_size. Afterwards every
- * chip is absent until its HSL_EV_NODE, and every link is up as soon as both its ends are present.
+ * -EINVAL bad configuration or arena not 8-byte aligned, -ENOSPC arena smaller than hsl_model_size.
+ * Afterwards every chip is absent until its HSL_EV_NODE, and every link is up as soon as both its
+ * ends are present.
  */
 int hsl_model_init(struct hsl_model *m, size_t arena_bytes, const struct hsl_model_config *cfg);
 
@@ -93,18 +98,25 @@ struct hsl_event {
     } u;
 };
 /*
- * 0; -EAGAIN no room, drain first; -EINVAL unknown node, link or opcode, reserved bits; -EBUSY tag in use by the
- * same requester; -ENOENT an RSP nobody waits for (a late answer: dropped, HEP-TXN-021).
- * A posted REQ produces exactly one DELIVER_RSP at its requester, whatever happens to links and nodes, unless the requester
- * itself vanishes. Its tag is in use until that DELIVER_RSP has been drained. In this edition the only request is AUTH and
- * the only answer HSL_PKT_RSP; a chip that is absent cannot send (-EINVAL) but can be sent to (UNREACHABLE).
+ * 0; -EAGAIN no room, drain first; -EINVAL unknown node, link or opcode, reserved bits; -EBUSY tag
+ * in use by the same requester; -ENOENT an RSP nobody waits for (a late answer: dropped,
+ * HEP-TXN-021). A posted REQ produces exactly one DELIVER_RSP at its requester, whatever happens to
+ * links and nodes, unless the requester itself vanishes. Its tag is in use until that DELIVER_RSP
+ * has been drained. In this edition the only request is AUTH and the only answer HSL_PKT_RSP; a
+ * chip that is absent cannot send (-EINVAL) but can be sent to (UNREACHABLE).
  *
- * LINK and NODE act before the post returns and cannot fail for lack of room; the answers they cause come by step:
- *   link down    packets on the link are lost, their transactions answered UNREACHABLE; others find another way or none
- *   node gone    its own transactions end without an answer, its later RSPs are -ENOENT; transactions homed at it, a
- *                DELIVER_REQ not yet drained included, and packets on its links are answered UNREACHABLE
- * An RSP is accepted once, between the drain of its DELIVER_REQ and the loss of the home. Whoever hosts a node forgets what the node
- * owes when it posts that the node is gone: a tag may have been used again when the node is back.
+ * LINK and NODE act before the post returns and cannot fail for lack of room; the answers they cause
+ * come by step. No change is no event.
+ *
+ *   link down   packets on the link are lost, their transactions answered UNREACHABLE; others find
+ *               another way or none
+ *   node gone   its own transactions end without an answer, its later RSPs are -ENOENT. Transactions
+ *               homed at it, a DELIVER_REQ not yet drained included, and packets on its links are
+ *               answered UNREACHABLE
+ *
+ * An RSP is accepted once, between the drain of its DELIVER_REQ and the loss of the home. Whoever
+ * hosts a node forgets what the node owes when it posts that the node is gone: a tag may have been
+ * used again when the node is back.
  */
 int hsl_model_post(struct hsl_model *m, const struct hsl_event *ev);
 
@@ -140,8 +152,8 @@ struct hsl_model_link {
 /* -EINVAL unknown node or index. */
 int hsl_model_link(const struct hsl_model *m, uint32_t node, uint32_t index, struct hsl_model_link *out);
 /*
- * Links on the route from one chip to another, at most the hop limit; -EHOSTUNREACH, -EINVAL. Between a host and a
- * present chip 0.
+ * Links on the route from one chip to another, at most the hop limit; -EHOSTUNREACH, -EINVAL.
+ * Between a host and a present chip 0.
  */
 int hsl_model_hops(const struct hsl_model *m, uint32_t src, uint32_t dst);
 
@@ -151,8 +163,10 @@ uint64_t hsl_crc64(const void *data, size_t len);       /* CRC-64/XZ */
 void hsl_flit_seal(struct hsl_flit *f, uint32_t seq, uint32_t type);
 /* True if CRC, reserved bits and slot map are right. */
 bool hsl_flit_check(const struct hsl_flit *f);
-/* Wire bytes of a transfer of len bytes in packets of at most 256 data bytes, one header of hdr_slots each;
- * UINT64_MAX when that does not fit. */
+/*
+ * Wire bytes of a transfer of len bytes in packets of at most 256 data bytes, one header of hdr_slots
+ * each; UINT64_MAX when that does not fit.
+ */
 uint64_t hsl_wire_bytes(uint64_t len, uint32_t hdr_slots);
 
 #endif
