@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exit.h"
+#include "hsl/hsl.h"
+#include "progress.h"
+
+const char *tool_name = "hsl";
+
+static void tool_verror(const char *fmt, va_list ap)
+{
+	fflush(stdout);
+	tool_progress_clear();
+	fprintf(stderr, "%s: ", tool_name);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+void tool_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	tool_verror(fmt, ap);
+	va_end(ap);
+}
+
+int tool_usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	tool_verror(fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "Try '%s --help'.\n", tool_name);
+	return TOOL_USAGE;
+}
+
+int tool_finish(int code)
+{
+	int failed = ferror(stdout);
+
+	if (fflush(stdout))
+		failed = 1;
+	if (!failed)
+		return code;
+	/* a reader that had enough (head) is not an error worth a message */
+	if (errno != EPIPE)
+		tool_error("cannot write to standard output: %s", strerror(errno));
+	return code == TOOL_PASS ? TOOL_ENV : code;
+}
+
+int tool_version(void)
+{
+	printf("%s %s (HEP %d.%d)\n", tool_name, hsl_version(), HSL_HEP_MAJOR, HSL_HEP_MINOR);
+	return TOOL_PASS;
+}
+
+static void out_of_memory(void)
+{
+	tool_error("out of memory");
+	exit(TOOL_ENV);
+}
+
+void *tool_calloc(unsigned long n, unsigned long size)
+{
+	void *p = calloc(n ? n : 1, size ? size : 1);
+
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+char *tool_printf(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		out_of_memory();
+	return s;
+}
+
+const char *tool_fabric_name(const char *url)
+{
+	const char *env = getenv("HSL_FABRIC");
+
+	if (url)
+		return url;
+	return env && *env ? env : "(first device)";
+}
+
+int tool_fabric_open(const char *url, struct hsl_fabric **f)
+{
+	const char *name = tool_fabric_name(url);
+	int rc = hsl_fabric_open(url, f);
+
+	if (!rc)
+		return TOOL_PASS;
+	switch (rc) {
+	case -ENODEV:
+	case -ENOENT:
+		tool_error("%s: no such fabric", *name == '(' ? "/dev/hsl*" : name);
+		fprintf(stderr, "'hslctl doctor' finds out why; '-f sim:mesh4' needs no device.\n");
+		break;
+	case -EACCES:
+	case -EPERM:
+		tool_error("%s: permission denied", name);
+		fprintf(stderr, "'hslctl doctor' tells which permission is missing.\n");
+		break;
+	case -EPROTO:
+		tool_error("%s: the driver speaks another major version of the ABI than libhsl %s", name, hsl_version());
+		fprintf(stderr, "'hslctl doctor' names both versions.\n");
+		break;
+	case -EINVAL:
+		if (!strncmp(name, "sim:", 4))
+			return tool_usage("%s: not a fabric (sim:TOPO<N>[,mem=SIZE][,queues=N], TOPO pair ring mesh switch)",
+					  name);
+		/* fall through */
+	default:
+		tool_error("%s: cannot be opened: %s", name, strerror(-rc));
+		fprintf(stderr, "'hslctl doctor' may know more.\n");
+	}
+	return TOOL_ENV;
+}

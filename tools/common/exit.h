@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * How every hsl tool speaks to its caller: exit codes, one-line errors on stderr, arguments.
+ *
+ * Conventions: getopt_long; `tool VERB [options]`, `-f URL`/`--fabric URL`, `--json [=]FILE` where FILE is optional,
+ * `--help` and `--version` on stdout with exit 0. An error is one line "tool: what: why", a hint is a second one.
+ */
+#ifndef TOOL_EXIT_H
+#define TOOL_EXIT_H
+
+enum tool_exit {
+	TOOL_PASS = 0,
+	TOOL_FAIL = 1,		/* something measured, compared or tested is wrong */
+	TOOL_USAGE = 2,
+	TOOL_ENV = 3,		/* no device, no permission, out of memory, output cannot be written */
+	TOOL_SKIP = 77,		/* nothing could be run, with the reason on stderr */
+};
+
+extern const char *tool_name;	/* set first thing in main(): "hslbench" */
+
+/* "hslbench: ..." on stderr. */
+void tool_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same, and where to read on; returns TOOL_USAGE. */
+int tool_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Flushes stdout. A pass that could not be written (disk full) becomes TOOL_ENV with a message; return this from main(). */
+int tool_finish(int code);
+/* "hslbench 1.0.0 (HEP 1.0)" on stdout; returns TOOL_PASS. */
+int tool_version(void);
+
+/* Never return NULL: out of memory ends the program with TOOL_ENV. */
+void *tool_calloc(unsigned long n, unsigned long size);
+char *tool_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* free() it */
+
+struct hsl_fabric;
+/*
+ * hsl_fabric_open, and on failure one clear line and a hint on stderr. url NULL: $HSL_FABRIC or the first device.
+ * Returns TOOL_PASS or TOOL_ENV (TOOL_USAGE for a malformed sim: URL).
+ */
+int tool_fabric_open(const char *url, struct hsl_fabric **f);
+/* The name that fabric is known by: url, $HSL_FABRIC, or "(first device)" where libhsl chose. */
+const char *tool_fabric_name(const char *url);
+
+#endif
