@@ -137,36 +137,38 @@ apt_private_update() {
 	local suite=$1 dir=$HSL_CACHE/apt/$1 own base
 	own=$(os_codename)
 	[ -n "$own" ] || die "not a Debian system: cannot find Debian packages; set QEMU_SRC= or QEMU=, and KDIR="
-	if [ -n "$(find "$dir/stamp" -mmin -360 2>/dev/null)" ]; then
-		return 0
-	fi
-	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-	base=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(ORIGIN)' 'Created-By: Packages' |
-		awk -v c="$own" '$2 == c && $3 == "Debian" { print $1; exit }')
-	if [ -z "$base" ]; then
-		# ORIGIN is known only after apt-get update; before it the code name must do
-		base=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)|$(SUITE)|$(RELEASE)' 'Created-By: Packages' |
-			awk -v c="$own" '$2 ~ "(^|[|])" c "([|]|$)" { print $1; exit }')
-	fi
-	[ -n "$base" ] || die "apt knows no Debian mirror for $own; set QEMU_SRC= or QEMU=, and KDIR="
-	{
-		if [ "$suite" = "$own" ]; then
-			apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(ORIGIN)' 'Created-By: Packages' |
-				awk -v c="$own" '$3 == "Debian" && ($2 == c || index($2, c "-") == 1) { print $1, $2 }' |
-				sort -u
-			echo "$base $own"
-		else
-			echo "$base $suite"
+	[ -z "$(find "$dir/stamp" -mmin -360 2>/dev/null)" ] || return 0
+	(
+		lock "$dir/lock"
+		[ -z "$(find "$dir/stamp" -mmin -360 2>/dev/null)" ] || exit 0
+		mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+		base=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(ORIGIN)' 'Created-By: Packages' |
+			awk -v c="$own" '$2 == c && $3 == "Debian" { print $1; exit }')
+		if [ -z "$base" ]; then
+			# ORIGIN is known only after apt-get update; before it the code name must do
+			base=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)|$(SUITE)|$(RELEASE)' 'Created-By: Packages' |
+				awk -v c="$own" '$2 ~ "(^|[|])" c "([|]|$)" { print $1; exit }')
 		fi
-	} | sort -u | while read -r uri codename; do
-		for t in deb deb-src; do
-			echo "$t [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $codename main"
-		done
-	done >"$dir/sources.list"
-	say "reading package lists of $suite"
-	apt_private "$suite" apt-get update -q >"$dir/update.log" 2>&1 </dev/null || {
-		tail -n 5 "$dir/update.log" >&2
-		die "cannot read the package lists of $suite (log: $dir/update.log)"
-	}
-	touch "$dir/stamp"
+		[ -n "$base" ] || die "apt knows no Debian mirror for $own; set QEMU_SRC= or QEMU=, and KDIR="
+		{
+			if [ "$suite" = "$own" ]; then
+				apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(ORIGIN)' 'Created-By: Packages' |
+					awk -v c="$own" '$3 == "Debian" && ($2 == c || index($2, c "-") == 1) { print $1, $2 }' |
+					sort -u
+				echo "$base $own"
+			else
+				echo "$base $suite"
+			fi
+		} | sort -u | while read -r uri codename; do
+			for t in deb deb-src; do
+				echo "$t [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $codename main"
+			done
+		done >"$dir/sources.list"
+		say "reading package lists of $suite"
+		apt_private "$suite" apt-get update -q >"$dir/update.log" 2>&1 </dev/null 7>&- || {
+			tail -n 5 "$dir/update.log" >&2
+			die "cannot read the package lists of $suite (log: $dir/update.log)"
+		}
+		touch "$dir/stamp"
+	)
 }
