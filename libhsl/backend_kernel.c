@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * The kernel backend: /dev/hsl<N>. This file is the only one that calls ioctl, in one function, and the only one that
+ * maps the device.
+ *
+ * fork: rings and doorbell pages are MADV_DONTFORK, so that a child which forgets that the context is its parent's
+ * gets SIGSEGV instead of writing into the parent's rings. Mapped segments are inherited, as the uAPI says.
+ */
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "priv.h"
+
+/* The one system call of the driver's ABI: 0 or -errno. */
+static int call(int fd, unsigned long nr, void *arg)
+{
+	return ioctl(fd, nr, arg) < 0 ? -errno : 0;
+}
+
+static void kernel_close(struct hsl_fabric *f)
+{
+	close(f->fd);
+}
+
+static int kernel_info(struct hsl_fabric *f, struct hsl_info *i)
+{
+	return call(f->fd, HSL_IOC_INFO, i);
+}
+
+static int kernel_chip_info(struct hsl_fabric *f, struct hsl_chip_info *c)
+{
+	return call(f->fd, HSL_IOC_CHIP_INFO, c);
+}
+
+static int kernel_link_info(struct hsl_fabric *f, struct hsl_link_info *l)
+{
+	return call(f->fd, HSL_IOC_LINK_INFO, l);
+}
+
+static int kernel_segment_alloc(struct hsl_fabric *f, struct hsl_segment_alloc *a)
+{
+	return call(f->fd, HSL_IOC_SEGMENT_ALLOC, a);
+}
+
+static int kernel_segment_register(struct hsl_fabric *f, struct hsl_segment_register *r)
+{
+	return call(f->fd, HSL_IOC_SEGMENT_REGISTER, r);
+}
+
+static int kernel_segment_free(struct hsl_fabric *f, uint32_t handle)
+{
+	struct hsl_segment_free a = { .size = sizeof(a), .handle = handle };
+
+	return call(f->fd, HSL_IOC_SEGMENT_FREE, &a);
+}
+
+static int map_file(int fd, uint64_t offset, size_t len, int prot, void **ptr)
+{
+	void *p = mmap(NULL, len, prot, MAP_SHARED, fd, (off_t)offset);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	*ptr = p;
+	return 0;
+}
+
+static int kernel_segment_map(struct hsl_fabric *f, const struct hsl_segment *s, int prot, void **ptr)
+{
+	/* the file offset of the context file is the GA */
+	return map_file(f->fd, s->ga, hslp_round_up(s->len_bytes, f->info.page_size), prot, ptr);
+}
+
+static bool rings_fit(const struct hsl_queue_create *c)
+{
+	uint64_t sq = (uint64_t)c->depth * sizeof(struct hsl_desc);
+	uint64_t cq = (uint64_t)c->depth * sizeof(struct hsl_cqe);
+
+	return c->ring_bytes <= SIZE_MAX && c->sq_offset % 64 == 0 && c->cq_offset % 32 == 0 &&
+	       c->ctrl_offset % 64 == 0 &&
+	       c->ring_bytes >= sq && c->sq_offset <= c->ring_bytes - sq &&
+	       c->ring_bytes >= cq && c->cq_offset <= c->ring_bytes - cq &&
+	       c->ring_bytes >= sizeof(struct hsl_queue_ctrl) &&
+	       c->ctrl_offset <= c->ring_bytes - sizeof(struct hsl_queue_ctrl);
+}
+
+static int kernel_queue_create(struct hsl_fabric *f, struct hsl_queue *q)
+{
+	struct hsl_queue_create c = { .size = sizeof(c), .node = q->node, .depth = q->depth };
+	char *ring;
+	int err;
+
+	err = call(f->fd, HSL_IOC_QUEUE_CREATE, &c);
+	if (err)
+		return err;
+	if (!rings_fit(&c)) {
+		hslp_err("queue: the driver's ring layout does not hold %u descriptors", q->depth);
+		err = -EPROTO;
+		goto close_queue;
+	}
+	q->ring_bytes = (size_t)c.ring_bytes;
+	err = map_file(c.fd, HSL_QUEUE_MMAP_RINGS, q->ring_bytes, PROT_READ | PROT_WRITE, &q->ring_map);
+	if (err)
+		goto close_queue;
+	madvise(q->ring_map, q->ring_bytes, MADV_DONTFORK);
+	if (c.doorbell_bytes && !(q->flags & HSL_QUEUE_F_SYSCALL)) {
+		q->doorbell_bytes = c.doorbell_bytes;
+		err = map_file(c.fd, HSL_QUEUE_MMAP_DOORBELL, q->doorbell_bytes, PROT_READ | PROT_WRITE,
+			       &q->doorbell_map);
+		if (err)
+			goto unmap_rings;
+		madvise(q->doorbell_map, q->doorbell_bytes, MADV_DONTFORK);
+		q->doorbell = q->doorbell_map;
+	}
+	ring = q->ring_map;
+	q->ctrl = (struct hsl_queue_ctrl *)(void *)(ring + c.ctrl_offset);
+	q->sq = (struct hsl_desc *)(void *)(ring + c.sq_offset);
+	q->cq = (const struct hsl_cqe *)(void *)(ring + c.cq_offset);
+	q->fd = c.fd;
+	return 0;
+
+unmap_rings:
+	munmap(q->ring_map, q->ring_bytes);
+close_queue:
+	close(c.fd);
+	return err;
+}
+
+static void kernel_queue_destroy(struct hsl_queue *q)
+{
+	if (q->doorbell_map)
+		munmap(q->doorbell_map, q->doorbell_bytes);
+	munmap(q->ring_map, q->ring_bytes);
+	close(q->fd);
+}
+
+static int kernel_queue_doorbell(struct hsl_queue *q, uint32_t sq_tail)
+{
+	struct hsl_queue_kick k = { .size = sizeof(k), .sq_tail = sq_tail };
+
+	return call(q->fd, HSL_IOC_QUEUE_KICK, &k);
+}
+
+static int kernel_queue_arm(struct hsl_queue *q, uint32_t cq_head)
+{
+	struct hsl_queue_kick k = { .size = sizeof(k), .flags = HSL_KICK_ARM, .sq_tail = q->sq_tail,
+				    .cq_head = cq_head };
+	int err = call(q->fd, HSL_IOC_QUEUE_KICK, &k);
+
+	return err == -ENODEV ? -ESHUTDOWN : err;
+}
+
+static int kernel_queue_eventfd(struct hsl_queue *q, int fd)
+{
+	struct hsl_queue_eventfd e = { .size = sizeof(e), .fd = fd };
+
+	return call(q->fd, HSL_IOC_QUEUE_EVENTFD, &e);
+}
+
+static void kernel_queue_refresh(struct hsl_queue *q)
+{
+	/* the driver keeps ctrl true by itself */
+	(void)q;
+}
+
+static const struct hsl_backend_ops kernel_ops = {
+	.name = "kernel",
+	.close = kernel_close,
+	.info = kernel_info,
+	.chip_info = kernel_chip_info,
+	.link_info = kernel_link_info,
+	.segment_alloc = kernel_segment_alloc,
+	.segment_register = kernel_segment_register,
+	.segment_free = kernel_segment_free,
+	.segment_map = kernel_segment_map,
+	.queue_create = kernel_queue_create,
+	.queue_destroy = kernel_queue_destroy,
+	.queue_doorbell = kernel_queue_doorbell,
+	.queue_arm = kernel_queue_arm,
+	.queue_eventfd = kernel_queue_eventfd,
+	.queue_refresh = kernel_queue_refresh,
+};
+
+/* Who may open it, in words, for the message about EACCES. */
+static void explain_permission(const char *path)
+{
+	struct group g, *found = NULL;
+	char buf[1024], gid[32];
+	struct stat st;
+
+	if (stat(path, &st)) {
+		hslp_err("%s: no permission", path);
+		return;
+	}
+	getgrgid_r(st.st_gid, &g, buf, sizeof(buf), &found);
+	snprintf(gid, sizeof(gid), "%u", (unsigned int)st.st_gid);
+	if ((st.st_mode & 060) == 060)
+		hslp_err("%s: no permission: its mode is %04o and you are not in group %s (usermod -aG %s USER)", path,
+			 (unsigned int)(st.st_mode & 07777), found ? g.gr_name : gid, found ? g.gr_name : gid);
+	else
+		hslp_err("%s: no permission: its mode is %04o, which lets only its owner (uid %u) in", path,
+			 (unsigned int)(st.st_mode & 07777), (unsigned int)st.st_uid);
+}
+
+static int explain_open(const char *path, int err)
+{
+	switch (err) {
+	case EACCES:
+	case EPERM:
+		explain_permission(path);
+		return -EACCES;
+	case ENOENT:
+	case ENXIO:
+	case ENODEV:
+		hslp_err("%s: no such device: is the module loaded (modprobe hsl_pci), and are there chips (hslctl "
+			 "doctor)?", path);
+		return -ENODEV;
+	default:
+		hslp_err("%s: %s", path, strerror(err));
+		return -err;
+	}
+}
+
+static int handshake(const char *path, int fd, struct hsl_info *i)
+{
+	int err;
+
+	*i = (struct hsl_info){ .size = sizeof(*i), .abi_version = HSL_ABI_VERSION };
+	err = call(fd, HSL_IOC_INFO, i);
+	if (err == -EPROTO) {
+		hslp_err("%s: the driver has ABI %u.%u, this library (%s) needs %u.x: install the two of one release",
+			 path, i->abi_version >> 16, i->abi_version & 0xffff, hsl_version(), HSL_ABI_MAJOR);
+		return -EPROTO;
+	}
+	if (err == -ENOTTY) {
+		hslp_err("%s: not an HSL device", path);
+		return -ENODEV;
+	}
+	if (err)
+		hslp_err("%s: version query failed: %s", path, strerror(-err));
+	else if (!i->page_size || (i->page_size & (i->page_size - 1)))
+		err = -EPROTO;
+	return err;
+}
+
+int hslp_kernel_open(struct hsl_fabric *f, const char *path)
+{
+	int err;
+
+	f->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (f->fd < 0)
+		return explain_open(path, errno);
+	err = handshake(path, f->fd, &f->info);
+	if (err) {
+		close(f->fd);
+		f->fd = -1;
+		return err;
+	}
+	f->ops = &kernel_ops;
+	return 0;
+}

@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * The sim backend's entry: URLs, the fabrics of the process, queries. See sim.h for the whole.
+ *
+ * URL: sim:TOPO<N>[,mem=SIZE][,queues=N]. Fabrics are found by this text, so that equal URLs name one fabric; it
+ * exists, with its memory, while a context of it is open.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "sim.h"
+
+#define MEM_DEFAULT_BYTES	(256ull << 20)
+#define MEM_MIN_BYTES		(128ull << 20)	/* HEP-REG-012 */
+#define MEM_MAX_BYTES		(64ull << 30)
+#define MEM_GRANULE_BYTES	(64ull << 10)
+#define QUEUES_DEFAULT		63u
+/* offsets of registered host memory; not 0, so that a zero offset is never valid */
+#define HOST_GA_START		(1ull << 20)
+#define HOST_GA_BYTES		((1ull << 47) - HOST_GA_START)
+
+static struct sim_fabric *fabrics;	/* under fabrics_lock */
+static pthread_mutex_t fabrics_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* ---- URL ---- */
+
+struct sim_config {
+	enum hsl_topology topology;
+	uint32_t nchips;
+	uint64_t mem_bytes;
+	uint32_t nqueues;
+};
+
+/* Digits at *s, moved past them. */
+static bool parse_number(const char **s, uint64_t *value)
+{
+	const char *p = *s;
+	uint64_t v = 0;
+
+	if (*p < '0' || *p > '9')
+		return false;
+	for (; *p >= '0' && *p <= '9'; p++) {
+		if (v > (UINT64_MAX - 9) / 10)
+			return false;
+		v = v * 10 + (uint64_t)(*p - '0');
+	}
+	*s = p;
+	*value = v;
+	return true;
+}
+
+static bool parse_size(const char **s, uint64_t *bytes)
+{
+	unsigned int shift;
+
+	if (!parse_number(s, bytes))
+		return false;
+	switch (**s) {
+	case 'k': case 'K': shift = 10; break;
+	case 'm': case 'M': shift = 20; break;
+	case 'g': case 'G': shift = 30; break;
+	default: return true;
+	}
+	(*s)++;
+	if (*bytes > UINT64_MAX >> shift)
+		return false;
+	*bytes <<= shift;
+	return true;
+}
+
+/* NULL, or what is wrong */
+static const char *parse(const char *s, struct sim_config *c)
+{
+	size_t n = strcspn(s, "0123456789,");
+	uint64_t v;
+	char name[16];
+
+	*c = (struct sim_config){ .mem_bytes = MEM_DEFAULT_BYTES, .nqueues = QUEUES_DEFAULT };
+	if (n >= sizeof(name))
+		return "unknown topology";
+	memcpy(name, s, n);
+	name[n] = 0;
+	s += n;
+	if (hsl_topology_parse(name, &c->topology))
+		return "topology is pair, ring, mesh or switch";
+	if (!parse_number(&s, &v) || v < 1 || v > SIM_CHIPS_MAX)
+		return "the topology's name is followed by the number of chips, 1 to 256";
+	c->nchips = (uint32_t)v;
+	while (*s) {
+		if (!strncmp(s, ",mem=", 5)) {
+			s += 5;
+			if (!parse_size(&s, &c->mem_bytes) || c->mem_bytes < MEM_MIN_BYTES ||
+			    c->mem_bytes > MEM_MAX_BYTES || c->mem_bytes % MEM_GRANULE_BYTES)
+				return "mem is a multiple of 64K from 128M to 64G";
+		} else if (!strncmp(s, ",queues=", 8)) {
+			s += 8;
+			if (!parse_number(&s, &v) || v < 1 || v > SIM_QUEUES_MAX)
+				return "queues is 1 to 255";
+			c->nqueues = (uint32_t)v;
+		} else {
+			return "options are mem=SIZE and queues=N";
+		}
+	}
+	return NULL;
+}
+
+/* ---- fabrics ---- */
+
+static void fabric_free(struct sim_fabric *f)
+{
+	for (uint32_t i = 0; i < f->nchips; i++)
+		sim_chip_free(f->chips[i]);
+	if (f->engine)
+		hsl_fabric_engine_free(f->engine);
+	sim_dma_free(f, f->ctx_table, SIM_CONTEXTS * sizeof(*f->ctx_table));
+	sim_ranges_fini(&f->host_ga);
+	sim_iova_fini(&f->iova);
+	pthread_mutex_destroy(&f->lock);
+	free(f->spec);
+	free(f);
+}
+
+static int fabric_new(const char *spec, struct sim_fabric **out)
+{
+	struct hsl_fabric_engine_config ec = { .model.host_node = HSL_NODE_HOST_DEFAULT };
+	const char *why;
+	struct sim_config cfg;
+	struct sim_fabric *f;
+	int err;
+
+	why = parse(spec, &cfg);
+	if (!why) {
+		ec.model.nodes = cfg.nchips;
+		ec.model.topology = cfg.topology;
+		ec.model.profile = *hsl_profile_find("default");
+		why = hsl_model_check(&ec.model);
+	}
+	if (why) {
+		hslp_err("sim:%s: %s", spec, why);
+		return -EINVAL;
+	}
+
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	err = -pthread_mutex_init(&f->lock, NULL);
+	if (err)
+		goto free_memory;
+	err = sim_iova_init(&f->iova);
+	if (err)
+		goto destroy_lock;
+	/* from here on fabric_free knows what to undo */
+	f->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
+	err = sim_ranges_init(&f->host_ga, HOST_GA_START, HOST_GA_BYTES);
+	if (err)
+		goto free_all;
+	err = -ENOMEM;
+	f->spec = strdup(spec);
+	f->ctx_table = sim_dma_alloc(f, SIM_CONTEXTS * sizeof(*f->ctx_table));
+	if (!f->spec || !f->ctx_table)
+		goto free_all;
+	err = -EIO;
+	if (getrandom(f->fabric_id, sizeof(f->fabric_id), 0) != sizeof(f->fabric_id))
+		goto free_all;
+	memcpy(ec.fabric_id, f->fabric_id, sizeof(ec.fabric_id));
+	err = -ENOMEM;
+	f->engine = hsl_fabric_engine_new(&ec, &why);
+	if (!f->engine) {
+		hslp_err("sim:%s: %s", spec, why);
+		goto free_all;
+	}
+	for (uint32_t i = 0; i < cfg.nchips; i++) {
+		err = sim_chip_new(f, i + 1, cfg.mem_bytes, cfg.nqueues, &f->chips[i]);
+		if (err)
+			goto free_all;
+		f->nchips++;
+	}
+	hslp_info("sim:%s: %u chips of %" PRIu64 " MiB", spec, f->nchips, cfg.mem_bytes >> 20);
+	*out = f;
+	return 0;
+
+free_all:
+	fabric_free(f);
+	return err;
+destroy_lock:
+	pthread_mutex_destroy(&f->lock);
+free_memory:
+	free(f);
+	return err;
+}
+
+/* Under fabrics_lock. */
+static int fabric_get(const char *spec, struct sim_fabric **out)
+{
+	struct sim_fabric *f = fabrics;
+	int err;
+
+	while (f && strcmp(f->spec, spec))
+		f = f->next;
+	if (!f) {
+		err = fabric_new(spec, &f);
+		if (err)
+			return err;
+		f->next = fabrics;
+		fabrics = f;
+	}
+	f->refs++;
+	*out = f;
+	return 0;
+}
+
+/* Under fabrics_lock. */
+static void fabric_put(struct sim_fabric *f)
+{
+	struct sim_fabric **p = &fabrics;
+
+	if (--f->refs)
+		return;
+	while (*p != f)
+		p = &(*p)->next;
+	*p = f->next;
+	fabric_free(f);
+}
+
+/* ---- the backend ---- */
+
+static void sim_close(struct hsl_fabric *f)
+{
+	struct sim_fabric *sf = f->sim->fabric;
+
+	pthread_mutex_lock(&sf->lock);
+	sim_context_free(f->sim);
+	pthread_mutex_unlock(&sf->lock);
+	pthread_mutex_lock(&fabrics_lock);
+	fabric_put(sf);
+	pthread_mutex_unlock(&fabrics_lock);
+}
+
+static int sim_info(struct hsl_fabric *f, struct hsl_info *i)
+{
+	struct sim_fabric *sf = f->sim->fabric;
+
+	i->abi_version = 0;
+	i->nchips = sf->nchips;
+	i->fabric_id[0] = sf->fabric_id[0];
+	i->fabric_id[1] = sf->fabric_id[1];
+	i->host_node = HSL_NODE_HOST_DEFAULT;
+	i->ga_offset_bits = HSL_GA_OFFSET_BITS;
+	i->page_size = sf->page_size;
+	i->ctx_index = f->sim->index;
+	return 0;
+}
+
+static uint32_t free_queues(struct sim_chip *c)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 1; i < c->nqueues; i++)
+		n += !c->queues[i];
+	return n;
+}
+
+static int sim_chip_info(struct hsl_fabric *f, struct hsl_chip_info *i)
+{
+	struct sim_fabric *sf = f->sim->fabric;
+	struct hsl_chip_engine *e;
+	struct sim_chip *c;
+
+	if ((i->flags & HSL_CHIP_BY_INDEX) && i->node >= sf->nchips)
+		return -ENOENT;
+	c = sim_chip_find(sf, i->flags & HSL_CHIP_BY_INDEX ? i->node + 1 : i->node);
+	if (!c)
+		return -ENOENT;
+	e = c->engine;
+	i->node = (uint32_t)hsl_chip_mmio_read(e, HSL_REG_NODE, 4);
+	i->mem_bytes = hsl_chip_mmio_read(e, HSL_REG_MEM_SIZE, 8);
+	i->cap = hsl_chip_mmio_read(e, HSL_REG_CAP, 8);
+	i->max_len_bytes = hsl_chip_mmio_read(e, HSL_REG_MAX_LEN, 8);
+	i->hep_version = (uint32_t)hsl_chip_mmio_read(e, HSL_REG_VERSION, 4);
+	i->max_depth = (uint32_t)hsl_chip_mmio_read(e, HSL_REG_MAX_DEPTH, 4);
+	i->nqueues = (uint32_t)hsl_chip_mmio_read(e, HSL_REG_NQUEUES, 4) - 1;
+	i->nlinks = (uint32_t)hsl_chip_mmio_read(e, HSL_REG_NLINKS, 4);
+	i->numa_node = -1;
+	snprintf((char *)i->bus_addr, sizeof(i->bus_addr), "sim:%u", i->node);
+	snprintf((char *)i->driver, sizeof(i->driver), "sim");
+	pthread_mutex_lock(&sf->lock);
+	i->state = c->failed ? HSL_CHIP_FAILED : HSL_CHIP_READY;
+	i->mem_free_bytes = c->free.free_bytes;
+	i->nqueues_free = free_queues(c);
+	pthread_mutex_unlock(&sf->lock);
+	return 0;
+}
+
+static int sim_link_info(struct hsl_fabric *f, struct hsl_link_info *l)
+{
+	struct sim_chip *c = sim_chip_find(f->sim->fabric, l->node);
+	struct hsl_chip_engine *e;
+	uint64_t block;
+	uint32_t peer;
+
+	if (!c)
+		return -ENOENT;
+	e = c->engine;
+	if (l->index >= hsl_chip_mmio_read(e, HSL_REG_NLINKS, 4))
+		return -ENOENT;
+	block = HSL_REG_LINK(l->index);
+	peer = (uint32_t)hsl_chip_mmio_read(e, block + HSL_LINK_O_PEER, 4);
+	l->peer = peer & 0xffff;
+	l->peer_type = (peer >> 16) & 0xff;
+	l->state = (uint32_t)hsl_chip_mmio_read(e, block + HSL_LINK_O_STATE, 4);
+	l->width = (uint32_t)hsl_chip_mmio_read(e, block + HSL_LINK_O_WIDTH, 4);
+	l->rate_mtps = (uint32_t)hsl_chip_mmio_read(e, block + HSL_LINK_O_RATE, 4);
+	l->latency_ps = (uint32_t)hsl_chip_mmio_read(e, block + HSL_LINK_O_LATENCY, 4);
+	return 0;
+}
+
+static int alloc_segment(struct hsl_fabric *f, struct hsl_segment_alloc *a)
+{
+	int err;
+
+	pthread_mutex_lock(&f->sim->fabric->lock);
+	err = sim_segment_alloc(f->sim, a);
+	pthread_mutex_unlock(&f->sim->fabric->lock);
+	return err;
+}
+
+static int register_segment(struct hsl_fabric *f, struct hsl_segment_register *r)
+{
+	int err;
+
+	pthread_mutex_lock(&f->sim->fabric->lock);
+	err = sim_segment_register(f->sim, r);
+	pthread_mutex_unlock(&f->sim->fabric->lock);
+	return err;
+}
+
+static int free_segment(struct hsl_fabric *f, uint32_t handle)
+{
+	int err;
+
+	pthread_mutex_lock(&f->sim->fabric->lock);
+	err = sim_segment_free(f->sim, handle);
+	pthread_mutex_unlock(&f->sim->fabric->lock);
+	return err;
+}
+
+static int map_segment(struct hsl_fabric *f, const struct hsl_segment *s, int prot, void **ptr)
+{
+	struct sim_chip *c = sim_chip_find(f->sim->fabric, HSL_GA_NODE(s->ga));
+	void *p;
+
+	/* a view of its own: it has the segment's rights, and is gone after the free */
+	p = mmap(NULL, s->len_bytes, prot, MAP_SHARED, prot & PROT_WRITE ? c->memfd : c->memfd_ro,
+		 (off_t)HSL_GA_OFFSET(s->ga));
+	if (p == MAP_FAILED)
+		return -errno;
+	*ptr = p;
+	return 0;
+}
+
+static const struct hsl_backend_ops sim_ops = {
+	.name = "sim",
+	.close = sim_close,
+	.info = sim_info,
+	.chip_info = sim_chip_info,
+	.link_info = sim_link_info,
+	.segment_alloc = alloc_segment,
+	.segment_register = register_segment,
+	.segment_free = free_segment,
+	.segment_map = map_segment,
+	.queue_create = sim_queue_create,
+	.queue_destroy = sim_queue_destroy,
+	.queue_doorbell = sim_queue_doorbell,
+	.queue_arm = sim_queue_arm,
+	.queue_eventfd = sim_queue_eventfd,
+	.queue_refresh = sim_queue_refresh,
+	.queue_fd_rearm = sim_queue_fd_rearm,
+};
+
+int hslp_sim_open(struct hsl_fabric *f, const char *spec)
+{
+	struct sim_fabric *sf;
+	int err;
+
+	pthread_mutex_lock(&fabrics_lock);
+	err = fabric_get(spec, &sf);
+	if (err)
+		goto unlock;
+	pthread_mutex_lock(&sf->lock);
+	err = sim_context_new(sf, &f->sim);
+	pthread_mutex_unlock(&sf->lock);
+	if (err) {
+		fabric_put(sf);
+		goto unlock;
+	}
+	f->ops = &sim_ops;
+	sim_info(f, &f->info);
+unlock:
+	pthread_mutex_unlock(&fabrics_lock);
+	return err;
+}
+
+/* ---- for tests ---- */
+
+int hslp_sim_reset_chip(struct hsl_fabric *f, uint32_t node)
+{
+	struct sim_fabric *sf = f->sim->fabric;
+	struct sim_chip *c = sim_chip_find(sf, node);
+	int err;
+
+	if (!c)
+		return -ENOENT;
+	pthread_mutex_lock(&sf->lock);
+	err = sim_chip_reset(c);
+	pthread_mutex_unlock(&sf->lock);
+	return err;
+}
+
+int hslp_sim_set_link(struct hsl_fabric *f, uint32_t a, uint32_t b, bool up)
+{
+	return hsl_fabric_engine_set_link(f->sim->fabric->engine, a, b, up);
+}
+
+struct hsl_chip_engine *hslp_sim_engine(struct hsl_fabric *f, uint32_t node)
+{
+	struct sim_chip *c = sim_chip_find(f->sim->fabric, node);
+
+	return c ? c->engine : NULL;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What the files of libhsl share: the objects and the interface of a backend.
+ *
+ * One file per noun of the API (fabric, chip, topology, segment, queue, op); each checks its arguments, keeps its
+ * objects and asks the backend through struct hsl_backend_ops. The argument structs of a backend are those of the
+ * uAPI, and so is its errno contract: the kernel backend hands them to ioctl, the sim backend is a small driver
+ * that answers them in the process. Whatever can be the same on both is above the backends, the ring protocol of a queue
+ * included (queue.c).
+ *
+ * Names: hsl_ is exported API, hslp_ is private to the library.
+ *
+ * Locks: hsl_fabric.lock, as its declaration says. Backends have their own, taken after it is released.
+ */
+#ifndef HSLP_PRIV_H
+#define HSLP_PRIV_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hsl/hsl.h"
+#include "linux/hsl.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "HEP formats are little-endian, and libhsl stores them without conversion"
+#endif
+
+/* The API's and the uAPI's names of the same thing have the same value. */
+static_assert(HSL_RIGHT_READ == HSL_SEGMENT_READ && HSL_RIGHT_WRITE == HSL_SEGMENT_WRITE, "rights");
+
+/* ---- log.c ---- */
+
+enum hslp_level { HSLP_ERROR, HSLP_WARN, HSLP_INFO, HSLP_DEBUG };
+
+/* One line to stderr if HSL_LOG says so. Keeps errno. */
+__attribute__((format(printf, 2, 3)))
+void hslp_log(enum hslp_level level, const char *fmt, ...);
+#define hslp_err(...)	hslp_log(HSLP_ERROR, __VA_ARGS__)
+#define hslp_warn(...)	hslp_log(HSLP_WARN, __VA_ARGS__)
+#define hslp_info(...)	hslp_log(HSLP_INFO, __VA_ARGS__)
+#define hslp_debug(...)	hslp_log(HSLP_DEBUG, __VA_ARGS__)
+
+/* ---- sized structs of the API (fabric.c) ---- */
+
+/*
+ * Options: *src of the caller's size into *dst of ours, missing fields zero; both begin with a size_t size. -EINVAL
+ * below min, the size in the first version; -E2BIG with fields set that we do not know.
+ */
+int hslp_opts_in(void *dst, size_t dst_size, size_t min, const void *src);
+/* Results: what fits of *src into the caller's *dst, the rest of it zero; size stays. -EINVAL without room for size. */
+int hslp_props_out(void *dst, const void *src, size_t src_size);
+
+/* ---- objects ---- */
+
+struct hslp_sim_context;
+struct hslp_sim_queue;
+
+struct hsl_fabric {
+	const struct hsl_backend_ops *ops;
+	struct hsl_info info;		/* as at open; constant */
+	int fd;				/* kernel: the context file */
+	struct hslp_sim_context *sim;	/* sim: the context */
+	pthread_mutex_t lock;		/* guards the lists below and the map fields of segments */
+	struct hsl_segment *segments;
+	struct hsl_queue *queues;
+};
+
+struct hsl_segment {
+	struct hsl_fabric *fabric;
+	struct hsl_segment *prev, *next;
+	uint64_t ga;
+	uint64_t len_bytes;
+	uint32_t handle;
+	uint32_t rights;		/* HSL_RIGHT_* */
+	void *host;			/* registered memory, NULL for chip memory */
+	void *map;			/* mapping of chip memory, NULL before hsl_segment_map; under fabric->lock */
+};
+
+/* What is kept of a command until its completion has been taken. */
+struct hslp_slot {
+	uint64_t cookie;		/* the user's; the descriptor carries the slot's index */
+	uint32_t seq;			/* sq_tail when submitted: orders what is reported as GONE */
+	bool busy;
+};
+
+struct hsl_queue {
+	struct hsl_fabric *fabric;
+	const struct hsl_backend_ops *ops;
+	struct hsl_queue *prev, *next;
+	uint32_t node;
+	uint32_t depth;
+	uint32_t depth_log2;
+	uint32_t flags;			/* HSL_QUEUE_F_* */
+
+	/* set by the backend's queue_create; memory shared with the chip and the driver */
+	struct hsl_desc *sq;		/* written here, read by the chip */
+	const struct hsl_cqe *cq;	/* written by the chip */
+	struct hsl_queue_ctrl *ctrl;	/* each field says who writes it */
+	volatile uint32_t *doorbell;	/* mapped doorbell page, NULL: ops->queue_doorbell and queue_arm */
+	int fd;				/* for poll(2) */
+	struct hslp_sim_queue *sim;
+	void *ring_map, *doorbell_map;	/* kernel: to unmap */
+	size_t ring_bytes, doorbell_bytes;
+
+	/* counters modulo 2^32 */
+	uint32_t sq_tail;		/* submitted */
+	uint32_t cq_head;		/* completions taken from the ring */
+
+	bool ended;			/* the end has been seen: the ring is not looked at any more */
+	uint32_t ngone, gone_next;	/* slots of gone[] still to report after the end */
+	struct hslp_slot *slots;	/* [depth] */
+	uint32_t *free_slots;		/* stack of nfree indices; reused as gone[] after the end */
+	uint32_t nfree;
+
+	uint32_t spin_ns;		/* how long the next wait spins: adapts */
+	_Atomic bool fd_used;		/* hsl_queue_fd was called: any thread */
+};
+
+/* ---- backends ---- */
+
+/*
+ * All return 0 or -errno as include/uapi/linux/hsl.h says. In/out structs have size and flags set by the caller.
+ * Any thread, except that operations on one queue come from one thread at a time.
+ */
+struct hsl_backend_ops {
+	const char *name;
+	/* No segment, queue or mapping of the fabric exists any more. */
+	void (*close)(struct hsl_fabric *f);
+	int (*info)(struct hsl_fabric *f, struct hsl_info *i);
+	int (*chip_info)(struct hsl_fabric *f, struct hsl_chip_info *c);
+	int (*link_info)(struct hsl_fabric *f, struct hsl_link_info *l);
+	int (*segment_alloc)(struct hsl_fabric *f, struct hsl_segment_alloc *a);
+	int (*segment_register)(struct hsl_fabric *f, struct hsl_segment_register *r);
+	int (*segment_free)(struct hsl_fabric *f, uint32_t handle);
+	/* Map a chip segment with protection prot; undone by munmap of the page-rounded length. */
+	int (*segment_map)(struct hsl_fabric *f, const struct hsl_segment *s, int prot, void **ptr);
+	/* node, depth and flags of q are set; sets its shared memory, doorbell, fd and ctrl. */
+	int (*queue_create)(struct hsl_fabric *f, struct hsl_queue *q);
+	/* Returns when the chip does not touch the rings any more, and releases them. */
+	void (*queue_destroy)(struct hsl_queue *q);
+	/* Doorbell and arming where no doorbell page is mapped. */
+	int (*queue_doorbell)(struct hsl_queue *q, uint32_t sq_tail);
+	int (*queue_arm)(struct hsl_queue *q, uint32_t cq_head);
+	int (*queue_eventfd)(struct hsl_queue *q, int fd);
+	/* Bring ctrl->state and error up to date if the backend does not do that by itself. */
+	void (*queue_refresh)(struct hsl_queue *q);
+	/* Make q->fd readable if and as soon as completions beyond cq_head exist. NULL if it always is so. */
+	void (*queue_fd_rearm)(struct hsl_queue *q, uint32_t cq_head);
+};
+
+/* URL is a path. */
+int hslp_kernel_open(struct hsl_fabric *f, const char *path);
+/* spec is what follows "sim:". */
+int hslp_sim_open(struct hsl_fabric *f, const char *spec);
+
+/* queue.c, segment.c: for hsl_fabric_close */
+void hslp_queue_free_all(struct hsl_fabric *f);
+void hslp_segment_free_all(struct hsl_fabric *f);
+/* queue.c, for tests with a backend of their own: the ring state of q from what queue_create has set */
+int hslp_queue_init(struct hsl_queue *q);
+void hslp_queue_fini(struct hsl_queue *q);
+
+static inline size_t hslp_round_up(size_t v, size_t pow2)
+{
+	return (v + pow2 - 1) & ~(pow2 - 1);
+}
+
+#endif /* HSLP_PRIV_H */

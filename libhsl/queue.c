@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Queues: the ring protocol, the same on every backend (docs/hep.md section 5).
+ *
+ * Submission. Descriptor n goes to sq[n mod depth]. A command occupies a slot from submission until its
+ * completion has been taken; there are depth slots, so submitted - taken <= depth, which bounds both rings: the chip
+ * takes descriptors in order, so when n is written, n - depth has been taken; and it can have written at most
+ * depth completions that were not taken. The descriptor's cookie is the slot's index; the user's cookie waits
+ * in the slot. So completions may come in any order, and what is outstanding is known when the queue ends.
+ *
+ * Completion. Completion n is at cq[n mod depth] once its phase bit is ((n / depth) & 1) ^ 1. The last 8 bytes hold
+ * the phase, and are read first.
+ *
+ * End. ctrl->state leaves READY when the chip or the driver has ended the queue, and the chip writes no completion
+ * after that. Then: what is in the ring is taken, the slots still busy are reported as HSL_ST_GONE in the order of
+ * their submission, and nothing is looked at again. So every command is reported exactly once (HEP-QUE-014).
+ *
+ * Waiting. Spin for a few microseconds, as a completion is usually that close; then poll(2) on the queue's file.
+ * Kernel: the driver looks at ctrl->cq_head and arms the chip itself. Sim: queue_fd_rearm arms before sleeping. Arming
+ * with the count taken wakes at once if more completions exist already, so none is missed (HEP-QUE-013).
+ *
+ * Threads: one at a time per queue, no lock. The exception is hsl_queue_fd, which touches only fd and fd_used.
+ */
+#define _GNU_SOURCE
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "priv.h"
+
+#define DEPTH_DEFAULT		256u
+#define SPIN_MIN_NS		500u
+#define SPIN_MAX_NS		16000u
+
+/* ---- order of memory accesses ---- */
+
+/*
+ * Everything stored before is visible to the chip before the doorbell store that follows. Partner: the chip reads
+ * the doorbell, then descriptors (HEP-QUE-002).
+ */
+static inline void before_doorbell(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	/* stores stay in order, also from write-back to uncached memory */
+	atomic_signal_fence(memory_order_seq_cst);
+#elif defined(__aarch64__)
+	__asm__ volatile("dmb oshst" ::: "memory");
+#elif defined(__riscv)
+	__asm__ volatile("fence ow, ow" ::: "memory");
+#else
+	__sync_synchronize();
+#endif
+}
+
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield" ::: "memory");
+#endif
+}
+
+/* ---- life ---- */
+
+int hslp_queue_init(struct hsl_queue *q)
+{
+	q->slots = calloc(q->depth, sizeof(*q->slots));
+	q->free_slots = calloc(q->depth, sizeof(*q->free_slots));
+	if (!q->slots || !q->free_slots) {
+		hslp_queue_fini(q);
+		return -ENOMEM;
+	}
+	/* the top of the stack is slot 0 */
+	for (uint32_t i = 0; i < q->depth; i++)
+		q->free_slots[i] = q->depth - 1 - i;
+	q->nfree = q->depth;
+	q->spin_ns = SPIN_MAX_NS / 4;
+	return 0;
+}
+
+void hslp_queue_fini(struct hsl_queue *q)
+{
+	free(q->slots);
+	free(q->free_slots);
+	q->slots = NULL;
+	q->free_slots = NULL;
+}
+
+static int choose_depth(struct hsl_fabric *f, uint32_t node, uint32_t wanted, uint32_t *depth)
+{
+	struct hsl_chip_info c = { .size = sizeof(c), .node = node };
+	int err;
+
+	if (wanted) {
+		*depth = wanted;
+		return wanted < 2 || (wanted & (wanted - 1)) ? -EINVAL : 0;
+	}
+	err = f->ops->chip_info(f, &c);
+	if (err)
+		return err;
+	*depth = c.max_depth < DEPTH_DEFAULT ? c.max_depth : DEPTH_DEFAULT;
+	return 0;
+}
+
+int hsl_queue_create(struct hsl_fabric *f, uint32_t node, const struct hsl_queue_opts *opts,
+		     struct hsl_queue **out)
+{
+	struct hsl_queue_opts o = { 0 };
+	struct hsl_queue *q;
+	int err;
+
+	if (!f || !out)
+		return -EINVAL;
+	if (opts) {
+		err = hslp_opts_in(&o, sizeof(o), sizeof(o), opts);
+		if (err)
+			return err;
+	}
+	if (o.flags & ~HSL_QUEUE_F_SYSCALL)
+		return -EINVAL;
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		return -ENOMEM;
+	q->fabric = f;
+	q->ops = f->ops;
+	q->node = node;
+	q->flags = o.flags;
+	q->fd = -1;
+	err = choose_depth(f, node, o.depth, &q->depth);
+	if (err)
+		goto free_queue;
+	q->depth_log2 = (uint32_t)__builtin_ctz(q->depth);
+	/* first, as it also refuses a depth too large for the chip before anything of that size is allocated */
+	err = f->ops->queue_create(f, q);
+	if (err)
+		goto free_queue;
+	err = hslp_queue_init(q);
+	if (err)
+		goto destroy_backend;
+
+	pthread_mutex_lock(&f->lock);
+	q->next = f->queues;
+	if (q->next)
+		q->next->prev = q;
+	f->queues = q;
+	pthread_mutex_unlock(&f->lock);
+	*out = q;
+	return 0;
+
+destroy_backend:
+	f->ops->queue_destroy(q);
+free_queue:
+	free(q);
+	return err;
+}
+
+void hsl_queue_destroy(struct hsl_queue *q)
+{
+	struct hsl_fabric *f;
+
+	if (!q)
+		return;
+	f = q->fabric;
+	pthread_mutex_lock(&f->lock);
+	if (q->prev)
+		q->prev->next = q->next;
+	else
+		f->queues = q->next;
+	if (q->next)
+		q->next->prev = q->prev;
+	pthread_mutex_unlock(&f->lock);
+	q->ops->queue_destroy(q);
+	hslp_queue_fini(q);
+	free(q);
+}
+
+void hslp_queue_free_all(struct hsl_fabric *f)
+{
+	while (f->queues)
+		hsl_queue_destroy(f->queues);
+}
+
+uint32_t hsl_queue_depth(const struct hsl_queue *q)
+{
+	return q->depth;
+}
+
+uint32_t hsl_queue_node(const struct hsl_queue *q)
+{
+	return q->node;
+}
+
+/* ---- submission ---- */
+
+static bool has_ended(const struct hsl_queue *q)
+{
+	/* acquire: after the end is seen, so are all completions. Partner: the driver's store of state. */
+	return q->ended || __atomic_load_n(&q->ctrl->state, __ATOMIC_ACQUIRE) != HSL_QUEUE_READY;
+}
+
+static int ring_doorbell(struct hsl_queue *q, uint32_t sq_tail)
+{
+	if (!q->doorbell)
+		return q->ops->queue_doorbell(q, sq_tail);
+	before_doorbell();
+	q->doorbell[HSL_DB_SQ_TAIL / 4] = sq_tail;
+	return 0;
+}
+
+/* A doorbell that could not be rung: the chip has not seen the last n descriptors, take them back. */
+static void take_back(struct hsl_queue *q, unsigned int n)
+{
+	while (n--) {
+		const struct hsl_desc *d = &q->sq[--q->sq_tail & (q->depth - 1)];
+		uint32_t slot = (uint32_t)d->cookie;
+
+		q->slots[slot].busy = false;
+		q->free_slots[q->nfree++] = slot;
+	}
+}
+
+int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int n)
+{
+	int err;
+
+	if (!q || (!ops && n))
+		return -EINVAL;
+	if (has_ended(q))
+		return -ESHUTDOWN;
+	if (!n)
+		return 0;
+	if (!q->nfree)
+		return -EAGAIN;
+	if (n > q->nfree)
+		n = q->nfree;
+	for (unsigned int i = 0; i < n; i++)
+		if (ops[i].rsvd0 || ops[i].rsvd1)
+			return -EINVAL;
+
+	for (unsigned int i = 0; i < n; i++) {
+		const struct hsl_op *op = &ops[i];
+		uint32_t slot = q->free_slots[--q->nfree];
+
+		q->slots[slot] = (struct hslp_slot){ .cookie = op->cookie, .seq = q->sq_tail, .busy = true };
+		q->sq[q->sq_tail & (q->depth - 1)] = (struct hsl_desc){
+			.opcode = op->opcode,
+			.order = op->order,
+			.cookie = slot,
+			.dst = op->dst,
+			.src = op->src,
+			.len = op->len,
+			.arg0 = op->arg0,
+			.arg1 = op->arg1,
+		};
+		q->sq_tail++;
+	}
+	err = ring_doorbell(q, q->sq_tail);
+	if (err) {
+		take_back(q, n);
+		return err == -ENODEV ? -ESHUTDOWN : err;
+	}
+	return (int)n;
+}
+
+/* ---- completion ---- */
+
+static void report(struct hsl_completion *c, uint64_t cookie, uint32_t status, uint64_t result, uint64_t fault_ga)
+{
+	c->cookie = cookie;
+	c->result = result;
+	c->fault_ga = fault_ga;
+	c->status = status;
+	c->error = hsl_status_errno(status);
+}
+
+/* True if completion n = cq_head is in the ring; then *tail is its last 8 bytes. */
+static bool completion_ready(const struct hsl_queue *q, uint64_t *tail)
+{
+	const struct hsl_cqe *e = &q->cq[q->cq_head & (q->depth - 1)];
+	uint32_t phase = ((q->cq_head >> q->depth_log2) & 1) ^ 1;
+
+	static_assert(offsetof(struct hsl_cqe, sq_head) == 24 && sizeof(struct hsl_cqe) == 32, "last 8 bytes");
+	/*
+	 * acquire: the rest of the completion, and the data of the command, are read after this. Partner: the
+	 * chip stores these 8 bytes last (HEP-QUE-003).
+	 */
+	*tail = __atomic_load_n((const uint64_t *)(const void *)&e->sq_head, __ATOMIC_ACQUIRE);
+	return (uint32_t)(*tail >> 63) == phase;
+}
+
+static unsigned int take_ring(struct hsl_queue *q, struct hsl_completion *c, unsigned int max)
+{
+	uint32_t head = q->cq_head;
+	unsigned int n = 0;
+	uint64_t tail;
+
+	while (n < max && completion_ready(q, &tail)) {
+		const struct hsl_cqe *e = &q->cq[q->cq_head & (q->depth - 1)];
+		uint64_t slot = e->cookie;
+
+		q->cq_head++;
+		if (slot >= q->depth || !q->slots[slot].busy) {
+			/* a chip that breaks HEP-QUE-001; a command it forgot shows as outstanding for ever */
+			hslp_err("queue of node %u: completion %u names slot %#llx, which is not in use", q->node,
+				 q->cq_head - 1, (unsigned long long)slot);
+			continue;
+		}
+		report(&c[n++], q->slots[slot].cookie, HSL_CQE_CODE((uint32_t)(tail >> 32)), e->result,
+		       e->fault_ga);
+		q->slots[slot].busy = false;
+		q->free_slots[q->nfree++] = (uint32_t)slot;
+	}
+	/* release: the completions were read before the driver learns that. Partner: the driver's poll. */
+	if (q->cq_head != head)
+		__atomic_store_n(&q->ctrl->cq_head, q->cq_head, __ATOMIC_RELEASE);
+	return n;
+}
+
+static int by_age(const void *a, const void *b, void *queue)
+{
+	const struct hsl_queue *q = queue;
+	/* how long ago each was submitted, whatever the counter wrapped over */
+	uint32_t x = q->sq_tail - q->slots[*(const uint32_t *)a].seq;
+	uint32_t y = q->sq_tail - q->slots[*(const uint32_t *)b].seq;
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* The ring is exhausted for ever: list what is outstanding, oldest first, where the free slots were. */
+static void list_gone(struct hsl_queue *q)
+{
+	q->ended = true;
+	q->ngone = 0;
+	q->gone_next = 0;
+	for (uint32_t i = 0; i < q->depth; i++)
+		if (q->slots[i].busy)
+			q->free_slots[q->ngone++] = i;
+	q->nfree = 0;
+	qsort_r(q->free_slots, q->ngone, sizeof(*q->free_slots), by_age, q);
+}
+
+static unsigned int take_gone(struct hsl_queue *q, struct hsl_completion *c, unsigned int max)
+{
+	unsigned int n = 0;
+
+	while (n < max && q->gone_next < q->ngone)
+		report(&c[n++], q->slots[q->free_slots[q->gone_next++]].cookie, HSL_ST_GONE, 0, 0);
+	return n;
+}
+
+static unsigned int take(struct hsl_queue *q, struct hsl_completion *c, unsigned int max)
+{
+	unsigned int n = 0;
+
+	if (!q->ended) {
+		n = take_ring(q, c, max);
+		if (n == max || !has_ended(q))
+			return n;
+		/* completions may have come between the look at the ring and the look at the state */
+		n += take_ring(q, c + n, max - n);
+		if (n == max)
+			return n;
+		list_gone(q);
+	}
+	return n + take_gone(q, c + n, max - n);
+}
+
+int hsl_queue_poll(struct hsl_queue *q, struct hsl_completion *c, unsigned int max)
+{
+	unsigned int n;
+
+	if (!q || (!c && max))
+		return -EINVAL;
+	if (max > INT32_MAX)
+		max = INT32_MAX;
+	n = take(q, c, max);
+	/* somebody watches the fd: it must say what is true after this */
+	if (q->ops->queue_fd_rearm && max && !q->ended && atomic_load_explicit(&q->fd_used, memory_order_relaxed))
+		q->ops->queue_fd_rearm(q, q->cq_head);
+	return (int)n;
+}
+
+unsigned int hsl_queue_outstanding(const struct hsl_queue *q)
+{
+	return q->ended ? q->ngone - q->gone_next : q->depth - q->nfree;
+}
+
+/* ---- waiting ---- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* True if something is to be taken. A wait that was short makes the next one spin longer, a long one shorter. */
+static bool spin(struct hsl_queue *q, uint64_t deadline_ns)
+{
+	uint64_t start = now_ns(), now = start, tail;
+
+	while (now - start < q->spin_ns && now < deadline_ns) {
+		for (unsigned int i = 0; i < 32; i++) {
+			if (completion_ready(q, &tail)) {
+				q->spin_ns = q->spin_ns < SPIN_MAX_NS / 2 ? q->spin_ns * 2 : SPIN_MAX_NS;
+				return true;
+			}
+			cpu_relax();
+		}
+		if (has_ended(q))
+			return true;
+		now = now_ns();
+	}
+	q->spin_ns = q->spin_ns > SPIN_MIN_NS * 2 ? q->spin_ns / 2 : SPIN_MIN_NS;
+	return false;
+}
+
+/* 0 when woken, for whatever reason; -ETIMEDOUT, -EINTR */
+static int sleep_until(struct hsl_queue *q, uint64_t deadline_ns)
+{
+	struct pollfd p = { .fd = q->fd, .events = POLLIN };
+	struct timespec ts, *timeout = NULL;
+	int n;
+
+	if (q->ops->queue_fd_rearm)
+		q->ops->queue_fd_rearm(q, q->cq_head);
+	if (deadline_ns != UINT64_MAX) {
+		uint64_t now = now_ns();
+		uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
+
+		ts.tv_sec = (time_t)(left / 1000000000u);
+		ts.tv_nsec = (long)(left % 1000000000u);
+		timeout = &ts;
+	}
+	n = ppoll(&p, 1, timeout, NULL);
+	if (n < 0)
+		return -errno;
+	if (!n)
+		return -ETIMEDOUT;
+	if (p.revents & ~POLLIN)
+		q->ops->queue_refresh(q);
+	return 0;
+}
+
+int hsl_queue_wait(struct hsl_queue *q, struct hsl_completion *c, unsigned int max, uint64_t deadline_ns)
+{
+	int n, err = 0;
+
+	if (!q || !c || !max)
+		return -EINVAL;
+	for (;;) {
+		n = hsl_queue_poll(q, c, max);
+		if (n)
+			return n;
+		if (!hsl_queue_outstanding(q))
+			return -ENOENT;
+		/* looked once more after the time was up: a completion that came in time is not a timeout */
+		if (err)
+			return err;
+		if (spin(q, deadline_ns))
+			continue;
+		/* a queue the chip has stopped wakes nobody; has it ended since the last look? */
+		q->ops->queue_refresh(q);
+		if (!has_ended(q))
+			err = sleep_until(q, deadline_ns);
+	}
+}
+
+int hsl_queue_fd(const struct hsl_queue *q)
+{
+	struct hsl_queue *w = (struct hsl_queue *)(uintptr_t)q;
+
+	/* from now on poll keeps the fd true; cq_head may be stale here, which can only wake for nothing once */
+	if (!atomic_exchange(&w->fd_used, true) && q->ops->queue_fd_rearm)
+		q->ops->queue_fd_rearm(w, __atomic_load_n(&q->ctrl->cq_head, __ATOMIC_RELAXED));
+	return q->fd;
+}
+
+int hsl_queue_eventfd(struct hsl_queue *q, int fd)
+{
+	if (!q || fd < -1)
+		return -EINVAL;
+	return q->ops->queue_eventfd(q, fd);
+}
+
+int hsl_queue_arm(struct hsl_queue *q)
+{
+	if (!q)
+		return -EINVAL;
+	if (has_ended(q))
+		return -ESHUTDOWN;
+	if (!q->doorbell)
+		return q->ops->queue_arm(q, q->cq_head);
+	before_doorbell();
+	q->doorbell[HSL_DB_CQ_ARM / 4] = q->cq_head;
+	return 0;
+}
+
+int hsl_queue_state(struct hsl_queue *q, uint32_t *error)
+{
+	uint32_t state;
+
+	if (!q)
+		return -EINVAL;
+	q->ops->queue_refresh(q);
+	state = __atomic_load_n(&q->ctrl->state, __ATOMIC_ACQUIRE);
+	if (error)
+		*error = state == HSL_QUEUE_READY ? HSL_ST_OK : q->ctrl->error;
+	return state == HSL_QUEUE_READY ? HSL_QUEUE_READY : HSL_QUEUE_ERROR;
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Segments: chip memory and registered host memory, as handles of the context.
+ *
+ * A segment object lives from alloc or register to free, or to the close of its fabric. Its fields never change but
+ * the mapping, which the first hsl_segment_map makes and free removes.
+ */
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "priv.h"
+
+static int read_opts(const struct hsl_segment_opts *opts, struct hsl_segment_opts *o)
+{
+	int err;
+
+	*o = (struct hsl_segment_opts){ 0 };
+	if (opts) {
+		err = hslp_opts_in(o, sizeof(*o), sizeof(*o), opts);
+		if (err)
+			return err;
+	}
+	if (o->rsvd || (o->rights & ~HSL_RIGHT_RW))
+		return -EINVAL;
+	if (!o->rights)
+		o->rights = HSL_RIGHT_RW;
+	return 0;
+}
+
+static void link_segment(struct hsl_segment *s)
+{
+	struct hsl_fabric *f = s->fabric;
+
+	pthread_mutex_lock(&f->lock);
+	s->next = f->segments;
+	if (s->next)
+		s->next->prev = s;
+	f->segments = s;
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void unlink_segment(struct hsl_segment *s)
+{
+	struct hsl_fabric *f = s->fabric;
+
+	pthread_mutex_lock(&f->lock);
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		f->segments = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+	pthread_mutex_unlock(&f->lock);
+}
+
+int hsl_segment_alloc(struct hsl_fabric *f, uint32_t node, uint64_t len_bytes,
+		      const struct hsl_segment_opts *opts, struct hsl_segment **out)
+{
+	struct hsl_segment_alloc a = { .size = sizeof(a), .node = node, .len_bytes = len_bytes };
+	struct hsl_segment_opts o;
+	struct hsl_segment *s;
+	int err;
+
+	if (!f || !out)
+		return -EINVAL;
+	err = read_opts(opts, &o);
+	if (err)
+		return err;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	a.rights = o.rights;
+	a.align_bytes = o.align_bytes;
+	err = f->ops->segment_alloc(f, &a);
+	if (err) {
+		free(s);
+		return err;
+	}
+	s->fabric = f;
+	s->ga = a.ga;
+	s->len_bytes = a.len_bytes;
+	s->handle = a.handle;
+	s->rights = o.rights;
+	link_segment(s);
+	*out = s;
+	return 0;
+}
+
+int hsl_segment_register(struct hsl_fabric *f, void *addr, uint64_t len_bytes,
+			 const struct hsl_segment_opts *opts, struct hsl_segment **out)
+{
+	struct hsl_segment_register r = { .size = sizeof(r), .addr = (uintptr_t)addr, .len_bytes = len_bytes };
+	struct hsl_segment_opts o;
+	struct hsl_segment *s;
+	int err;
+
+	if (!f || !out)
+		return -EINVAL;
+	err = read_opts(opts, &o);
+	if (err)
+		return err;
+	/* the memory is where it is */
+	if (o.align_bytes)
+		return -EINVAL;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	r.rights = o.rights;
+	err = f->ops->segment_register(f, &r);
+	if (err) {
+		free(s);
+		return err;
+	}
+	s->fabric = f;
+	s->ga = r.ga;
+	s->len_bytes = len_bytes;
+	s->handle = r.handle;
+	s->rights = o.rights;
+	s->host = addr;
+	link_segment(s);
+	*out = s;
+	return 0;
+}
+
+int hsl_segment_free(struct hsl_segment *s)
+{
+	struct hsl_fabric *f;
+	int err;
+
+	if (!s)
+		return 0;
+	f = s->fabric;
+	err = f->ops->segment_free(f, s->handle);
+	/* a fabric that is gone has taken its segments with it; only the object is left to free */
+	if (err && err != -ENODEV) {
+		hslp_warn("segment %u stays: free failed with %d", s->handle, err);
+		return err;
+	}
+	unlink_segment(s);
+	if (s->map)
+		munmap(s->map, hslp_round_up(s->len_bytes, f->info.page_size));
+	free(s);
+	return 0;
+}
+
+uint64_t hsl_segment_ga(const struct hsl_segment *s)
+{
+	return s->ga;
+}
+
+uint64_t hsl_segment_len(const struct hsl_segment *s)
+{
+	return s->len_bytes;
+}
+
+uint32_t hsl_segment_handle(const struct hsl_segment *s)
+{
+	return s->handle;
+}
+
+int hsl_segment_map(struct hsl_segment *s, void **ptr)
+{
+	struct hsl_fabric *f;
+	int err = 0;
+
+	if (!s || !ptr)
+		return -EINVAL;
+	if (s->host) {
+		*ptr = s->host;
+		return 0;
+	}
+	f = s->fabric;
+	/* held over the mmap: two callers must get one mapping */
+	pthread_mutex_lock(&f->lock);
+	if (!s->map) {
+		int prot = (s->rights & HSL_RIGHT_READ ? PROT_READ : 0) |
+			   (s->rights & HSL_RIGHT_WRITE ? PROT_WRITE : 0);
+
+		err = f->ops->segment_map(f, s, prot, &s->map);
+	}
+	if (!err)
+		*ptr = s->map;
+	pthread_mutex_unlock(&f->lock);
+	return err;
+}
+
+void hslp_segment_free_all(struct hsl_fabric *f)
+{
+	/* nobody else uses the fabric now: no lock */
+	while (f->segments) {
+		struct hsl_segment *s = f->segments;
+
+		if (!hsl_segment_free(s))
+			continue;
+		/* closing the context frees what could not be freed one by one */
+		unlink_segment(s);
+		if (s->map)
+			munmap(s->map, hslp_round_up(s->len_bytes, f->info.page_size));
+		free(s);
+	}
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The sim backend: a small driver in the process, for chips made by the engine (qemu/engine/engine.h).
+ *
+ *   sim_fabric    one per URL and process, counted: engine, chips, context table. Opening is a new context.
+ *   sim_chip      an engine chip, its memory (a memfd, so that every mapping of a segment is a mapping of its own
+ *                 with the rights of the segment), its admin queue, its user queues
+ *   sim_context   an open fabric: key, segment tables, segments
+ *   sim_queue     rings and the eventfds that stand for the queue's file
+ *
+ * An IOVA is a process address, but only inside what the iova set holds: tables, rings and registered memory.
+ * So one set of tables serves every chip, and a wild address in a table is a DMA error, not a crash.
+ *
+ * The rules are those of the kernel driver: table entry written, then SEG_INVALIDATE on every chip, and after an
+ * entry was taken away nothing is reused before all chips have answered (HEP-MAP-010).
+ *
+ * Locks, in this order:
+ *   fabrics_lock (backend_sim.c)   the list of fabrics and their reference counts
+ *   sim_fabric.lock                everything but what follows; held over admin commands
+ *   sim_chip.irq_lock              queues[], the eventfds in them, admin_irq; taken by the engine's interrupt callback,
+ *                                  so never held over a call into the engine
+ *   sim_iova_set.lock              the set; taken by the engine's dma_map callback
+ */
+#ifndef HSLP_SIM_H
+#define HSLP_SIM_H
+
+#include "engine/engine.h"
+#include "priv.h"
+
+#define SIM_CHIPS_MAX		256u
+#define SIM_QUEUES_MAX		255u	/* user queues; the engine has one more */
+#define SIM_CONTEXTS		1024u
+#define SIM_ADMIN_DEPTH		64u
+
+/* ---- sim_ranges.c ---- */
+
+/* Allocator of address ranges: the free ones, ascending, never adjacent. */
+struct sim_free_range {
+	uint64_t start, len;
+};
+
+struct sim_ranges {
+	struct sim_free_range *r;
+	size_t n, room;
+	size_t taken;			/* ranges given out: bounds how many free ones there can be */
+	uint64_t free_bytes;
+};
+
+int sim_ranges_init(struct sim_ranges *a, uint64_t start, uint64_t len);
+void sim_ranges_fini(struct sim_ranges *a);
+/* First fit. align: power of two. -ENOSPC, -ENOMEM */
+int sim_ranges_take(struct sim_ranges *a, uint64_t len, uint64_t align, uint64_t *start);
+/* Cannot fail: take has made room. */
+void sim_ranges_give(struct sim_ranges *a, uint64_t start, uint64_t len);
+
+/* What dma_map may hand out. Ranges may overlap: two contexts may register the same memory. */
+struct sim_iova {
+	uint64_t start, end;
+	uint64_t max_end;		/* largest end of this and all before it */
+	bool write;
+};
+
+struct sim_iova_set {
+	pthread_rwlock_t lock;		/* guards the rest */
+	struct sim_iova *r;		/* by start */
+	size_t n, room;
+};
+
+int sim_iova_init(struct sim_iova_set *s);
+void sim_iova_fini(struct sim_iova_set *s);
+int sim_iova_add(struct sim_iova_set *s, const void *mem, uint64_t len, bool write);
+/* Exactly as added. */
+void sim_iova_remove(struct sim_iova_set *s, const void *mem, uint64_t len, bool write);
+/* Bytes from iova on, at most len, that may be accessed; 0 if none. */
+uint64_t sim_iova_check(struct sim_iova_set *s, uint64_t iova, uint64_t len, bool write);
+
+/* ---- objects ---- */
+
+struct hslp_sim_queue {
+	struct sim_chip *chip;
+	struct hslp_sim_context *ctx;
+	struct hsl_queue_ctrl *ctrl;
+	uint32_t qid;			/* also its vector */
+	uint64_t db;			/* its doorbell page in BAR0 */
+	void *ring;
+	size_t ring_bytes;
+	int fd;				/* eventfd, readable as hsl_queue_fd says */
+	int user_fd;			/* duplicate of the eventfd attached, or -1; under irq_lock */
+	_Atomic bool signalled;		/* fd may be readable. Set after writing it, cleared before reading it. */
+};
+
+struct sim_chip {
+	struct sim_fabric *fabric;
+	struct hsl_chip_engine *engine;
+	uint32_t node;
+	int memfd;
+	int memfd_ro;			/* for segments without WRITE: mprotect cannot make those mappings writable */
+	void *mem;
+	uint64_t mem_bytes;
+	struct sim_ranges free;		/* offsets not allocated */
+	bool failed;			/* its admin queue has stopped answering */
+
+	/* admin queue */
+	struct hsl_desc *aq_sq;
+	struct hsl_cqe *aq_cq;
+	uint32_t aq_tail, aq_head;
+	uint64_t db_offset, db_stride;
+	uint32_t nqueues;		/* with the admin queue */
+
+	pthread_mutex_t irq_lock;
+	pthread_cond_t irq_cond;
+	bool admin_irq;			/* vector 0 was raised since last cleared */
+	struct hslp_sim_queue *queues[SIM_QUEUES_MAX + 1];	/* by id */
+};
+
+struct sim_segment {
+	uint32_t node;			/* of chip memory; 0 = host memory */
+	uint32_t rights;
+	uint64_t ga;
+	uint64_t len_bytes;
+	struct sim_chip *chip;
+	/* host memory: what is in the iova set, the GA range, the PAGE table */
+	void *host;
+	uint64_t host_bytes;
+	uint64_t ga_start, ga_bytes;
+	uint64_t **tables;
+	size_t ntables;
+};
+
+struct hslp_sim_context {
+	struct sim_fabric *fabric;
+	uint32_t index;
+	uint32_t epoch;			/* of the entry made last: never used twice in one context */
+	uint32_t next_handle;		/* handles below are in use */
+	hsl_le64 *dir;			/* page of IOVAs of leaves */
+	struct hsl_seg_entry *leaf[HSL_SEG_DIR_LEAVES];
+	struct sim_segment *segs[HSL_SEGS_MAX];	/* by handle */
+};
+
+struct sim_fabric {
+	struct sim_fabric *next;
+	unsigned int refs;		/* under fabrics_lock, as next */
+	char *spec;
+	uint64_t fabric_id[2];
+	uint32_t page_size;
+	struct hsl_fabric_engine *engine;
+	pthread_mutex_t lock;
+	struct sim_iova_set iova;
+	struct sim_ranges host_ga;	/* offsets of the host's node */
+	struct hsl_ctx_entry *ctx_table;
+	struct hslp_sim_context *contexts[SIM_CONTEXTS];	/* by index; 0 is the driver's */
+	uint32_t nchips;
+	struct sim_chip *chips[SIM_CHIPS_MAX];			/* node i + 1 */
+};
+
+static inline struct sim_chip *sim_chip_find(struct sim_fabric *f, uint32_t node)
+{
+	return node >= 1 && node <= f->nchips ? f->chips[node - 1] : NULL;
+}
+
+/* Zeroed, page-aligned, and in the iova set. */
+void *sim_dma_alloc(struct sim_fabric *f, size_t bytes);
+void sim_dma_free(struct sim_fabric *f, void *mem, size_t bytes);
+
+/* ---- sim_chip.c. All under sim_fabric.lock. ---- */
+
+int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32_t nqueues, struct sim_chip **out);
+void sim_chip_free(struct sim_chip *c);
+/* One admin command; its completion status, or -EIO when the chip does not answer. */
+int sim_admin(struct sim_chip *c, const struct hsl_desc *d);
+/* The same command on every chip that answers; returns when all have completed. -EIO if one refused it. */
+int sim_admin_all(struct sim_fabric *f, const struct hsl_desc *d);
+/* What a driver does around a function level reset: queues end, tables and segments stay. */
+int sim_chip_reset(struct sim_chip *c);
+
+/* ---- sim_tables.c. All under sim_fabric.lock. ---- */
+
+int sim_context_new(struct sim_fabric *f, struct hslp_sim_context **out);
+/* Its queues are gone. */
+void sim_context_free(struct hslp_sim_context *x);
+int sim_segment_alloc(struct hslp_sim_context *x, struct hsl_segment_alloc *a);
+int sim_segment_register(struct hslp_sim_context *x, struct hsl_segment_register *r);
+int sim_segment_free(struct hslp_sim_context *x, uint32_t handle);
+
+/* ---- sim_queue.c ---- */
+
+int sim_queue_create(struct hsl_fabric *f, struct hsl_queue *q);
+void sim_queue_destroy(struct hsl_queue *q);
+int sim_queue_doorbell(struct hsl_queue *q, uint32_t sq_tail);
+int sim_queue_arm(struct hsl_queue *q, uint32_t cq_head);
+int sim_queue_eventfd(struct hsl_queue *q, int fd);
+void sim_queue_refresh(struct hsl_queue *q);
+void sim_queue_fd_rearm(struct hsl_queue *q, uint32_t cq_head);
+/* From the interrupt callback and at a queue's end; irq_lock is held. */
+void sim_queue_signal(struct hslp_sim_queue *q);
+/* The chip has stopped the queue and will not write its rings: tell its user. Under sim_fabric.lock. */
+void sim_queue_end(struct hslp_sim_queue *q, uint32_t error);
+
+/* ---- for tests: what no user of the API can cause (backend_sim.c) ---- */
+
+int hslp_sim_reset_chip(struct hsl_fabric *f, uint32_t node);
+int hslp_sim_set_link(struct hsl_fabric *f, uint32_t a, uint32_t b, bool up);
+struct hsl_chip_engine *hslp_sim_engine(struct hsl_fabric *f, uint32_t node);
+
+#endif /* HSLP_SIM_H */

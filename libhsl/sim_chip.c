@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * A chip of the sim backend: engine chip, memory, admin queue.
+ *
+ * Bring-up is that of docs/hep.md section 4: rings and tables written, AQ_* and CTX_*, CTRL.ENABLE, STATUS.READY.
+ * Admin commands are waited for: posted, then a short spin, then a sleep until vector 0. A chip that does not answer
+ * within ADMIN_TIMEOUT_S is detached, after which it touches no memory, and counts as failed.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sim.h"
+
+#define ADMIN_TIMEOUT_S		30
+#define ADMIN_SPINS		2000
+
+/* ---- what the engine asks of us ---- */
+
+static void *chip_dma_map(void *opaque, uint64_t iova, uint64_t *len, bool write)
+{
+	struct sim_chip *c = opaque;
+	uint64_t n = sim_iova_check(&c->fabric->iova, iova, *len, write);
+
+	if (!n)
+		return NULL;
+	*len = n;
+	return (void *)(uintptr_t)iova;
+}
+
+static void chip_dma_unmap(void *opaque, void *host, uint64_t len, bool write, uint64_t touched)
+{
+	(void)opaque;
+	(void)host;
+	(void)len;
+	(void)write;
+	(void)touched;
+}
+
+static void chip_interrupt(void *opaque, unsigned int vector)
+{
+	struct sim_chip *c = opaque;
+
+	pthread_mutex_lock(&c->irq_lock);
+	if (vector == 0) {
+		c->admin_irq = true;
+		pthread_cond_signal(&c->irq_cond);
+	} else if (vector <= SIM_QUEUES_MAX && c->queues[vector]) {
+		sim_queue_signal(c->queues[vector]);
+	}
+	pthread_mutex_unlock(&c->irq_lock);
+}
+
+static void chip_guest_error(void *opaque, const char *msg)
+{
+	struct sim_chip *c = opaque;
+
+	hslp_warn("sim: node %u: %s", c->node, msg);
+}
+
+static const struct hsl_chip_ops chip_ops = {
+	.dma_map = chip_dma_map,
+	.dma_unmap = chip_dma_unmap,
+	.interrupt = chip_interrupt,
+	.guest_error = chip_guest_error,
+};
+
+/* ---- registers ---- */
+
+static uint32_t read32(struct sim_chip *c, uint64_t reg)
+{
+	return (uint32_t)hsl_chip_mmio_read(c->engine, reg, 4);
+}
+
+static void write32(struct sim_chip *c, uint64_t reg, uint32_t val)
+{
+	hsl_chip_mmio_write(c->engine, reg, val, 4);
+}
+
+static void write64(struct sim_chip *c, uint64_t reg, uint64_t val)
+{
+	hsl_chip_mmio_write(c->engine, reg, val, 8);
+}
+
+static int enable(struct sim_chip *c)
+{
+	memset(c->aq_sq, 0, SIM_ADMIN_DEPTH * sizeof(*c->aq_sq));
+	memset(c->aq_cq, 0, SIM_ADMIN_DEPTH * sizeof(*c->aq_cq));
+	c->aq_tail = 0;
+	c->aq_head = 0;
+	write64(c, HSL_REG_AQ_SQ, (uintptr_t)c->aq_sq);
+	write64(c, HSL_REG_AQ_CQ, (uintptr_t)c->aq_cq);
+	write32(c, HSL_REG_AQ_DEPTH, SIM_ADMIN_DEPTH);
+	write64(c, HSL_REG_CTX_TABLE, (uintptr_t)c->fabric->ctx_table);
+	write32(c, HSL_REG_CTX_COUNT, SIM_CONTEXTS);
+	write32(c, HSL_REG_CTRL, HSL_CTRL_ENABLE);
+	if (read32(c, HSL_REG_STATUS) != HSL_STATUS_READY) {
+		hslp_err("sim: node %u does not become ready: status %#x", c->node, read32(c, HSL_REG_STATUS));
+		return -EIO;
+	}
+	return 0;
+}
+
+/* ---- admin queue ---- */
+
+static bool admin_completed(struct sim_chip *c)
+{
+	const struct hsl_cqe *e = &c->aq_cq[c->aq_head % SIM_ADMIN_DEPTH];
+	uint32_t phase = (c->aq_head / SIM_ADMIN_DEPTH & 1) ^ 1;
+	/* acquire: the rest of the completion is read after it. Partner: the engine stores it last. */
+	uint64_t tail = __atomic_load_n((const uint64_t *)(const void *)&e->sq_head, __ATOMIC_ACQUIRE);
+
+	return tail >> 63 == phase;
+}
+
+static void admin_post(struct sim_chip *c, const struct hsl_desc *d)
+{
+	struct hsl_desc *slot = &c->aq_sq[c->aq_tail % SIM_ADMIN_DEPTH];
+
+	*slot = *d;
+	slot->cookie = c->aq_tail++;
+	write32(c, c->db_offset + HSL_DB_SQ_TAIL, c->aq_tail);
+}
+
+/* Until vector 0 or the deadline. False after the deadline. */
+static bool admin_sleep(struct sim_chip *c, const struct timespec *deadline)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&c->irq_lock);
+	c->admin_irq = false;
+	pthread_mutex_unlock(&c->irq_lock);
+	/* raises at once if the completion has come meanwhile (HEP-QUE-007) */
+	write32(c, c->db_offset + HSL_DB_CQ_ARM, c->aq_head);
+	pthread_mutex_lock(&c->irq_lock);
+	while (!c->admin_irq && !err)
+		err = pthread_cond_timedwait(&c->irq_cond, &c->irq_lock, deadline);
+	pthread_mutex_unlock(&c->irq_lock);
+	return !err;
+}
+
+static void admin_failed(struct sim_chip *c)
+{
+	hslp_err("sim: node %u does not answer admin commands", c->node);
+	c->failed = true;
+	hsl_chip_detach(c->engine);
+	for (uint32_t i = 1; i <= SIM_QUEUES_MAX; i++)
+		if (c->queues[i])
+			sim_queue_end(c->queues[i], HSL_ST_GONE);
+}
+
+/* The status of the oldest command that was not waited for, -EIO if it does not come. */
+static int admin_wait(struct sim_chip *c)
+{
+	struct timespec deadline;
+	uint32_t status;
+
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += ADMIN_TIMEOUT_S;
+	for (unsigned int i = 0; !admin_completed(c); i++) {
+		if (i < ADMIN_SPINS) {
+			if (i % 64 == 63)
+				sched_yield();
+			continue;
+		}
+		if (!admin_sleep(c, &deadline) && !admin_completed(c)) {
+			admin_failed(c);
+			return -EIO;
+		}
+	}
+	status = c->aq_cq[c->aq_head % SIM_ADMIN_DEPTH].status;
+	c->aq_head++;
+	return (int)HSL_CQE_CODE(status);
+}
+
+int sim_admin(struct sim_chip *c, const struct hsl_desc *d)
+{
+	if (c->failed)
+		return -EIO;
+	admin_post(c, d);
+	return admin_wait(c);
+}
+
+int sim_admin_all(struct sim_fabric *f, const struct hsl_desc *d)
+{
+	int err = 0;
+
+	/* all at once, so that they work in parallel */
+	for (uint32_t i = 0; i < f->nchips; i++)
+		if (!f->chips[i]->failed)
+			admin_post(f->chips[i], d);
+	for (uint32_t i = 0; i < f->nchips; i++) {
+		int status = f->chips[i]->failed ? HSL_ST_OK : admin_wait(f->chips[i]);
+
+		if (status > 0)
+			hslp_err("sim: node %u refused admin command %#x: %s", f->chips[i]->node, d->opcode,
+				 hsl_status_name((unsigned int)status));
+		if (status > 0)
+			err = -EIO;
+	}
+	return err;
+}
+
+/* ---- life ---- */
+
+static int map_memory(struct sim_chip *c)
+{
+	char path[32];
+
+	c->memfd = memfd_create("hsl-sim", MFD_CLOEXEC);
+	if (c->memfd < 0)
+		return -errno;
+	if (ftruncate(c->memfd, (off_t)c->mem_bytes))
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", c->memfd);
+	c->memfd_ro = open(path, O_RDONLY | O_CLOEXEC);
+	if (c->memfd_ro < 0)
+		return -errno;
+	c->mem = mmap(NULL, c->mem_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, c->memfd, 0);
+	if (c->mem == MAP_FAILED) {
+		c->mem = NULL;
+		return -errno;
+	}
+	return 0;
+}
+
+static int init_irq(struct sim_chip *c)
+{
+	pthread_condattr_t attr;
+	int err;
+
+	err = pthread_condattr_init(&attr);
+	if (err)
+		return -err;
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	err = pthread_cond_init(&c->irq_cond, &attr);
+	pthread_condattr_destroy(&attr);
+	if (err)
+		return -err;
+	err = pthread_mutex_init(&c->irq_lock, NULL);
+	if (err)
+		pthread_cond_destroy(&c->irq_cond);
+	return -err;
+}
+
+int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32_t nqueues, struct sim_chip **out)
+{
+	struct hsl_chip_engine_config cfg = {
+		.node = node,
+		.mem_bytes = mem_bytes,
+		.nqueues = nqueues + 1,
+		.nvectors = nqueues + 1,
+		.ncontexts = SIM_CONTEXTS,
+		.cap_clear = HSL_CAP_WINDOWS,
+		.ops = &chip_ops,
+	};
+	const char *why = "";
+	struct sim_chip *c;
+	int err;
+
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->fabric = f;
+	c->node = node;
+	c->mem_bytes = mem_bytes;
+	c->nqueues = nqueues + 1;
+	c->memfd = -1;
+	c->memfd_ro = -1;
+	err = init_irq(c);
+	if (err) {
+		free(c);
+		return err;
+	}
+	err = map_memory(c);
+	if (err)
+		goto free_chip;
+	err = sim_ranges_init(&c->free, 0, mem_bytes);
+	if (err)
+		goto free_chip;
+	err = -ENOMEM;
+	c->aq_sq = sim_dma_alloc(f, SIM_ADMIN_DEPTH * sizeof(*c->aq_sq));
+	c->aq_cq = sim_dma_alloc(f, hslp_round_up(SIM_ADMIN_DEPTH * sizeof(*c->aq_cq), HSL_TABLE_PAGE));
+	if (!c->aq_sq || !c->aq_cq)
+		goto free_chip;
+	cfg.mem = c->mem;
+	cfg.opaque = c;
+	c->engine = hsl_chip_engine_new(f->engine, &cfg, &why);
+	if (!c->engine) {
+		hslp_err("sim: node %u: %s", node, why);
+		goto free_chip;
+	}
+	c->db_offset = read32(c, HSL_REG_DB_OFFSET);
+	c->db_stride = read32(c, HSL_REG_DB_STRIDE);
+	err = enable(c);
+	if (err)
+		goto free_chip;
+	*out = c;
+	return 0;
+
+free_chip:
+	sim_chip_free(c);
+	return err;
+}
+
+void sim_chip_free(struct sim_chip *c)
+{
+	struct sim_fabric *f = c->fabric;
+
+	if (c->engine)
+		hsl_chip_engine_free(c->engine);
+	sim_dma_free(f, c->aq_sq, SIM_ADMIN_DEPTH * sizeof(*c->aq_sq));
+	sim_dma_free(f, c->aq_cq, hslp_round_up(SIM_ADMIN_DEPTH * sizeof(*c->aq_cq), HSL_TABLE_PAGE));
+	sim_ranges_fini(&c->free);
+	if (c->mem)
+		munmap(c->mem, c->mem_bytes);
+	if (c->memfd_ro >= 0)
+		close(c->memfd_ro);
+	if (c->memfd >= 0)
+		close(c->memfd);
+	pthread_cond_destroy(&c->irq_cond);
+	pthread_mutex_destroy(&c->irq_lock);
+	free(c);
+}
+
+int sim_chip_reset(struct sim_chip *c)
+{
+	if (c->failed)
+		return -ENODEV;
+	/* after this no worker touches the rings */
+	hsl_chip_reset(c->engine);
+	for (uint32_t i = 1; i <= SIM_QUEUES_MAX; i++)
+		if (c->queues[i])
+			sim_queue_end(c->queues[i], HSL_ST_GONE);
+	return enable(c);
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Queues of the sim backend: rings in process memory, the doorbell a call into the engine, the file an eventfd.
+ *
+ * The eventfd has to be level-triggered like the driver's file: readable while completions are there to take. The
+ * interrupt makes it readable; queue_fd_rearm, called after completions were taken and before sleeping, reads it
+ * empty and arms the chip with the count taken, which raises the interrupt at once if there are more. After the
+ * queue's end it stays readable.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "sim.h"
+
+static void raise_fd(int fd)
+{
+	uint64_t one = 1;
+
+	/* a counter at its maximum is readable already */
+	if (write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		hslp_warn("sim: eventfd: write failed with %d", errno);
+}
+
+void sim_queue_signal(struct hslp_sim_queue *q)
+{
+	raise_fd(q->fd);
+	/* release: seen only with the fd readable. Partner: the exchange in sim_queue_fd_rearm */
+	atomic_store_explicit(&q->signalled, true, memory_order_release);
+	if (q->user_fd >= 0)
+		raise_fd(q->user_fd);
+}
+
+void sim_queue_end(struct hslp_sim_queue *q, uint32_t error)
+{
+	if (q->ctrl->state != HSL_QUEUE_READY)
+		return;
+	q->ctrl->error = error;
+	/* release: with error, and with every completion there is. Partner: has_ended in queue.c */
+	__atomic_store_n(&q->ctrl->state, HSL_QUEUE_ERROR, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&q->chip->irq_lock);
+	sim_queue_signal(q);
+	pthread_mutex_unlock(&q->chip->irq_lock);
+}
+
+void sim_queue_fd_rearm(struct hsl_queue *q, uint32_t cq_head)
+{
+	struct hslp_sim_queue *s = q->sim;
+	uint64_t count;
+
+	if (__atomic_load_n(&s->ctrl->state, __ATOMIC_ACQUIRE) != HSL_QUEUE_READY)
+		return;
+	if (atomic_exchange(&s->signalled, false) && read(s->fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		hslp_warn("sim: eventfd: read failed with %d", errno);
+	sim_queue_arm(q, cq_head);
+	/* it may have ended, and have been made readable, just before the read */
+	if (__atomic_load_n(&s->ctrl->state, __ATOMIC_ACQUIRE) != HSL_QUEUE_READY)
+		raise_fd(s->fd);
+}
+
+int sim_queue_doorbell(struct hsl_queue *q, uint32_t sq_tail)
+{
+	hsl_chip_mmio_write(q->sim->chip->engine, q->sim->db + HSL_DB_SQ_TAIL, sq_tail, 4);
+	return 0;
+}
+
+int sim_queue_arm(struct hsl_queue *q, uint32_t cq_head)
+{
+	hsl_chip_mmio_write(q->sim->chip->engine, q->sim->db + HSL_DB_CQ_ARM, cq_head, 4);
+	return 0;
+}
+
+static bool is_eventfd(int fd)
+{
+	char path[32], target[32] = "";
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, target, sizeof(target) - 1);
+	return n > 0 && !strncmp(target, "anon_inode:[eventfd]", sizeof(target));
+}
+
+int sim_queue_eventfd(struct hsl_queue *q, int fd)
+{
+	struct hslp_sim_queue *s = q->sim;
+	int copy = -1, old;
+
+	if (fd >= 0) {
+		/* a file of our own, as the driver would hold one: the caller may close fd */
+		copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (copy < 0)
+			return -errno;
+		if (!is_eventfd(copy)) {
+			close(copy);
+			return -EINVAL;
+		}
+	}
+	pthread_mutex_lock(&s->chip->irq_lock);
+	old = s->user_fd;
+	s->user_fd = copy;
+	pthread_mutex_unlock(&s->chip->irq_lock);
+	if (old >= 0)
+		close(old);
+	return 0;
+}
+
+static int destroy_on_chip(struct hslp_sim_queue *s)
+{
+	/* completes after the running command has stopped and the others have their ABORTED */
+	return sim_admin(s->chip, &(struct hsl_desc){ .opcode = HSL_OP_QUEUE_DESTROY, .arg0 = s->qid });
+}
+
+void sim_queue_refresh(struct hsl_queue *q)
+{
+	struct hslp_sim_queue *s = q->sim;
+	struct sim_fabric *f = s->chip->fabric;
+	uint32_t error;
+
+	if (hsl_chip_mmio_read(s->chip->engine, s->db + HSL_DB_STATE, 4) == HSL_QUEUE_READY)
+		return;
+	pthread_mutex_lock(&f->lock);
+	if (s->ctrl->state == HSL_QUEUE_READY &&
+	    hsl_chip_mmio_read(s->chip->engine, s->db + HSL_DB_STATE, 4) == HSL_QUEUE_ERROR) {
+		error = (uint32_t)hsl_chip_mmio_read(s->chip->engine, s->db + HSL_DB_ERROR, 4);
+		destroy_on_chip(s);
+		sim_queue_end(s, error);
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
+static int map_rings(struct hsl_queue *q, struct hslp_sim_queue *s, size_t page)
+{
+	size_t sq = hslp_round_up(q->depth * sizeof(struct hsl_desc), page);
+	size_t cq = hslp_round_up(q->depth * sizeof(struct hsl_cqe), page);
+	char *ring;
+
+	s->ring_bytes = page + sq + cq;
+	ring = mmap(NULL, s->ring_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (ring == MAP_FAILED)
+		return -ENOMEM;
+	/* as the kernel backend: a child has no business in them */
+	madvise(ring, s->ring_bytes, MADV_DONTFORK);
+	s->ring = ring;
+	s->ctrl = (struct hsl_queue_ctrl *)(void *)ring;
+	s->ctrl->state = HSL_QUEUE_READY;
+	q->ctrl = s->ctrl;
+	q->sq = (struct hsl_desc *)(void *)(ring + page);
+	q->cq = (const struct hsl_cqe *)(void *)(ring + page + sq);
+	return 0;
+}
+
+/* Under sim_fabric.lock. */
+static int create_on_chip(struct hsl_queue *q, struct hslp_sim_queue *s)
+{
+	struct sim_chip *c = s->chip;
+	struct hsl_desc d = { .opcode = HSL_OP_QUEUE_CREATE };
+	uint32_t qid = 1;
+	int status;
+
+	while (qid < c->nqueues && c->queues[qid])
+		qid++;
+	if (qid == c->nqueues)
+		return -EBUSY;
+	s->qid = qid;
+	s->db = c->db_offset + qid * c->db_stride;
+	d.arg0 = HSL_QC_ARG0(qid, q->depth_log2, qid);
+	d.arg1 = s->ctx->index;
+	d.dst = (uintptr_t)q->sq;
+	d.src = (uintptr_t)q->cq;
+	status = sim_admin(c, &d);
+	if (status) {
+		hslp_err("sim: node %u refused a queue: %d", c->node, status);
+		return -EIO;
+	}
+	pthread_mutex_lock(&c->irq_lock);
+	c->queues[qid] = s;
+	pthread_mutex_unlock(&c->irq_lock);
+	return 0;
+}
+
+int sim_queue_create(struct hsl_fabric *f, struct hsl_queue *q)
+{
+	struct sim_fabric *sf = f->sim->fabric;
+	struct sim_chip *c = sim_chip_find(sf, q->node);
+	struct hslp_sim_queue *s;
+	int err;
+
+	if (!c)
+		return -ENOENT;
+	if (q->depth > hsl_chip_mmio_read(c->engine, HSL_REG_MAX_DEPTH, 4))
+		return -EINVAL;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->chip = c;
+	s->ctx = f->sim;
+	s->user_fd = -1;
+	s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->fd < 0) {
+		err = -errno;
+		goto free_sim;
+	}
+	err = map_rings(q, s, sf->page_size);
+	if (err)
+		goto close_fd;
+	err = sim_iova_add(&sf->iova, s->ring, s->ring_bytes, true);
+	if (err)
+		goto unmap_rings;
+	pthread_mutex_lock(&sf->lock);
+	err = c->failed ? -ENODEV : create_on_chip(q, s);
+	pthread_mutex_unlock(&sf->lock);
+	if (err)
+		goto remove_iova;
+	q->sim = s;
+	q->fd = s->fd;
+	return 0;
+
+remove_iova:
+	sim_iova_remove(&sf->iova, s->ring, s->ring_bytes, true);
+unmap_rings:
+	munmap(s->ring, s->ring_bytes);
+close_fd:
+	close(s->fd);
+free_sim:
+	free(s);
+	return err;
+}
+
+void sim_queue_destroy(struct hsl_queue *q)
+{
+	struct hslp_sim_queue *s = q->sim;
+	struct sim_chip *c = s->chip;
+	struct sim_fabric *f = c->fabric;
+
+	pthread_mutex_lock(&f->lock);
+	/* one that has ended is not on the chip any more */
+	if (s->ctrl->state == HSL_QUEUE_READY)
+		destroy_on_chip(s);
+	pthread_mutex_lock(&c->irq_lock);
+	c->queues[s->qid] = NULL;
+	pthread_mutex_unlock(&c->irq_lock);
+	pthread_mutex_unlock(&f->lock);
+	sim_iova_remove(&f->iova, s->ring, s->ring_bytes, true);
+	munmap(s->ring, s->ring_bytes);
+	close(s->fd);
+	if (s->user_fd >= 0)
+		close(s->user_fd);
+	free(s);
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Topology: the path between two chips, computed from what the chips' link blocks say.
+ *
+ * Vertices are the chips and every switch a chip names as its peer. A switch has no link blocks to ask, so the
+ * edge between it and a chip is taken from the chip, in both directions. Shortest means: least latency, then
+ * fewest links, then the widest bottleneck. Dijkstra without a heap: fabrics have tens of vertices, and asking
+ * for the links costs more than the search.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "priv.h"
+
+struct edge {
+	uint32_t from, to;		/* indices of vertices */
+	uint64_t latency_ps;
+	uint64_t raw_bytes_per_s;
+};
+
+struct vertex {
+	uint32_t node;
+	bool chip;
+	bool known, done;		/* of the search: has a path; its path is final */
+	uint64_t latency_ps;
+	uint32_t hops;
+	uint64_t raw_bytes_per_s;
+};
+
+struct graph {
+	struct vertex *v;
+	struct edge *e;
+	size_t nv, ne, v_room, e_room;
+};
+
+/* *array with room for one more element */
+static int reserve(void *array, size_t n, size_t *room, size_t elem)
+{
+	size_t want = *room ? *room * 2 : 32;
+	void **a = array, *p;
+
+	if (n < *room)
+		return 0;
+	p = realloc(*a, want * elem);
+	if (!p)
+		return -ENOMEM;
+	*a = p;
+	*room = want;
+	return 0;
+}
+
+/* Index of a node's vertex, made if there is none; -ENOMEM */
+static long vertex_of(struct graph *g, uint32_t node, bool chip)
+{
+	for (size_t i = 0; i < g->nv; i++)
+		if (g->v[i].node == node) {
+			g->v[i].chip |= chip;
+			return (long)i;
+		}
+	if (reserve(&g->v, g->nv, &g->v_room, sizeof(*g->v)))
+		return -ENOMEM;
+	g->v[g->nv] = (struct vertex){ .node = node, .chip = chip };
+	return (long)g->nv++;
+}
+
+static int add_edge(struct graph *g, uint32_t from, uint32_t to, const struct hsl_link_info *l)
+{
+	if (reserve(&g->e, g->ne, &g->e_room, sizeof(*g->e)))
+		return -ENOMEM;
+	g->e[g->ne++] = (struct edge){
+		.from = from, .to = to, .latency_ps = l->latency_ps,
+		/* MT/s * lanes / 8 bits, in bytes per second */
+		.raw_bytes_per_s = (uint64_t)l->width * l->rate_mtps * (1000000 / 8),
+	};
+	return 0;
+}
+
+static int add_links(struct hsl_fabric *f, struct graph *g, const struct hsl_chip_info *c)
+{
+	long self = vertex_of(g, c->node, true);
+
+	if (self < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < c->nlinks; i++) {
+		struct hsl_link_info l = { .size = sizeof(l), .node = c->node, .index = i };
+		int err = f->ops->link_info(f, &l);
+		long peer;
+
+		if (err)
+			return err;
+		if (!l.peer || (l.state != HSL_LTSSM_L0 && l.state != HSL_LTSSM_L1))
+			continue;
+		peer = vertex_of(g, l.peer, false);
+		if (peer < 0)
+			return -ENOMEM;
+		err = add_edge(g, (uint32_t)self, (uint32_t)peer, &l);
+		if (!err && l.peer_type == HSL_NODE_TYPE_SWITCH)
+			err = add_edge(g, (uint32_t)peer, (uint32_t)self, &l);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int read_graph(struct hsl_fabric *f, struct graph *g)
+{
+	for (uint32_t i = 0;; i++) {
+		struct hsl_chip_info c = { .size = sizeof(c), .flags = HSL_CHIP_BY_INDEX, .node = i };
+		int err = f->ops->chip_info(f, &c);
+
+		if (err == -ENOENT)
+			return 0;
+		if (!err)
+			err = add_links(f, g, &c);
+		if (err)
+			return err;
+	}
+}
+
+static bool better(uint64_t latency_ps, uint32_t hops, uint64_t raw, const struct vertex *than)
+{
+	if (!than->known || latency_ps != than->latency_ps)
+		return !than->known || latency_ps < than->latency_ps;
+	if (hops != than->hops)
+		return hops < than->hops;
+	return raw > than->raw_bytes_per_s;
+}
+
+static void search(struct graph *g, size_t src)
+{
+	g->v[src].known = true;
+	g->v[src].raw_bytes_per_s = UINT64_MAX;
+	for (;;) {
+		struct vertex *u = NULL;
+
+		for (size_t i = 0; i < g->nv; i++) {
+			struct vertex *v = &g->v[i];
+
+			if (v->known && !v->done &&
+			    (!u || better(v->latency_ps, v->hops, v->raw_bytes_per_s, u)))
+				u = v;
+		}
+		if (!u)
+			return;
+		u->done = true;
+		for (size_t i = 0; i < g->ne; i++) {
+			const struct edge *e = &g->e[i];
+			struct vertex *v = &g->v[e->to];
+			uint64_t latency_ps = u->latency_ps + e->latency_ps;
+			uint64_t raw = e->raw_bytes_per_s < u->raw_bytes_per_s ? e->raw_bytes_per_s
+									      : u->raw_bytes_per_s;
+
+			if (&g->v[e->from] != u || v->done || !better(latency_ps, u->hops + 1, raw, v))
+				continue;
+			v->known = true;
+			v->latency_ps = latency_ps;
+			v->hops = u->hops + 1;
+			v->raw_bytes_per_s = raw;
+		}
+	}
+}
+
+static struct vertex *find_chip(struct graph *g, uint32_t node)
+{
+	for (size_t i = 0; i < g->nv; i++)
+		if (g->v[i].node == node && g->v[i].chip)
+			return &g->v[i];
+	return NULL;
+}
+
+int hsl_topology_path(struct hsl_fabric *f, uint32_t src_node, uint32_t dst_node, struct hsl_path_props *p)
+{
+	struct hsl_path_props r = { 0 };
+	struct vertex *src, *dst;
+	struct graph g = { 0 };
+	int err;
+
+	if (!f || !p)
+		return -EINVAL;
+	err = read_graph(f, &g);
+	if (err)
+		goto free_graph;
+	src = find_chip(&g, src_node);
+	dst = find_chip(&g, dst_node);
+	err = -ENOENT;
+	if (!src || !dst)
+		goto free_graph;
+	search(&g, (size_t)(src - g.v));
+	err = -EHOSTUNREACH;
+	if (!dst->known)
+		goto free_graph;
+	r.hops = dst->hops;
+	r.latency_ps = dst->latency_ps > UINT32_MAX ? UINT32_MAX : (uint32_t)dst->latency_ps;
+	/* no link is crossed to reach oneself: there is no narrowest one */
+	r.raw_bytes_per_s = dst->hops ? dst->raw_bytes_per_s : 0;
+	err = hslp_props_out(p, &r, sizeof(r));
+
+free_graph:
+	free(g.v);
+	free(g.e);
+	return err;
+}
