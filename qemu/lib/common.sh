@@ -78,11 +78,12 @@ packages_of() {
 	esac
 }
 
-missing_packages() {
-	local p
-	for p in "$@"; do
-		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || printf '%s ' "$p"
-	done
+missing_packages() { # one dpkg-query for all; names it does not know are missing too
+	dpkg-query -W -f '${binary:Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
+		awk -v want="$*" '
+			{ sub(/:.*/, "", $1) }
+			$2 == "installed" { have[$1] = 1 }
+			END { n = split(want, w, " "); for (i = 1; i <= n; i++) if (!(w[i] in have)) { printf "%s ", w[i]; have[w[i]] = 1 } }'
 }
 
 # need_packages GROUP…: install what is missing (root), or print the one line that installs it and stop.

@@ -1,0 +1,145 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# launcher.sh: what qemu/vm promises about exit statuses, interruptions and leftovers. Boots small VMs without chips.
+# shellcheck disable=SC2317 # functions are called through ok
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' INT TERM
+export TMPDIR=$tmp/runs CHIPS=0 MODULES=0 RAM=512M
+mkdir "$TMPDIR"
+n=0 failed=0
+
+ok() { # ok NAME CONDITION…
+	local name=$1
+	shift
+	n=$((n + 1))
+	if "$@"; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name"
+		sed 's/^/# /' "$tmp/out" "$tmp/err" 2>/dev/null | tail -n 30
+		failed=1
+	fi
+}
+vm() { # vm ARGS…: sets rc; output in $tmp/out and $tmp/err
+	rc=0
+	qemu/vm "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || rc=$?
+}
+# The processes of a run are found by its directory, which is in QEMU's and tail's arguments (a zombie has none any
+# more); written so that this grep does not find itself.
+processes() {
+	grep -lz "$TMPDIR/hsl-v[m]" /proc/[0-9]*/cmdline 2>/dev/null
+}
+nothing_left() {
+	local i
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		[ -z "$(processes)" ] && [ -z "$(ls -A "$TMPDIR")" ] && return 0
+		sleep 0.2
+	done
+	{ processes; ls -lA "$TMPDIR"; } >>"$tmp/err"
+	return 1
+}
+no_process() {
+	local i
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		[ -z "$(processes)" ] && return 0
+		sleep 0.2
+	done
+	return 1
+}
+wait_booted() { # until a run in the background has printed something
+	local i
+	for ((i = 0; i < 600; i++)); do
+		[ -s "$1" ] && return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+vm RUN='echo "$HOME  a"; echo oops >&2; exit 7'
+ok 'the exit status is the command'"'"'s' test $rc = 7
+ok 'standard output arrives alone and whole' test "$(cat "$tmp/out")" = '/root  a'
+ok 'standard error arrives apart' test "$(cat "$tmp/err")" = 'oops'
+ok 'a finished run leaves nothing' nothing_left
+
+vm -- seq 1 200000
+ok 'long output arrives complete' cmp -s "$tmp/out" <(seq 1 200000)
+
+vm RUN='su user -c "id -u"; test -r /host/Makefile && ! touch /host/x 2>/dev/null'
+ok 'there is an unprivileged user and a read-only /host' test "$rc $(cat "$tmp/out")" = '0 1000'
+
+vm RUN='echo l >/proc/sysrq-trigger; sleep 1; exit 0'
+ok 'a kernel complaint fails a command that passed' test $rc = 70
+ok 'and is shown' grep -q 'Call Trace' "$tmp/err"
+
+vm RUN='echo c >/proc/sysrq-trigger; sleep 60'
+ok 'a panic ends the run at once' test $rc = 70
+
+vm RUN='poweroff -f; sleep 60'
+ok 'a guest that dies is told from a command that ended' test $rc = 72
+
+vm RUN='sleep 60' TIMEOUT=1
+ok 'the time limit' test $rc = 124
+
+vm RUN=true BOOT_TIMEOUT=1
+ok 'a guest that does not boot' test $rc = 71
+
+vm RUN=true EXTRA='-device hsl-no-such-device'
+ok 'QEMU that does not start: status 3 and its message' \
+	sh -c "test $rc = 3 && grep -q hsl-no-such-device '$tmp/err'"
+
+for bad in MEM=1x MEM=64M MEM=65G CPUS=0 CHIPS=x TOPO=../x IOMMU=2 NOSUCH=1 ACCEL=fast KERNEL=0.1; do
+	vm "$bad" RUN=true
+	ok "$bad is refused" sh -c "test $rc = 2 && test -s '$tmp/err'"
+done
+
+qemu/vm RUN='echo up; sleep 2; exit 1' >"$tmp/out1" 2>&1 </dev/null &
+one=$!
+qemu/vm RUN='echo up; sleep 2; exit 2' >"$tmp/out2" 2>&1 </dev/null &
+two=$!
+rc1=0 rc2=0
+wait $one || rc1=$?
+wait $two || rc2=$?
+ok 'two VMs side by side' test "$rc1 $rc2 $(cat "$tmp/out1") $(cat "$tmp/out2")" = '1 2 up up'
+ok 'leave nothing' nothing_left
+
+# job control gives the background run its own process group and a SIGINT that is not ignored, like a terminal's
+set -m
+: >"$tmp/out"
+qemu/vm RUN='echo up; sleep 60' >"$tmp/out" 2>&1 </dev/null &
+pid=$!
+wait_booted "$tmp/out"
+kill -INT -- -$pid
+rc=0
+wait $pid || rc=$?
+ok 'ctrl-C ends a run' test $rc = 130
+ok 'and leaves no process and no file' nothing_left
+
+: >"$tmp/out"
+qemu/vm RUN='echo up; sleep 60' QMP="$TMPDIR/qmp" >"$tmp/out" 2>&1 </dev/null &
+pid=$!
+wait_booted "$tmp/out"
+kill -TERM $pid
+rc=0
+wait $pid || rc=$?
+ok 'SIGTERM ends a run' test $rc = 143
+ok 'and leaves no socket either' nothing_left
+
+: >"$tmp/out"
+qemu/vm RUN='echo up; sleep 60' >"$tmp/out" 2>&1 </dev/null &
+pid=$!
+wait_booted "$tmp/out"
+kill -KILL $pid
+wait $pid 2>/dev/null
+set +m
+ok 'kill -9 of the launcher takes QEMU along' no_process
+ok 'its directory stays, nobody could remove it' test -n "$(ls -A "$TMPDIR")"
+vm RUN='exit 4'
+ok 'the next start works' test $rc = 4
+ok 'and removes the leftover' nothing_left
+
+echo "1..$n"
+exit $failed

@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# runner.sh: tests/run must not call anything passed that did not pass. Runs it on manifests of programs made up here.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+mkdir -p "$tmp/tests" "$tmp/build"
+ln -s "$PWD/qemu" "$tmp/qemu"
+cp tests/run "$tmp/tests/run"
+n=0 failed=0
+unset HSL_BUILD
+
+expect() { # expect NAME STATUS LASTLINE MANIFEST [ARGS…]
+	local name=$1 status=$2 last=$3 manifest=$4 rc=0
+	shift 4
+	printf '%b' "$manifest" >"$tmp/tests/manifest"
+	HSL_BUILD=$tmp/build "$tmp/tests/run" "${@:-fast}" >"$tmp/out" 2>&1 </dev/null || rc=$?
+	n=$((n + 1))
+	if [ "$rc" = "$status" ] && [ "$(tail -n 1 "$tmp/out")" = "$last" ]; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name"
+		echo "# expected status $status and '$last', got status $rc and:"
+		sed 's/^/# /' "$tmp/out"
+		failed=1
+	fi
+}
+
+tap() { # a program that prints these lines and exits with $1
+	local rc=$1 f
+	shift
+	f=$(mktemp "$tmp/prog.XXXXXX")
+	{
+		echo '#!/bin/sh'
+		printf "echo '%s'\n" "$@"
+		echo "exit $rc"
+	} >"$f"
+	chmod +x "$f"
+	echo "$f"
+}
+
+# every run counts one more: that the manifest names all test files
+expect 'exit 0 is one pass' 0 '2 passed, 0 failed' 'fast host a -- true\n'
+expect 'exit 1 is one failure' 1 '1 passed, 1 failed' 'fast host a -- false\n'
+expect 'exit 77 is a skip' 0 '1 passed, 0 failed, 1 skipped' 'fast host a -- exit 77\n'
+expect 'a program that is not there fails' 1 '1 passed, 1 failed' 'fast host a -- /no/such/program\n'
+expect 'TAP results are counted' 0 '4 passed, 0 failed' "fast host a -- $(tap 0 1..3 'ok 1 - a' 'ok 2 - b' 'ok 3')\n"
+expect 'TAP failures are counted' 1 '2 passed, 1 failed' "fast host a -- $(tap 1 1..2 'ok 1' 'not ok 2 - b')\n"
+expect 'not ok fails even with status 0' 1 '2 passed, 1 failed' "fast host a -- $(tap 0 1..2 'ok 1' 'not ok 2 - b')\n"
+expect 'all ok but a bad status fails' 1 '2 passed, 1 failed' "fast host a -- $(tap 3 1..1 'ok 1')\n"
+expect 'a short plan fails' 1 '2 passed, 1 failed' "fast host a -- $(tap 0 1..2 'ok 1')\n"
+expect 'TAP skips are not passes' 0 '2 passed, 0 failed, 1 skipped' \
+	"fast host a -- $(tap 0 1..2 'ok 1' 'ok 2 - b # SKIP no such device')\n"
+expect 'nothing planned is a skip' 0 '1 passed, 0 failed, 1 skipped' "fast host a -- $(tap 0 '1..0 # SKIP no tool')\n"
+expect 'a killed program fails' 1 '1 passed, 1 failed' 'fast host a -- kill -9 $$\n'
+expect 'the time limit fails' 1 '1 passed, 1 failed' 'fast host a TIMEOUT=1 -- sleep 30\n'
+expect 'other tiers do not run' 0 '2 passed, 0 failed' 'fast host a -- true\nsoak host b -- false\ncheck host c -- false\n'
+expect 'check includes fast' 1 '2 passed, 1 failed' 'fast host a -- true\ncheck host c -- false\n' check
+expect 'a selection that matches nothing fails' 1 '0 passed, 1 failed' 'fast host a -- true\n' fast nosuch
+expect 'a selection' 0 '1 passed, 0 failed' 'fast host a -- true\nfast host b -- false\n' fast a
+mkdir -p "$tmp/tests/unit"
+: >"$tmp/tests/unit/test_forgotten.c"
+expect 'a test file that the manifest forgets fails' 1 '1 passed, 1 failed' 'fast host a -- true\n'
+expect 'and is no failure once named' 0 '2 passed, 0 failed' 'fast host a -- : build/asan/tests/unit/test_forgotten\n'
+echo "1..$n"
+exit $failed
