@@ -15,6 +15,7 @@ struct row {
 	char *cell[COLUMNS_MAX];
 	unsigned int ncells;
 	char *text;		/* after the cells */
+	bool blank;
 };
 
 struct tool_table {
@@ -77,6 +78,12 @@ void tool_table_row(struct tool_table *t)
 		t->row = grow(t->row, t->rows_max, sizeof(*t->row));
 	}
 	memset(&t->row[t->nrows++], 0, sizeof(*t->row));
+}
+
+void tool_table_blank(struct tool_table *t)
+{
+	tool_table_row(t);
+	t->row[t->nrows - 1].blank = true;
 }
 
 void tool_table_cell(struct tool_table *t, const char *fmt, ...)
@@ -170,6 +177,10 @@ void tool_table_print(const struct tool_table *t, FILE *out)
 		const struct row *row = &t->row[r];
 		unsigned int cells = row->text ? row->ncells : t->ncolumns;
 
+		if (row->blank) {
+			fputc('\n', out);
+			continue;
+		}
 		pending = GAP;
 		for (unsigned int c = 0; c < cells; c++) {
 			const char *s = c < row->ncells ? row->cell[c] : NULL;

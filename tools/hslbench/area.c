@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Buffers. Host memory is mapped by us and registered; chip memory is allocated and mapped for the CPU, which writes
+ * source payloads and checks destinations: data moved by a chip is judged by another path than the one measured.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "progress.h"
+
+#define CACHE_LINE	64u
+/* Slots in use together: registered memory of an unprivileged user is often limited to 8 MiB, and caches are small. */
+#define IN_FLIGHT_BYTES	(2u << 20)
+/*
+ * An emulated CPU finds a page through a table indexed by the low bits of the page number: two buffers 16 MiB apart take
+ * each other's entries with every access (measured: a fifth of the speed).
+ */
+#define ALIAS_BYTES	(16ull << 20)
+#define ALIAS_NEAR	(256ull << 10)
+
+static const struct tool_pattern poison = { .seed = 0xa5a5a5a5a5a5a5a5ull, .kind = TOOL_PATTERN_CONST };
+
+void bench_complain(struct bench *b, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (b->complaints++ > BENCH_COMPLAINTS_MAX)
+		return;
+	if (b->complaints > BENCH_COMPLAINTS_MAX) {
+		tool_error("more errors follow; they are counted, not shown");
+		return;
+	}
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	tool_error("%s", text);
+}
+
+uint32_t bench_slots(uint64_t size, uint32_t depth)
+{
+	uint64_t n = size ? IN_FLIGHT_BYTES / size : depth;
+
+	if (n > depth)
+		n = depth;
+	return n ? (uint32_t)n : 1;
+}
+
+static uint64_t page_round(uint64_t len)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return (len + page - 1) & ~(page - 1);
+}
+
+/* src and dst in one mapping, far enough from ALIAS_BYTES apart */
+static int host_new(struct bench *b, struct bench_set *s, char *reason)
+{
+	struct bench_area *src = &s->host_src, *dst = &s->host_dst;
+	uint64_t apart = page_round(s->len), r = apart % ALIAS_BYTES;
+	int rc;
+
+	if (r < ALIAS_NEAR || r > ALIAS_BYTES - ALIAS_NEAR)
+		apart += 2 * ALIAS_NEAR;
+	src->mapping_len = apart + page_round(s->len);
+	src->mapping = mmap(NULL, src->mapping_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (src->mapping == MAP_FAILED) {
+		rc = -errno;
+		src->mapping = NULL;
+		snprintf(reason, 160, "%llu bytes of host memory: %s", (unsigned long long)src->mapping_len, strerror(-rc));
+		return rc;
+	}
+	src->p = src->mapping;
+	dst->p = src->p + apart;
+	src->len = dst->len = s->len;
+	strcpy(src->name, "host");
+	strcpy(dst->name, "host");
+	for (int i = 0; b->f && i < 2; i++) {
+		struct bench_area *a = i ? dst : src;
+
+		rc = hsl_segment_register(b->f, a->p, a->len, NULL, &a->seg);
+		if (rc) {
+			snprintf(reason, 160, "registering %llu bytes of host memory: %s%s", (unsigned long long)a->len,
+				 strerror(-rc), rc == -ENOMEM ? " (ulimit -l?)" : "");
+			return rc;
+		}
+		a->ga = hsl_segment_ga(a->seg);
+	}
+	return 0;
+}
+
+static int chip_new(struct bench *b, struct bench_area *a, uint32_t node, uint64_t len, char *reason)
+{
+	void *p;
+	int rc = hsl_segment_alloc(b->f, node, len, NULL, &a->seg);
+
+	if (rc) {
+		snprintf(reason, 160, "%llu bytes on chip %u: %s", (unsigned long long)len, node, strerror(-rc));
+		return rc;
+	}
+	rc = hsl_segment_map(a->seg, &p);
+	if (rc) {
+		snprintf(reason, 160, "mapping memory of chip %u: %s", node, strerror(-rc));
+		return rc;
+	}
+	a->p = p;
+	a->node = node;
+	a->ga = hsl_segment_ga(a->seg);
+	a->len = len;
+	snprintf(a->name, sizeof(a->name), "chip %u", node);
+	return 0;
+}
+
+int bench_set_new(struct bench *b, struct bench_set *s, uint64_t size, uint32_t slots, char *reason)
+{
+	int rc;
+
+	memset(s, 0, sizeof(*s));
+	s->size = size;
+	s->slots = slots;
+	if (size > (1ull << 46) / slots) {
+		snprintf(reason, 160, "no memory is that large");
+		return -ENOMEM;
+	}
+	s->stride = (size + CACHE_LINE - 1) & ~(uint64_t)(CACHE_LINE - 1);
+	s->len = s->stride * slots + CACHE_LINE;
+	rc = host_new(b, s, reason);
+	if (!rc && b->f)
+		rc = chip_new(b, &s->a_src, b->a.node, s->len, reason);
+	if (!rc && b->f)
+		rc = chip_new(b, &s->a_dst, b->a.node, s->len, reason);
+	if (!rc && b->f && b->have_b)
+		rc = chip_new(b, &s->b_dst, b->b.node, s->len, reason);
+	if (rc)
+		bench_set_free(s);
+	return rc;
+}
+
+void bench_set_free(struct bench_set *s)
+{
+	struct bench_area *all[] = { &s->host_src, &s->host_dst, &s->a_src, &s->a_dst, &s->b_dst };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		hsl_segment_free(all[i]->seg);
+	if (s->host_src.mapping)
+		munmap(s->host_src.mapping, s->host_src.mapping_len);
+	memset(s, 0, sizeof(*s));
+}
+
+void bench_area_poison(const struct bench_area *a)
+{
+	memset(a->p, (int)(poison.seed & 0xff), a->len);
+}
+
+void bench_area_pattern(const struct bench_set *s, const struct bench_area *a, const struct tool_pattern *pt)
+{
+	bench_area_poison(a);
+	for (uint32_t i = 0; i < s->slots; i++)
+		tool_pattern_fill(pt, a->p + i * s->stride, s->size, i * s->stride);
+}
+
+static bool piece_check(struct bench *b, const struct bench_area *a, const struct tool_pattern *pt, uint64_t off, uint64_t len,
+			const char *op, uint64_t size, const char *what)
+{
+	struct tool_mismatch m;
+	char buf[TOOL_SIZE_LEN];
+
+	if (tool_pattern_check(pt, a->p + off, len, off, &m))
+		return true;
+	bench_complain(b, "%s %s: wrong %s in %s: address 0x%llx (GA 0x%llx) offset 0x%llx expected 0x%02x got 0x%02x, %llu bytes differ",
+		       op, tool_size_format(size, buf, sizeof(buf)), what, a->name,
+		       (unsigned long long)(uintptr_t)(a->p + m.offset), (unsigned long long)(a->ga ? a->ga + m.offset : 0),
+		       (unsigned long long)m.offset, m.expected, m.got, (unsigned long long)m.count);
+	return false;
+}
+
+bool bench_area_check(struct bench *b, const struct bench_set *s, const struct bench_area *a, const struct tool_pattern *pt,
+		      const char *op)
+{
+	bool good = true;
+
+	for (uint32_t i = 0; i < s->slots; i++) {
+		uint64_t off = i * s->stride;
+		/* the last guard reaches to the end of the area */
+		uint64_t end = i + 1 == s->slots ? a->len : off + s->stride;
+
+		good &= piece_check(b, a, pt, off, s->size, op, s->size, "payload");
+		good &= piece_check(b, a, &poison, off + s->size, end - off - s->size, op, s->size, "byte next to the payload");
+	}
+	return good;
+}

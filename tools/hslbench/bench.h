@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * hslbench: what the files of this tool share.
+ *
+ *	main.c		arguments, verbs
+ *	area.c		buffers on hosts and chips, their payload, who says what is wrong with it
+ *	drive.c		submits operations and takes completions, timed
+ *	cpu.c		what the CPU does itself: memcpy, memset, loads, stores, two-thread ping-pong; host baseline
+ *	bw.c lat.c rate.c	the verbs
+ *	report.c	tables and JSON; environment.c: where it was measured
+ *
+ * A measurement is made in rounds. A round runs each operation of the verb and each baseline once, one after the
+ * other, so that a machine that is slow for a while is slow for both sides of a ratio. Payloads are made before and
+ * checked after each round's share, outside of the time.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "exit.h"
+#include "hsl/hsl.h"
+#include "pattern.h"
+#include "size.h"
+#include "stats.h"
+#include "stop.h"
+
+#define BENCH_SIZES_MAX		64
+#define BENCH_LIST_MAX		16
+#define BENCH_BATCH_MAX		1024
+#define BENCH_NS_PER_S		1000000000ull
+#define BENCH_HANG_NS		(10 * BENCH_NS_PER_S)	/* no completion for this long is an error */
+#define BENCH_COMPLAINTS_MAX	10			/* lines on stderr per run; all are counted */
+
+struct bench_config {
+	const char *url;		/* NULL = libhsl's default */
+	uint32_t src, dst;		/* nodes, 0 = first chip, the next one */
+	uint64_t size[BENCH_SIZES_MAX];
+	unsigned int nsizes;		/* 0 = the verb's own */
+	const char *ops;		/* comma-separated, NULL = all of the verb */
+	uint64_t depth[BENCH_LIST_MAX], batch[BENCH_LIST_MAX];
+	unsigned int ndepths, nbatches;	/* 0 = the verb's own; bw and lat use the first */
+	uint64_t iters;			/* 0 = by time */
+	uint64_t duration_ns;		/* of one measurement */
+	uint64_t seed;
+	bool quick;
+	bool hardware;			/* --basis hardware */
+	bool json;
+	const char *json_path;		/* NULL = stdout, and no tables */
+};
+
+/* One line of the report. */
+struct bench_result {
+	const char *verb, *op;
+	char src[24], dst[24];
+	const char *wake;		/* "poll", "event" or NULL */
+	uint64_t size_bytes;
+	uint32_t depth, batch;		/* 0 = does not apply */
+	uint64_t ops;			/* operations timed */
+	uint64_t duration_ns;
+	double bytes_per_s, ops_per_s;	/* NaN = does not apply */
+	double bytes_per_s_min;		/* slowest round */
+	struct tool_summary latency;	/* count 0 = does not apply */
+	uint64_t errors;		/* failed operations and wrong bytes' rounds */
+	bool verified;			/* every payload and completion was compared and right */
+	const char *ratio_to;		/* op it is compared with, NULL = none */
+	double ratio;			/* bandwidth: this / that; latency: p50 of this / p50 of that */
+	double host_bytes_per_s;	/* memcpy on the machine below the VM, NaN = not told */
+	char reason[160];		/* not run: why; then there are no numbers */
+};
+
+struct bench {
+	const struct bench_config *config;
+	struct hsl_fabric *f;
+	struct hsl_fabric_info info;
+	struct hsl_chip_props a, b;	/* the chip that executes, and the other one of c2c */
+	bool have_b;
+	struct hsl_queue *q;		/* on a */
+	struct bench_result *result;
+	unsigned int nresults;
+	unsigned int complaints;
+	uint64_t errors;
+	unsigned int measured;		/* results with numbers */
+	bool interrupted;
+};
+
+/* Does the user want this operation? op is one of the comma-separated list, or there is no list. */
+bool bench_list_has(const char *list, const char *op);
+static inline bool bench_wants(const struct bench *b, const char *op)
+{
+	return !b->config->ops || bench_list_has(b->config->ops, op);
+}
+
+/* ---- area.c ---- */
+
+struct bench_area {
+	uint32_t node;			/* 0 = host memory */
+	char name[24];			/* "host", "chip 2" */
+	struct hsl_segment *seg;	/* NULL: not known to the fabric (host baseline) */
+	void *mapping;			/* host memory: what was mapped */
+	uint64_t mapping_len;
+	uint8_t *p;
+	uint64_t ga;
+	uint64_t len;
+};
+
+/*
+ * The buffers of one size. Each area is slots pieces of size bytes, stride apart, and a guard after the last; what lies
+ * between and behind is checked to be untouched.
+ */
+struct bench_set {
+	uint64_t size, stride, len;
+	uint32_t slots;
+	struct bench_area host_src, host_dst, a_src, a_dst, b_dst;
+};
+
+/* reason gets why not (buffer of 160); 0 or -errno. f NULL: host areas only, not registered. */
+int bench_set_new(struct bench *b, struct bench_set *s, uint64_t size, uint32_t slots, char *reason);
+void bench_set_free(struct bench_set *s);
+/* How many slots of that size are used at that depth: in flight together they are to fit a cache. */
+uint32_t bench_slots(uint64_t size, uint32_t depth);
+/* Everything becomes what no test pattern is. */
+void bench_area_poison(const struct bench_area *a);
+void bench_area_pattern(const struct bench_set *s, const struct bench_area *a, const struct tool_pattern *pt);
+/* What the slots must hold and what lies between. Complains with addresses; false when wrong. */
+bool bench_area_check(struct bench *b, const struct bench_set *s, const struct bench_area *a, const struct tool_pattern *pt,
+		      const char *op);
+/* A line about a wrong byte or failed operation, a limited number of times. */
+void bench_complain(struct bench *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- drive.c ---- */
+
+struct bench_share {		/* what one round contributes */
+	uint64_t ops;
+	uint64_t ns;
+	uint64_t errors;
+};
+
+/* How long: iters operations, or until ns have passed. */
+struct bench_limit {
+	uint64_t iters;
+	uint64_t ns;
+};
+
+uint64_t bench_now_ns(void);
+/* Keeps up to depth operations in flight, submitted batch at a time, taking them from op[0..nops) in turn. */
+void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, unsigned int nops, uint32_t depth, uint32_t batch,
+		 const struct bench_limit *limit, struct bench_share *out);
+/* One at a time; each one's time from submit to completion goes to stats. event: sleep on the queue's descriptor. */
+void bench_drive_single(struct bench *b, const char *name, const struct hsl_op *op, bool event, const struct bench_limit *limit,
+			struct tool_stats *stats, struct bench_share *out);
+/* (Re)creates b->q when its depth is too small or it has ended. */
+int bench_queue_ready(struct bench *b, uint32_t depth, char *reason);
+
+/* ---- cpu.c ---- */
+
+/*
+ * Loads and stores: the same machine code for chip memory and for RAM, 8 bytes at a time, aligned, nothing the compiler
+ * can leave out or widen; the rest bytewise. store writes seed, seed + 1, ... (TOOL_PATTERN_COUNT).
+ */
+uint64_t bench_cpu_load(const void *p, uint64_t len);	/* the sum of all words and bytes */
+void bench_cpu_store(void *p, uint64_t len, uint64_t seed);
+
+enum bench_cpu_op { BENCH_MEMCPY, BENCH_MEMSET, BENCH_LOAD, BENCH_STORE };
+/* dst of MEMCPY, MEMSET and STORE; src of MEMCPY and LOAD. */
+void bench_cpu_run(const struct bench_set *s, enum bench_cpu_op op, const struct bench_area *dst, const struct bench_area *src,
+		   uint64_t seed, const struct bench_limit *limit, struct bench_share *out);
+/* The sum that bench_cpu_load gives for a slot of that pattern. */
+uint64_t bench_pattern_sum(const struct bench_set *s, const struct tool_pattern *pt, uint32_t slot);
+/* Round trips of a cache line pair between two threads, on two CPUs where there are two; cpu[] gets which. */
+int bench_pingpong(const struct bench_limit *limit, struct tool_stats *stats, int cpu[2]);
+
+/* "65536=12000000000,1048576=9e9": bytes/s for that size, NaN if it is not there or the text is not of that form. */
+double bench_host_baseline(const char *text, uint64_t size);
+
+/* ---- verbs: add results; stop early when tool_stopped() ---- */
+void bench_bw(struct bench *b);
+void bench_lat(struct bench *b);
+void bench_rate(struct bench *b);
+/* memcpy on this machine, no fabric: adds results of verb "baseline". */
+void bench_baseline(struct bench *b);
+
+/* ---- report.c, environment.c ---- */
+struct json_object;
+struct bench_result *bench_result_add(struct bench *b, const char *verb, const char *op);
+void bench_print_header(const struct bench *b);
+void bench_print_tables(const struct bench *b);
+struct json_object *bench_json(const struct bench *b);
+struct json_object *bench_environment_json(const struct bench *b);
+const char *bench_basis(const struct bench *b);		/* "emulator-wall" or "hardware" */
+void bench_cpu_model(char *buf, unsigned long len);
+
+#endif

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Submitting and completing, timed.
+ *
+ * All operations are STRONG, so completions come in the order of submission (HEP-ORD-001): the next cookie is known, and
+ * a lost, doubled or foreign completion is an error at once. The clock is read about every 64 turns of the loop, not
+ * per operation; the time of a share ends with its last completion.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench.h"
+
+#define TURNS_PER_CLOCK	64u
+#define TAKE_MAX	128u
+
+uint64_t bench_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * BENCH_NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+static uint32_t pow2_at_least(uint32_t n)
+{
+	uint32_t p = 2;
+
+	while (p < n)
+		p *= 2;
+	return p;
+}
+
+int bench_queue_ready(struct bench *b, uint32_t depth, char *reason)
+{
+	struct hsl_queue_opts opts = { .size = sizeof(opts), .depth = pow2_at_least(depth) };
+	uint32_t error = 0;
+	int rc;
+
+	if (b->q && hsl_queue_depth(b->q) >= depth && hsl_queue_state(b->q, &error) == HSL_QUEUE_READY)
+		return 0;
+	hsl_queue_destroy(b->q);
+	b->q = NULL;
+	rc = hsl_queue_create(b->f, b->a.node, &opts, &b->q);
+	if (rc)
+		snprintf(reason, 160, "queue of depth %u on chip %u: %s", opts.depth, b->a.node, strerror(-rc));
+	return rc;
+}
+
+/* False: wrong, and said so. */
+static bool completion_good(struct bench *b, const char *name, const struct hsl_completion *c, uint64_t cookie,
+			    const struct hsl_op *op)
+{
+	if (c->cookie != cookie) {
+		bench_complain(b, "%s: completion of operation %llu where %llu was next", name, (unsigned long long)c->cookie,
+			       (unsigned long long)cookie);
+		return false;
+	}
+	if (c->status != HSL_ST_OK) {
+		bench_complain(b, "%s: operation %llu failed: %s at GA 0x%llx", name, (unsigned long long)cookie,
+			       hsl_status_name(c->status), (unsigned long long)c->fault_ga);
+		return false;
+	}
+	if (c->result != op->len) {
+		bench_complain(b, "%s: operation %llu moved %llu of %llu bytes", name, (unsigned long long)cookie,
+			       (unsigned long long)c->result, (unsigned long long)op->len);
+		return false;
+	}
+	return true;
+}
+
+/* The queue cannot be trusted any more: the next user makes a new one. */
+static void queue_drop(struct bench *b)
+{
+	hsl_queue_destroy(b->q);
+	b->q = NULL;
+}
+
+void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, unsigned int nops, uint32_t depth, uint32_t batch,
+		 const struct bench_limit *limit, struct bench_share *out)
+{
+	struct hsl_op ops[BENCH_BATCH_MAX];
+	struct hsl_completion c[TAKE_MAX];
+	uint64_t sent = 0, done = 0, start, now, seen = 0, seen_ns, errors = 0;
+	unsigned int turns = 0, next = 0, check = 0;
+	bool stop = false;
+	int rc;
+
+	start = now = seen_ns = bench_now_ns();
+	for (;;) {
+		if (!stop && sent - done + batch <= depth) {
+			uint32_t n = batch;
+
+			if (limit->iters && limit->iters - sent < n)
+				n = (uint32_t)(limit->iters - sent);
+			for (uint32_t i = 0; i < n; i++) {
+				ops[i] = op[next];
+				ops[i].cookie = sent + i;
+				next = next + 1 == nops ? 0 : next + 1;
+			}
+			rc = hsl_queue_submit(b->q, ops, n);
+			if (rc < 0 || (uint32_t)rc != n) {
+				bench_complain(b, "%s: submit of %u operations, %u outstanding: %s", name, n,
+					       hsl_queue_outstanding(b->q), rc < 0 ? strerror(-rc) : "only some were taken");
+				errors++;
+				break;
+			}
+			sent += n;
+			stop = limit->iters && sent == limit->iters;
+		}
+		rc = hsl_queue_poll(b->q, c, TAKE_MAX);
+		if (rc < 0) {
+			bench_complain(b, "%s: poll: %s", name, strerror(-rc));
+			errors++;
+			break;
+		}
+		for (int i = 0; i < rc; i++) {
+			errors += !completion_good(b, name, &c[i], done, &op[check]);
+			check = check + 1 == nops ? 0 : check + 1;
+			done++;
+		}
+		if (done == sent && stop)
+			break;
+		if (++turns < TURNS_PER_CLOCK)
+			continue;
+		turns = 0;
+		now = bench_now_ns();
+		if ((!limit->iters && now - start >= limit->ns) || tool_stopped() || errors)
+			stop = true;
+		if (done == sent && stop)
+			break;
+		if (seen != done) {
+			seen = done;
+			seen_ns = now;
+		} else if (now - seen_ns > BENCH_HANG_NS) {
+			bench_complain(b, "%s: no completion for %llu s, %llu outstanding", name,
+				       BENCH_HANG_NS / BENCH_NS_PER_S, (unsigned long long)(sent - done));
+			errors++;
+			break;
+		} else if (now - seen_ns > 100000) {
+			sched_yield();	/* the emulator may need this CPU */
+		}
+	}
+	now = bench_now_ns();
+	out->ops += done;
+	out->ns += now - start;
+	out->errors += errors;
+	if (errors)
+		queue_drop(b);
+}
+
+/* 0, or the errno that ended the wait */
+static int take_by_spinning(struct bench *b, struct hsl_completion *c, uint64_t t0)
+{
+	unsigned int turns = 0;
+	int rc;
+
+	for (;;) {
+		rc = hsl_queue_poll(b->q, c, 1);
+		if (rc)
+			return rc < 0 ? rc : 0;
+		if (++turns % 4096)
+			continue;
+		if (bench_now_ns() - t0 > BENCH_HANG_NS)
+			return -ETIMEDOUT;
+		sched_yield();
+	}
+}
+
+static int take_by_event(struct bench *b, struct hsl_completion *c, uint64_t t0)
+{
+	struct pollfd pfd = { .fd = hsl_queue_fd(b->q), .events = POLLIN };
+	int rc;
+
+	for (;;) {
+		rc = poll(&pfd, 1, (int)(BENCH_HANG_NS / 1000000));
+		if (rc < 0 && errno != EINTR)
+			return -errno;
+		rc = hsl_queue_poll(b->q, c, 1);
+		if (rc)
+			return rc < 0 ? rc : 0;
+		if (bench_now_ns() - t0 > BENCH_HANG_NS)
+			return -ETIMEDOUT;
+	}
+}
+
+void bench_drive_single(struct bench *b, const char *name, const struct hsl_op *op, bool event, const struct bench_limit *limit,
+			struct tool_stats *stats, struct bench_share *out)
+{
+	struct hsl_op o = *op;
+	struct hsl_completion c;
+	uint64_t start = bench_now_ns(), t0 = start, t1 = start, n = 0;
+	int rc;
+
+	while (limit->iters ? n < limit->iters : t1 - start < limit->ns) {
+		if (tool_stopped())
+			break;
+		o.cookie = n;
+		t0 = bench_now_ns();
+		rc = hsl_queue_submit(b->q, &o, 1);
+		if (rc == 1)
+			rc = event ? take_by_event(b, &c, t0) : take_by_spinning(b, &c, t0);
+		t1 = bench_now_ns();
+		if (rc || !completion_good(b, name, &c, n, op)) {
+			if (rc)
+				bench_complain(b, "%s: %s", name, strerror(rc < 0 ? -rc : EAGAIN));
+			out->errors++;
+			queue_drop(b);
+			break;
+		}
+		tool_stats_add(stats, t1 - t0);
+		n++;
+	}
+	out->ops += n;
+	out->ns += t1 - start;
+}

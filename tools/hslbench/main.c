@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * hslbench: bandwidth, latency and rate of an HSL fabric in wall-clock time.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "json.h"
+#include "progress.h"
+
+#define DURATION_NS		300000000ull
+#define DURATION_QUICK_NS	60000000ull
+#define SIZE_MAX_BYTES		(1ull << 40)
+#define DEPTH_MAX		65536u
+#define VERBS			"bw,lat,rate,all,baseline"
+
+static const char help[] =
+"usage: hslbench bw|lat|rate|all [options]\n"
+"       hslbench baseline [--size LIST] [--json[=FILE]]\n"
+"\n"
+"Measures an HSL fabric in wall-clock time and checks every byte that was moved.\n"
+"\n"
+"  bw         bandwidth of every way to move bytes, next to memcpy, memset, loads and\n"
+"             stores on RAM: h2c c2h c2c same fill load store\n"
+"  lat        submit to completion of one command at a time, polling and sleeping, next\n"
+"             to a cache line bounced between two threads: nop copy\n"
+"  rate       commands per second, by commands in flight and per doorbell: nop copy\n"
+"  all        the three of them\n"
+"  baseline   memcpy of this machine, no fabric: prints SIZE=BYTES_PER_S,... to be passed\n"
+"             into a VM as HSL_HOST_MEMCPY_BASELINE\n"
+"\n"
+"What to measure\n"
+"  -f, --fabric URL      /dev/hsl0, sim:mesh4, ...  (default: $HSL_FABRIC, first device)\n"
+"      --src NODE        chip that executes, and source of c2c  (default: the first)\n"
+"      --dst NODE        destination of c2c                     (default: the next one)\n"
+"      --op LIST         only these, separated by commas\n"
+"  -s, --size LIST       64K,1M or a range of powers of two, 64:16M (also --sweep)\n"
+"How\n"
+"  -d, --depth LIST      commands in flight   (bw: 16, rate: 16,256)\n"
+"  -b, --batch LIST      commands per doorbell   (bw: 1, rate: 1,8,32,128)\n"
+"  -t, --duration TIME   of each measurement: 250ms, 2s   (default: 300ms)\n"
+"  -n, --iters N         of each measurement: N operations, instead of a time\n"
+"  -q, --quick           a short run: fewer sizes, 60ms each\n"
+"      --seed N          of the payload   (default: 1)\n"
+"      --basis BASIS     emulator-wall (default), or hardware where the chips are real\n"
+"Output\n"
+"      --json[=FILE]     one document (schema hslbench/1): on standard output instead of\n"
+"                        the tables, or into FILE beside them\n"
+"  -h, --help   -V, --version\n"
+"\n"
+"Ctrl-C ends early and reports what was measured.\n"
+"Exit status: 0 good, 1 an error, a wrong byte or interrupted, 2 usage, 3 no usable fabric or\n"
+"output, 77 nothing could be run.\n";
+
+static int list_parse(const char *opt, const char *text, uint64_t *v, unsigned int *n, uint64_t max)
+{
+	int rc = tool_size_list_parse(text, v, BENCH_LIST_MAX);
+
+	if (rc == -E2BIG)
+		return tool_usage("--%s %s: at most %d values", opt, text, BENCH_LIST_MAX);
+	if (rc < 0)
+		return tool_usage("--%s %s: not a list of numbers", opt, text);
+	for (int i = 0; i < rc; i++)
+		if (!v[i] || v[i] > max)
+			return tool_usage("--%s %s: from 1 to %llu", opt, text, (unsigned long long)max);
+	*n = (unsigned int)rc;
+	return 0;
+}
+
+static int sizes_parse(const char *text, struct bench_config *c)
+{
+	int rc = tool_size_list_parse(text, c->size, BENCH_SIZES_MAX);
+
+	if (rc == -E2BIG)
+		return tool_usage("--size %s: at most %d sizes", text, BENCH_SIZES_MAX);
+	if (rc < 0)
+		return tool_usage("--size %s: not a list of sizes (64K,1M or 64:16M)", text);
+	for (int i = 0; i < rc; i++)
+		if (!c->size[i] || c->size[i] > SIZE_MAX_BYTES)
+			return tool_usage("--size %s: sizes are from 1 byte to 1 TiB", text);
+	c->nsizes = (unsigned int)rc;
+	return 0;
+}
+
+static int node_parse(const char *opt, const char *text, uint32_t *node)
+{
+	uint64_t v;
+
+	if (tool_u64_parse(text, 1, 0x7fff, &v))
+		return tool_usage("--%s %s: not a node id", opt, text);
+	*node = (uint32_t)v;
+	return 0;
+}
+
+static int ops_check(const char *verb, const char *ops)
+{
+	static const struct { const char *verb, *ops; } known[] = {
+		{ "bw", "memcpy,memset,ram-load,ram-store,h2c,c2h,c2c,same,fill,load,store" },
+		{ "lat", "nop,copy" }, { "rate", "nop,copy" }, { "baseline", "memcpy" },
+	};
+	const char *have = NULL;
+	char *copy, *rest, *item;
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcmp(verb, known[i].verb))
+			have = known[i].ops;
+	if (!have)
+		return tool_usage("--op goes with one verb, not with '%s'", verb);
+	copy = rest = tool_printf("%s", ops);
+	while (!rc && (item = strsep(&rest, ",")))
+		if (!bench_list_has(have, item) || !*item)
+			rc = tool_usage("--op %s: '%s' is none of %s", ops, item, have);
+	free(copy);
+	return rc;
+}
+
+enum { OPT_SRC = 256, OPT_DST, OPT_OP, OPT_SEED, OPT_BASIS, OPT_JSON };
+
+/* 0, or the exit code + 1: --help ends with 0 */
+static int args_parse(int argc, char **argv, struct bench_config *c)
+{
+	static const struct option opts[] = {
+		{ "fabric", required_argument, NULL, 'f' }, { "src", required_argument, NULL, OPT_SRC },
+		{ "dst", required_argument, NULL, OPT_DST }, { "op", required_argument, NULL, OPT_OP },
+		{ "size", required_argument, NULL, 's' }, { "sweep", required_argument, NULL, 's' },
+		{ "depth", required_argument, NULL, 'd' }, { "batch", required_argument, NULL, 'b' },
+		{ "duration", required_argument, NULL, 't' }, { "iters", required_argument, NULL, 'n' },
+		{ "quick", no_argument, NULL, 'q' }, { "seed", required_argument, NULL, OPT_SEED },
+		{ "basis", required_argument, NULL, OPT_BASIS }, { "json", optional_argument, NULL, OPT_JSON },
+		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 }
+	};
+	int o, rc = 0;
+
+	while (!rc && (o = getopt_long(argc, argv, "f:s:d:b:t:n:qhV", opts, NULL)) != -1) {
+		switch (o) {
+		case 'f':
+			c->url = optarg;
+			break;
+		case OPT_SRC:
+			rc = node_parse("src", optarg, &c->src);
+			break;
+		case OPT_DST:
+			rc = node_parse("dst", optarg, &c->dst);
+			break;
+		case OPT_OP:
+			c->ops = optarg;
+			break;
+		case 's':
+			rc = sizes_parse(optarg, c);
+			break;
+		case 'd':
+			rc = list_parse("depth", optarg, c->depth, &c->ndepths, DEPTH_MAX);
+			break;
+		case 'b':
+			rc = list_parse("batch", optarg, c->batch, &c->nbatches, BENCH_BATCH_MAX);
+			break;
+		case 't':
+			if (tool_duration_parse(optarg, &c->duration_ns) || !c->duration_ns)
+				rc = tool_usage("--duration %s: not a time (250ms, 2s, 1m)", optarg);
+			break;
+		case 'n':
+			if (tool_u64_parse(optarg, 1, INT64_MAX, &c->iters))
+				rc = tool_usage("--iters %s: not a count", optarg);
+			break;
+		case 'q':
+			c->quick = true;
+			break;
+		case OPT_SEED:
+			if (tool_u64_parse(optarg, 0, UINT64_MAX, &c->seed))
+				rc = tool_usage("--seed %s: not a number", optarg);
+			break;
+		case OPT_BASIS:
+			c->hardware = !strcmp(optarg, "hardware");
+			if (!c->hardware && strcmp(optarg, "emulator-wall"))
+				rc = tool_usage("--basis %s: emulator-wall or hardware", optarg);
+			break;
+		case OPT_JSON:
+			c->json = true;
+			/* "--json FILE" too: only verbs are arguments */
+			if (!optarg && optind < argc && argv[optind][0] != '-' && !bench_list_has(VERBS, argv[optind]))
+				optarg = argv[optind++];
+			c->json_path = optarg && strcmp(optarg, "-") ? optarg : NULL;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return TOOL_PASS + 1;
+		case 'V':
+			return tool_version() + 1;
+		default:
+			fprintf(stderr, "Try 'hslbench --help'.\n");
+			rc = TOOL_USAGE;
+		}
+	}
+	return rc ? rc + 1 : 0;
+}
+
+/* Which chips; 0 or an exit code after a message. */
+static int chips_choose(struct bench *b)
+{
+	const struct bench_config *c = b->config;
+	struct hsl_chip_props p = { .size = sizeof(p) };
+	int rc;
+
+	b->a.size = b->b.size = sizeof(p);
+	if (c->src && c->src == c->dst)
+		return tool_usage("--src and --dst: c2c is between two different chips");
+	rc = c->src ? hsl_chip_by_node(b->f, c->src, &b->a) : hsl_chip_by_index(b->f, 0, &b->a);
+	if (rc) {
+		if (c->src && rc == -ENOENT)
+			return tool_usage("--src %u: the fabric has no chip with that node id", c->src);
+		tool_error("the first chip: %s", strerror(-rc));
+		return TOOL_ENV;
+	}
+	if (c->dst) {
+		rc = hsl_chip_by_node(b->f, c->dst, &b->b);
+		if (rc)
+			return tool_usage("--dst %u: the fabric has no chip with that node id", c->dst);
+		b->have_b = b->b.node != b->a.node;
+		return b->have_b ? 0 : tool_usage("--dst %u: that is the chip that executes", c->dst);
+	}
+	for (unsigned int i = 0; !b->have_b && !hsl_chip_by_index(b->f, i, &p); i++) {
+		b->have_b = p.node != b->a.node;
+		b->b = p;
+	}
+	return 0;
+}
+
+static int fabric_prepare(struct bench *b)
+{
+	int rc = tool_fabric_open(b->config->url, &b->f);
+
+	if (rc)
+		return rc;
+	b->info.size = sizeof(b->info);
+	rc = hsl_fabric_info(b->f, &b->info);
+	if (rc) {
+		tool_error("%s: %s", tool_fabric_name(b->config->url), strerror(-rc));
+		return TOOL_ENV;
+	}
+	if (!b->info.nchips) {
+		tool_error("%s: the fabric has no chips", tool_fabric_name(b->config->url));
+		fprintf(stderr, "'hslctl doctor' finds out why.\n");
+		return TOOL_ENV;
+	}
+	rc = chips_choose(b);
+	if (rc)
+		return rc;
+	for (unsigned int i = 0; i < b->config->ndepths; i++)
+		if (b->config->depth[i] > b->a.max_depth)
+			return tool_usage("--depth %llu: chip %u takes at most %u", (unsigned long long)b->config->depth[i],
+					  b->a.node, b->a.max_depth);
+	return 0;
+}
+
+/* A chip that goes away while its memory is mapped. */
+static void on_sigbus(int sig)
+{
+	static const char text[] = "hslbench: mapped memory went away: a chip was reset, unplugged or unbound\n";
+
+	(void)sig;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(TOOL_ENV);
+	_exit(TOOL_FAIL);
+}
+
+static void print_baseline(const struct bench *b)
+{
+	const char *comma = "";
+
+	for (unsigned int i = 0; i < b->nresults; i++) {
+		if (!isfinite(b->result[i].bytes_per_s))
+			continue;
+		printf("%s%llu=%.0f", comma, (unsigned long long)b->result[i].size_bytes, b->result[i].bytes_per_s);
+		comma = ",";
+	}
+	putchar('\n');
+}
+
+static int report(struct bench *b, const char *verb)
+{
+	const struct bench_config *c = b->config;
+	bool baseline = !strcmp(verb, "baseline");
+	unsigned int skipped = 0;
+	int rc;
+
+	if (!c->json || c->json_path) {
+		if (baseline)
+			print_baseline(b);
+		else
+			bench_print_tables(b);
+	}
+	if (c->json) {
+		struct json_object *doc = bench_json(b);
+
+		rc = tool_json_write(doc, c->json_path);
+		tool_json_free(doc);
+		if (rc && (c->json_path || rc != -EPIPE)) {
+			tool_error("%s: %s", c->json_path ? c->json_path : "standard output", strerror(-rc));
+			return TOOL_ENV;
+		}
+	}
+	for (unsigned int i = 0; i < b->nresults; i++) {
+		b->errors += b->result[i].errors;
+		skipped += b->result[i].reason[0] != '\0';
+	}
+	if (b->interrupted)
+		tool_error("interrupted: what was measured until then is above");
+	if (b->errors)
+		tool_error("FAILED: %llu error%s", (unsigned long long)b->errors, b->errors == 1 ? "" : "s");
+	if (b->errors || b->interrupted)
+		return TOOL_FAIL;
+	if (skipped != b->nresults)
+		return TOOL_PASS;
+	tool_error("nothing was measured%s%s", b->nresults ? ": " : "", b->nresults ? b->result[0].reason : "");
+	return TOOL_SKIP;
+}
+
+static int bench_run(struct bench *b, const char *verb)
+{
+	static const struct { const char *verb; void (*run)(struct bench *b); } verbs[] = {
+		{ "bw", bench_bw }, { "lat", bench_lat }, { "rate", bench_rate }, { "baseline", bench_baseline },
+	};
+	bool tables = !b->config->json || b->config->json_path;
+	int rc;
+
+	if (strcmp(verb, "baseline")) {
+		rc = fabric_prepare(b);
+		if (rc)
+			return rc;
+		if (tables)
+			bench_print_header(b);
+		fflush(stdout);
+	}
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(verb, verbs[i].verb) || (!strcmp(verb, "all") && strcmp(verbs[i].verb, "baseline")))
+			verbs[i].run(b);
+	b->interrupted = tool_stopped();
+	return report(b, verb);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench_config config = { .seed = 1 };
+	struct bench b = { .config = &config };
+	const char *verb;
+	int rc;
+
+	tool_name = "hslbench";
+	rc = args_parse(argc, argv, &config);
+	if (rc)
+		return tool_finish(rc - 1);
+	if (optind == argc)
+		return tool_usage("what shall be measured? bw, lat, rate or all");
+	verb = argv[optind++];
+	if (optind != argc)
+		return tool_usage("'%s': too many arguments", argv[optind]);
+	if (!bench_list_has(VERBS, verb))
+		return tool_usage("'%s': no such verb", verb);
+	if (config.ops && (rc = ops_check(verb, config.ops)))
+		return rc;
+	if (config.nbatches && config.ndepths && strcmp(verb, "rate") && config.batch[0] > config.depth[0])
+		return tool_usage("--batch %llu: more than --depth %llu", (unsigned long long)config.batch[0],
+				  (unsigned long long)config.depth[0]);
+	if (!config.duration_ns)
+		config.duration_ns = config.quick ? DURATION_QUICK_NS : DURATION_NS;
+	tool_stop_install();
+	signal(SIGBUS, on_sigbus);
+	rc = bench_run(&b, verb);
+	hsl_queue_destroy(b.q);
+	if (b.f)
+		hsl_fabric_close(b.f);
+	free(b.result);
+	return tool_finish(rc);
+}

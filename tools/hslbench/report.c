@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Results as tables and as JSON (schema hslbench/1). One table per verb; all rows of a run have the same basis.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "json.h"
+#include "table.h"
+
+struct bench_result *bench_result_add(struct bench *b, const char *verb, const char *op)
+{
+	struct bench_result *r;
+
+	b->result = reallocarray(b->result, b->nresults + 1, sizeof(*b->result));
+	if (!b->result) {
+		tool_error("out of memory");
+		exit(TOOL_ENV);
+	}
+	r = &b->result[b->nresults++];
+	memset(r, 0, sizeof(*r));
+	r->verb = verb;
+	r->op = op;
+	r->bytes_per_s = r->ops_per_s = r->bytes_per_s_min = r->ratio = r->host_bytes_per_s = NAN;
+	return r;
+}
+
+bool bench_list_has(const char *list, const char *op)
+{
+	size_t n = strlen(op);
+
+	for (const char *p = list; p; p = strchr(p, ',')) {
+		p += *p == ',';
+		if (!strncmp(p, op, n) && (p[n] == ',' || !p[n]))
+			return true;
+	}
+	return false;
+}
+
+/* ---- tables ---- */
+
+static const char *how_fast(const struct bench *b)
+{
+	return b->config->hardware ? "hardware, wall clock" : "emulator speed, not link speed";
+}
+
+void bench_print_header(const struct bench *b)
+{
+	char model[128];
+	struct utsname u;
+
+	bench_cpu_model(model, sizeof(model));
+	if (uname(&u))
+		strcpy(u.release, "unknown");
+	printf("hslbench %s  fabric %s (%s), %u chip%s\n", hsl_version(), tool_fabric_name(b->config->url), b->info.backend,
+	       b->info.nchips, b->info.nchips == 1 ? "" : "s");
+	printf("%ld x %s, Linux %s, wall clock\n", sysconf(_SC_NPROCESSORS_ONLN), model, u.release);
+}
+
+static void cell_number(struct tool_table *t, const char *fmt, double v)
+{
+	char buf[32];
+
+	if (isfinite(v))
+		snprintf(buf, sizeof(buf), fmt, v);
+	tool_table_cell(t, isfinite(v) ? "%s" : NULL, buf);
+}
+
+static void cell_check(struct tool_table *t, const struct bench_result *r)
+{
+	if (r->errors)
+		tool_table_cell(t, "FAILED %llu", (unsigned long long)r->errors);
+	else
+		tool_table_cell(t, "%s", r->verified ? "ok" : "-");
+}
+
+static void cell_count(struct tool_table *t, double v)
+{
+	char buf[16];
+
+	tool_table_cell(t, "%s", tool_count_format(v, buf, sizeof(buf)));
+}
+
+static void cell_path(struct tool_table *t, const struct bench_result *r)
+{
+	if (!strcmp(r->src, r->dst))
+		tool_table_cell(t, "%s", r->src);
+	else
+		tool_table_cell(t, "%s -> %s", r->src, r->dst);
+}
+
+static void bw_row(struct tool_table *t, const struct bench_result *r, bool host)
+{
+	char buf[TOOL_SIZE_LEN];
+
+	tool_table_row(t);
+	tool_table_cell(t, "%s", r->op);
+	cell_path(t, r);
+	tool_table_cell(t, "%s", tool_size_format(r->size_bytes, buf, sizeof(buf)));
+	if (r->reason[0]) {
+		tool_table_text(t, "not run: %s", r->reason);
+		return;
+	}
+	cell_number(t, "%.2f", r->bytes_per_s / 1e9);
+	cell_number(t, "%.2f", r->bytes_per_s_min / 1e9);
+	cell_count(t, r->ops_per_s);
+	cell_number(t, "%.2f", r->ratio);
+	tool_table_cell(t, r->ratio_to ? "%s" : NULL, r->ratio_to);
+	if (host)
+		cell_number(t, "%.2f", r->bytes_per_s / r->host_bytes_per_s);
+	cell_check(t, r);
+}
+
+static void print_bw(const struct bench *b)
+{
+	char *title = tool_printf("\nBandwidth: %s", how_fast(b));
+	bool host = false;
+	struct tool_table *t = tool_table_new(title);
+	uint64_t size = 0;
+	uint32_t depth = 0, batch = 0;
+
+	for (unsigned int i = 0; i < b->nresults; i++) {
+		host |= isfinite(b->result[i].host_bytes_per_s);
+		if (!strcmp(b->result[i].verb, "bw") && b->result[i].depth > depth) {
+			depth = b->result[i].depth;
+			batch = b->result[i].batch;
+		}
+	}
+	tool_table_column(t, "op", NULL, TOOL_LEFT);
+	tool_table_column(t, "path", NULL, TOOL_LEFT);
+	tool_table_column(t, "size", NULL, TOOL_RIGHT);
+	tool_table_column(t, "speed", "GB/s", TOOL_RIGHT);
+	tool_table_column(t, "slowest", "GB/s", TOOL_RIGHT);
+	tool_table_column(t, "rate", "op/s", TOOL_RIGHT);
+	tool_table_column(t, "ratio", NULL, TOOL_RIGHT);
+	tool_table_column(t, "to", NULL, TOOL_LEFT);
+	if (host)
+		tool_table_column(t, "ratio to", "host memcpy", TOOL_RIGHT);
+	tool_table_column(t, "check", NULL, TOOL_LEFT);
+	for (unsigned int i = 0; i < b->nresults; i++) {
+		const struct bench_result *r = &b->result[i];
+
+		if (strcmp(r->verb, "bw"))
+			continue;
+		if (size && size != r->size_bytes)
+			tool_table_blank(t);
+		size = r->size_bytes;
+		bw_row(t, r, host);
+	}
+	if (depth)
+		tool_table_note(t, "Commands: up to %u in flight, %u per doorbell. slowest: of the rounds. ratio: speed / speed of the", depth,
+				batch);
+	else
+		tool_table_note(t, "slowest: of the rounds. ratio: speed / speed of the");
+	tool_table_note(t, "baseline (one thread on RAM, same size, same run). check: every byte compared, outside of the time.");
+	tool_table_print(t, stdout);
+	tool_table_free(t);
+	free(title);
+}
+
+static void print_lat(const struct bench *b)
+{
+	static const char *const names[] = { "min", "p50", "p90", "p99", "p99.9", "max", "mean" };
+	char *title = tool_printf("\nLatency, submit to completion, one at a time: %s", how_fast(b));
+	struct tool_table *t = tool_table_new(title);
+	char buf[TOOL_SIZE_LEN];
+
+	tool_table_column(t, "op", NULL, TOOL_LEFT);
+	tool_table_column(t, "path", NULL, TOOL_LEFT);
+	tool_table_column(t, "size", NULL, TOOL_RIGHT);
+	tool_table_column(t, "wait", NULL, TOOL_LEFT);
+	for (unsigned int i = 0; i < 7; i++)
+		tool_table_column(t, names[i], "us", TOOL_RIGHT);
+	tool_table_column(t, "p50 /", "ping-pong", TOOL_RIGHT);
+	tool_table_column(t, "check", NULL, TOOL_LEFT);
+	for (unsigned int i = 0; i < b->nresults; i++) {
+		const struct bench_result *r = &b->result[i];
+		const struct tool_summary *l = &r->latency;
+		const uint64_t v[] = { l->min, l->p50, l->p90, l->p99, l->p99_9, l->max };
+
+		if (strcmp(r->verb, "lat"))
+			continue;
+		tool_table_row(t);
+		tool_table_cell(t, "%s", r->op);
+		cell_path(t, r);
+		tool_table_cell(t, r->size_bytes ? "%s" : NULL, tool_size_format(r->size_bytes, buf, sizeof(buf)));
+		tool_table_cell(t, "%s", r->wake);
+		if (r->reason[0]) {
+			tool_table_text(t, "not run: %s", r->reason);
+			continue;
+		}
+		for (unsigned int k = 0; k < 6; k++)
+			cell_number(t, "%.2f", l->count ? (double)v[k] / 1e3 : NAN);
+		cell_number(t, "%.2f", l->count ? l->mean / 1e3 : NAN);
+		cell_number(t, "%.1f", r->ratio);
+		cell_check(t, r);
+	}
+	tool_table_note(t, "ping-pong: two threads of this program bounce a cache line; a round trip without any device.");
+	tool_table_print(t, stdout);
+	tool_table_free(t);
+	free(title);
+}
+
+static void print_rate(const struct bench *b)
+{
+	char *title = tool_printf("\nRate of commands: %s", how_fast(b));
+	struct tool_table *t = tool_table_new(title);
+	char buf[TOOL_SIZE_LEN];
+
+	tool_table_column(t, "op", NULL, TOOL_LEFT);
+	tool_table_column(t, "path", NULL, TOOL_LEFT);
+	tool_table_column(t, "size", NULL, TOOL_RIGHT);
+	tool_table_column(t, "in flight", NULL, TOOL_RIGHT);
+	tool_table_column(t, "per doorbell", NULL, TOOL_RIGHT);
+	tool_table_column(t, "rate", "op/s", TOOL_RIGHT);
+	tool_table_column(t, "time", "ns/op", TOOL_RIGHT);
+	tool_table_column(t, "check", NULL, TOOL_LEFT);
+	for (unsigned int i = 0; i < b->nresults; i++) {
+		const struct bench_result *r = &b->result[i];
+
+		if (strcmp(r->verb, "rate"))
+			continue;
+		tool_table_row(t);
+		tool_table_cell(t, "%s", r->op);
+		cell_path(t, r);
+		tool_table_cell(t, r->size_bytes ? "%s" : NULL, tool_size_format(r->size_bytes, buf, sizeof(buf)));
+		tool_table_cell(t, "%u", r->depth);
+		tool_table_cell(t, "%u", r->batch);
+		if (r->reason[0]) {
+			tool_table_text(t, "not run: %s", r->reason);
+			continue;
+		}
+		cell_count(t, r->ops_per_s);
+		cell_number(t, "%.0f", 1e9 / r->ops_per_s);
+		cell_check(t, r);
+	}
+	tool_table_print(t, stdout);
+	tool_table_free(t);
+	free(title);
+}
+
+void bench_print_tables(const struct bench *b)
+{
+	static const struct { const char *verb; void (*print)(const struct bench *b); } verbs[] = {
+		{ "bw", print_bw }, { "lat", print_lat }, { "rate", print_rate },
+	};
+
+	for (size_t v = 0; v < sizeof(verbs) / sizeof(verbs[0]); v++)
+		for (unsigned int i = 0; i < b->nresults; i++)
+			if (!strcmp(b->result[i].verb, verbs[v].verb)) {
+				verbs[v].print(b);
+				break;
+			}
+}
+
+/* ---- JSON ---- */
+
+static void latency_json(struct json_object *o, const struct tool_summary *l)
+{
+	struct json_object *d = tool_json_set(o, "latency_ns", tool_json_object());
+
+	if (!l->count) {
+		static const char *const keys[] = { "min", "p50", "p90", "p99", "p99_9", "max", "mean", "stdev" };
+
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			tool_json_null(d, keys[i]);
+		return;
+	}
+	tool_json_u64(d, "min", l->min);
+	tool_json_u64(d, "p50", l->p50);
+	tool_json_u64(d, "p90", l->p90);
+	tool_json_u64(d, "p99", l->p99);
+	tool_json_u64(d, "p99_9", l->p99_9);
+	tool_json_u64(d, "max", l->max);
+	/* a hundredth of a nanosecond is more than any clock knows */
+	tool_json_double(d, "mean", round(l->mean * 100) / 100);
+	tool_json_double(d, "stdev", round(l->stdev * 100) / 100);
+}
+
+static void number_or_null(struct json_object *o, const char *key, uint64_t v)
+{
+	if (v)
+		tool_json_u64(o, key, v);
+	else
+		tool_json_null(o, key);
+}
+
+static void result_json(struct json_object *list, const struct bench *b, const struct bench_result *r)
+{
+	struct json_object *o = tool_json_append(list, tool_json_object());
+	bool run = !r->reason[0];
+
+	tool_json_str(o, "verb", r->verb);
+	tool_json_str(o, "op", r->op);
+	tool_json_str(o, "src", r->src);
+	tool_json_str(o, "dst", r->dst);
+	tool_json_u64(o, "size_bytes", r->size_bytes);
+	number_or_null(o, "depth", r->depth);
+	number_or_null(o, "batch", r->batch);
+	tool_json_double(o, "bytes_per_s", round(r->bytes_per_s));
+	tool_json_double(o, "ops_per_s", round(r->ops_per_s * 100) / 100);
+	latency_json(o, &r->latency);
+	tool_json_str(o, "clock", "wall");
+	tool_json_str(o, "basis", bench_basis(b));
+	tool_json_u64(o, "errors", r->errors);
+	if (run)
+		tool_json_bool(o, "verified", r->verified);
+	else
+		tool_json_null(o, "verified");
+	/* additions to the schema's required fields */
+	tool_json_str(o, "wait", r->wake);
+	number_or_null(o, "operations", r->ops);
+	number_or_null(o, "duration_ns", r->duration_ns);
+	tool_json_double(o, "bytes_per_s_min", round(r->bytes_per_s_min));
+	tool_json_str(o, "ratio_to", r->ratio_to);
+	tool_json_double(o, "ratio", round(r->ratio * 1e4) / 1e4);
+	tool_json_double(o, "ratio_host_memcpy", round(r->bytes_per_s / r->host_bytes_per_s * 1e4) / 1e4);
+	tool_json_str(o, "skipped", run ? NULL : r->reason);
+}
+
+struct json_object *bench_json(const struct bench *b)
+{
+	struct json_object *doc = tool_json_object(), *list;
+
+	tool_json_str(doc, "schema", "hslbench/1");
+	tool_json_set(doc, "environment", bench_environment_json(b));
+	list = tool_json_set(doc, "results", tool_json_array());
+	for (unsigned int i = 0; i < b->nresults; i++)
+		result_json(list, b, &b->result[i]);
+	return doc;
+}
