@@ -30,7 +30,7 @@ shell)
 	;;
 man)
 	need mandoc
-	found=$(files | grep -E '/man/.*\.[1-9]$' || :)
+	found=$(files | grep -E '/man/.*\.[1-9]$' | xargs -r grep -L '^\.so ' || :)
 	[ -n "$found" ] || { echo "1..0 # SKIP no man pages"; exit 77; }
 	# shellcheck disable=SC2086
 	mandoc -T lint -W warning $found

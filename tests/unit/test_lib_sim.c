@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * The sim backend where it is more than the API: range allocator, iova set, sharing of fabrics, what happens to
+ * users when a chip resets or a link goes down. Sanitizers watch for leaks.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "libhsl/sim.h"
+
+static uint64_t in_seconds(unsigned int s)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ((uint64_t)ts.tv_sec + s) * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- ranges ---- */
+
+static void ranges_random(void **state)
+{
+	enum { N = 200, SIZE = 4096 };
+	static uint8_t used[SIZE];
+	struct { uint64_t start, len; } r[N];
+	unsigned int n = 0, full = 0;
+	struct sim_ranges a;
+	uint32_t rng = 5;
+
+	(void)state;
+	memset(used, 0, sizeof(used));
+	assert_int_equal(sim_ranges_init(&a, 1000, SIZE), 0);
+	for (int i = 0; i < 20000; i++) {
+		rng = rng * 1103515245 + 12345;
+		if (n < N && rng >> 16 & 1) {
+			uint64_t len = 1 + (rng >> 20) % 60, align = 1ull << (rng >> 8) % 6, start;
+			int err = sim_ranges_take(&a, len, align, &start);
+
+			if (err) {
+				assert_int_equal(err, -ENOSPC);
+				full++;
+				continue;
+			}
+			assert_int_equal(start % align, 0);
+			assert_true(start >= 1000 && start + len <= 1000 + SIZE);
+			for (uint64_t k = 0; k < len; k++)
+				assert_int_equal(used[start - 1000 + k]++, 0);
+			r[n].start = start;
+			r[n++].len = len;
+		} else if (n) {
+			unsigned int k = (rng >> 16) % n;
+
+			memset(&used[r[k].start - 1000], 0, r[k].len);
+			sim_ranges_give(&a, r[k].start, r[k].len);
+			r[k] = r[--n];
+		}
+	}
+	assert_true(full > 0);
+	while (n--)
+		sim_ranges_give(&a, r[n].start, r[n].len);
+	/* one piece again */
+	assert_int_equal(a.n, 1);
+	assert_int_equal(a.free_bytes, SIZE);
+	assert_int_equal(a.r[0].start, 1000);
+	assert_int_equal(a.r[0].len, SIZE);
+	sim_ranges_fini(&a);
+}
+
+static void iova_overlaps(void **state)
+{
+	struct sim_iova_set s;
+
+	(void)state;
+	assert_int_equal(sim_iova_init(&s), 0);
+	assert_int_equal(sim_iova_check(&s, 0, 1, false), 0);
+	assert_int_equal(sim_iova_add(&s, (void *)0x1000, 0x9000, false), 0);
+	assert_int_equal(sim_iova_add(&s, (void *)0x2000, 0x1000, true), 0);
+	assert_int_equal(sim_iova_add(&s, (void *)0x2000, 0x1000, true), 0);
+	assert_int_equal(sim_iova_add(&s, (void *)0x20000, 0x1000, true), 0);
+	assert_int_equal(sim_iova_check(&s, 0xfff, 1, false), 0);
+	assert_int_equal(sim_iova_check(&s, 0x1000, ~0ull, false), 0x9000);
+	assert_int_equal(sim_iova_check(&s, 0x5000, 16, false), 16);
+	assert_int_equal(sim_iova_check(&s, 0x5000, 16, true), 0);
+	assert_int_equal(sim_iova_check(&s, 0x2800, 0x10000, true), 0x800);
+	assert_int_equal(sim_iova_check(&s, 0x9fff, 16, false), 1);
+	assert_int_equal(sim_iova_check(&s, 0xa000, 16, false), 0);
+	assert_int_equal(sim_iova_check(&s, ~0ull, ~0ull, false), 0);
+	/* the same range twice is there until it is removed twice */
+	sim_iova_remove(&s, (void *)0x2000, 0x1000, true);
+	assert_int_equal(sim_iova_check(&s, 0x2000, 1, true), 1);
+	sim_iova_remove(&s, (void *)0x2000, 0x1000, true);
+	assert_int_equal(sim_iova_check(&s, 0x2000, 1, true), 0);
+	assert_true(sim_iova_check(&s, 0x2000, 1, false) == 1);
+	sim_iova_remove(&s, (void *)0x1000, 0x9000, false);
+	assert_int_equal(sim_iova_check(&s, 0x2000, 1, false), 0);
+	assert_int_equal(sim_iova_check(&s, 0x20000, 1, true), 1);
+	sim_iova_fini(&s);
+}
+
+/* ---- fabrics ---- */
+
+static void shared_by_url(void **state)
+{
+	struct hsl_fabric_info a = { .size = sizeof(a) }, b = { .size = sizeof(b) }, c = { .size = sizeof(c) };
+	struct hsl_fabric *f[3];
+
+	(void)state;
+	assert_int_equal(hsl_fabric_open("sim:pair2", &f[0]), 0);
+	assert_int_equal(hsl_fabric_open("sim:pair2", &f[1]), 0);
+	assert_int_equal(hsl_fabric_open("sim:pair2,mem=128M,queues=2", &f[2]), 0);
+	assert_int_equal(hsl_fabric_info(f[0], &a), 0);
+	assert_int_equal(hsl_fabric_info(f[1], &b), 0);
+	assert_int_equal(hsl_fabric_info(f[2], &c), 0);
+	assert_memory_equal(a.fabric_id, b.fabric_id, sizeof(a.fabric_id));
+	assert_memory_not_equal(a.fabric_id, c.fabric_id, sizeof(a.fabric_id));
+	assert_int_not_equal(a.ctx_index, b.ctx_index);
+	assert_int_equal(a.driver_abi, 0);
+	assert_string_equal(a.backend, "sim");
+	for (int i = 0; i < 3; i++)
+		hsl_fabric_close(f[i]);
+}
+
+static void url_options(void **state)
+{
+	struct hsl_chip_props p = { .size = sizeof(p) };
+	struct hsl_fabric_info i = { .size = sizeof(i) };
+	struct hsl_fabric *f;
+
+	(void)state;
+	assert_int_equal(hsl_fabric_open("sim:ring8,mem=192m,queues=5", &f), 0);
+	assert_int_equal(hsl_fabric_info(f, &i), 0);
+	assert_int_equal(i.nchips, 8);
+	assert_int_equal(hsl_chip_by_node(f, 8, &p), 0);
+	assert_int_equal(p.mem_bytes, 192u << 20);
+	assert_int_equal(p.nqueues, 5);
+	assert_int_equal(p.nlinks, 2);
+	hsl_fabric_close(f);
+	setenv("HSL_FABRIC", "sim:switch3", 1);
+	assert_int_equal(hsl_fabric_open(NULL, &f), 0);
+	assert_int_equal(hsl_fabric_info(f, &i), 0);
+	assert_int_equal(i.nchips, 3);
+	hsl_fabric_close(f);
+	unsetenv("HSL_FABRIC");
+}
+
+static void open_close(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		struct hsl_fabric *f;
+
+		assert_int_equal(hsl_fabric_open("sim:pair2,mem=128M,queues=1", &f), 0);
+		hsl_fabric_close(f);
+	}
+}
+
+/* The table of contexts is finite. */
+static void too_many_contexts(void **state)
+{
+	static struct hsl_fabric *f[SIM_CONTEXTS];
+	unsigned int n = 0;
+	int err;
+
+	(void)state;
+	while (n < SIM_CONTEXTS && !(err = hsl_fabric_open("sim:pair1", &f[n])))
+		n++;
+	assert_int_equal(err, -ENOSPC);
+	assert_int_equal(n, SIM_CONTEXTS - 1);
+	while (n)
+		hsl_fabric_close(f[--n]);
+}
+
+/* HEP-MAP-008: more handles than one leaf of the table holds, freed in another order */
+static void many_segments(void **state)
+{
+	enum { N = 300 };
+	static struct hsl_segment *s[N];
+	struct hsl_fabric *f;
+	struct hsl_queue *q;
+
+	(void)state;
+	assert_int_equal(hsl_fabric_open("sim:pair2", &f), 0);
+	assert_int_equal(hsl_queue_create(f, 1, NULL, &q), 0);
+	for (int i = 0; i < N; i++)
+		assert_int_equal(hsl_segment_alloc(f, 1 + (uint32_t)i % 2, 4096, NULL, &s[i]), 0);
+	for (int i = 0; i < N; i++)
+		assert_int_equal(hsl_fill(q, hsl_segment_ga(s[i]), 4096, (uint64_t)i), 0);
+	for (int i = 0; i < N; i += 2)
+		assert_int_equal(hsl_segment_free(s[i]), 0);
+	for (int i = 1; i < N; i += 2) {
+		void *p;
+
+		assert_int_equal(hsl_segment_map(s[i], &p), 0);
+		assert_int_equal(*(uint64_t *)p, i);
+		assert_int_equal(hsl_segment_free(s[i]), 0);
+	}
+	hsl_fabric_close(f);
+}
+
+static void path_of(struct hsl_fabric *f, uint32_t a, uint32_t b, int want_err, uint32_t want_hops)
+{
+	struct hsl_path_props p = { .size = sizeof(p) };
+
+	assert_int_equal(hsl_topology_path(f, a, b, &p), want_err);
+	if (!want_err)
+		assert_int_equal(p.hops, want_hops);
+}
+
+static void paths_and_links(void **state)
+{
+	struct hsl_segment *s;
+	struct hsl_fabric *f;
+	struct hsl_queue *q;
+
+	(void)state;
+	assert_int_equal(hsl_fabric_open("sim:ring6", &f), 0);
+	path_of(f, 1, 2, 0, 1);
+	path_of(f, 1, 4, 0, 3);
+	path_of(f, 2, 6, 0, 2);
+	assert_int_equal(hsl_queue_create(f, 1, NULL, &q), 0);
+	assert_int_equal(hsl_segment_alloc(f, 2, 4096, NULL, &s), 0);
+	assert_int_equal(hsl_fill(q, hsl_segment_ga(s), 4096, 1), 0);
+	/* the long way round, then none */
+	assert_int_equal(hslp_sim_set_link(f, 1, 2, false), 0);
+	path_of(f, 1, 2, 0, 5);
+	assert_int_equal(hsl_fill(q, hsl_segment_ga(s), 4096, 2), 0);
+	assert_int_equal(hslp_sim_set_link(f, 4, 5, false), 0);
+	path_of(f, 1, 2, -EHOSTUNREACH, 0);
+	path_of(f, 1, 5, 0, 2);
+	assert_int_equal(hsl_fill(q, hsl_segment_ga(s), 4096, 3), -EHOSTUNREACH);
+	assert_int_equal(hslp_sim_set_link(f, 1, 2, true), 0);
+	path_of(f, 1, 2, 0, 1);
+	assert_int_equal(hsl_fill(q, hsl_segment_ga(s), 4096, 4), 0);
+	hsl_fabric_close(f);
+
+	/* through a switch: two links, all alike */
+	assert_int_equal(hsl_fabric_open("sim:switch5", &f), 0);
+	for (uint32_t a = 1; a <= 5; a++)
+		for (uint32_t b = 1; b <= 5; b++)
+			path_of(f, a, b, 0, a == b ? 0 : 2);
+	path_of(f, 1, HSL_NODE_SWITCH_FIRST, -ENOENT, 0);
+	hsl_fabric_close(f);
+}
+
+/* HEP-RAS-002, -003, HEP-QUE-014: a chip resets under its users */
+static void reset_under_traffic(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 8; round++) {
+		struct hsl_op ops[64];
+		struct hsl_completion c[64];
+		struct hsl_segment *a, *b;
+		struct hsl_fabric *f;
+		struct hsl_queue *q, *other;
+		unsigned int got = 0, gone = 0;
+		uint8_t seen[64] = { 0 };
+		uint32_t error = 0;
+		int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), n;
+		struct pollfd p[2];
+		void *mem;
+
+		assert_int_equal(hsl_fabric_open("sim:mesh3", &f), 0);
+		assert_int_equal(hsl_queue_create(f, 1, &(struct hsl_queue_opts){ .size = sizeof(struct hsl_queue_opts),
+							  .depth = 64 }, &q), 0);
+		assert_int_equal(hsl_queue_create(f, 2, NULL, &other), 0);
+		assert_int_equal(hsl_segment_alloc(f, 1, 4 << 20, NULL, &a), 0);
+		assert_int_equal(hsl_segment_alloc(f, 2, 4 << 20, NULL, &b), 0);
+		assert_int_equal(hsl_segment_map(a, &mem), 0);
+		memset(mem, 0x42, 4 << 20);
+		assert_int_equal(hsl_queue_eventfd(q, fd), 0);
+		for (unsigned int i = 0; i < 64; i++)
+			ops[i] = (struct hsl_op){ .opcode = HSL_OP_COPY, .dst = hsl_segment_ga(b), .src = hsl_segment_ga(a),
+						  .len = 4 << 20, .cookie = i };
+		assert_int_equal(hsl_queue_submit(q, ops, 64), 64);
+		if (round % 2)
+			usleep(3000);
+		assert_int_equal(hslp_sim_reset_chip(f, 1), 0);
+
+		/* everyone who watches is told */
+		p[0] = (struct pollfd){ .fd = hsl_queue_fd(q), .events = POLLIN };
+		p[1] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		assert_int_equal(poll(p, 2, 0), 2);
+		assert_int_equal(hsl_queue_state(q, &error), HSL_QUEUE_ERROR);
+		assert_int_equal(error, HSL_ST_GONE);
+		assert_int_equal(hsl_queue_submit(q, ops, 1), -ESHUTDOWN);
+		while ((n = hsl_queue_wait(q, c, 7, in_seconds(60))) > 0)
+			for (int i = 0; i < n; i++, got++) {
+				assert_true(c[i].cookie < 64);
+				assert_int_equal(seen[c[i].cookie]++, 0);
+				assert_true(c[i].status == HSL_ST_OK || c[i].status == HSL_ST_GONE);
+				gone += c[i].status == HSL_ST_GONE;
+			}
+		assert_int_equal(n, -ENOENT);
+		assert_int_equal(got, 64);
+		assert_true(round % 2 || gone > 0);
+
+		/* others go on; segments are there, with their content; a new queue works */
+		assert_int_equal(hsl_copy(other, hsl_segment_ga(b), hsl_segment_ga(a), 4 << 20), 0);
+		assert_int_equal(((uint8_t *)mem)[12345], 0x42);
+		hsl_queue_destroy(q);
+		assert_int_equal(hsl_queue_create(f, 1, NULL, &q), 0);
+		assert_int_equal(hsl_fill(q, hsl_segment_ga(a), 4 << 20, 0), 0);
+		assert_int_equal(((uint8_t *)mem)[12345], 0);
+		hsl_fabric_close(f);
+		close(fd);
+	}
+}
+
+/* Another chip's command runs on memory of the one that resets: it completes, with one of the promised outcomes. */
+static void reset_of_a_home(void **state)
+{
+	struct hsl_segment *a, *b;
+	struct hsl_fabric *f;
+	struct hsl_queue *q;
+
+	(void)state;
+	assert_int_equal(hsl_fabric_open("sim:pair2", &f), 0);
+	assert_int_equal(hsl_queue_create(f, 1, NULL, &q), 0);
+	assert_int_equal(hsl_segment_alloc(f, 2, 32 << 20, NULL, &a), 0);
+	assert_int_equal(hsl_segment_alloc(f, 1, 32 << 20, NULL, &b), 0);
+	for (int i = 0; i < 6; i++) {
+		struct hsl_op op = { .opcode = HSL_OP_COPY, .dst = hsl_segment_ga(b), .src = hsl_segment_ga(a),
+				     .len = 32 << 20 };
+		struct hsl_completion c;
+
+		assert_int_equal(hsl_queue_submit(q, &op, 1), 1);
+		if (i % 2)
+			usleep(1000);
+		assert_int_equal(hslp_sim_reset_chip(f, 2), 0);
+		assert_int_equal(hsl_queue_wait(q, &c, 1, in_seconds(60)), 1);
+		assert_true(c.status == HSL_ST_OK || c.status == HSL_ST_REVOKED || c.status == HSL_ST_UNREACHABLE);
+		assert_int_equal(hsl_copy(q, op.dst, op.src, 4096), 0);
+	}
+	hsl_fabric_close(f);
+}
+
+/* HEP-QUE-005 seen from above: a queue that the chip puts into ERROR ends for its user, once */
+static void queue_error(void **state)
+{
+	struct hsl_completion c[8];
+	struct hsl_op op = { 0 };
+	struct hsl_fabric *f;
+	struct hsl_queue *q;
+	uint32_t error;
+
+	(void)state;
+	assert_int_equal(hsl_fabric_open("sim:pair2", &f), 0);
+	assert_int_equal(hsl_queue_create(f, 1, NULL, &q), 0);
+	assert_int_equal(hsl_nop(q), 0);
+	/* what no user of the API does: a doorbell far ahead */
+	hsl_chip_mmio_write(hslp_sim_engine(f, 1), q->sim->db + HSL_DB_SQ_TAIL, 100000, 4);
+	for (int i = 0; i < 1000 && hsl_queue_state(q, &error) == HSL_QUEUE_READY; i++)
+		usleep(1000);
+	assert_int_equal(hsl_queue_state(q, &error), HSL_QUEUE_ERROR);
+	assert_int_equal(error, HSL_ST_OVERFLOW);
+	assert_int_equal(hsl_queue_submit(q, &op, 1), -ESHUTDOWN);
+	assert_int_equal(hsl_queue_poll(q, c, 8), 0);
+	hsl_queue_destroy(q);
+	assert_int_equal(hsl_queue_create(f, 1, NULL, &q), 0);
+	assert_int_equal(hsl_nop(q), 0);
+	hsl_fabric_close(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ranges_random),
+		cmocka_unit_test(iova_overlaps),
+		cmocka_unit_test(shared_by_url),
+		cmocka_unit_test(url_options),
+		cmocka_unit_test(open_close),
+		cmocka_unit_test(too_many_contexts),
+		cmocka_unit_test(many_segments),
+		cmocka_unit_test(paths_and_links),
+		cmocka_unit_test(reset_under_traffic),
+		cmocka_unit_test(reset_of_a_home),
+		cmocka_unit_test(queue_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
