@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * A chip's registers and configuration space through sysfs, as root, while its driver runs. Tests that use this
+ * never change what a driver in operation depends on, except the ones that need --disruptive.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hsltest.h"
+
+static void sysfs_path(const struct hsl_chip_props *chip, const char *file, char *path, size_t len)
+{
+	snprintf(path, len, "/sys/bus/pci/devices/%s/%s", chip->bus_addr, file);
+}
+
+uint64_t ht_bar_bytes(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar)
+{
+	char file[32], path[128];
+	struct stat st;
+
+	snprintf(file, sizeof(file), "resource%u", bar);
+	sysfs_path(chip, file, path, sizeof(path));
+	if (stat(path, &st))
+		HT_SKIP_TEST(t, "chip %u (%s) has no %s: not a PCI function here", chip->node, chip->bus_addr, path);
+	return (uint64_t)st.st_size;
+}
+
+void ht_bar_map(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar, struct ht_bar *b)
+{
+	char file[32], path[128];
+	void *p;
+	int fd;
+
+	b->len = ht_bar_bytes(t, chip, bar);
+	snprintf(file, sizeof(file), "resource%u", bar);
+	sysfs_path(chip, file, path, sizeof(path));
+	fd = open(path, O_RDWR | O_SYNC | O_CLOEXEC);
+	if (fd < 0)
+		HT_SKIP_TEST(t, "%s: %s", path, strerror(errno));
+	p = mmap(NULL, b->len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (p == MAP_FAILED && errno == EINVAL)
+		HT_SKIP_TEST(t, "the kernel protects BARs that a driver uses (CONFIG_IO_STRICT_DEVMEM): boot with iomem=relaxed");
+	if (p == MAP_FAILED)
+		HT_SKIP_TEST(t, "mmap %s: %s", path, strerror(errno));
+	b->p = p;
+}
+
+void ht_bar_unmap(struct ht_bar *b)
+{
+	munmap((void *)b->p, b->len);
+	b->p = NULL;
+}
+
+uint32_t ht_read32(const struct ht_bar *b, uint64_t off)
+{
+	return *(volatile uint32_t *)(b->p + off);
+}
+
+uint64_t ht_read64(const struct ht_bar *b, uint64_t off)
+{
+	return *(volatile uint64_t *)(b->p + off);
+}
+
+void ht_write32(const struct ht_bar *b, uint64_t off, uint32_t v)
+{
+	*(volatile uint32_t *)(b->p + off) = v;
+}
+
+void ht_write64(const struct ht_bar *b, uint64_t off, uint64_t v)
+{
+	*(volatile uint64_t *)(b->p + off) = v;
+}
+
+unsigned int ht_config_read(struct ht *t, const struct hsl_chip_props *chip, uint8_t *cfg, unsigned int len)
+{
+	char path[128];
+	ssize_t n;
+	int fd;
+
+	sysfs_path(chip, "config", path, sizeof(path));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		HT_SKIP_TEST(t, "%s: %s", path, strerror(errno));
+	n = pread(fd, cfg, len, 0);
+	close(fd);
+	HT_TRUE(t, n > 0, "read %s: %s", path, strerror(errno));
+	return (unsigned int)n;
+}
+
+static uint32_t cfg_u32(const uint8_t *cfg, unsigned int off)
+{
+	return (uint32_t)cfg[off] | (uint32_t)cfg[off + 1] << 8 | (uint32_t)cfg[off + 2] << 16 | (uint32_t)cfg[off + 3] << 24;
+}
+
+unsigned int ht_dvsec_find(const uint8_t *cfg, unsigned int len)
+{
+	unsigned int off = 0x100, hops;
+	uint32_t head;
+
+	if (len < 0x100 + HSL_DVSEC_LEN)
+		return 0;	/* only root may read the extended configuration space */
+	for (hops = 0; hops < 64 && off >= 0x100 && off <= len - HSL_DVSEC_LEN; hops++) {
+		head = cfg_u32(cfg, off);
+		if (!head || head == ~0u)
+			break;
+		if ((head & 0xffff) == 0x23 && (cfg_u32(cfg, off + 4) & 0xffff) == HSL_DVSEC_VENDOR &&
+		    (cfg_u32(cfg, off + 8) & 0xffff) == HSL_DVSEC_ID)
+			return off;
+		off = head >> 20;
+	}
+	return 0;
+}
+
+int ht_chip_flr(struct ht *t, const struct hsl_chip_props *chip)
+{
+	char path[128];
+	int fd, rc;
+
+	sysfs_path(chip, "reset", path, sizeof(path));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		HT_SKIP_TEST(t, "%s: %s", path, strerror(errno));
+	rc = write(fd, "1", 1) == 1 ? 0 : -errno;
+	close(fd);
+	return rc;
+}

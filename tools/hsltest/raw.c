@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The driver's interface as include/uapi/linux/hsl.h declares it, used without libhsl: for the rules that libhsl
+ * keeps a program from breaking (reserved fields of a descriptor, doorbell widths, counters that run ahead).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/hsl.h>
+
+#include "hsltest.h"
+
+int ht_ioctl(int fd, unsigned long cmd, void *arg)
+{
+	return ioctl(fd, cmd, arg) < 0 ? -errno : 0;
+}
+
+int ht_raw_open(struct ht *t)
+{
+	struct hsl_info info = { .size = sizeof(info), .abi_version = HSL_ABI_VERSION };
+	const char *path = t->config->url;
+	int fd;
+
+	if (!path)
+		path = getenv("HSL_FABRIC");
+	if (!path || !*path)
+		path = "/dev/hsl0";
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	HT_TRUE(t, fd >= 0, "open %s: %s", path, strerror(errno));
+	HT_OK(t, ht_ioctl(fd, HSL_IOC_INFO, &info));
+	HT_TRUE(t, info.fabric_id[0] == t->info.fabric_id[0] && info.fabric_id[1] == t->info.fabric_id[1],
+		"%s is not the fabric that libhsl opened", path);
+	return fd;
+}
+
+void ht_rawq_new(struct ht *t, struct ht_rawq *q, int fd, uint32_t node, uint32_t depth)
+{
+	struct hsl_queue_create c = { .size = sizeof(c), .node = node, .depth = depth };
+	void *p;
+	int rc;
+
+	memset(q, 0, sizeof(*q));
+	rc = ht_ioctl(fd, HSL_IOC_QUEUE_CREATE, &c);
+	if (rc == -EBUSY)
+		HT_SKIP_TEST(t, "every queue of chip %u is in use", node);
+	HT_TRUE(t, !rc, "HSL_IOC_QUEUE_CREATE: %s", ht_errno_name(rc));
+	q->fd = c.fd;
+	q->node = node;
+	q->depth = depth;
+	q->qid = c.qid;
+	q->ring_bytes = c.ring_bytes;
+	HT_TRUE(t, c.ctrl_offset <= c.ring_bytes && c.ring_bytes - c.ctrl_offset >= sizeof(*q->ctrl) &&
+		c.sq_offset <= c.ring_bytes && c.ring_bytes - c.sq_offset >= depth * sizeof(struct hsl_desc) &&
+		c.cq_offset <= c.ring_bytes && c.ring_bytes - c.cq_offset >= depth * sizeof(struct hsl_cqe),
+		"the ring area of %" PRIu64 " bytes does not hold what the driver says is in it", (uint64_t)c.ring_bytes);
+	p = mmap(NULL, c.ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, c.fd, HSL_QUEUE_MMAP_RINGS);
+	HT_TRUE(t, p != MAP_FAILED, "mmap of the rings: %s", strerror(errno));
+	q->rings = p;
+	q->ctrl = (void *)(q->rings + c.ctrl_offset);
+	q->sq = (void *)(q->rings + c.sq_offset);
+	q->cq = (void *)(q->rings + c.cq_offset);
+	if (!c.doorbell_bytes)
+		return;
+	p = mmap(NULL, c.doorbell_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, c.fd, HSL_QUEUE_MMAP_DOORBELL);
+	HT_TRUE(t, p != MAP_FAILED, "mmap of the doorbell: %s", strerror(errno));
+	q->doorbell = p;
+	q->doorbell_bytes = c.doorbell_bytes;
+}
+
+void ht_rawq_free(struct ht_rawq *q)
+{
+	if (q->doorbell)
+		munmap((void *)q->doorbell, q->doorbell_bytes);
+	munmap(q->rings, q->ring_bytes);
+	close(q->fd);
+	memset(q, 0, sizeof(*q));
+}
+
+struct hsl_desc *ht_rawq_slot(struct ht_rawq *q)
+{
+	struct hsl_desc *d = &q->sq[q->tail++ & (q->depth - 1)];
+
+	memset(d, 0, sizeof(*d));
+	return d;
+}
+
+void ht_rawq_ring(struct ht *t, struct ht_rawq *q)
+{
+	struct hsl_queue_kick k = { .size = sizeof(k), .sq_tail = q->tail };
+
+	/* descriptors before the doorbell (HEP section 5) */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (q->doorbell)
+		*(volatile uint32_t *)(q->doorbell + HSL_DB_SQ_TAIL) = q->tail;
+	else
+		HT_OK(t, ht_ioctl(q->fd, HSL_IOC_QUEUE_KICK, &k));
+}
+
+bool ht_rawq_poll(struct ht_rawq *q, struct hsl_cqe *c)
+{
+	volatile struct hsl_cqe *e = &q->cq[q->head & (q->depth - 1)];
+	uint32_t phase = (q->head / q->depth & 1) ^ 1;
+	uint32_t status = __atomic_load_n(&e->status, __ATOMIC_ACQUIRE);	/* pairs with the chip's last store */
+
+	if (status >> 31 != phase)
+		return false;
+	c->status = status;
+	c->cookie = e->cookie;
+	c->result = e->result;
+	c->fault_ga = e->fault_ga;
+	c->sq_head = e->sq_head;
+	c->qid = e->qid;
+	q->head++;
+	__atomic_store_n(&q->ctrl->cq_head, q->head, __ATOMIC_RELEASE);
+	return true;
+}
+
+void ht_rawq_wait(struct ht *t, struct ht_rawq *q, struct hsl_cqe *c)
+{
+	uint64_t deadline_ns = ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S;
+
+	while (!ht_rawq_poll(q, c)) {
+		if (ht_now_ns() > deadline_ns)
+			HT_FAIL_TEST(t, "no completion %u of queue %u within %d s; tail %u, state %u, error %u", q->head, q->qid,
+				     HT_OP_DEADLINE_S, q->tail, q->ctrl->state, q->ctrl->error);
+		sched_yield();
+	}
+}
+
+uint64_t ht_raw_alloc(struct ht *t, int fd, uint32_t node, uint64_t len, uint32_t *handle)
+{
+	struct hsl_segment_alloc a = {
+		.size = sizeof(a), .node = node, .len_bytes = len, .rights = HSL_SEGMENT_READ | HSL_SEGMENT_WRITE,
+	};
+
+	HT_OK(t, ht_ioctl(fd, HSL_IOC_SEGMENT_ALLOC, &a));
+	*handle = a.handle;
+	return a.ga;
+}
+
+void ht_raw_free(struct ht *t, int fd, uint32_t handle)
+{
+	struct hsl_segment_free a = { .size = sizeof(a), .handle = handle };
+
+	HT_OK(t, ht_ioctl(fd, HSL_IOC_SEGMENT_FREE, &a));
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * One test, one child process. The child opens the fabric, runs the test, closes the fabric and exits 0; the
+ * verdict is in a shared page. Whatever else happens to the child is a failure with a reason: a signal by name, an
+ * exit without a verdict, a sanitizer's exit status, a time-out. At a time-out the child is first asked (SIGUSR2)
+ * to write down the state of its queues, then its whole process group is killed.
+ *
+ * The runner itself never opens a fabric: a sim: fabric has threads, which do not survive a fork.
+ */
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "run.h"
+
+#define QUEUES_WATCHED	8
+extern struct hsl_queue *volatile ht_watched_queues[QUEUES_WATCHED];
+
+static struct ht *current;	/* in the child, for the SIGUSR2 handler */
+
+const char *ht_errno_name(int rc)
+{
+	static __thread char buf[2][24];
+	static __thread unsigned int turn;
+	const char *name;
+	char *b = buf[turn++ & 1];
+
+	name = rc < 0 ? strerrorname_np(-rc) : NULL;
+	if (name)
+		snprintf(b, sizeof(buf[0]), "-%s", name);
+	else
+		snprintf(b, sizeof(buf[0]), "%d", rc);
+	return b;
+}
+
+/* A test's files are named without their folder. */
+static const char *file_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+void ht_finish(struct ht *t, enum ht_verdict v, const char *file, int line, const char *fmt, ...)
+{
+	struct ht_shared *s = t->shared;
+	uint32_t none = HT_NONE;
+	va_list ap;
+	int n = 0;
+
+	/* the first verdict counts, whichever thread or child of the test comes to it */
+	if (!__atomic_compare_exchange_n(&s->verdict, &none, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		_exit(0);
+	if (v == HT_FAIL)
+		n = snprintf(s->reason, sizeof(s->reason), "%s:%d: ", file_name(file), line);
+	va_start(ap, fmt);
+	vsnprintf(s->reason + n, sizeof(s->reason) - (size_t)n, fmt, ap);
+	va_end(ap);
+	_exit(0);
+}
+
+void ht_step(struct ht *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(t->shared->step, sizeof(t->shared->step), fmt, ap);
+	va_end(ap);
+}
+
+void ht_note(struct ht *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(t->shared->note, sizeof(t->shared->note), fmt, ap);
+	va_end(ap);
+}
+
+/*
+ * The child hangs and is about to be killed: a handler that does more than is allowed is better than no dump. The
+ * runner waits a second for it and does not depend on it.
+ */
+static void dump_queues(int sig)
+{
+	struct ht_shared *s = current->shared;
+	size_t used = 0;
+	unsigned int i;
+
+	(void)sig;
+	for (i = 0; i < QUEUES_WATCHED; i++) {
+		struct hsl_queue *q = ht_watched_queues[i];
+		uint32_t error = 0;
+		int state;
+
+		if (!q || used >= sizeof(s->dump))
+			continue;
+		state = hsl_queue_state(q, &error);
+		used += (size_t)snprintf(s->dump + used, sizeof(s->dump) - used,
+					 "%squeue of chip %u: state %s, error %s, depth %u, outstanding %u",
+					 used ? "; " : "", hsl_queue_node(q),
+					 state == HSL_QUEUE_READY ? "READY" : state == HSL_QUEUE_ERROR ? "ERROR" : "?",
+					 hsl_status_name(error), hsl_queue_depth(q), hsl_queue_outstanding(q));
+	}
+	_exit(0);
+}
+
+static void check_needs(struct ht *t)
+{
+	uint32_t need = t->test->flags;
+
+	if ((need & HT_F_BAR) && !t->kernel)
+		HT_SKIP_TEST(t, "no registers to see on this backend");
+	if ((need & (HT_F_KERNEL | HT_F_RESET)) && !t->kernel)
+		HT_SKIP_TEST(t, "no kernel ABI on this backend");
+	if ((need & (HT_F_BAR | HT_F_ROOT | HT_F_RESET)) && geteuid())
+		HT_SKIP_TEST(t, "needs root");
+	if ((need & HT_F_RESET) && !t->config->disruptive)
+		HT_SKIP_TEST(t, "resets chips under everybody: only with --disruptive");
+	if ((need & HT_F_TWO_CHIPS) && t->nchips < 2)
+		HT_SKIP_TEST(t, "needs two chips");
+}
+
+static void open_fabric(struct ht *t)
+{
+	unsigned int i;
+	int rc;
+
+	rc = hsl_fabric_open(t->config->url, &t->f);
+	HT_TRUE(t, !rc, "hsl_fabric_open: %s", ht_errno_name(rc));
+	t->info.size = sizeof(t->info);
+	HT_OK(t, hsl_fabric_info(t->f, &t->info));
+	t->kernel = !strcmp(t->info.backend, "kernel");
+	t->nchips = t->info.nchips < HT_CHIPS_MAX ? t->info.nchips : HT_CHIPS_MAX;
+	HT_TRUE(t, t->nchips, "the fabric has no chip");
+	for (i = 0; i < t->nchips; i++) {
+		t->chip[i].size = sizeof(t->chip[i]);
+		HT_OK(t, hsl_chip_by_index(t->f, i, &t->chip[i]));
+	}
+}
+
+static void child_main(const struct ht_config *config, const struct ht_test *test, struct ht_shared *shared)
+{
+	struct sigaction sa = { .sa_handler = dump_queues };
+	struct ht t = { .config = config, .test = test, .shared = shared };
+	const char *c;
+	uint64_t h = config->seed;
+
+	for (c = test->name; *c; c++)
+		h = ht_mix(h ^ (uint8_t)*c);
+	t.rng = h;
+	current = &t;
+	sigaction(SIGUSR2, &sa, NULL);
+	open_fabric(&t);
+	check_needs(&t);
+	test->run(&t);
+	ht_step(&t, "closing the fabric");
+	hsl_fabric_close(t.f);
+	shared->verdict = HT_PASS;
+	exit(0);
+}
+
+static const char *signal_name(int sig, char *buf, size_t len)
+{
+	const char *name = sigabbrev_np(sig);
+
+	if (name)
+		snprintf(buf, len, "SIG%s", name);
+	else
+		snprintf(buf, len, "signal %d", sig);
+	return buf;
+}
+
+static struct ht_shared *shared_new(void)
+{
+	void *p = mmap(NULL, sizeof(struct ht_shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* Waits for the child until the time or until stop() says so. True when it has ended and *status is valid. */
+static bool child_wait(pid_t pid, int pidfd, uint64_t until_ns, bool (*stop)(void), int *status)
+{
+	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+	uint64_t now;
+
+	for (;;) {
+		if (waitpid(pid, status, WNOHANG) == pid)
+			return true;
+		now = ht_now_ns();
+		if (now >= until_ns || (stop && stop()))
+			return false;
+		/* a pidfd wakes at once; without one, and to look at stop(), look every few milliseconds */
+		now = (until_ns - now) / 1000000 + 1;
+		poll(&pfd, 1, (int)(pidfd >= 0 ? (now < 200 ? now : 200) : 2));
+	}
+}
+
+static void child_kill(pid_t pid, int pidfd, int *status, bool *gone)
+{
+	kill(-pid, SIGKILL);
+	kill(pid, SIGKILL);
+	*gone = child_wait(pid, pidfd, ht_now_ns() + 10 * HT_NS_PER_S, NULL, status);
+}
+
+static void judge(struct ht_result *r, const struct ht_shared *s, int status)
+{
+	char sig[32];
+
+	if (WIFSIGNALED(status)) {
+		r->verdict = HT_FAIL;
+		snprintf(r->reason, sizeof(r->reason), "ended by %s%s%s%s%s", signal_name(WTERMSIG(status), sig, sizeof(sig)),
+			 s->step[0] ? " while: " : "", s->step, s->reason[0] ? "; before that: " : "", s->reason);
+	} else if (WEXITSTATUS(status)) {
+		r->verdict = HT_FAIL;
+		snprintf(r->reason, sizeof(r->reason), "exit status %d (a sanitizer, or a library that calls exit)%s%s",
+			 WEXITSTATUS(status), s->step[0] ? " while: " : "", s->step);
+	} else if (s->verdict == HT_NONE) {
+		r->verdict = HT_FAIL;
+		snprintf(r->reason, sizeof(r->reason), "exited without a verdict%s%s", s->step[0] ? " while: " : "", s->step);
+	} else {
+		r->verdict = s->verdict;
+		snprintf(r->reason, sizeof(r->reason), "%s", s->reason);
+	}
+}
+
+void ht_child_join(struct ht *t, int pid)
+{
+	int status;
+	char sig[32];
+
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			HT_FAIL_TEST(t, "waitpid: %s", strerror(errno));
+	}
+	if (t->shared->verdict != HT_NONE)
+		_exit(0);
+	if (WIFSIGNALED(status))
+		HT_FAIL_TEST(t, "the test's child was ended by %s", signal_name(WTERMSIG(status), sig, sizeof(sig)));
+	HT_TRUE(t, !WEXITSTATUS(status), "the test's child ended with status %d", WEXITSTATUS(status));
+}
+
+void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool (*stop)(void), struct ht_result *r)
+{
+	uint32_t limit_s = config->limit_s ? config->limit_s : test->limit_s ? test->limit_s : HT_LIMIT_S;
+	uint64_t start_ns = ht_now_ns(), limit_ns = limit_s * HT_NS_PER_S;
+	struct ht_shared *s = shared_new();
+	int status = 0, pidfd;
+	bool gone;
+	pid_t pid;
+
+	memset(r, 0, sizeof(*r));
+	r->test = test;
+	r->verdict = HT_FAIL;
+	if (!s) {
+		snprintf(r->reason, sizeof(r->reason), "no shared page: %s", strerror(errno));
+		return;
+	}
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0) {
+		snprintf(r->reason, sizeof(r->reason), "fork: %s", strerror(errno));
+		goto out;
+	}
+	if (!pid) {
+		setpgid(0, 0);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGINT, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
+		child_main(config, test, s);
+	}
+	setpgid(pid, pid);	/* both do it: whoever comes first */
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (child_wait(pid, pidfd, start_ns + limit_ns, stop, &status)) {
+		judge(r, s, status);
+	} else if (stop && stop()) {
+		child_kill(pid, pidfd, &status, &gone);
+		r->verdict = HT_NOT_RUN;
+		snprintf(r->reason, sizeof(r->reason), "interrupted");
+	} else {
+		kill(pid, SIGUSR2);
+		gone = child_wait(pid, pidfd, ht_now_ns() + HT_NS_PER_S, NULL, &status);
+		if (!gone)
+			child_kill(pid, pidfd, &status, &gone);
+		snprintf(r->reason, sizeof(r->reason), "timed out after %u s%s%s%s%s%s%s", limit_s,
+			 s->step[0] ? " while: " : "", s->step, s->dump[0] ? "; " : "", s->dump,
+			 gone ? "" : "; the process cannot be killed", s->reason);
+	}
+	kill(-pid, SIGKILL);	/* what the test may have left behind */
+	if (pidfd >= 0)
+		close(pidfd);
+	snprintf(r->note, sizeof(r->note), "%s", s->note);
+out:
+	r->duration_ns = ht_now_ns() - start_ns;
+	munmap(s, sizeof(*s));
+}
+
+void ht_probe_fabric(const struct ht_config *config, struct ht_probe *p)
+{
+	struct hsl_fabric_info info = { .size = sizeof(info) };
+	struct ht_probe *shared;
+	struct hsl_fabric *f;
+	int status = 0, pidfd;
+	bool gone;
+	pid_t pid;
+
+	memset(p, 0, sizeof(*p));
+	p->rc = -ENOMEM;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		return;
+	shared->rc = -EFAULT;
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		shared->rc = hsl_fabric_open(config->url, &f);
+		if (shared->rc)
+			_exit(0);
+		shared->rc = hsl_fabric_info(f, &info);
+		shared->nchips = info.nchips;
+		shared->driver_abi = info.driver_abi;
+		memcpy(shared->fabric_id, info.fabric_id, sizeof(shared->fabric_id));
+		memcpy(shared->backend, info.backend, sizeof(shared->backend));
+		_exit(0);
+	}
+	if (pid > 0) {
+		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+		if (child_wait(pid, pidfd, ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S, NULL, &status)) {
+			*p = *shared;
+		} else {
+			child_kill(pid, pidfd, &status, &gone);
+			p->rc = -ETIMEDOUT;
+		}
+		if (pidfd >= 0)
+			close(pidfd);
+	}
+	munmap(shared, sizeof(*shared));
+}
