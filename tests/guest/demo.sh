@@ -18,7 +18,7 @@ step() { # step TITLE CMD…
 step 'the chips of this fabric' hslctl list
 step 'how they are connected' hslctl topo
 step 'is everything healthy?' hslctl doctor
-step 'conformance to the HSL Emulated Profile' hsltest run
+step 'conformance to the HSL Emulated Profile' hsltest run --table
 step 'bandwidth' hslbench bw --quick
 step 'latency' hslbench lat --quick
 step 'rate of commands' hslbench rate --quick

@@ -7,7 +7,7 @@
 
 #include "hsltest.h"
 
-#define KIB	1024ull
+#define KIB	((uint64_t)1024)
 #define MIB	(1024 * KIB)
 
 /* Both as destination and as source; neither good operand may change. */
@@ -632,7 +632,7 @@ static void window_direct(struct ht *t)
 					     want, got);
 			}
 			win.p[at + i] = (uint8_t)~want;
-			if (((volatile uint8_t *)p)[i] != (uint8_t)~want) {
+			if ((uint8_t)(((volatile uint8_t *)p)[i] ^ want) != 0xff) {
 				window_off(&regs, w);
 				HT_FAIL_TEST(t, "window on chip %u: a store to byte %" PRIu64 " did not reach memory", t->chip[k].node, i);
 			}

@@ -4,7 +4,7 @@
 
 #include "hsltest.h"
 
-#define KIB	1024ull
+#define KIB	((uint64_t)1024)
 
 /*
  * Chains of dependent commands in one batch, none waited for: each reads what the one before it wrote. A command

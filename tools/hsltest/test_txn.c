@@ -5,7 +5,7 @@
 
 #include "hsltest.h"
 
-#define KIB	1024ull
+#define KIB	((uint64_t)1024)
 #define MIB	(1024 * KIB)
 
 static void nop(struct ht *t)
@@ -466,7 +466,7 @@ static void above_4gib(struct ht *t)
 	ht_buf_new(t, &b, chip->node, 1 * MIB);
 	ht_buf_new(t, &h, 0, 1 * MIB);
 	if (HSL_GA_OFFSET(b.ga) < limit && HSL_GA_OFFSET(hsl_segment_ga(below)) == 0)
-		HT_FAIL_TEST(t, "allocated offset %#" PRIx64 " twice", HSL_GA_OFFSET(b.ga));
+		HT_FAIL_TEST(t, "allocated offset %#" PRIx64 " twice", (uint64_t)HSL_GA_OFFSET(b.ga));
 	q = ht_queue_new(t, t->chip[0].node, 0);
 	/* half of `below` lies where a 32-bit offset would alias */
 	ht_copy(t, q, &b, 5, &h, 7, 500000);
