@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/* hslctl topo: links and hops. Rates and latencies repeat what the chips state: basis model-input on emulated ones. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exit.h"
+#include "hsl/hsl.h"
+#include "hslctl.h"
+#include "json.h"
+#include "table.h"
+
+#define BASIS	"model-input"
+
+static const char *peer_type(uint32_t type)
+{
+	return type == HSL_NODE_TYPE_CHIP ? "chip" : type == HSL_NODE_TYPE_SWITCH ? "switch" : type == HSL_NODE_TYPE_HOST ? "host" : "?";
+}
+
+static int links(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t *nodes, const uint32_t *nlinks, uint32_t n,
+		 struct json_object *doc)
+{
+	struct json_object *list = tool_json_set(doc, "links", tool_json_array()), *o;
+	struct tool_table *t;
+	char title[256];
+	uint32_t i, k;
+	int rc = 0;
+
+	snprintf(title, sizeof(title), "Links of %s (basis %s: what the chips state, not a measurement)", tool_fabric_name(a->url), BASIS);
+	t = tool_table_new(title);
+	tool_table_column(t, "node", NULL, TOOL_RIGHT);
+	tool_table_column(t, "link", NULL, TOOL_RIGHT);
+	tool_table_column(t, "peer", NULL, TOOL_LEFT);
+	tool_table_column(t, "state", NULL, TOOL_LEFT);
+	tool_table_column(t, "width", "lanes", TOOL_RIGHT);
+	tool_table_column(t, "rate", "GT/s", TOOL_RIGHT);
+	tool_table_column(t, "raw, each way", "GB/s", TOOL_RIGHT);
+	tool_table_column(t, "latency", "ns", TOOL_RIGHT);
+	for (i = 0; i < n && !rc; i++) {
+		for (k = 0; k < nlinks[i]; k++) {
+			struct hsl_link_props l = { .size = sizeof(l) };
+			double gts, raw;
+
+			rc = hsl_link_query(f, nodes[i], k, &l);
+			if (rc)
+				break;
+			gts = l.rate_mtps / 1000.0;
+			raw = (double)l.width * l.rate_mtps * 1e6 / 8 / 1e9;
+			o = tool_json_append(list, tool_json_object());
+			tool_json_u64(o, "node", nodes[i]);
+			tool_json_u64(o, "link", k);
+			if (l.peer) {
+				tool_json_u64(o, "peer", l.peer);
+				tool_json_str(o, "peer_type", peer_type(l.peer_type));
+			} else {
+				tool_json_null(o, "peer");
+				tool_json_null(o, "peer_type");
+			}
+			tool_json_str(o, "state", ctl_link_state(l.state));
+			tool_json_u64(o, "width", l.width);
+			tool_json_double(o, "rate_gtps", gts);
+			tool_json_double(o, "raw_bytes_per_s", raw * 1e9);
+			tool_json_double(o, "latency_ns", l.latency_ps / 1000.0);
+			tool_json_str(o, "basis", BASIS);
+			tool_table_row(t);
+			tool_table_cell(t, "%u", nodes[i]);
+			tool_table_cell(t, "%u", k);
+			if (!l.peer) {
+				tool_table_cell(t, "not connected");
+				continue;
+			}
+			tool_table_cell(t, "%s %u", peer_type(l.peer_type), l.peer);
+			tool_table_cell(t, "%s", ctl_link_state(l.state));
+			tool_table_cell(t, "%u", l.width);
+			tool_table_cell(t, "%.1f", gts);
+			tool_table_cell(t, "%.1f", raw);
+			tool_table_cell(t, "%.1f", l.latency_ps / 1000.0);
+		}
+	}
+	if (!a->json && !rc)
+		tool_table_print(t, stdout);
+	tool_table_free(t);
+	return rc;
+}
+
+static int matrix(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t *nodes, uint32_t n, struct json_object *doc)
+{
+	struct json_object *paths = tool_json_set(doc, "paths", tool_json_array()), *o;
+	struct tool_table *t = tool_table_new("Hops: links crossed on the shortest path");
+	char name[16];
+	uint32_t i, k;
+	int rc = 0;
+
+	tool_table_column(t, "from \\ to", NULL, TOOL_RIGHT);
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "%u", nodes[i]);
+		tool_table_column(t, name, NULL, TOOL_RIGHT);
+	}
+	for (i = 0; i < n; i++) {
+		tool_table_row(t);
+		tool_table_cell(t, "%u", nodes[i]);
+		for (k = 0; k < n; k++) {
+			struct hsl_path_props p = { .size = sizeof(p) };
+
+			rc = hsl_topology_path(f, nodes[i], nodes[k], &p);
+			if (rc && rc != -EHOSTUNREACH)
+				goto out;
+			tool_table_cell(t, rc ? NULL : "%u", p.hops);
+			o = tool_json_append(paths, tool_json_object());
+			tool_json_u64(o, "from", nodes[i]);
+			tool_json_u64(o, "to", nodes[k]);
+			if (rc) {
+				tool_json_null(o, "hops");
+				tool_json_null(o, "latency_ns");
+				tool_json_null(o, "raw_bytes_per_s");
+			} else {
+				tool_json_u64(o, "hops", p.hops);
+				tool_json_double(o, "latency_ns", p.latency_ps / 1000.0);
+				tool_json_u64(o, "raw_bytes_per_s", p.raw_bytes_per_s);
+			}
+			tool_json_str(o, "basis", BASIS);
+			rc = 0;
+		}
+	}
+	if (!a->json) {
+		putchar('\n');
+		tool_table_print(t, stdout);
+	}
+out:
+	tool_table_free(t);
+	return rc;
+}
+
+int ctl_topo(const struct ctl_args *a)
+{
+	struct hsl_fabric_info info = { .size = sizeof(info) };
+	struct json_object *doc = ctl_document("topo");
+	uint32_t *nodes = NULL, *nlinks = NULL, i, n = 0;
+	struct hsl_fabric *f;
+	int code, rc;
+
+	code = tool_fabric_open(a->url, &f);
+	if (code) {
+		tool_json_free(doc);
+		return code;
+	}
+	tool_json_str(doc, "url", tool_fabric_name(a->url));
+	rc = hsl_fabric_info(f, &info);
+	if (rc)
+		goto out;
+	nodes = tool_calloc(info.nchips + 1ul, sizeof(*nodes));
+	nlinks = tool_calloc(info.nchips + 1ul, sizeof(*nlinks));
+	for (i = 0; i < info.nchips; i++) {
+		struct hsl_chip_props p = { .size = sizeof(p) };
+
+		rc = hsl_chip_by_index(f, i, &p);
+		if (rc == -ENOENT)
+			break;
+		if (rc)
+			goto out;
+		nodes[n] = p.node;
+		nlinks[n++] = p.nlinks;
+	}
+	rc = links(a, f, nodes, nlinks, n, doc);
+	if (!rc)
+		rc = matrix(a, f, nodes, n, doc);
+out:
+	free(nodes);
+	free(nlinks);
+	hsl_fabric_close(f);
+	if (rc) {
+		tool_error("%s: %s", tool_fabric_name(a->url), strerror(-rc));
+		tool_json_free(doc);
+		return TOOL_ENV;
+	}
+	if (a->json)
+		return ctl_document_end(doc, TOOL_PASS);
+	tool_json_free(doc);
+	return TOOL_PASS;
+}
