@@ -165,33 +165,43 @@ void bench_area_pattern(const struct bench_set *s, const struct bench_area *a, c
 		tool_pattern_fill(pt, a->p + i * s->stride, s->size, i * s->stride);
 }
 
+/* One piece of the area; *shown says whether this area has been complained about. */
 static bool piece_check(struct bench *b, const struct bench_area *a, const struct tool_pattern *pt, uint64_t off, uint64_t len,
-			const char *op, uint64_t size, const char *what)
+			const char *what, bool *shown)
 {
 	struct tool_mismatch m;
-	char buf[TOOL_SIZE_LEN];
 
 	if (tool_pattern_check(pt, a->p + off, len, off, &m))
 		return true;
-	bench_complain(b, "%s %s: wrong %s in %s: address 0x%llx (GA 0x%llx) offset 0x%llx expected 0x%02x got 0x%02x, %llu bytes differ",
-		       op, tool_size_format(size, buf, sizeof(buf)), what, a->name,
-		       (unsigned long long)(uintptr_t)(a->p + m.offset), (unsigned long long)(a->ga ? a->ga + m.offset : 0),
-		       (unsigned long long)m.offset, m.expected, m.got, (unsigned long long)m.count);
+	if (!*shown)
+		bench_complain(b, "%s in %s: address 0x%llx (GA 0x%llx) offset 0x%llx expected 0x%02x got 0x%02x, %llu bytes differ here",
+			       what, a->name, (unsigned long long)(uintptr_t)(a->p + m.offset),
+			       (unsigned long long)(a->ga ? a->ga + m.offset : 0), (unsigned long long)m.offset,
+			       m.expected, m.got, (unsigned long long)m.count);
+	*shown = true;
 	return false;
 }
 
 bool bench_area_check(struct bench *b, const struct bench_set *s, const struct bench_area *a, const struct tool_pattern *pt,
 		      const char *op)
 {
-	bool good = true;
+	char buf[TOOL_SIZE_LEN], payload[80], gap[80];
+	bool shown = false;
+	uint32_t wrong = 0;
 
+	tool_size_format(s->size, buf, sizeof(buf));
+	snprintf(payload, sizeof(payload), "%s %s: wrong payload", op, buf);
+	snprintf(gap, sizeof(gap), "%s %s: touched byte beside the payload", op, buf);
 	for (uint32_t i = 0; i < s->slots; i++) {
 		uint64_t off = i * s->stride;
 		/* the last guard reaches to the end of the area */
 		uint64_t end = i + 1 == s->slots ? a->len : off + s->stride;
+		bool good = piece_check(b, a, pt, off, s->size, payload, &shown);
 
-		good &= piece_check(b, a, pt, off, s->size, op, s->size, "payload");
-		good &= piece_check(b, a, &poison, off + s->size, end - off - s->size, op, s->size, "byte next to the payload");
+		good &= piece_check(b, a, &poison, off + s->size, end - off - s->size, gap, &shown);
+		wrong += !good;
 	}
-	return good;
+	if (wrong > 1)
+		bench_complain(b, "%s %s: %u of %u buffers are wrong", op, buf, wrong, s->slots);
+	return !wrong;
 }

@@ -64,6 +64,7 @@ struct bench_result {
 	struct tool_summary latency;	/* count 0 = does not apply */
 	uint64_t errors;		/* failed operations and wrong bytes' rounds */
 	bool verified;			/* every payload and completion was compared and right */
+	bool baseline;			/* measured for the sake of others' ratios */
 	const char *ratio_to;		/* op it is compared with, NULL = none */
 	double ratio;			/* bandwidth: this / that; latency: p50 of this / p50 of that */
 	double host_bytes_per_s;	/* memcpy on the machine below the VM, NaN = not told */

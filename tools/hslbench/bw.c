@@ -151,6 +151,7 @@ static struct bench_result *result_new(struct bench *b, const struct way *w, uin
 {
 	struct bench_result *r = bench_result_add(b, "bw", w->op);
 
+	r->baseline = !w->baseline;
 	r->size_bytes = size;
 	end_name(b, w->src, r->src, sizeof(r->src));
 	end_name(b, w->dst, r->dst, sizeof(r->dst));

@@ -103,6 +103,7 @@ static struct bench_result *pingpong_result(struct bench *b, const int cpu[2], i
 
 	snprintf(r->src, sizeof(r->src), "cpu %d", cpu[0]);
 	snprintf(r->dst, sizeof(r->dst), "cpu %d", cpu[1]);
+	r->baseline = true;
 	r->wake = cpu[0] == cpu[1] ? "yield" : "poll";
 	r->latency = *sum;
 	r->ops = sum->count;

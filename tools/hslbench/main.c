@@ -288,7 +288,8 @@ static int report(struct bench *b, const char *verb)
 {
 	const struct bench_config *c = b->config;
 	bool baseline = !strcmp(verb, "baseline");
-	unsigned int skipped = 0;
+	const char *reason = NULL;
+	bool measured = false;
 	int rc;
 
 	if (!c->json || c->json_path) {
@@ -308,8 +309,13 @@ static int report(struct bench *b, const char *verb)
 		}
 	}
 	for (unsigned int i = 0; i < b->nresults; i++) {
-		b->errors += b->result[i].errors;
-		skipped += b->result[i].reason[0] != '\0';
+		const struct bench_result *r = &b->result[i];
+
+		b->errors += r->errors;
+		if (r->reason[0])
+			reason = r->reason;
+		else if (!r->baseline || baseline || (c->ops && bench_list_has(c->ops, r->op)))
+			measured = true;
 	}
 	if (b->interrupted)
 		tool_error("interrupted: what was measured until then is above");
@@ -317,9 +323,9 @@ static int report(struct bench *b, const char *verb)
 		tool_error("FAILED: %llu error%s", (unsigned long long)b->errors, b->errors == 1 ? "" : "s");
 	if (b->errors || b->interrupted)
 		return TOOL_FAIL;
-	if (skipped != b->nresults)
+	if (measured)
 		return TOOL_PASS;
-	tool_error("nothing was measured%s%s", b->nresults ? ": " : "", b->nresults ? b->result[0].reason : "");
+	tool_error("nothing was measured: %s", reason ? reason : "no operation fits the options");
 	return TOOL_SKIP;
 }
 
@@ -354,6 +360,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	tool_name = "hslbench";
+	argv[0] = (char *)tool_name;	/* what getopt calls itself */
 	rc = args_parse(argc, argv, &config);
 	if (rc)
 		return tool_finish(rc - 1);

@@ -94,8 +94,20 @@ static void cell_path(struct tool_table *t, const struct bench_result *r)
 		tool_table_cell(t, "%s -> %s", r->src, r->dst);
 }
 
-static void bw_row(struct tool_table *t, const struct bench_result *r, bool host)
+static const struct bench_result *baseline_of(const struct bench *b, const struct bench_result *r)
 {
+	for (unsigned int i = 0; r->ratio_to && i < b->nresults; i++) {
+		const struct bench_result *o = &b->result[i];
+
+		if (!strcmp(o->verb, r->verb) && !strcmp(o->op, r->ratio_to) && o->size_bytes == r->size_bytes)
+			return o;
+	}
+	return NULL;
+}
+
+static void bw_row(struct tool_table *t, const struct bench *b, const struct bench_result *r, bool host)
+{
+	const struct bench_result *base = baseline_of(b, r);
 	char buf[TOOL_SIZE_LEN];
 
 	tool_table_row(t);
@@ -109,27 +121,31 @@ static void bw_row(struct tool_table *t, const struct bench_result *r, bool host
 	cell_number(t, "%.2f", r->bytes_per_s / 1e9);
 	cell_number(t, "%.2f", r->bytes_per_s_min / 1e9);
 	cell_count(t, r->ops_per_s);
+	tool_table_cell(t, base ? "%s" : NULL, r->ratio_to);
+	cell_number(t, "%.2f", base ? base->bytes_per_s / 1e9 : NAN);
 	cell_number(t, "%.2f", r->ratio);
-	tool_table_cell(t, r->ratio_to ? "%s" : NULL, r->ratio_to);
 	if (host)
 		cell_number(t, "%.2f", r->bytes_per_s / r->host_bytes_per_s);
 	cell_check(t, r);
 }
 
+/* A baseline that was only run for others is in their rows. */
+static bool bw_shown(const struct bench *b, const struct bench_result *r)
+{
+	return !strcmp(r->verb, "bw") && (!r->baseline || (b->config->ops && bench_list_has(b->config->ops, r->op)));
+}
+
 static void print_bw(const struct bench *b)
 {
 	char *title = tool_printf("\nBandwidth: %s", how_fast(b));
-	bool host = false;
 	struct tool_table *t = tool_table_new(title);
-	uint64_t size = 0;
-	uint32_t depth = 0, batch = 0;
+	const struct bench_result *last = NULL, *command = NULL;
+	bool host = false;
 
 	for (unsigned int i = 0; i < b->nresults; i++) {
 		host |= isfinite(b->result[i].host_bytes_per_s);
-		if (!strcmp(b->result[i].verb, "bw") && b->result[i].depth > depth) {
-			depth = b->result[i].depth;
-			batch = b->result[i].batch;
-		}
+		if (!strcmp(b->result[i].verb, "bw") && (!command || b->result[i].depth > command->depth))
+			command = &b->result[i];
 	}
 	tool_table_column(t, "op", NULL, TOOL_LEFT);
 	tool_table_column(t, "path", NULL, TOOL_LEFT);
@@ -137,27 +153,26 @@ static void print_bw(const struct bench *b)
 	tool_table_column(t, "speed", "GB/s", TOOL_RIGHT);
 	tool_table_column(t, "slowest", "GB/s", TOOL_RIGHT);
 	tool_table_column(t, "rate", "op/s", TOOL_RIGHT);
+	tool_table_column(t, "baseline", NULL, TOOL_LEFT);
+	tool_table_column(t, "speed", "GB/s", TOOL_RIGHT);
 	tool_table_column(t, "ratio", NULL, TOOL_RIGHT);
-	tool_table_column(t, "to", NULL, TOOL_LEFT);
 	if (host)
 		tool_table_column(t, "ratio to", "host memcpy", TOOL_RIGHT);
 	tool_table_column(t, "check", NULL, TOOL_LEFT);
 	for (unsigned int i = 0; i < b->nresults; i++) {
 		const struct bench_result *r = &b->result[i];
 
-		if (strcmp(r->verb, "bw"))
+		if (!bw_shown(b, r))
 			continue;
-		if (size && size != r->size_bytes)
+		if (last && last->size_bytes != r->size_bytes)
 			tool_table_blank(t);
-		size = r->size_bytes;
-		bw_row(t, r, host);
+		last = r;
+		bw_row(t, b, r, host);
 	}
-	if (depth)
-		tool_table_note(t, "Commands: up to %u in flight, %u per doorbell. slowest: of the rounds. ratio: speed / speed of the", depth,
-				batch);
-	else
-		tool_table_note(t, "slowest: of the rounds. ratio: speed / speed of the");
-	tool_table_note(t, "baseline (one thread on RAM, same size, same run). check: every byte compared, outside of the time.");
+	tool_table_note(t, "baseline: one thread on RAM, same size, same run.  slowest: the slowest round.");
+	if (command && command->depth)
+		tool_table_note(t, "commands: %u in flight, %u per doorbell.  check: destination compared byte by byte.",
+				command->depth, command->batch);
 	tool_table_print(t, stdout);
 	tool_table_free(t);
 	free(title);

@@ -1,0 +1,73 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# bench.sh: hslbench on sim:, as a user calls it: exit status, where output goes, what is refused. No speed is judged.
+set -u
+build=${HSL_BUILD:-$(cd "$(dirname "$0")/.." && pwd)/build}
+bench=$build/hslbench
+[ -x "$bench" ] || { echo "1..0 # SKIP $bench is not built"; exit 77; }
+unset HSL_FABRIC HSL_HOST_MEMCPY_BASELINE
+dir=$(mktemp -d) || exit 3
+trap 'rm -rf "$dir"' EXIT
+n=0
+failed=0
+
+ok() { # ok NAME: by $? of what ran before
+	rc=$?
+	n=$((n + 1))
+	if [ $rc = 0 ]; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1"
+		sed 's/^/# /' "$dir/out" "$dir/err"
+		failed=1
+	fi
+}
+
+run() { # run STATUS ARG…: output to $dir/out, $dir/err
+	want=$1
+	shift
+	"$bench" "$@" >"$dir/out" 2>"$dir/err"
+	got=$?
+	[ $got = "$want" ] || { echo "# exit status $got, not $want: hslbench $*"; return 1; }
+}
+out() { grep -Eq -- "$1" "$dir/out"; }
+err() { grep -Eq -- "$1" "$dir/err"; }
+json() { # the shape, without a parser: guest bench-json has one
+	[ "$(head -c 1 "$1")" = '{' ] && [ "$(tail -n 1 "$1")" = '}' ] && grep -q '"schema": "hslbench/1"' "$1"
+}
+
+run 0 --help && out '^usage: hslbench' && [ ! -s "$dir/err" ]; ok '--help'
+run 0 --version && out '^hslbench [0-9.]+ \(HEP 1\.0\)$'; ok '--version'
+for args in '' nonsense 'bw extra' 'bw --no-such-option' 'bw --size 0' 'bw --size 4KB' 'bw --op nothing' 'all --op c2c' \
+	'bw --depth 8 --batch 16' 'bw --iters -1' 'bw --duration soon' 'bw --basis model' 'bw -f sim:nonsense4' \
+	'bw -f sim:mesh4 --src 9' 'bw -f sim:mesh4 --src 1 --dst 1' 'bw -f sim:mesh4 --depth 65536'; do
+	# shellcheck disable=SC2086
+	run 2 $args && err '^hslbench: ' && [ ! -s "$dir/out" ]; ok "refused with 2: hslbench $args"
+done
+run 3 bw -f "$dir/none" && err 'no such fabric' && err 'hslctl doctor'; ok 'no device is 3, one line and a hint'
+
+run 0 baseline --size 4K,64K --iters 100 && out '^4096=[0-9]+,65536=[0-9]+$'; ok 'baseline needs no fabric'
+base=$(cat "$dir/out")
+
+run 0 bw -f sim:mesh4 --size 1,100,4096,65537 --iters 100 && out 'emulator speed, not link speed' && ! out 'FAILED' &&
+	[ "$(grep -c ' ok$' "$dir/out")" = 28 ]; ok 'bw: seven ways, four sizes, odd ones too'
+run 0 bw -f sim:mesh4 --size 1M --iters 3; ok 'bw: fewer operations than rounds'
+run 0 bw -f sim:mesh4 --op c2c --src 3 --dst 2 --size 4K --iters 64 --depth 64 --batch 32 && out 'c2c +chip 3 -> chip 2 '; ok 'bw: chips and operation chosen'
+HSL_HOST_MEMCPY_BASELINE=$base run 0 bw -f sim:mesh4 --op c2c --size 4K --iters 100 && out 'host memcpy'; ok 'bw: second ratio'
+HSL_FABRIC=sim:mesh4 run 0 lat --iters 100 && out '^  ping-pong .* ok$' && out '^  nop .*poll' && out '^  copy .*event'; ok 'lat, fabric from the environment'
+run 0 rate -f sim:mesh4 --iters 1000 --batch 1,8 --depth 8 && [ "$(grep -c ' ok$' "$dir/out")" = 4 ]; ok rate
+run 0 all -f sim:pair2 --quick --duration 6ms && out '^Bandwidth' && out '^Latency' && out '^Rate'; ok all
+run 0 bw -f sim:mesh4 --size 4K --iters 10 --json && json "$dir/out" && ! out 'GB/s'; ok '--json on standard output'
+run 0 bw -f sim:mesh4 --size 4K --iters 10 --json "$dir/f.json" && json "$dir/f.json" && out 'GB/s'; ok '--json FILE beside the tables'
+run 3 bw -f sim:mesh4 --size 4K --iters 10 --json="$dir/no/f.json"; ok 'a file that cannot be written is 3'
+run 0 bw -f sim:mesh4,mem=128M --size 48M --iters 1 --op load,c2c && out 'not run: ' || [ $got = 77 ]; ok 'too large for the chip: not run, with the reason'
+
+"$bench" bw -f sim:mesh4 --duration 1h --json >"$dir/out" 2>"$dir/err" &
+pid=$!
+sleep 1
+kill -TERM $pid	# a background job of a script ignores SIGINT
+wait $pid
+[ $? = 1 ] && json "$dir/out" && out '"interrupted": true'; ok 'interrupted: a valid document, status 1'
+echo "1..$n"
+exit $failed
