@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -70,7 +71,9 @@ void ht_buf_new_rights(struct ht *t, struct ht_buf *b, uint32_t node, uint64_t l
 void ht_buf_new_host(struct ht *t, struct ht_buf *b, uint64_t len, unsigned int skew, uint32_t rights)
 {
 	struct hsl_segment_opts o = { .size = sizeof(o), .rights = rights };
+	struct rlimit lim;
 	void *p;
+	int rc;
 
 	memset(b, 0, sizeof(*b));
 	b->len = len;
@@ -78,7 +81,11 @@ void ht_buf_new_host(struct ht *t, struct ht_buf *b, uint64_t len, unsigned int 
 	b->host = pages_new(t, b->host_len);
 	p = (uint8_t *)b->host + skew;
 	ht_pattern(p, len, ht_random(t));
-	HT_OK(t, hsl_segment_register(t->f, p, len, &o, &b->seg));
+	rc = hsl_segment_register(t->f, p, len, &o, &b->seg);
+	if (rc == -ENOMEM && !getrlimit(RLIMIT_MEMLOCK, &lim) && lim.rlim_cur < 64u << 20)
+		HT_SKIP_TEST(t, "RLIMIT_MEMLOCK of %" PRIu64 " bytes is too little for %" PRIu64 ": ulimit -l 65536",
+			     (uint64_t)lim.rlim_cur, len);
+	HT_TRUE(t, !rc, "hsl_segment_register of %" PRIu64 " bytes: expected success, got %s", len, ht_errno_name(rc));
 	b->p = p;
 	buf_finish(t, b, rights);
 }

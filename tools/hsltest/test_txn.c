@@ -454,6 +454,8 @@ static void above_4gib(struct ht *t)
 	struct hsl_queue *q;
 	struct ht_buf b, h;
 	unsigned int i;
+	uint8_t *alias;
+	void *p;
 
 	for (i = 0; i < t->nchips && !chip; i++) {
 		if (t->chip[i].mem_free_bytes > limit + 64 * MIB)
@@ -468,9 +470,13 @@ static void above_4gib(struct ht *t)
 	if (HSL_GA_OFFSET(b.ga) < limit && HSL_GA_OFFSET(hsl_segment_ga(below)) == 0)
 		HT_FAIL_TEST(t, "allocated offset %#" PRIx64 " twice", (uint64_t)HSL_GA_OFFSET(b.ga));
 	q = ht_queue_new(t, t->chip[0].node, 0);
-	/* half of `below` lies where a 32-bit offset would alias */
+	/* where a 32-bit offset would end up */
+	HT_OK(t, hsl_segment_map(below, &p));
+	alias = (uint8_t *)p + (HSL_GA_OFFSET(b.ga) - HSL_GA_OFFSET(hsl_segment_ga(below))) % limit;
 	ht_copy(t, q, &b, 5, &h, 7, 500000);
 	ht_buf_check(t, &b, "above 4 GiB");
+	for (i = 0; i < 4096; i++)
+		HT_TRUE(t, !alias[i], "4 GiB below the destination, byte %u was written", i);
 	ht_buf_pattern(t, &h);
 	ht_copy(t, q, &h, 1, &b, 100, 400000);
 	ht_buf_check(t, &h, "from above 4 GiB");

@@ -1,0 +1,107 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# hsltest.sh [TOPOLOGY…]: hsltest and hslctl on sim:, as a user calls them: what they print, refuse and return.
+set -u
+build=${HSL_BUILD:-$(cd "$(dirname "$0")/.." && pwd)/build}
+hsltest=$build/hsltest hslctl=$build/hslctl
+[ -x "$hsltest" ] && [ -x "$hslctl" ] || { echo "1..0 # SKIP hsltest or hslctl is not built"; exit 77; }
+unset HSL_FABRIC
+dir=$(mktemp -d) || exit 3
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM
+n=0
+failed=0
+
+ok() { # ok NAME: by $? of what ran before
+	rc=$?
+	n=$((n + 1))
+	if [ $rc = 0 ]; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1"
+		sed 's/^/# /' "$dir/out" "$dir/err"
+		failed=1
+	fi
+}
+run() { # run STATUS PROGRAM ARG…: output to $dir/out, $dir/err
+	want=$1
+	shift
+	"$@" >"$dir/out" 2>"$dir/err"
+	got=$?
+	[ $got = "$want" ] || { echo "# exit status $got, not $want: $*"; return 1; }
+}
+out() { grep -Eq -- "$1" "$dir/out"; }
+err() { grep -Eq -- "$1" "$dir/err"; }
+json() { [ "$(head -c 1 "$dir/out")" = '{' ] && [ "$(tail -n 1 "$dir/out")" = '}' ] && out "\"schema\": \"$1\""; }
+
+if [ $# -gt 0 ]; then	# the whole suite on these
+	for topo; do
+		run 0 "$hsltest" run -f "sim:$topo" && ! out '^not ok' && out '^ok .* HEP-TXN-004 copy_alignment$'
+		ok "every test on sim:$topo: $(sed -n 's/^# \([0-9]* passed.*\)/\1/p' "$dir/out")"
+	done
+	echo "1..$n"
+	exit $failed
+fi
+
+for tool in "$hsltest" "$hslctl"; do
+	name=$(basename "$tool")
+	run 0 "$tool" --help && out "^usage: $name" && [ ! -s "$dir/err" ]; ok "$name --help"
+	run 0 "$tool" --version && out "^$name [0-9.]+ \(HEP 1\.0\)\$"; ok "$name --version"
+	for args in '' nonsense '--no-such-option'; do
+		# shellcheck disable=SC2086
+		run 2 "$tool" $args && err "^$name: " && [ ! -s "$dir/out" ]; ok "refused with 2: $name $args"
+	done
+done
+run 2 "$hslctl" list extra; ok 'refused with 2: hslctl list extra'
+run 2 "$hslctl" topo --pci; ok 'refused with 2: hslctl topo --pci'
+run 2 "$hslctl" list -f sim:nonsense4; ok 'refused with 2: hslctl list -f sim:nonsense4'
+run 2 "$hsltest" run -f sim:mesh4 'NO-SUCH-*'; ok 'a pattern that matches nothing is 2'
+run 2 "$hsltest" run --seed x; ok '--seed x is 2'
+run 2 "$hsltest" run --time-limit 0; ok '--time-limit 0 is 2'
+run 2 "$hsltest" run -f sim:nonsense4; ok 'sim:nonsense4 is 2'
+run 3 "$hsltest" run -f "$dir/none" && err 'hslctl doctor'; ok 'no device is 3, with a hint'
+run 3 "$hslctl" list -f "$dir/none"; ok 'hslctl list: no device is 3'
+run 3 "$hslctl" topo -f "$dir/none"; ok 'hslctl topo: no device is 3'
+run 1 "$hslctl" doctor -f "$dir/none" && out '^FAIL +device' && out '^NOT CHECKED +fabric'; ok 'hslctl doctor: no device is 1 and names the layer'
+
+run 0 "$hsltest" list && [ "$(grep -c 'HEP-' "$dir/out")" -ge 45 ]; ok 'list: 45 tests or more'
+run 0 "$hsltest" list 'HEP-TXN-*' && out copy_alignment && ! out 'HEP-MAP'; ok 'list with a pattern'
+run 0 "$hsltest" list --json && json hsltest-list/1; ok 'list --json'
+run 0 "$hsltest" list --requirements && out UNTESTED && out 'HEP-TXN-004 .*copy_alignment, copy_sizes'; ok 'list --requirements'
+run 0 "$hsltest" list --requirements --json && json hsltest-requirements/1; ok 'list --requirements --json'
+
+run 0 "$hsltest" run -f sim:pair2 TXN-001 ORD && out '^TAP version 13$' && out '^1\.\.5$' && out '^ok 1 - HEP-TXN-001 nop$'
+ok 'TAP in a pipe'
+run 0 "$hsltest" run --table -f sim:pair2 TXN-001 && out '^group +passed' && out '^1 passed, 0 failed, 0 skipped$'; ok '--table'
+run 0 "$hsltest" run --json -f sim:pair2 TXN-001 HEP-API-002 && json hsltest/1 && out '"verdict": "skip"' &&
+	out '"reason": "no kernel ABI on this backend"' && out '"verdict": "pass"'; ok '--json'
+run 77 "$hsltest" run -f sim:pair2 HEP-API-002; ok 'all skipped is 77'
+HSL_FABRIC=sim:pair2 run 0 "$hsltest" run TXN-001; ok 'fabric from the environment'
+
+"$hsltest" run --tap -f sim:mesh4 >"$dir/out" 2>"$dir/err" &
+pid=$!
+sleep 1
+kill -INT $pid
+wait $pid
+[ $? = 1 ] && out '^Bail out! interrupted' && out '^ok 1 '; ok 'interrupted: status 1, what was tested is reported'
+"$hsltest" run --json -f sim:mesh4 >"$dir/out" 2>"$dir/err" &
+pid=$!
+sleep 1
+kill -INT $pid
+wait $pid
+[ $? = 1 ] && json hsltest/1 && out '"interrupted": true'; ok 'interrupted: a valid document'
+
+for topo in pair2 ring8 mesh4 switch16; do
+	run 0 "$hslctl" list -f "sim:$topo" && [ "$(grep -Ec '^ +[0-9]+ .* ready ' "$dir/out")" = "${topo##*[a-z]}" ]; ok "list of $topo"
+	run 0 "$hslctl" topo -f "sim:$topo" && out 'model-input' && out ' L0 '; ok "topo of $topo"
+done
+run 0 "$hslctl" topo -f sim:ring8 && out '^ +1 +0 +1 +2 +3 +4 +3 +2 +1$'; ok 'hops of a ring of eight'
+run 0 "$hslctl" list -f sim:mesh4 --json && json hslctl/1 && out '"mem_bytes": [0-9]+'; ok 'list --json'
+run 0 "$hslctl" topo -f sim:mesh4 --json && json hslctl/1 && out '"basis": "model-input"'; ok 'topo --json'
+run 0 "$hslctl" doctor -f sim:mesh4 && [ "$(grep -c 'a NOP completes' "$dir/out")" = 4 ] && out '^healthy:'; ok 'doctor of sim:mesh4'
+run 0 "$hslctl" doctor -f sim:mesh4 --json && json hslctl/1 && out '"healthy": true'; ok 'doctor --json'
+run 0 "$hslctl" list --pci -f sim:mesh4; ok 'list --pci'
+
+echo "1..$n"
+exit $failed
