@@ -117,7 +117,8 @@ int tool_fabric_open(const char *url, struct hsl_fabric **f)
 		fprintf(stderr, "'hslctl doctor' tells which permission is missing.\n");
 		break;
 	case -EPROTO:
-		tool_error("%s: the driver speaks another major version of the ABI than libhsl %s", name, hsl_version());
+		tool_error("%s: the driver speaks another major version of the ABI than libhsl %s",
+			   name, hsl_version());
 		fprintf(stderr, "'hslctl doctor' names both versions.\n");
 		break;
 	case -EINVAL:

@@ -15,7 +15,8 @@ struct json_object;		/* <json-c/json.h> has more; mixing is fine */
 struct json_object *tool_json_object(void);
 struct json_object *tool_json_array(void);
 /* Sets o[key]; o NULL adds nothing and frees the value. Returns value, so that children can be filled after. */
-struct json_object *tool_json_set(struct json_object *o, const char *key, struct json_object *value);
+struct json_object *tool_json_set(struct json_object *o, const char *key,
+				  struct json_object *value);
 struct json_object *tool_json_append(struct json_object *array, struct json_object *value);
 void tool_json_str(struct json_object *o, const char *key, const char *s);	/* NULL: null */
 void tool_json_u64(struct json_object *o, const char *key, uint64_t v);

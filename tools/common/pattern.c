@@ -37,7 +37,8 @@ static void note(struct tool_mismatch *m, uint64_t off, uint8_t expected, uint8_
 	m->count++;
 }
 
-bool tool_pattern_check(const struct tool_pattern *pt, const void *p, size_t len, uint64_t off, struct tool_mismatch *m)
+bool tool_pattern_check(const struct tool_pattern *pt, const void *p, size_t len, uint64_t off,
+			struct tool_mismatch *m)
 {
 	const uint8_t *b = p;
 	size_t i = 0;

@@ -46,6 +46,7 @@ static inline uint64_t tool_pattern_word(const struct tool_pattern *pt, uint64_t
 /* p is byte off of the buffer. */
 void tool_pattern_fill(const struct tool_pattern *pt, void *p, size_t len, uint64_t off);
 /* True when all bytes are right; else *m says which are not. */
-bool tool_pattern_check(const struct tool_pattern *pt, const void *p, size_t len, uint64_t off, struct tool_mismatch *m);
+bool tool_pattern_check(const struct tool_pattern *pt, const void *p, size_t len, uint64_t off,
+			struct tool_mismatch *m);
 
 #endif

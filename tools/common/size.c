@@ -69,7 +69,8 @@ int tool_size_parse(const char *s, uint64_t *bytes)
 int tool_duration_parse(const char *s, uint64_t *ns)
 {
 	static const struct { const char *unit; double ns; } units[] = {
-		{ "", 1e9 }, { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 },
+		{ "", 1e9 }, { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 }, { "m",
+										       60e9 }, { "h", 3600e9 },
 	};
 	char *end;
 	double v;

@@ -92,7 +92,8 @@ static uint64_t rank_of(uint64_t count, unsigned int per_10000)
 }
 
 /* sorted: the samples in order, or NULL to use the histogram */
-static uint64_t percentile(const struct tool_stats *s, const uint64_t *sorted, unsigned int per_10000)
+static uint64_t percentile(const struct tool_stats *s, const uint64_t *sorted,
+			   unsigned int per_10000)
 {
 	uint64_t rank = rank_of(s->count, per_10000), seen = 0, v;
 

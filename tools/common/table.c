@@ -61,7 +61,8 @@ struct tool_table *tool_table_new(const char *title)
 	return t;
 }
 
-void tool_table_column(struct tool_table *t, const char *name, const char *unit, enum tool_align align)
+void tool_table_column(struct tool_table *t, const char *name, const char *unit,
+		       enum tool_align align)
 {
 	if (t->ncolumns == COLUMNS_MAX || t->nrows)
 		abort();
@@ -134,7 +135,8 @@ static unsigned int width(const char *s)
 }
 
 /* Blanks are only written in front of something, so that no line ends in one. */
-static void put(FILE *out, unsigned int *pending, const char *s, unsigned int w, enum tool_align align)
+static void put(FILE *out, unsigned int *pending, const char *s, unsigned int w,
+		enum tool_align align)
 {
 	unsigned int n = width(s);
 	unsigned int left = align == TOOL_RIGHT && w > n ? w - n : 0;

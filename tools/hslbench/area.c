@@ -24,7 +24,8 @@
 #define ALIAS_BYTES	(16ull << 20)
 #define ALIAS_NEAR	(256ull << 10)
 
-static const struct tool_pattern poison = { .seed = 0xa5a5a5a5a5a5a5a5ull, .kind = TOOL_PATTERN_CONST };
+static const struct tool_pattern poison = { .seed = 0xa5a5a5a5a5a5a5a5ull,
+					   .kind = TOOL_PATTERN_CONST };
 
 void bench_complain(struct bench *b, const char *fmt, ...)
 {
@@ -69,11 +70,13 @@ static int host_new(struct bench *b, struct bench_set *s, char *reason)
 	if (r < ALIAS_NEAR || r > ALIAS_BYTES - ALIAS_NEAR)
 		apart += 2 * ALIAS_NEAR;
 	src->mapping_len = apart + page_round(s->len);
-	src->mapping = mmap(NULL, src->mapping_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	src->mapping = mmap(NULL, src->mapping_len, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (src->mapping == MAP_FAILED) {
 		rc = -errno;
 		src->mapping = NULL;
-		snprintf(reason, 160, "%llu bytes of host memory: %s", (unsigned long long)src->mapping_len, strerror(-rc));
+		snprintf(reason, 160, "%llu bytes of host memory: %s",
+			 (unsigned long long)src->mapping_len, strerror(-rc));
 		return rc;
 	}
 	src->p = src->mapping;
@@ -86,7 +89,8 @@ static int host_new(struct bench *b, struct bench_set *s, char *reason)
 
 		rc = hsl_segment_register(b->f, a->p, a->len, NULL, &a->seg);
 		if (rc) {
-			snprintf(reason, 160, "registering %llu bytes of host memory: %s%s", (unsigned long long)a->len,
+			snprintf(reason, 160, "registering %llu bytes of host memory: %s%s",
+				 (unsigned long long)a->len,
 				 strerror(-rc), rc == -ENOMEM ? " (ulimit -l?)" : "");
 			return rc;
 		}
@@ -95,13 +99,15 @@ static int host_new(struct bench *b, struct bench_set *s, char *reason)
 	return 0;
 }
 
-static int chip_new(struct bench *b, struct bench_area *a, uint32_t node, uint64_t len, char *reason)
+static int chip_new(struct bench *b, struct bench_area *a, uint32_t node, uint64_t len,
+		    char *reason)
 {
 	void *p;
 	int rc = hsl_segment_alloc(b->f, node, len, NULL, &a->seg);
 
 	if (rc) {
-		snprintf(reason, 160, "%llu bytes on chip %u: %s", (unsigned long long)len, node, strerror(-rc));
+		snprintf(reason, 160, "%llu bytes on chip %u: %s", (unsigned long long)len, node,
+			 strerror(-rc));
 		return rc;
 	}
 	rc = hsl_segment_map(a->seg, &p);
@@ -158,7 +164,8 @@ void bench_area_poison(const struct bench_area *a)
 	memset(a->p, (int)(poison.seed & 0xff), a->len);
 }
 
-void bench_area_pattern(const struct bench_set *s, const struct bench_area *a, const struct tool_pattern *pt)
+void bench_area_pattern(const struct bench_set *s, const struct bench_area *a,
+			const struct tool_pattern *pt)
 {
 	bench_area_poison(a);
 	for (uint32_t i = 0; i < s->slots; i++)
@@ -166,7 +173,8 @@ void bench_area_pattern(const struct bench_set *s, const struct bench_area *a, c
 }
 
 /* One piece of the area; *shown says whether this area has been complained about. */
-static bool piece_check(struct bench *b, const struct bench_area *a, const struct tool_pattern *pt, uint64_t off, uint64_t len,
+static bool piece_check(struct bench *b, const struct bench_area *a, const struct tool_pattern *pt,
+			uint64_t off, uint64_t len,
 			const char *what, bool *shown)
 {
 	struct tool_mismatch m;
@@ -174,7 +182,8 @@ static bool piece_check(struct bench *b, const struct bench_area *a, const struc
 	if (tool_pattern_check(pt, a->p + off, len, off, &m))
 		return true;
 	if (!*shown)
-		bench_complain(b, "%s in %s: address 0x%llx (GA 0x%llx) offset 0x%llx expected 0x%02x got 0x%02x, %llu bytes differ here",
+		bench_complain(b,
+			       "%s in %s: address 0x%llx (GA 0x%llx) offset 0x%llx expected 0x%02x got 0x%02x, %llu bytes differ here",
 			       what, a->name, (unsigned long long)(uintptr_t)(a->p + m.offset),
 			       (unsigned long long)(a->ga ? a->ga + m.offset : 0), (unsigned long long)m.offset,
 			       m.expected, m.got, (unsigned long long)m.count);
@@ -182,7 +191,8 @@ static bool piece_check(struct bench *b, const struct bench_area *a, const struc
 	return false;
 }
 
-bool bench_area_check(struct bench *b, const struct bench_set *s, const struct bench_area *a, const struct tool_pattern *pt,
+bool bench_area_check(struct bench *b, const struct bench_set *s, const struct bench_area *a,
+		      const struct tool_pattern *pt,
 		      const char *op)
 {
 	char buf[TOOL_SIZE_LEN], payload[80], gap[80];

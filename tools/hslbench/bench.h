@@ -117,15 +117,18 @@ struct bench_set {
 };
 
 /* reason gets why not (buffer of 160); 0 or -errno. f NULL: host areas only, not registered. */
-int bench_set_new(struct bench *b, struct bench_set *s, uint64_t size, uint32_t slots, char *reason);
+int bench_set_new(struct bench *b, struct bench_set *s, uint64_t size, uint32_t slots,
+		  char *reason);
 void bench_set_free(struct bench_set *s);
 /* How many slots of that size are used at that depth: in flight together they are to fit a cache. */
 uint32_t bench_slots(uint64_t size, uint32_t depth);
 /* Everything becomes what no test pattern is. */
 void bench_area_poison(const struct bench_area *a);
-void bench_area_pattern(const struct bench_set *s, const struct bench_area *a, const struct tool_pattern *pt);
+void bench_area_pattern(const struct bench_set *s, const struct bench_area *a,
+			const struct tool_pattern *pt);
 /* What the slots must hold and what lies between. Complains with addresses; false when wrong. */
-bool bench_area_check(struct bench *b, const struct bench_set *s, const struct bench_area *a, const struct tool_pattern *pt,
+bool bench_area_check(struct bench *b, const struct bench_set *s, const struct bench_area *a,
+		      const struct tool_pattern *pt,
 		      const char *op);
 /* A line about a wrong byte or failed operation, a limited number of times. */
 void bench_complain(struct bench *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -146,10 +149,12 @@ struct bench_limit {
 
 uint64_t bench_now_ns(void);
 /* Keeps up to depth operations in flight, submitted batch at a time, taking them from op[0..nops) in turn. */
-void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, unsigned int nops, uint32_t depth, uint32_t batch,
+void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, unsigned int nops,
+		 uint32_t depth, uint32_t batch,
 		 const struct bench_limit *limit, struct bench_share *out);
 /* One at a time; each one's time from submit to completion goes to stats. event: sleep on the queue's descriptor. */
-void bench_drive_single(struct bench *b, const char *name, const struct hsl_op *op, bool event, const struct bench_limit *limit,
+void bench_drive_single(struct bench *b, const char *name, const struct hsl_op *op, bool event,
+			const struct bench_limit *limit,
 			struct tool_stats *stats, struct bench_share *out);
 /* (Re)creates b->q when its depth is too small or it has ended. */
 int bench_queue_ready(struct bench *b, uint32_t depth, char *reason);
@@ -165,7 +170,8 @@ void bench_cpu_store(void *p, uint64_t len, uint64_t seed);
 
 enum bench_cpu_op { BENCH_MEMCPY, BENCH_MEMSET, BENCH_LOAD, BENCH_STORE };
 /* dst of MEMCPY, MEMSET and STORE; src of MEMCPY and LOAD. */
-void bench_cpu_run(const struct bench_set *s, enum bench_cpu_op op, const struct bench_area *dst, const struct bench_area *src,
+void bench_cpu_run(const struct bench_set *s, enum bench_cpu_op op, const struct bench_area *dst,
+		   const struct bench_area *src,
 		   uint64_t seed, const struct bench_limit *limit, struct bench_share *out);
 /* The sum that bench_cpu_load gives for a slot of that pattern. */
 uint64_t bench_pattern_sum(const struct bench_set *s, const struct tool_pattern *pt, uint32_t slot);

@@ -55,7 +55,8 @@ static bool wanted(const struct bench *b, const struct way *w)
 		return true;
 	/* a baseline whose ratio is asked for */
 	for (size_t i = 0; i < NWAYS; i++)
-		if (ways[i].baseline && !strcmp(ways[i].baseline, w->op) && bench_wants(b, ways[i].op))
+		if (ways[i].baseline && !strcmp(ways[i].baseline, w->op) &&
+		    bench_wants(b, ways[i].op))
 			return true;
 	return false;
 }
@@ -72,7 +73,8 @@ static const struct bench_area *area_of(const struct bench_set *s, enum where wh
 	}
 }
 
-static void run_by_chip(struct bench *b, const struct bench_set *s, const struct way *w, uint64_t seed, uint32_t depth,
+static void run_by_chip(struct bench *b, const struct bench_set *s, const struct way *w,
+			uint64_t seed, uint32_t depth,
 			uint32_t batch, const struct bench_limit *limit, struct bench_share *out)
 {
 	const struct bench_area *src = area_of(s, w->src, false), *dst = area_of(s, w->dst, true);
@@ -98,7 +100,8 @@ static void run_by_chip(struct bench *b, const struct bench_set *s, const struct
 }
 
 /* One round's share of one way: poison, run, compare. */
-static void run_way(struct bench *b, const struct bench_set *s, const struct way *w, uint32_t depth, uint32_t batch,
+static void run_way(struct bench *b, const struct bench_set *s, const struct way *w, uint32_t depth,
+		    uint32_t batch,
 		    const struct bench_limit *limit, struct sum *sum)
 {
 	const struct bench_area *src = area_of(s, w->src, false), *dst = area_of(s, w->dst, true);
@@ -117,7 +120,8 @@ static void run_way(struct bench *b, const struct bench_set *s, const struct way
 		bench_cpu_run(s, w->cpu_op, dst, src, pt.seed, limit, &share);
 	/* with fewer operations than slots the rest is still poison */
 	if (reads_only && share.errors) {
-		bench_complain(b, "%s: the sum of what was loaded from %s at 0x%llx is wrong %llu times", w->op, src->name,
+		bench_complain(b,
+			       "%s: the sum of what was loaded from %s at 0x%llx is wrong %llu times", w->op, src->name,
 			       (unsigned long long)(uintptr_t)src->p, (unsigned long long)share.errors);
 	} else if (!reads_only && share.ops) {
 		struct bench_set used = *s;
@@ -147,7 +151,8 @@ static void end_name(const struct bench *b, enum where where, char *buf, size_t 
 		snprintf(buf, len, "chip %u", where == A ? b->a.node : b->b.node);
 }
 
-static struct bench_result *result_new(struct bench *b, const struct way *w, uint64_t size, uint32_t depth, uint32_t batch)
+static struct bench_result *result_new(struct bench *b, const struct way *w, uint64_t size,
+				       uint32_t depth, uint32_t batch)
 {
 	struct bench_result *r = bench_result_add(b, "bw", w->op);
 
@@ -168,17 +173,20 @@ static struct bench_result *result_new(struct bench *b, const struct way *w, uin
 	return r;
 }
 
-static void report(struct bench *b, uint64_t size, const struct sum *sum, uint32_t depth, uint32_t batch)
+static void report(struct bench *b, uint64_t size, const struct sum *sum, uint32_t depth,
+		   uint32_t batch)
 {
 	for (size_t i = 0; i < NWAYS; i++) {
 		const struct way *w = &ways[i];
+		bool no_chip = w->dst == B && !b->have_b;
 		struct bench_result *r;
 
-		if (!wanted(b, w) || (!sum[i].all.ops && !sum[i].all.errors && !(w->dst == B && !b->have_b)))
+		if (!wanted(b, w) || (!sum[i].all.ops && !sum[i].all.errors && !no_chip))
 			continue;
 		r = result_new(b, w, size, depth, batch);
-		if (w->dst == B && !b->have_b) {
-			snprintf(r->reason, sizeof(r->reason), "needs two chips, the fabric has one");
+		if (no_chip) {
+			snprintf(r->reason, sizeof(r->reason),
+				 "needs two chips, the fabric has one");
 			continue;
 		}
 		r->ops = sum[i].all.ops;
@@ -218,7 +226,8 @@ static void measure_size(struct bench *b, uint64_t size)
 	while (depth > 2 && depth / 2 >= batch && depth > BYTES_IN_FLIGHT_MAX / size)
 		depth /= 2;
 	if (size > b->a.max_len_bytes) {
-		snprintf(reason, sizeof(reason), "longer than one command of chip %u can be (%llu bytes)", b->a.node,
+		snprintf(reason, sizeof(reason),
+			 "longer than one command of chip %u can be (%llu bytes)", b->a.node,
 			 (unsigned long long)b->a.max_len_bytes);
 		skip_all(b, size, reason);
 		return;
@@ -239,9 +248,11 @@ static void measure_size(struct bench *b, uint64_t size)
 		if (c->iters && !limit.iters)
 			break;
 		for (size_t i = 0; i < NWAYS && !tool_stopped(); i++) {
-			if (!wanted(b, &ways[i]) || (ways[i].dst == B && !b->have_b) || sum[i].wrong)
+			if (!wanted(b, &ways[i]) || (ways[i].dst == B && !b->have_b) ||
+			    sum[i].wrong)
 				continue;
-			tool_progress("bw %s: round %u of %u, %s", buf, round + 1, rounds, ways[i].op);
+			tool_progress("bw %s: round %u of %u, %s", buf, round + 1, rounds,
+				      ways[i].op);
 			run_way(b, &s, &ways[i], depth, batch, &limit, &sum[i]);
 		}
 	}
@@ -252,7 +263,8 @@ static void measure_size(struct bench *b, uint64_t size)
 
 void bench_bw(struct bench *b)
 {
-	static const uint64_t normal[] = { 4096, 65536, 1 << 20, 16 << 20 }, quick[] = { 4096, 65536, 1 << 20 };
+	static const uint64_t normal[] = { 4096, 65536, 1 << 20, 16 << 20 };
+	static const uint64_t quick[] = { 4096, 65536, 1 << 20 };
 	const struct bench_config *c = b->config;
 	const uint64_t *size = c->nsizes ? c->size : c->quick ? quick : normal;
 	size_t n = c->nsizes ? c->nsizes : c->quick ? sizeof(quick) / sizeof(quick[0]) : sizeof(normal) / sizeof(normal[0]);

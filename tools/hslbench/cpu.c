@@ -71,7 +71,8 @@ uint64_t bench_pattern_sum(const struct bench_set *s, const struct tool_pattern 
 	return sum;
 }
 
-static bool touch(const struct bench_set *s, enum bench_cpu_op op, const struct bench_area *dst, const struct bench_area *src,
+static bool touch(const struct bench_set *s, enum bench_cpu_op op, const struct bench_area *dst,
+		  const struct bench_area *src,
 		  uint64_t seed, uint32_t slot, uint64_t sum)
 {
 	uint64_t off = slot * s->stride;
@@ -93,7 +94,8 @@ static bool touch(const struct bench_set *s, enum bench_cpu_op op, const struct 
 	return true;
 }
 
-void bench_cpu_run(const struct bench_set *s, enum bench_cpu_op op, const struct bench_area *dst, const struct bench_area *src,
+void bench_cpu_run(const struct bench_set *s, enum bench_cpu_op op, const struct bench_area *dst,
+		   const struct bench_area *src,
 		   uint64_t seed, const struct bench_limit *limit, struct bench_share *out)
 {
 	struct tool_pattern pt = { .seed = seed };
@@ -193,7 +195,8 @@ int bench_pingpong(const struct bench_limit *limit, struct tool_stats *stats, in
 	sched_setaffinity(0, sizeof(mine), &mine);
 	start = t1 = bench_now_ns();
 	/* the first round trip waits for the thread to start: not counted */
-	for (uint64_t v = 1; (limit->iters ? n < limit->iters : t1 - start < limit->ns) && !tool_stopped(); v++) {
+	for (uint64_t v = 1; (limit->iters ? n < limit->iters : t1 - start < limit->ns) &&
+	     !tool_stopped(); v++) {
 		t0 = bench_now_ns();
 		__atomic_store_n(&pp.ping, v, __ATOMIC_RELEASE);
 		while (__atomic_load_n(&pp.pong, __ATOMIC_ACQUIRE) != v)
@@ -229,7 +232,8 @@ double bench_host_baseline(const char *text, uint64_t size)
 			continue;
 		*eq = '\0';
 		v = strtod(eq + 1, &end);
-		if (!tool_size_parse(item, &s) && s == size && end != eq + 1 && !*end && v > 0 && isfinite(v))
+		if (!tool_size_parse(item, &s) && s == size && end != eq + 1 && !*end && v > 0 &&
+		    isfinite(v))
 			found = v;
 	}
 	free(copy);

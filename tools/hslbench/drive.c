@@ -41,32 +41,38 @@ int bench_queue_ready(struct bench *b, uint32_t depth, char *reason)
 	uint32_t error = 0;
 	int rc;
 
-	if (b->q && hsl_queue_depth(b->q) >= depth && hsl_queue_state(b->q, &error) == HSL_QUEUE_READY)
+	if (b->q && hsl_queue_depth(b->q) >= depth &&
+	    hsl_queue_state(b->q, &error) == HSL_QUEUE_READY)
 		return 0;
 	hsl_queue_destroy(b->q);
 	b->q = NULL;
 	rc = hsl_queue_create(b->f, b->a.node, &opts, &b->q);
 	if (rc)
-		snprintf(reason, 160, "queue of depth %u on chip %u: %s", opts.depth, b->a.node, strerror(-rc));
+		snprintf(reason, 160, "queue of depth %u on chip %u: %s", opts.depth, b->a.node,
+			 strerror(-rc));
 	return rc;
 }
 
 /* False: wrong, and said so. */
-static bool completion_good(struct bench *b, const char *name, const struct hsl_completion *c, uint64_t cookie,
+static bool completion_good(struct bench *b, const char *name, const struct hsl_completion *c,
+			    uint64_t cookie,
 			    const struct hsl_op *op)
 {
 	if (c->cookie != cookie) {
-		bench_complain(b, "%s: completion of operation %llu where %llu was next", name, (unsigned long long)c->cookie,
+		bench_complain(b, "%s: completion of operation %llu where %llu was next", name,
+			       (unsigned long long)c->cookie,
 			       (unsigned long long)cookie);
 		return false;
 	}
 	if (c->status != HSL_ST_OK) {
-		bench_complain(b, "%s: operation %llu failed: %s at GA 0x%llx", name, (unsigned long long)cookie,
+		bench_complain(b, "%s: operation %llu failed: %s at GA 0x%llx", name,
+			       (unsigned long long)cookie,
 			       hsl_status_name(c->status), (unsigned long long)c->fault_ga);
 		return false;
 	}
 	if (c->result != op->len) {
-		bench_complain(b, "%s: operation %llu moved %llu of %llu bytes", name, (unsigned long long)cookie,
+		bench_complain(b, "%s: operation %llu moved %llu of %llu bytes", name,
+			       (unsigned long long)cookie,
 			       (unsigned long long)c->result, (unsigned long long)op->len);
 		return false;
 	}
@@ -80,7 +86,8 @@ static void queue_drop(struct bench *b)
 	b->q = NULL;
 }
 
-void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, unsigned int nops, uint32_t depth, uint32_t batch,
+void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, unsigned int nops,
+		 uint32_t depth, uint32_t batch,
 		 const struct bench_limit *limit, struct bench_share *out)
 {
 	struct hsl_op ops[BENCH_BATCH_MAX];
@@ -104,7 +111,8 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 			}
 			rc = hsl_queue_submit(b->q, ops, n);
 			if (rc < 0 || (uint32_t)rc != n) {
-				bench_complain(b, "%s: submit of %u operations, %u outstanding: %s", name, n,
+				bench_complain(b, "%s: submit of %u operations, %u outstanding: %s",
+					       name, n,
 					       hsl_queue_outstanding(b->q), rc < 0 ? strerror(-rc) : "only some were taken");
 				errors++;
 				break;
@@ -188,7 +196,8 @@ static int take_by_event(struct bench *b, struct hsl_completion *c, uint64_t t0)
 	}
 }
 
-void bench_drive_single(struct bench *b, const char *name, const struct hsl_op *op, bool event, const struct bench_limit *limit,
+void bench_drive_single(struct bench *b, const char *name, const struct hsl_op *op, bool event,
+			const struct bench_limit *limit,
 			struct tool_stats *stats, struct bench_share *out)
 {
 	struct hsl_op o = *op;

@@ -88,7 +88,8 @@ static void add_fabric(struct json_object *o, const struct bench *b)
 	if (b->info.driver_abi) {
 		char abi[16];
 
-		snprintf(abi, sizeof(abi), "%u.%u", b->info.driver_abi >> 16, b->info.driver_abi & 0xffff);
+		snprintf(abi, sizeof(abi), "%u.%u", b->info.driver_abi >> 16,
+			 b->info.driver_abi & 0xffff);
 		tool_json_str(o, "driver_abi", abi);
 	} else {
 		tool_json_null(o, "driver_abi");
@@ -108,7 +109,8 @@ struct json_object *bench_environment_json(const struct bench *b)
 	struct tm tm;
 
 	add_fabric(o, b);
-	snprintf(text, sizeof(text), "%d.%d.%d", HSL_VERSION_MAJOR, HSL_VERSION_MINOR, HSL_VERSION_PATCH);
+	snprintf(text, sizeof(text), "%d.%d.%d", HSL_VERSION_MAJOR, HSL_VERSION_MINOR,
+		 HSL_VERSION_PATCH);
 	tool_json_str(o, "hslbench", text);
 	tool_json_str(o, "libhsl", hsl_version());
 	snprintf(text, sizeof(text), "%d.%d", HSL_HEP_MAJOR, HSL_HEP_MINOR);
@@ -122,10 +124,13 @@ struct json_object *bench_environment_json(const struct bench *b)
 		tool_json_str(o, "machine", u.machine);
 	}
 	tool_json_str(o, "clock", "CLOCK_MONOTONIC");
-	first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", text, sizeof(text));
+	first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", text,
+		   sizeof(text));
 	tool_json_str(o, "clocksource", text[0] ? text : NULL);
-	tool_json_u64(o, "clock_resolution_ns", clock_getres(CLOCK_MONOTONIC, &res) ? 0 : (uint64_t)res.tv_nsec);
-	tool_json_str(o, "time", gmtime_r(&now, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) ? text : NULL);
+	tool_json_u64(o, "clock_resolution_ns", clock_getres(CLOCK_MONOTONIC,
+							     &res) ? 0 : (uint64_t)res.tv_nsec);
+	tool_json_str(o, "time", gmtime_r(&now, &tm) && strftime(text, sizeof(text),
+								 "%Y-%m-%dT%H:%M:%SZ", &tm) ? text : NULL);
 	tool_json_u64(o, "seed", b->config->seed);
 	tool_json_str(o, "host_memcpy_baseline", getenv("HSL_HOST_MEMCPY_BASELINE"));
 	tool_json_bool(o, "interrupted", b->interrupted);

@@ -24,7 +24,8 @@ struct kind {			/* one row */
 	bool wrong;
 };
 
-static void run_copy(struct bench *b, struct kind *k, const struct bench_limit *limit, struct tool_stats *stats,
+static void run_copy(struct bench *b, struct kind *k, const struct bench_limit *limit,
+		     struct tool_stats *stats,
 		     struct bench_share *share)
 {
 	struct tool_pattern pt = { .seed = b->config->seed };
@@ -48,7 +49,8 @@ static void run_copy(struct bench *b, struct kind *k, const struct bench_limit *
 	bench_set_free(&s);
 }
 
-static void run_kind(struct bench *b, struct kind *k, const struct bench_limit *limit, struct tool_stats *stats)
+static void run_kind(struct bench *b, struct kind *k, const struct bench_limit *limit,
+		     struct tool_stats *stats)
 {
 	struct hsl_op nop = { .opcode = HSL_OP_NOP };
 	struct bench_share share = { 0 };
@@ -70,13 +72,15 @@ static void run_kind(struct bench *b, struct kind *k, const struct bench_limit *
 	k->all.ns += share.ns;
 }
 
-static void report(struct bench *b, const struct kind *k, unsigned int n, const struct tool_summary *base)
+static void report(struct bench *b, const struct kind *k, unsigned int n,
+		   const struct tool_summary *base)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		struct bench_result *r = bench_result_add(b, "lat", k[i].size ? "copy" : "nop");
 
 		snprintf(r->src, sizeof(r->src), "chip %u", b->a.node);
-		snprintf(r->dst, sizeof(r->dst), "chip %u", k[i].size && b->have_b ? b->b.node : b->a.node);
+		snprintf(r->dst, sizeof(r->dst), "chip %u", k[i].size &&
+			 b->have_b ? b->b.node : b->a.node);
 		r->wake = k[i].event ? "event" : "poll";
 		r->size_bytes = k[i].size;
 		r->depth = 1;
@@ -97,7 +101,8 @@ static void report(struct bench *b, const struct kind *k, unsigned int n, const 
 	}
 }
 
-static struct bench_result *pingpong_result(struct bench *b, const int cpu[2], int rc, const struct tool_summary *sum)
+static struct bench_result *pingpong_result(struct bench *b, const int cpu[2], int rc,
+					    const struct tool_summary *sum)
 {
 	struct bench_result *r = bench_result_add(b, "lat", "ping-pong");
 

@@ -69,7 +69,8 @@ static int list_parse(const char *opt, const char *text, uint64_t *v, unsigned i
 		return tool_usage("--%s %s: not a list of numbers", opt, text);
 	for (int i = 0; i < rc; i++)
 		if (!v[i] || v[i] > max)
-			return tool_usage("--%s %s: from 1 to %llu", opt, text, (unsigned long long)max);
+			return tool_usage("--%s %s: from 1 to %llu", opt, text,
+					  (unsigned long long)max);
 	*n = (unsigned int)rc;
 	return 0;
 }
@@ -128,13 +129,18 @@ enum { OPT_SRC = 256, OPT_DST, OPT_OP, OPT_SEED, OPT_BASIS, OPT_JSON };
 static int args_parse(int argc, char **argv, struct bench_config *c)
 {
 	static const struct option opts[] = {
-		{ "fabric", required_argument, NULL, 'f' }, { "src", required_argument, NULL, OPT_SRC },
-		{ "dst", required_argument, NULL, OPT_DST }, { "op", required_argument, NULL, OPT_OP },
+		{ "fabric", required_argument, NULL, 'f' }, { "src", required_argument, NULL,
+							     OPT_SRC },
+		{ "dst", required_argument, NULL, OPT_DST }, { "op", required_argument, NULL,
+							      OPT_OP },
 		{ "size", required_argument, NULL, 's' }, { "sweep", required_argument, NULL, 's' },
-		{ "depth", required_argument, NULL, 'd' }, { "batch", required_argument, NULL, 'b' },
-		{ "duration", required_argument, NULL, 't' }, { "iters", required_argument, NULL, 'n' },
+		{ "depth", required_argument, NULL, 'd' }, { "batch", required_argument, NULL,
+							    'b' },
+		{ "duration", required_argument, NULL, 't' }, { "iters", required_argument, NULL,
+							       'n' },
 		{ "quick", no_argument, NULL, 'q' }, { "seed", required_argument, NULL, OPT_SEED },
-		{ "basis", required_argument, NULL, OPT_BASIS }, { "json", optional_argument, NULL, OPT_JSON },
+		{ "basis", required_argument, NULL, OPT_BASIS }, { "json", optional_argument, NULL,
+								  OPT_JSON },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 }
 	};
 	int o, rc = 0;
@@ -164,7 +170,8 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 			break;
 		case 't':
 			if (tool_duration_parse(optarg, &c->duration_ns) || !c->duration_ns)
-				rc = tool_usage("--duration %s: not a time (250ms, 2s, 1m)", optarg);
+				rc = tool_usage("--duration %s: not a time (250ms, 2s, 1m)",
+						optarg);
 			break;
 		case 'n':
 			if (tool_u64_parse(optarg, 1, INT64_MAX, &c->iters))
@@ -185,7 +192,8 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 		case OPT_JSON:
 			c->json = true;
 			/* "--json FILE" too: only verbs are arguments */
-			if (!optarg && optind < argc && argv[optind][0] != '-' && !bench_list_has(VERBS, argv[optind]))
+			if (!optarg && optind < argc && argv[optind][0] != '-' &&
+			    !bench_list_has(VERBS, argv[optind]))
 				optarg = argv[optind++];
 			c->json_path = optarg && strcmp(optarg, "-") ? optarg : NULL;
 			break;
@@ -215,16 +223,19 @@ static int chips_choose(struct bench *b)
 	rc = c->src ? hsl_chip_by_node(b->f, c->src, &b->a) : hsl_chip_by_index(b->f, 0, &b->a);
 	if (rc) {
 		if (c->src && rc == -ENOENT)
-			return tool_usage("--src %u: the fabric has no chip with that node id", c->src);
+			return tool_usage("--src %u: the fabric has no chip with that node id",
+					  c->src);
 		tool_error("the first chip: %s", strerror(-rc));
 		return TOOL_ENV;
 	}
 	if (c->dst) {
 		rc = hsl_chip_by_node(b->f, c->dst, &b->b);
 		if (rc)
-			return tool_usage("--dst %u: the fabric has no chip with that node id", c->dst);
+			return tool_usage("--dst %u: the fabric has no chip with that node id",
+					  c->dst);
 		b->have_b = b->b.node != b->a.node;
-		return b->have_b ? 0 : tool_usage("--dst %u: that is the chip that executes", c->dst);
+		return b->have_b ? 0 : tool_usage("--dst %u: that is the chip that executes",
+						  c->dst);
 	}
 	for (unsigned int i = 0; !b->have_b && !hsl_chip_by_index(b->f, i, &p); i++) {
 		b->have_b = p.node != b->a.node;
@@ -255,7 +266,8 @@ static int fabric_prepare(struct bench *b)
 		return rc;
 	for (unsigned int i = 0; i < b->config->ndepths; i++)
 		if (b->config->depth[i] > b->a.max_depth)
-			return tool_usage("--depth %llu: chip %u takes at most %u", (unsigned long long)b->config->depth[i],
+			return tool_usage("--depth %llu: chip %u takes at most %u",
+					  (unsigned long long)b->config->depth[i],
 					  b->a.node, b->a.max_depth);
 	return 0;
 }
@@ -278,7 +290,8 @@ static void print_baseline(const struct bench *b)
 	for (unsigned int i = 0; i < b->nresults; i++) {
 		if (!isfinite(b->result[i].bytes_per_s))
 			continue;
-		printf("%s%llu=%.0f", comma, (unsigned long long)b->result[i].size_bytes, b->result[i].bytes_per_s);
+		printf("%s%llu=%.0f", comma, (unsigned long long)b->result[i].size_bytes,
+		       b->result[i].bytes_per_s);
 		comma = ",";
 	}
 	putchar('\n');
@@ -304,7 +317,8 @@ static int report(struct bench *b, const char *verb)
 		rc = tool_json_write(doc, c->json_path);
 		tool_json_free(doc);
 		if (rc && (c->json_path || rc != -EPIPE)) {
-			tool_error("%s: %s", c->json_path ? c->json_path : "standard output", strerror(-rc));
+			tool_error("%s: %s", c->json_path ? c->json_path : "standard output",
+				   strerror(-rc));
 			return TOOL_ENV;
 		}
 	}
@@ -320,7 +334,8 @@ static int report(struct bench *b, const char *verb)
 	if (b->interrupted)
 		tool_error("interrupted: what was measured until then is above");
 	if (b->errors)
-		tool_error("FAILED: %llu error%s", (unsigned long long)b->errors, b->errors == 1 ? "" : "s");
+		tool_error("FAILED: %llu error%s", (unsigned long long)b->errors,
+			   b->errors == 1 ? "" : "s");
 	if (b->errors || b->interrupted)
 		return TOOL_FAIL;
 	if (measured)
@@ -332,7 +347,8 @@ static int report(struct bench *b, const char *verb)
 static int bench_run(struct bench *b, const char *verb)
 {
 	static const struct { const char *verb; void (*run)(struct bench *b); } verbs[] = {
-		{ "bw", bench_bw }, { "lat", bench_lat }, { "rate", bench_rate }, { "baseline", bench_baseline },
+		{ "bw", bench_bw }, { "lat", bench_lat }, { "rate", bench_rate }, { "baseline",
+										   bench_baseline },
 	};
 	bool tables = !b->config->json || b->config->json_path;
 	int rc;
@@ -346,7 +362,8 @@ static int bench_run(struct bench *b, const char *verb)
 		fflush(stdout);
 	}
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (!strcmp(verb, verbs[i].verb) || (!strcmp(verb, "all") && strcmp(verbs[i].verb, "baseline")))
+		if (!strcmp(verb, verbs[i].verb) || (!strcmp(verb, "all") && strcmp(verbs[i].verb,
+										    "baseline")))
 			verbs[i].run(b);
 	b->interrupted = tool_stopped();
 	return report(b, verb);
@@ -373,8 +390,10 @@ int main(int argc, char **argv)
 		return tool_usage("'%s': no such verb", verb);
 	if (config.ops && (rc = ops_check(verb, config.ops)))
 		return rc;
-	if (config.nbatches && config.ndepths && strcmp(verb, "rate") && config.batch[0] > config.depth[0])
-		return tool_usage("--batch %llu: more than --depth %llu", (unsigned long long)config.batch[0],
+	if (config.nbatches && config.ndepths && strcmp(verb, "rate") &&
+	    config.batch[0] > config.depth[0])
+		return tool_usage("--batch %llu: more than --depth %llu",
+				  (unsigned long long)config.batch[0],
 				  (unsigned long long)config.depth[0]);
 	if (!config.duration_ns)
 		config.duration_ns = config.quick ? DURATION_QUICK_NS : DURATION_NS;

@@ -22,7 +22,8 @@ struct point {
 };
 
 /* Operations are spread over all slots of the set: a lost one leaves a hole. */
-static void run_point(struct bench *b, struct point *p, struct bench_set *s, const struct bench_limit *limit)
+static void run_point(struct bench *b, struct point *p, struct bench_set *s,
+		      const struct bench_limit *limit)
 {
 	const struct bench_area *dst = b->have_b ? &s->b_dst : &s->a_dst;
 	struct tool_pattern pt = { .seed = b->config->seed };
@@ -43,7 +44,8 @@ static void run_point(struct bench *b, struct point *p, struct bench_set *s, con
 		bench_complain(b, "rate: %s", reason);
 		share.errors++;
 	} else {
-		bench_drive(b, p->copy ? "copy" : "nop", op, nops, p->depth, p->batch, limit, &share);
+		bench_drive(b, p->copy ? "copy" : "nop", op, nops, p->depth, p->batch, limit,
+			    &share);
 		if (p->copy && share.ops) {
 			struct bench_set used = *s;
 
@@ -64,7 +66,8 @@ static void run_point(struct bench *b, struct point *p, struct bench_set *s, con
 
 static unsigned int points_make(const struct bench *b, struct point *p, unsigned int max)
 {
-	static const uint64_t depths[] = { 16, 256 }, quick_depths[] = { 256 }, batches[] = { 1, 8, 32, 128 };
+	static const uint64_t depths[] = { 16, 256 }, quick_depths[] = { 256 }, batches[] = { 1, 8,
+											     32, 128 };
 	const struct bench_config *c = b->config;
 	const uint64_t *depth = c->ndepths ? c->depth : c->quick ? quick_depths : depths;
 	const uint64_t *batch = c->nbatches ? c->batch : batches;
@@ -78,7 +81,8 @@ static unsigned int points_make(const struct bench *b, struct point *p, unsigned
 				uint32_t deep = depth[d] > b->a.max_depth && !c->ndepths ? b->a.max_depth : (uint32_t)depth[d];
 
 				if (batch[i] <= deep && n < max)
-					p[n++] = (struct point){ .copy = copy, .depth = deep, .batch = (uint32_t)batch[i],
+					p[n++] = (struct point){ .copy = copy, .depth = deep,
+								.batch = (uint32_t)batch[i],
 								 .slowest = NAN };
 			}
 	}

@@ -57,7 +57,8 @@ void bench_print_header(const struct bench *b)
 	bench_cpu_model(model, sizeof(model));
 	if (uname(&u))
 		strcpy(u.release, "unknown");
-	printf("hslbench %s  fabric %s (%s), %u chip%s\n", hsl_version(), tool_fabric_name(b->config->url), b->info.backend,
+	printf("hslbench %s  fabric %s (%s), %u chip%s\n", hsl_version(),
+	       tool_fabric_name(b->config->url), b->info.backend,
 	       b->info.nchips, b->info.nchips == 1 ? "" : "s");
 	printf("%ld x %s, Linux %s, wall clock\n", sysconf(_SC_NPROCESSORS_ONLN), model, u.release);
 }
@@ -99,13 +100,15 @@ static const struct bench_result *baseline_of(const struct bench *b, const struc
 	for (unsigned int i = 0; r->ratio_to && i < b->nresults; i++) {
 		const struct bench_result *o = &b->result[i];
 
-		if (!strcmp(o->verb, r->verb) && !strcmp(o->op, r->ratio_to) && o->size_bytes == r->size_bytes)
+		if (!strcmp(o->verb, r->verb) && !strcmp(o->op, r->ratio_to) &&
+		    o->size_bytes == r->size_bytes)
 			return o;
 	}
 	return NULL;
 }
 
-static void bw_row(struct tool_table *t, const struct bench *b, const struct bench_result *r, bool host)
+static void bw_row(struct tool_table *t, const struct bench *b, const struct bench_result *r,
+		   bool host)
 {
 	const struct bench_result *base = baseline_of(b, r);
 	char buf[TOOL_SIZE_LEN];
@@ -132,7 +135,8 @@ static void bw_row(struct tool_table *t, const struct bench *b, const struct ben
 /* A baseline that was only run for others is in their rows. */
 static bool bw_shown(const struct bench *b, const struct bench_result *r)
 {
-	return !strcmp(r->verb, "bw") && (!r->baseline || (b->config->ops && bench_list_has(b->config->ops, r->op)));
+	return !strcmp(r->verb, "bw") && (!r->baseline || (b->config->ops &&
+							   bench_list_has(b->config->ops, r->op)));
 }
 
 static void print_bw(const struct bench *b)
@@ -144,7 +148,8 @@ static void print_bw(const struct bench *b)
 
 	for (unsigned int i = 0; i < b->nresults; i++) {
 		host |= isfinite(b->result[i].host_bytes_per_s);
-		if (!strcmp(b->result[i].verb, "bw") && (!command || b->result[i].depth > command->depth))
+		if (!strcmp(b->result[i].verb, "bw") && (!command ||
+							 b->result[i].depth > command->depth))
 			command = &b->result[i];
 	}
 	tool_table_column(t, "op", NULL, TOOL_LEFT);
@@ -169,9 +174,11 @@ static void print_bw(const struct bench *b)
 		last = r;
 		bw_row(t, b, r, host);
 	}
-	tool_table_note(t, "baseline: one thread on RAM, same size, same run.  slowest: the slowest round.");
+	tool_table_note(t,
+			"baseline: one thread on RAM, same size, same run.  slowest: the slowest round.");
 	if (command && command->depth)
-		tool_table_note(t, "commands: %u in flight, %u per doorbell.  check: destination compared byte by byte.",
+		tool_table_note(t,
+				"commands: %u in flight, %u per doorbell.  check: destination compared byte by byte.",
 				command->depth, command->batch);
 	tool_table_print(t, stdout);
 	tool_table_free(t);
@@ -181,7 +188,8 @@ static void print_bw(const struct bench *b)
 static void print_lat(const struct bench *b)
 {
 	static const char *const names[] = { "min", "p50", "p90", "p99", "p99.9", "max", "mean" };
-	char *title = tool_printf("\nLatency, submit to completion, one at a time: %s", how_fast(b));
+	char *title = tool_printf("\nLatency, submit to completion, one at a time: %s",
+				  how_fast(b));
 	struct tool_table *t = tool_table_new(title);
 	char buf[TOOL_SIZE_LEN];
 
@@ -203,7 +211,8 @@ static void print_lat(const struct bench *b)
 		tool_table_row(t);
 		tool_table_cell(t, "%s", r->op);
 		cell_path(t, r);
-		tool_table_cell(t, r->size_bytes ? "%s" : NULL, tool_size_format(r->size_bytes, buf, sizeof(buf)));
+		tool_table_cell(t, r->size_bytes ? "%s" : NULL,
+				tool_size_format(r->size_bytes, buf, sizeof(buf)));
 		tool_table_cell(t, "%s", r->wake);
 		if (r->reason[0]) {
 			tool_table_text(t, "not run: %s", r->reason);
@@ -215,7 +224,8 @@ static void print_lat(const struct bench *b)
 		cell_number(t, "%.1f", r->ratio);
 		cell_check(t, r);
 	}
-	tool_table_note(t, "ping-pong: two threads of this program bounce a cache line; a round trip without any device.");
+	tool_table_note(t,
+			"ping-pong: two threads of this program bounce a cache line; a round trip without any device.");
 	tool_table_print(t, stdout);
 	tool_table_free(t);
 	free(title);
@@ -243,7 +253,8 @@ static void print_rate(const struct bench *b)
 		tool_table_row(t);
 		tool_table_cell(t, "%s", r->op);
 		cell_path(t, r);
-		tool_table_cell(t, r->size_bytes ? "%s" : NULL, tool_size_format(r->size_bytes, buf, sizeof(buf)));
+		tool_table_cell(t, r->size_bytes ? "%s" : NULL,
+				tool_size_format(r->size_bytes, buf, sizeof(buf)));
 		tool_table_cell(t, "%u", r->depth);
 		tool_table_cell(t, "%u", r->batch);
 		if (r->reason[0]) {
@@ -280,7 +291,8 @@ static void latency_json(struct json_object *o, const struct tool_summary *l)
 	struct json_object *d = tool_json_set(o, "latency_ns", tool_json_object());
 
 	if (!l->count) {
-		static const char *const keys[] = { "min", "p50", "p90", "p99", "p99_9", "max", "mean", "stdev" };
+		static const char *const keys[] = { "min", "p50", "p90", "p99", "p99_9", "max",
+						   "mean", "stdev" };
 
 		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 			tool_json_null(d, keys[i]);
@@ -305,7 +317,8 @@ static void number_or_null(struct json_object *o, const char *key, uint64_t v)
 		tool_json_null(o, key);
 }
 
-static void result_json(struct json_object *list, const struct bench *b, const struct bench_result *r)
+static void result_json(struct json_object *list, const struct bench *b,
+			const struct bench_result *r)
 {
 	struct json_object *o = tool_json_append(list, tool_json_object());
 	bool run = !r->reason[0];
@@ -334,7 +347,8 @@ static void result_json(struct json_object *list, const struct bench *b, const s
 	tool_json_double(o, "bytes_per_s_min", round(r->bytes_per_s_min));
 	tool_json_str(o, "ratio_to", r->ratio_to);
 	tool_json_double(o, "ratio", round(r->ratio * 1e4) / 1e4);
-	tool_json_double(o, "ratio_host_memcpy", round(r->bytes_per_s / r->host_bytes_per_s * 1e4) / 1e4);
+	tool_json_double(o, "ratio_host_memcpy",
+			 round(r->bytes_per_s / r->host_bytes_per_s * 1e4) / 1e4);
 	tool_json_str(o, "skipped", run ? NULL : r->reason);
 }
 
