@@ -148,8 +148,11 @@ struct hsl_backend_ops {
 	int (*queue_eventfd)(struct hsl_queue *q, int fd);
 	/* Bring ctrl->state and error up to date if the backend does not do that by itself. */
 	void (*queue_refresh)(struct hsl_queue *q);
-	/* Make q->fd readable if and as soon as completions beyond cq_head exist. NULL if it always is so. */
-	void (*queue_fd_rearm)(struct hsl_queue *q, uint32_t cq_head);
+	/*
+	 * Make q->fd readable if and as soon as completions beyond ctrl->cq_head exist. NULL if it always is so.
+	 * settled: the caller owns the queue and will call again after each time it takes completions.
+	 */
+	void (*queue_fd_rearm)(struct hsl_queue *q, bool settled);
 };
 
 /* URL is a path. */

@@ -378,7 +378,7 @@ int hsl_queue_poll(struct hsl_queue *q, struct hsl_completion *c, unsigned int m
 	n = take(q, c, max);
 	/* somebody watches the fd: it must say what is true after this */
 	if (q->ops->queue_fd_rearm && max && !q->ended && atomic_load_explicit(&q->fd_used, memory_order_relaxed))
-		q->ops->queue_fd_rearm(q, q->cq_head);
+		q->ops->queue_fd_rearm(q, true);
 	return (int)n;
 }
 
@@ -426,7 +426,7 @@ static int sleep_until(struct hsl_queue *q, uint64_t deadline_ns)
 	int n;
 
 	if (q->ops->queue_fd_rearm)
-		q->ops->queue_fd_rearm(q, q->cq_head);
+		q->ops->queue_fd_rearm(q, atomic_load_explicit(&q->fd_used, memory_order_relaxed));
 	if (deadline_ns != UINT64_MAX) {
 		uint64_t now = now_ns();
 		uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
@@ -473,9 +473,9 @@ int hsl_queue_fd(const struct hsl_queue *q)
 {
 	struct hsl_queue *w = (struct hsl_queue *)(uintptr_t)q;
 
-	/* from now on poll keeps the fd true; cq_head may be stale here, which can only wake for nothing once */
+	/* from now on poll keeps the fd true; the owner may be taking completions and not know that yet */
 	if (!atomic_exchange(&w->fd_used, true) && q->ops->queue_fd_rearm)
-		q->ops->queue_fd_rearm(w, __atomic_load_n(&q->ctrl->cq_head, __ATOMIC_RELAXED));
+		q->ops->queue_fd_rearm(w, false);
 	return q->fd;
 }
 

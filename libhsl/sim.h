@@ -17,6 +17,7 @@
  * Locks, in this order:
  *   fabrics_lock (backend_sim.c)   the list of fabrics and their reference counts
  *   sim_fabric.lock                everything but what follows; held over admin commands
+ *   hslp_sim_queue.arm_lock        see there
  *   sim_chip.irq_lock              queues[], the eventfds in them, admin_irq; taken by the engine's interrupt callback,
  *                                  so never held over a call into the engine
  *   sim_iova_set.lock              the set; taken by the engine's dma_map callback
@@ -86,7 +87,11 @@ struct hslp_sim_queue {
 	size_t ring_bytes;
 	int fd;				/* eventfd, readable as hsl_queue_fd says */
 	int user_fd;			/* duplicate of the eventfd attached, or -1; under irq_lock */
-	_Atomic bool signalled;		/* fd may be readable. Set after writing it, cleared before reading it. */
+	bool signalled;			/* fd is readable; under irq_lock, which is held while it is made so or not */
+	bool settled;			/* see sim_queue.c; under irq_lock */
+	pthread_mutex_t arm_lock;	/* makes "read cq_head, arm with it" one step; taken before irq_lock */
+	const struct hsl_cqe *cq;
+	uint32_t depth_log2;
 };
 
 struct sim_chip {
@@ -190,7 +195,7 @@ int sim_queue_doorbell(struct hsl_queue *q, uint32_t sq_tail);
 int sim_queue_arm(struct hsl_queue *q, uint32_t cq_head);
 int sim_queue_eventfd(struct hsl_queue *q, int fd);
 void sim_queue_refresh(struct hsl_queue *q);
-void sim_queue_fd_rearm(struct hsl_queue *q, uint32_t cq_head);
+void sim_queue_fd_rearm(struct hsl_queue *q, bool settled);
 /* From the interrupt callback and at a queue's end; irq_lock is held. */
 void sim_queue_signal(struct hslp_sim_queue *q);
 /* The chip has stopped the queue and will not write its rings: tell its user. Under sim_fabric.lock. */

@@ -2,10 +2,12 @@
 /*
  * Queues of the sim backend: rings in process memory, the doorbell a call into the engine, the file an eventfd.
  *
- * The eventfd has to be level-triggered like the driver's file: readable while completions are there to take. The
- * interrupt makes it readable; queue_fd_rearm, called after completions were taken and before sleeping, reads it
- * empty and arms the chip with the count taken, which raises the interrupt at once if there are more. After the
- * queue's end it stays readable.
+ * The eventfd has to be level-triggered like the driver's file: readable while completions are there to take, and
+ * not else. The interrupt makes it readable; queue_fd_rearm, called after completions were taken and before
+ * sleeping, reads it empty and arms the chip with the count taken, which raises the interrupt at once if there are
+ * more. An interrupt may come late, for a completion that was taken meanwhile, so it looks at the ring first, as a driver
+ * does in poll. It does not when the owner of the queue may not know yet that somebody watches the fd (not settled):
+ * an arming with a count that is old would be used up without a wake-up. After the queue's end it stays readable.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,40 +28,56 @@ static void raise_fd(int fd)
 		hslp_warn("sim: eventfd: write failed with %d", errno);
 }
 
+/* Is there a completion beyond those the user says he has taken? */
+static bool something_to_take(const struct hslp_sim_queue *q)
+{
+	/* acquire: what was taken was taken before. Partner: take_ring in queue.c */
+	uint32_t head = __atomic_load_n(&q->ctrl->cq_head, __ATOMIC_ACQUIRE);
+	const struct hsl_cqe *e = &q->cq[head & ((1u << q->depth_log2) - 1)];
+	uint64_t tail = __atomic_load_n((const uint64_t *)(const void *)&e->sq_head, __ATOMIC_ACQUIRE);
+
+	return tail >> 63 == ((head >> q->depth_log2 & 1) ^ 1);
+}
+
 void sim_queue_signal(struct hslp_sim_queue *q)
 {
-	raise_fd(q->fd);
-	/* release: seen only with the fd readable. Partner: the exchange in sim_queue_fd_rearm */
-	atomic_store_explicit(&q->signalled, true, memory_order_release);
+	if (!q->settled || q->ctrl->state != HSL_QUEUE_READY || something_to_take(q)) {
+		raise_fd(q->fd);
+		q->signalled = true;
+	}
 	if (q->user_fd >= 0)
 		raise_fd(q->user_fd);
 }
 
 void sim_queue_end(struct hslp_sim_queue *q, uint32_t error)
 {
-	if (q->ctrl->state != HSL_QUEUE_READY)
-		return;
-	q->ctrl->error = error;
-	/* release: with error, and with every completion there is. Partner: has_ended in queue.c */
-	__atomic_store_n(&q->ctrl->state, HSL_QUEUE_ERROR, __ATOMIC_RELEASE);
+	/* irq_lock: so that nobody reads the fd empty after it was made readable for good */
 	pthread_mutex_lock(&q->chip->irq_lock);
-	sim_queue_signal(q);
+	if (q->ctrl->state == HSL_QUEUE_READY) {
+		q->ctrl->error = error;
+		/* release: with error, and with every completion there is. Partner: has_ended in queue.c */
+		__atomic_store_n(&q->ctrl->state, HSL_QUEUE_ERROR, __ATOMIC_RELEASE);
+		sim_queue_signal(q);
+	}
 	pthread_mutex_unlock(&q->chip->irq_lock);
 }
 
-void sim_queue_fd_rearm(struct hsl_queue *q, uint32_t cq_head)
+void sim_queue_fd_rearm(struct hsl_queue *q, bool settled)
 {
 	struct hslp_sim_queue *s = q->sim;
 	uint64_t count;
 
-	if (__atomic_load_n(&s->ctrl->state, __ATOMIC_ACQUIRE) != HSL_QUEUE_READY)
-		return;
-	if (atomic_exchange(&s->signalled, false) && read(s->fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		hslp_warn("sim: eventfd: read failed with %d", errno);
-	sim_queue_arm(q, cq_head);
-	/* it may have ended, and have been made readable, just before the read */
-	if (__atomic_load_n(&s->ctrl->state, __ATOMIC_ACQUIRE) != HSL_QUEUE_READY)
-		raise_fd(s->fd);
+	pthread_mutex_lock(&s->arm_lock);
+	pthread_mutex_lock(&s->chip->irq_lock);
+	if (s->signalled && s->ctrl->state == HSL_QUEUE_READY) {
+		if (read(s->fd, &count, sizeof(count)) < 0)
+			hslp_warn("sim: eventfd: read failed with %d", errno);
+		s->signalled = false;
+	}
+	s->settled |= settled;
+	pthread_mutex_unlock(&s->chip->irq_lock);
+	sim_queue_arm(q, __atomic_load_n(&s->ctrl->cq_head, __ATOMIC_RELAXED));
+	pthread_mutex_unlock(&s->arm_lock);
 }
 
 int sim_queue_doorbell(struct hsl_queue *q, uint32_t sq_tail)
@@ -150,6 +168,8 @@ static int map_rings(struct hsl_queue *q, struct hslp_sim_queue *s, size_t page)
 	q->ctrl = s->ctrl;
 	q->sq = (struct hsl_desc *)(void *)(ring + page);
 	q->cq = (const struct hsl_cqe *)(void *)(ring + page + sq);
+	s->cq = q->cq;
+	s->depth_log2 = q->depth_log2;
 	return 0;
 }
 
@@ -199,10 +219,13 @@ int sim_queue_create(struct hsl_fabric *f, struct hsl_queue *q)
 	s->chip = c;
 	s->ctx = f->sim;
 	s->user_fd = -1;
+	err = -pthread_mutex_init(&s->arm_lock, NULL);
+	if (err)
+		goto free_sim;
 	s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->fd < 0) {
 		err = -errno;
-		goto free_sim;
+		goto destroy_lock;
 	}
 	err = map_rings(q, s, sf->page_size);
 	if (err)
@@ -225,6 +248,8 @@ unmap_rings:
 	munmap(s->ring, s->ring_bytes);
 close_fd:
 	close(s->fd);
+destroy_lock:
+	pthread_mutex_destroy(&s->arm_lock);
 free_sim:
 	free(s);
 	return err;
@@ -249,5 +274,6 @@ void sim_queue_destroy(struct hsl_queue *q)
 	close(s->fd);
 	if (s->user_fd >= 0)
 		close(s->user_fd);
+	pthread_mutex_destroy(&s->arm_lock);
 	free(s);
 }
