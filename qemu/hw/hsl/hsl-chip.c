@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hsl-chip: one emulated HSL chip, a PCI Express endpoint (docs/hep.md sections 3, 4 and 10).
+ *
+ *   -device hsl-chip,bus=rp1,fabric=fab0,node=1,memdev=mem1
+ *
+ * BAR0 registers, MSI-X structures and doorbells; BAR2 all of the memory backend, at offset 0 of the next power of two
+ * (MEM_SIZE tells the size); BAR4 windows into other chips' memory. AER, FLR, DVSEC. What registers and commands do is
+ * the engine's; this file is the PCI function around it. hsl-host.c is what the engine asks back.
+ *
+ * States. realize: the chip takes its node in the fabric and its memory backend, the engine chip exists -> present.
+ * Reset and FLR: the engine chip is reset and DMA is off until the guest sets bus mastering again; memory is kept.
+ * Unplug (exit): the engine lets go of the chip first, then windows, vectors and the backend are given back; MMIO that is
+ * still on its way reads as ones.
+ *
+ * Locking: everything here runs under the BQL. Engine functions that wait for workers are called through hsl_bql_lend
+ * (see hsl-bql.c).
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/units.h"
+#include "hw/pci/pcie_aer.h"
+#include "migration/vmstate.h"
+#include "hw/hsl/hsl.h"
+#include "trace.h"
+
+#define HSL_MEM_MIN         (128 * MiB)
+#define HSL_MEM_MAX         (64 * GiB)
+#define HSL_APERTURE_MAX    (64 * GiB)
+#define HSL_CAP_PM          0x40
+#define HSL_CAP_EXP         0x80
+#define HSL_CAP_AER         0x100
+#define HSL_CAP_DVSEC       0x160       /* the AER capability ends at 0x148 */
+
+MemoryRegion *hsl_chip_memory(HslChip *c)
+{
+    return host_memory_backend_get_memory(c->memdev);
+}
+
+/* ---- engine calls that wait for workers ---- */
+
+static void hsl_chip_job_reset(void *opaque)
+{
+    HslChip *c = opaque;
+
+    hsl_chip_set_dma(c->engine, false);
+    hsl_chip_reset(c->engine);
+}
+
+static void hsl_chip_job_dma(void *opaque)
+{
+    HslChip *c = opaque;
+
+    hsl_chip_set_dma(c->engine, c->dma);
+}
+
+static void hsl_chip_job_detach(void *opaque)
+{
+    HslChip *c = opaque;
+
+    hsl_chip_detach(c->engine);
+}
+
+static void hsl_chip_job_free(void *opaque)
+{
+    HslChip *c = opaque;
+
+    hsl_chip_engine_free(c->engine);
+}
+
+typedef struct HslNewJob {
+    HslChip *c;
+    const struct hsl_chip_engine_config *cfg;
+    const char *why;
+} HslNewJob;
+
+static void hsl_chip_job_new(void *opaque)
+{
+    HslNewJob *job = opaque;
+
+    job->c->engine = hsl_chip_engine_new(job->c->fabric->engine, job->cfg, &job->why);
+}
+
+typedef struct HslWriteJob {
+    HslChip *c;
+    uint64_t off, val;
+    unsigned int size;
+} HslWriteJob;
+
+static void hsl_chip_job_write(void *opaque)
+{
+    HslWriteJob *job = opaque;
+
+    hsl_chip_mmio_write(job->c->engine, job->off, job->val, job->size);
+}
+
+/* ---- BAR0 ---- */
+
+/* CTRL and window CTRL: the engine may wait for workers. Accesses are aligned, at most 8 bytes. */
+static bool hsl_chip_write_waits(uint64_t off)
+{
+    return (off & ~7ull) == HSL_REG_CTRL ||
+           (off >= HSL_REG_WIN(0) && off < HSL_REG_WIN(HSL_WIN_MAX) && (off & 0x18) == HSL_WIN_O_CTRL);
+}
+
+static uint64_t hsl_chip_read(void *opaque, hwaddr off, unsigned int size)
+{
+    HslChip *c = opaque;
+    uint64_t val = c->engine ? hsl_chip_mmio_read(c->engine, off, size) : UINT64_MAX;
+
+    trace_hsl_chip_read(c->node, off, size, val);
+    return val;
+}
+
+static void hsl_chip_write(void *opaque, hwaddr off, uint64_t val, unsigned int size)
+{
+    HslChip *c = opaque;
+
+    if (!c->engine) {
+        return;
+    }
+    if (off >= HSL_DB_OFFSET_DEFAULT) {
+        trace_hsl_chip_doorbell(c->node, off - HSL_DB_OFFSET_DEFAULT, val);
+    } else {
+        trace_hsl_chip_write(c->node, off, size, val);
+    }
+    if (hsl_chip_write_waits(off)) {
+        HslWriteJob job = { c, off, val, size };
+
+        hsl_bql_lend(hsl_chip_job_write, &job);
+    } else {
+        hsl_chip_mmio_write(c->engine, off, val, size);
+    }
+}
+
+static const MemoryRegionOps hsl_chip_regs_ops = {
+    .read = hsl_chip_read,
+    .write = hsl_chip_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = { .min_access_size = 1, .max_access_size = 8 },
+    .impl = { .min_access_size = 1, .max_access_size = 8 },
+};
+
+/* ---- bus mastering, reset ---- */
+
+/* DMA is on while the guest has set bus mastering and the VM runs. */
+static void hsl_chip_update_dma(HslChip *c)
+{
+    PCIDevice *pdev = PCI_DEVICE(c);
+    bool on = c->running && (pci_get_word(pdev->config + PCI_COMMAND) & PCI_COMMAND_MASTER);
+
+    if (on != c->dma && c->engine) {
+        c->dma = on;
+        trace_hsl_chip_dma(c->node, on);
+        hsl_bql_lend(hsl_chip_job_dma, c);
+    }
+}
+
+static void hsl_chip_vm_state(void *opaque, bool running, RunState state)
+{
+    HslChip *c = opaque;
+
+    c->running = running;
+    hsl_chip_update_dma(c);
+}
+
+static void hsl_chip_write_config(PCIDevice *pdev, uint32_t addr, uint32_t val, int len)
+{
+    pci_default_write_config(pdev, addr, val, len);
+    pcie_cap_flr_write_config(pdev, addr, val, len);
+    hsl_chip_update_dma(HSL_CHIP(pdev));
+}
+
+/*
+ * Reset of the device, of its bus and FLR. PCI clears the command register and MSI-X itself afterwards, without
+ * write_config: DMA is turned off here.
+ */
+static void hsl_chip_device_reset(DeviceState *dev)
+{
+    HslChip *c = HSL_CHIP(dev);
+
+    if (!c->engine) {
+        return;
+    }
+    trace_hsl_chip_reset(c->node);
+    c->dma = false;
+    hsl_bql_lend(hsl_chip_job_reset, c);
+    for (unsigned int i = 0; i < BITS_TO_LONGS(HSL_VECTORS_MAX); i++) {
+        qatomic_xchg(&c->irq_pending[i], 0);
+    }
+    pcie_cap_deverr_reset(PCI_DEVICE(c));
+}
+
+/* ---- life ---- */
+
+static bool hsl_chip_check(HslChip *c, Error **errp)
+{
+    uint64_t mem_bytes;
+
+    if (!c->fabric) {
+        error_setg(errp, "hsl-chip needs fabric=ID of an hsl-fabric object");
+        return false;
+    }
+    if (!c->memdev) {
+        error_setg(errp, "hsl-chip needs memdev=ID of a memory backend");
+        return false;
+    }
+    if (host_memory_backend_is_mapped(c->memdev)) {
+        error_setg(errp, "memdev=%s is in use already",
+                   object_get_canonical_path_component(OBJECT(c->memdev)));
+        return false;
+    }
+    mem_bytes = memory_region_size(hsl_chip_memory(c));
+    if (mem_bytes < HSL_MEM_MIN || mem_bytes > HSL_MEM_MAX || mem_bytes % HSL_WIN_ALIGN) {
+        error_setg(errp, "memory of a chip is 128 MiB to 64 GiB in multiples of 64 KiB, memdev=%s has %" PRIu64 " bytes",
+                   object_get_canonical_path_component(OBJECT(c->memdev)), mem_bytes);
+        return false;
+    }
+    if (c->queues < 2 || c->queues > 256) {
+        error_setg(errp, "queues=%u: 2 to 256, the admin queue included", c->queues);
+        return false;
+    }
+    if (!c->vectors || c->vectors > HSL_VECTORS_MAX) {
+        error_setg(errp, "vectors=%u: 1 to %u", c->vectors, HSL_VECTORS_MAX);
+        return false;
+    }
+    if (c->windows > HSL_WIN_MAX) {
+        error_setg(errp, "windows=%u: at most %u", c->windows, HSL_WIN_MAX);
+        return false;
+    }
+    if (!is_power_of_2(c->aperture) || c->aperture > HSL_APERTURE_MAX ||
+        c->aperture / MAX(c->windows, 1) < HSL_WIN_ALIGN) {
+        error_setg(errp, "aperture=%" PRIu64 ": a power of two with at least 64 KiB for each of %u windows, at most 64 GiB",
+                   c->aperture, c->windows);
+        return false;
+    }
+    if (!pci_bus_is_express(pci_get_bus(PCI_DEVICE(c)))) {
+        error_setg(errp, "hsl-chip needs a PCI Express bus");
+        return false;
+    }
+    return true;
+}
+
+static void hsl_chip_add_dvsec(HslChip *c)
+{
+    PCIDevice *pdev = PCI_DEVICE(c);
+    uint8_t *dvsec = pdev->config + HSL_CAP_DVSEC;
+
+    pcie_add_capability(pdev, PCI_EXT_CAP_ID_DVSEC, 1, HSL_CAP_DVSEC, HSL_DVSEC_LEN);
+    pci_set_long(dvsec + 4, HSL_DVSEC_VENDOR | HSL_DVSEC_REV << 16 | HSL_DVSEC_LEN << 20);
+    pci_set_word(dvsec + 8, HSL_DVSEC_ID);
+    pci_set_word(dvsec + HSL_DVSEC_O_HEP, HSL_HEP_MAJOR << 8 | HSL_HEP_MINOR);
+    pci_set_long(dvsec + HSL_DVSEC_O_BARS, HSL_BAR_REGS | HSL_BAR_MEM << 4 | HSL_BAR_WIN << 8);
+    pci_set_long(dvsec + HSL_DVSEC_O_REGS, 0);
+    pci_set_long(dvsec + HSL_DVSEC_O_NODE, c->node);
+    pci_set_long(dvsec + HSL_DVSEC_O_CTF, 0);
+}
+
+/* Capabilities; on success pcie_aer_exit and pcie_cap_exit undo it. */
+static bool hsl_chip_add_capabilities(HslChip *c, Error **errp)
+{
+    PCIDevice *pdev = PCI_DEVICE(c);
+
+    if (hsl_pm_init(pdev, HSL_CAP_PM, errp) < 0) {
+        return false;
+    }
+    pci_set_word(pdev->config + HSL_CAP_PM + PCI_PM_PMC, 3);
+    pci_set_word(pdev->config + HSL_CAP_PM + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
+    pci_set_word(pdev->wmask + HSL_CAP_PM + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
+
+    if (pcie_endpoint_cap_init(pdev, HSL_CAP_EXP) < 0) {
+        error_setg(errp, "hsl-chip: no room for the PCI Express capability");
+        return false;
+    }
+    pcie_cap_deverr_init(pdev);
+    pcie_cap_flr_init(pdev);
+    if (pcie_aer_init(pdev, PCI_ERR_VER, HSL_CAP_AER, PCI_ERR_SIZEOF, errp) < 0) {
+        pcie_cap_exit(pdev);
+        return false;
+    }
+    hsl_chip_add_dvsec(c);
+    return true;
+}
+
+static bool hsl_chip_add_engine(HslChip *c, Error **errp)
+{
+    struct hsl_chip_engine_config cfg = {
+        .node = c->node,
+        .mem = memory_region_get_ram_ptr(hsl_chip_memory(c)),
+        .mem_bytes = memory_region_size(hsl_chip_memory(c)),
+        .nqueues = c->queues,
+        .nvectors = c->vectors,
+        .nwindows = c->windows,
+        .win_stride_log2 = c->window_shift,
+        .max_len = c->max_len,
+        .ops = &hsl_host_ops,
+        .opaque = c,
+    };
+    HslNewJob job = { c, &cfg, NULL };
+
+    hsl_bql_lend(hsl_chip_job_new, &job);
+    if (!c->engine) {
+        error_setg(errp, "hsl-chip: %s", job.why);
+        return false;
+    }
+    return true;
+}
+
+static bool hsl_chip_add_bars(HslChip *c, Error **errp)
+{
+    PCIDevice *pdev = PCI_DEVICE(c);
+    uint64_t bar0_bytes = hsl_chip_bar0_bytes(c->engine);
+    uint64_t mem_bytes = memory_region_size(hsl_chip_memory(c));
+    const uint8_t pref = PCI_BASE_ADDRESS_MEM_PREFETCH | PCI_BASE_ADDRESS_MEM_TYPE_64;
+
+    memory_region_init(&c->bar0, OBJECT(c), "hsl-bar0", bar0_bytes);
+    memory_region_init_io(&c->regs, OBJECT(c), &hsl_chip_regs_ops, c, "hsl-regs", bar0_bytes);
+    memory_region_add_subregion(&c->bar0, 0, &c->regs);
+    memory_region_init(&c->bar2, OBJECT(c), "hsl-bar2", pow2ceil(mem_bytes));
+    memory_region_init_alias(&c->mem, OBJECT(c), "hsl-memory", hsl_chip_memory(c), 0, mem_bytes);
+    memory_region_add_subregion(&c->bar2, 0, &c->mem);
+    memory_region_init(&c->bar4, OBJECT(c), "hsl-bar4", c->aperture);
+
+    if (msix_init(pdev, c->vectors, &c->bar0, HSL_BAR_REGS, HSL_MSIX_TABLE, &c->bar0, HSL_BAR_REGS, HSL_MSIX_PBA, 0,
+                  errp) < 0) {
+        return false;
+    }
+    for (unsigned int i = 0; i < c->vectors; i++) {
+        msix_vector_use(pdev, i);
+    }
+    pci_register_bar(pdev, HSL_BAR_REGS, PCI_BASE_ADDRESS_MEM_TYPE_64, &c->bar0);
+    pci_register_bar(pdev, HSL_BAR_MEM, pref, &c->bar2);
+    pci_register_bar(pdev, HSL_BAR_WIN, pref, &c->bar4);
+    return true;
+}
+
+static void hsl_chip_drop_engine(HslChip *c)
+{
+    hsl_bql_lend(hsl_chip_job_free, c);
+    c->engine = NULL;
+}
+
+static void hsl_chip_realize(PCIDevice *pdev, Error **errp)
+{
+    HslChip *c = HSL_CHIP(pdev);
+
+    if (!hsl_chip_check(c, errp) || !hsl_fabric_attach(c->fabric, c, c->node, errp)) {
+        return;
+    }
+    pci_config_set_vendor_id(pdev->config, c->vendor_id);
+    pci_config_set_device_id(pdev->config, c->device_id);
+    c->window_shift = 63 - clz64(c->aperture / MAX(c->windows, 1));
+    c->running = runstate_is_running();
+    c->irq_bh = qemu_bh_new(hsl_host_send_interrupts, c);
+
+    if (!hsl_chip_add_capabilities(c, errp)) {
+        goto undo_attach;
+    }
+    if (!hsl_chip_add_engine(c, errp)) {
+        goto undo_capabilities;
+    }
+    if (!hsl_chip_add_bars(c, errp)) {
+        goto undo_engine;
+    }
+    host_memory_backend_set_mapped(c->memdev, true);
+    c->vm_state = qemu_add_vm_change_state_handler(hsl_chip_vm_state, c);
+    trace_hsl_chip_attach(c->node, memory_region_size(hsl_chip_memory(c)));
+    return;
+
+undo_engine:
+    hsl_chip_drop_engine(c);
+undo_capabilities:
+    pcie_aer_exit(pdev);
+    pcie_cap_exit(pdev);
+undo_attach:
+    qemu_bh_delete(c->irq_bh);
+    hsl_fabric_detach(c->fabric, c->node);
+}
+
+static void hsl_chip_exit(PCIDevice *pdev)
+{
+    HslChip *c = HSL_CHIP(pdev);
+
+    trace_hsl_chip_detach(c->node);
+    qemu_del_vm_change_state_handler(c->vm_state);
+    /* from here on no worker touches this chip, and no window of another chip shows its memory */
+    hsl_bql_lend(hsl_chip_job_detach, c);
+    hsl_chip_drop_engine(c);
+    for (unsigned int i = 0; i < c->windows; i++) {
+        hsl_host_window_off(c, i);
+    }
+    hsl_fabric_detach(c->fabric, c->node);
+    qemu_bh_delete(c->irq_bh);
+    msix_unuse_all_vectors(pdev);
+    msix_uninit(pdev, &c->bar0, &c->bar0);
+    pcie_aer_exit(pdev);
+    pcie_cap_exit(pdev);
+    host_memory_backend_set_mapped(c->memdev, false);
+}
+
+static HSL_PROP_CONST Property hsl_chip_properties[] = {
+    DEFINE_PROP_LINK("fabric", HslChip, fabric, TYPE_HSL_FABRIC, HslFabric *),
+    DEFINE_PROP_LINK("memdev", HslChip, memdev, TYPE_MEMORY_BACKEND, HostMemoryBackend *),
+    DEFINE_PROP_UINT32("node", HslChip, node, 0),
+    DEFINE_PROP_UINT32("queues", HslChip, queues, 64),
+    DEFINE_PROP_UINT32("vectors", HslChip, vectors, 32),
+    DEFINE_PROP_UINT32("windows", HslChip, windows, 8),
+    DEFINE_PROP_SIZE("aperture", HslChip, aperture, 128 * MiB),
+    DEFINE_PROP_SIZE("max-len", HslChip, max_len, 0),
+    DEFINE_PROP_UINT16("vendor-id", HslChip, vendor_id, HSL_PCI_VENDOR_ID),
+    DEFINE_PROP_UINT16("device-id", HslChip, device_id, HSL_PCI_DEVICE_ID),
+    HSL_PROP_END
+};
+
+/* The state of an engine with commands in flight is not in a stream yet: say so instead of losing it. */
+static const VMStateDescription hsl_chip_vmstate = {
+    .name = TYPE_HSL_CHIP,
+    .unmigratable = 1,
+};
+
+static void hsl_chip_class_init(ObjectClass *oc, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+    PCIDeviceClass *pc = PCI_DEVICE_CLASS(oc);
+
+    pc->realize = hsl_chip_realize;
+    pc->exit = hsl_chip_exit;
+    pc->config_write = hsl_chip_write_config;
+    pc->vendor_id = HSL_PCI_VENDOR_ID;
+    pc->device_id = HSL_PCI_DEVICE_ID;
+    pc->class_id = HSL_PCI_CLASS;
+    dc->desc = "HSL chip, emulated (HEP 1.0)";
+    dc->vmsd = &hsl_chip_vmstate;
+    hsl_class_set_reset(dc, hsl_chip_device_reset);
+    device_class_set_props(dc, hsl_chip_properties);
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+}
+
+static const TypeInfo hsl_chip_info = {
+    .name = TYPE_HSL_CHIP,
+    .parent = TYPE_PCI_DEVICE,
+    .instance_size = sizeof(HslChip),
+    .class_init = hsl_chip_class_init,
+    .interfaces = (InterfaceInfo[]) {
+        { INTERFACE_PCIE_DEVICE },
+        { }
+    }
+};
+
+static void hsl_chip_register(void)
+{
+    type_register_static(&hsl_chip_info);
+}
+type_init(hsl_chip_register)

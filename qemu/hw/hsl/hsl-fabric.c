@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hsl-fabric: what joins chips. A user-creatable object that owns the engine of one fabric and knows its chips.
+ *
+ *   -object hsl-fabric,id=fab0,topology=mesh,nodes=4,profile=default
+ *
+ * Properties: topology (pair, ring, mesh, switch), nodes (chips the topology is built for; they may come and go),
+ * profile (link profile), host-node (node id of this VM), workers (0: spare cores), uuid (fabric id; by default made
+ * from the object's id, so that it is the same in every run and differs between fabrics of a VM), and at run time
+ * link-down, the list of links that are held down: qom-set path=/objects/fab0 property=link-down value="1-2 2-3".
+ *
+ * States: properties can be set -> complete: engine exists, chips attach and detach -> finalize. Chips hold references,
+ * and object_del is refused while there are any, so the engine outlives them. All of it is under the BQL.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/visitor.h"
+#include "qemu/cutils.h"
+#include "qemu/rcu.h"
+#include "qom/object_interfaces.h"
+#include "hw/hsl/hsl.h"
+#include "trace.h"
+
+typedef struct HslLink {
+    uint32_t a, b;
+} HslLink;
+
+/* ---- links held down ---- */
+
+/* The links in a list "1-2 2-3"; NULL and *errp if it is not one. */
+static GArray *hsl_links_parse(const char *list, Error **errp)
+{
+    g_auto(GStrv) words = g_strsplit_set(list ? list : "", " ,", -1);
+    GArray *links = g_array_new(false, true, sizeof(HslLink));
+
+    for (char **w = words; *w; w++) {
+        unsigned int a, b;
+        const char *end;
+
+        if (!**w) {
+            continue;
+        }
+        if (qemu_strtoui(*w, &end, 10, &a) || *end != '-' || qemu_strtoui(end + 1, NULL, 10, &b)) {
+            error_setg(errp, "link-down: '%s' is not a link, links are written as 1-2", *w);
+            g_array_free(links, true);
+            return NULL;
+        }
+        g_array_append_val(links, ((HslLink) { MIN(a, b), MAX(a, b) }));
+    }
+    return links;
+}
+
+static bool hsl_links_have(const GArray *links, const HslLink *link)
+{
+    for (guint i = 0; i < links->len; i++) {
+        const HslLink *l = &g_array_index(links, HslLink, i);
+
+        if (l->a == link->a && l->b == link->b) {
+            return true;
+        }
+    }
+    return false;
+}
+
+typedef struct HslLinkJob {
+    HslFabric *fabric;
+    HslLink link;
+    bool up;
+    int ret;
+} HslLinkJob;
+
+static void hsl_link_job(void *opaque)
+{
+    HslLinkJob *job = opaque;
+
+    job->ret = hsl_fabric_engine_set_link(job->fabric->engine, job->link.a, job->link.b, job->up);
+}
+
+static bool hsl_link_set(HslFabric *f, const HslLink *link, bool up, Error **errp)
+{
+    HslLinkJob job = { f, *link, up, 0 };
+
+    hsl_bql_lend(hsl_link_job, &job);
+    if (job.ret) {
+        error_setg(errp, "link-down: no link %u-%u in this %s", link->a, link->b, f->topology);
+        return false;
+    }
+    trace_hsl_fabric_link(link->a, link->b, up);
+    return true;
+}
+
+/* Links in `from` and not in `to` come up, those in `to` and not in `from` go down. On error some may have changed. */
+static bool hsl_links_apply(HslFabric *f, const char *from, const char *to, Error **errp)
+{
+    g_autoptr(GArray) now = hsl_links_parse(from, errp);
+    g_autoptr(GArray) want = now ? hsl_links_parse(to, errp) : NULL;
+
+    if (!want) {
+        return false;
+    }
+    for (guint i = 0; i < want->len; i++) {
+        const HslLink *l = &g_array_index(want, HslLink, i);
+
+        if (!hsl_links_have(now, l) && !hsl_link_set(f, l, false, errp)) {
+            return false;
+        }
+    }
+    for (guint i = 0; i < now->len; i++) {
+        const HslLink *l = &g_array_index(now, HslLink, i);
+
+        if (!hsl_links_have(want, l) && !hsl_link_set(f, l, true, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- properties ---- */
+
+static bool hsl_fabric_can_set(HslFabric *f, const char *name, Error **errp)
+{
+    if (f->engine) {
+        error_setg(errp, "'%s' of an hsl-fabric cannot change after its creation", name);
+        return false;
+    }
+    return true;
+}
+
+#define HSL_FABRIC_STRING(field, name)                                                          \
+static char *hsl_fabric_get_##field(Object *obj, Error **errp)                                  \
+{                                                                                               \
+    return g_strdup(HSL_FABRIC(obj)->field);                                                    \
+}                                                                                               \
+static void hsl_fabric_set_##field(Object *obj, const char *value, Error **errp)                \
+{                                                                                               \
+    HslFabric *f = HSL_FABRIC(obj);                                                             \
+                                                                                                \
+    if (hsl_fabric_can_set(f, name, errp)) {                                                    \
+        g_free(f->field);                                                                       \
+        f->field = g_strdup(value);                                                             \
+    }                                                                                           \
+}
+HSL_FABRIC_STRING(topology, "topology")
+HSL_FABRIC_STRING(profile, "profile")
+
+static char *hsl_fabric_get_uuid(Object *obj, Error **errp)
+{
+    return qemu_uuid_unparse_strdup(&HSL_FABRIC(obj)->uuid);
+}
+
+static void hsl_fabric_set_uuid(Object *obj, const char *value, Error **errp)
+{
+    HslFabric *f = HSL_FABRIC(obj);
+
+    if (!hsl_fabric_can_set(f, "uuid", errp)) {
+        return;
+    }
+    if (qemu_uuid_parse(value, &f->uuid) || qemu_uuid_is_null(&f->uuid)) {
+        error_setg(errp, "'%s' is not a UUID", value);
+        return;
+    }
+    f->uuid_set = true;
+}
+
+static char *hsl_fabric_get_link_down(Object *obj, Error **errp)
+{
+    return g_strdup(HSL_FABRIC(obj)->link_down);
+}
+
+static void hsl_fabric_set_link_down(Object *obj, const char *value, Error **errp)
+{
+    HslFabric *f = HSL_FABRIC(obj);
+
+    if (f->engine && !hsl_links_apply(f, f->link_down, value, errp)) {
+        return;
+    }
+    g_free(f->link_down);
+    f->link_down = g_strdup(value);
+}
+
+/* opaque: offset of the uint32_t in HslFabric */
+static void hsl_fabric_get_u32(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    uint32_t value = *(uint32_t *)((char *)HSL_FABRIC(obj) + (uintptr_t)opaque);
+
+    visit_type_uint32(v, name, &value, errp);
+}
+
+static void hsl_fabric_set_u32(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    HslFabric *f = HSL_FABRIC(obj);
+    uint32_t value;
+
+    if (hsl_fabric_can_set(f, name, errp) && visit_type_uint32(v, name, &value, errp)) {
+        *(uint32_t *)((char *)f + (uintptr_t)opaque) = value;
+    }
+}
+
+/* ---- life ---- */
+
+/* A UUID of version 8 (RFC 9562) from the object's id: the same in every run, another for every fabric of the VM. */
+static void hsl_fabric_default_uuid(HslFabric *f)
+{
+    g_autofree char *path = object_get_canonical_path(OBJECT(f));
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    uint8_t digest[32];
+    gsize len = sizeof(digest);
+
+    g_checksum_update(sum, (const guchar *)"hsl-fabric:", -1);
+    g_checksum_update(sum, (const guchar *)path, -1);
+    g_checksum_get_digest(sum, digest, &len);
+    memcpy(f->uuid.data, digest, sizeof(f->uuid.data));
+    f->uuid.data[6] = (f->uuid.data[6] & 0x0f) | 0x80;
+    f->uuid.data[8] = (f->uuid.data[8] & 0x3f) | 0x80;
+}
+
+static void hsl_fabric_thread_start(void *opaque)
+{
+    rcu_register_thread();
+}
+
+static void hsl_fabric_thread_end(void *opaque)
+{
+    rcu_unregister_thread();
+}
+
+static void hsl_fabric_complete(UserCreatable *uc, Error **errp)
+{
+    HslFabric *f = HSL_FABRIC(uc);
+    struct hsl_fabric_engine_config cfg = {
+        .workers = f->workers,
+        .thread_start = hsl_fabric_thread_start,
+        .thread_end = hsl_fabric_thread_end,
+    };
+    const struct hsl_profile *profile = hsl_profile_find(f->profile);
+    const char *why;
+
+    if (hsl_topology_parse(f->topology, &cfg.model.topology)) {
+        error_setg(errp, "unknown topology '%s' (pair, ring, mesh and switch are known)", f->topology);
+        return;
+    }
+    if (!profile) {
+        error_setg(errp, "unknown link profile '%s'", f->profile);
+        return;
+    }
+    if (f->workers > 64) {
+        error_setg(errp, "workers=%u: at most 64", f->workers);
+        return;
+    }
+    if (!f->nodes) {
+        f->nodes = cfg.model.topology == HSL_TOPO_PAIR ? 2 : 4;
+    }
+    cfg.model.nodes = f->nodes;
+    cfg.model.host_node = f->host_node;
+    cfg.model.profile = *profile;
+    why = hsl_model_check(&cfg.model);
+    if (why) {
+        error_setg(errp, "hsl-fabric with topology=%s, nodes=%u, host-node=%u: %s", f->topology, f->nodes,
+                   f->host_node, why);
+        return;
+    }
+    if (!f->uuid_set) {
+        hsl_fabric_default_uuid(f);
+    }
+    cfg.fabric_id[0] = ldq_le_p(&f->uuid.data[0]);
+    cfg.fabric_id[1] = ldq_le_p(&f->uuid.data[8]);
+
+    hsl_bql_init();
+    f->engine = hsl_fabric_engine_new(&cfg, &why);
+    if (!f->engine) {
+        error_setg(errp, "hsl-fabric: %s", why);
+        return;
+    }
+    f->chips = g_new0(HslChip *, f->nodes + 1);
+    hsl_links_apply(f, NULL, f->link_down, errp);
+}
+
+static bool hsl_fabric_can_be_deleted(UserCreatable *uc)
+{
+    return !HSL_FABRIC(uc)->nchips;
+}
+
+static void hsl_fabric_free_job(void *opaque)
+{
+    hsl_fabric_engine_free(opaque);
+}
+
+static void hsl_fabric_init(Object *obj)
+{
+    HslFabric *f = HSL_FABRIC(obj);
+
+    f->topology = g_strdup("mesh");
+    f->profile = g_strdup("default");
+    f->link_down = g_strdup("");
+    f->host_node = HSL_NODE_HOST_DEFAULT;
+}
+
+static void hsl_fabric_finalize(Object *obj)
+{
+    HslFabric *f = HSL_FABRIC(obj);
+
+    assert(!f->nchips);
+    if (f->engine) {
+        hsl_bql_lend(hsl_fabric_free_job, f->engine);
+    }
+    g_free(f->chips);
+    g_free(f->topology);
+    g_free(f->profile);
+    g_free(f->link_down);
+}
+
+/* ---- chips ---- */
+
+bool hsl_fabric_attach(HslFabric *f, HslChip *chip, uint32_t node, Error **errp)
+{
+    if (!f->engine) {
+        error_setg(errp, "the fabric of hsl-chip is not complete");
+        return false;
+    }
+    if (!node) {
+        error_setg(errp, "hsl-chip needs node=N, 1 to %u in its fabric", f->nodes);
+        return false;
+    }
+    if (node > f->nodes) {
+        error_setg(errp, "node=%u: the fabric was built for nodes 1 to %u", node, f->nodes);
+        return false;
+    }
+    if (f->chips[node]) {
+        error_setg(errp, "node=%u: another chip of the fabric is this node", node);
+        return false;
+    }
+    f->chips[node] = chip;
+    f->nchips++;
+    return true;
+}
+
+void hsl_fabric_detach(HslFabric *f, uint32_t node)
+{
+    assert(f->chips[node]);
+    f->chips[node] = NULL;
+    f->nchips--;
+}
+
+HslChip *hsl_fabric_chip(HslFabric *f, uint32_t node)
+{
+    return node <= f->nodes ? f->chips[node] : NULL;
+}
+
+static void hsl_fabric_class_init(ObjectClass *oc, void *data)
+{
+    UserCreatableClass *ucc = USER_CREATABLE_CLASS(oc);
+    static const struct {
+        const char *name;
+        uintptr_t offset;
+        const char *text;
+    } u32[] = {
+        { "nodes", offsetof(HslFabric, nodes), "chips the topology is built for" },
+        { "host-node", offsetof(HslFabric, host_node), "node id of this VM's host port" },
+        { "workers", offsetof(HslFabric, workers), "engine threads, 0 = spare cores" },
+    };
+
+    ucc->complete = hsl_fabric_complete;
+    ucc->can_be_deleted = hsl_fabric_can_be_deleted;
+
+    object_class_property_add_str(oc, "topology", hsl_fabric_get_topology, hsl_fabric_set_topology);
+    object_class_property_set_description(oc, "topology", "pair, ring, mesh or switch");
+    object_class_property_add_str(oc, "profile", hsl_fabric_get_profile, hsl_fabric_set_profile);
+    object_class_property_set_description(oc, "profile", "link profile: default, gen2, pcie5");
+    object_class_property_add_str(oc, "uuid", hsl_fabric_get_uuid, hsl_fabric_set_uuid);
+    object_class_property_set_description(oc, "uuid", "fabric id");
+    object_class_property_add_str(oc, "link-down", hsl_fabric_get_link_down, hsl_fabric_set_link_down);
+    object_class_property_set_description(oc, "link-down", "links held down, as in \"1-2 2-3\"");
+    for (size_t i = 0; i < ARRAY_SIZE(u32); i++) {
+        object_class_property_add(oc, u32[i].name, "uint32", hsl_fabric_get_u32, hsl_fabric_set_u32, NULL,
+                                  (void *)u32[i].offset);
+        object_class_property_set_description(oc, u32[i].name, u32[i].text);
+    }
+}
+
+static const TypeInfo hsl_fabric_info = {
+    .name = TYPE_HSL_FABRIC,
+    .parent = TYPE_OBJECT,
+    .instance_size = sizeof(HslFabric),
+    .instance_init = hsl_fabric_init,
+    .instance_finalize = hsl_fabric_finalize,
+    .class_init = hsl_fabric_class_init,
+    .interfaces = (InterfaceInfo[]) {
+        { TYPE_USER_CREATABLE },
+        { }
+    }
+};
+
+static void hsl_fabric_register(void)
+{
+    type_register_static(&hsl_fabric_info);
+}
+type_init(hsl_fabric_register)

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * QEMU side of the HSL emulation: the fabric object, the chip device, and the rule by which the engine's threads and
+ * QEMU's big lock (BQL) meet. Registers, queues, tables and data movement are the engine's (qemu/engine/).
+ */
+#ifndef HW_HSL_H
+#define HW_HSL_H
+
+#include "hw/hsl/compat.h"
+#include "qemu/uuid.h"
+#include "qom/object.h"
+#include "engine/engine.h"
+
+/* ---- hsl-bql.c ---- */
+
+typedef void HslBqlFunc(void *opaque);
+
+/* Once per process, under the BQL, before any other function here. */
+void hsl_bql_init(void);
+/*
+ * Run fn under the BQL and wait for it; from any thread, which must not be in an RCU read section. Directly when the
+ * caller has the BQL, else in the main loop or in whoever sits in hsl_bql_lend.
+ */
+void hsl_bql_call(HslBqlFunc *fn, void *opaque);
+/*
+ * Called under the BQL: run fn, which may wait for threads that are in hsl_bql_call, in another thread without the BQL,
+ * serve those calls meanwhile, return when fn has.
+ */
+void hsl_bql_lend(HslBqlFunc *fn, void *opaque);
+
+/* ---- hsl-fabric.c ---- */
+
+#define TYPE_HSL_FABRIC "hsl-fabric"
+OBJECT_DECLARE_SIMPLE_TYPE(HslFabric, HSL_FABRIC)
+
+#define TYPE_HSL_CHIP "hsl-chip"
+OBJECT_DECLARE_SIMPLE_TYPE(HslChip, HSL_CHIP)
+
+struct HslFabric {
+    Object parent_obj;
+
+    /* properties, fixed after complete */
+    char *topology;
+    char *profile;
+    uint32_t nodes;                     /* 0: default */
+    uint32_t host_node;
+    uint32_t workers;
+    QemuUUID uuid;
+    bool uuid_set;
+    char *link_down;                    /* links held down: "1-2 2-3"; may be set at run time */
+
+    struct hsl_fabric_engine *engine;
+    HslChip **chips;                    /* [nodes + 1], by node id; guarded by the BQL */
+    unsigned int nchips;
+};
+
+/* Both under the BQL. attach: false and *errp if the node is 0, too large or in use. */
+bool hsl_fabric_attach(HslFabric *f, HslChip *chip, uint32_t node, Error **errp);
+void hsl_fabric_detach(HslFabric *f, uint32_t node);
+/* NULL if no such chip is present. */
+HslChip *hsl_fabric_chip(HslFabric *f, uint32_t node);
+
+/* ---- hsl-chip.c ---- */
+
+#define HSL_VECTORS_MAX     1024        /* what fits between HSL_MSIX_TABLE and HSL_MSIX_PBA */
+
+struct HslChip {
+    PCIDevice parent_obj;
+
+    /* properties, fixed after realize */
+    HslFabric *fabric;
+    HostMemoryBackend *memdev;
+    uint32_t node;
+    uint32_t queues;
+    uint32_t vectors;
+    uint32_t windows;
+    uint64_t aperture;                  /* bytes of BAR4 */
+    uint64_t max_len;                   /* 0: the engine's default */
+    uint16_t vendor_id;
+    uint16_t device_id;
+
+    struct hsl_chip_engine *engine;     /* NULL before realize and after unplug */
+    bool running;                       /* VM runs; BQL */
+    bool dma;                           /* what the engine was told last; BQL */
+
+    MemoryRegion bar0;                  /* container: regs, MSI-X structures above them */
+    MemoryRegion regs;
+    MemoryRegion bar2;                  /* container of a power of two: mem */
+    MemoryRegion mem;                   /* alias of the backend's memory */
+    MemoryRegion bar4;                  /* container: aliases in use */
+    MemoryRegion window[HSL_WIN_MAX];   /* aliases of peers' memory */
+    bool window_on[HSL_WIN_MAX];        /* BQL */
+    unsigned int window_shift;
+
+    QEMUBH *irq_bh;                     /* sends what is in irq_pending */
+    DECLARE_BITMAP(irq_pending, HSL_VECTORS_MAX);   /* atomic: set by any thread, taken by irq_bh */
+    VMChangeStateEntry *vm_state;
+};
+
+/* The memory of a chip, for aliases in windows of others. */
+MemoryRegion *hsl_chip_memory(HslChip *chip);
+
+/* ---- hsl-host.c: what the engine asks of the host of a chip ---- */
+
+extern const struct hsl_chip_ops hsl_host_ops;
+
+/* Bottom half of irq_bh. */
+void hsl_host_send_interrupts(void *opaque);
+/* Under the BQL. */
+void hsl_host_window_off(HslChip *c, unsigned int index);
+/* DMA of this chip goes through an IOMMU. */
+bool hsl_host_has_iommu(HslChip *c);
+
+#endif
