@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * The admin queue: invalidations, queues made and destroyed.
+ *
+ * These wait for the sections of other workers, so they step out of their own first (two admin commands on two
+ * workers would wait for each other else). Meanwhile `busy` keeps a reset from taking the chip away; if a reset
+ * has begun, the command ends without a completion, as all of them do.
+ */
+#include <string.h>
+
+#include "engine_priv.h"
+
+/* Wait for the others. False: the chip was disabled meanwhile. */
+static bool synchronize_outside(struct hsl_chip_engine *c, struct hsl_worker *w)
+{
+    bool alive;
+
+    atomic_fetch_add(&c->busy, 1);
+    hsl_section_leave(w);
+    hsl_synchronize(c->f);
+    hsl_section_enter(w);
+    alive = atomic_load(&c->enabled);
+    atomic_fetch_sub(&c->busy, 1);
+    return alive;
+}
+
+static uint32_t ctx_invalidate(struct hsl_chip_engine *c, struct hsl_worker *w, uint64_t index)
+{
+    struct hsl_ctx *old;
+
+    if (!index || index >= atomic_load(&c->ctx_count)) {
+        return HSL_ST_CONTEXT;
+    }
+    old = hsl_ctx_drop(c, (uint32_t)index);
+    atomic_fetch_add(&c->home_gen, 1);
+    synchronize_outside(c, w);
+    hsl_ctx_free(old);
+    return HSL_ST_OK;
+}
+
+static uint32_t seg_invalidate(struct hsl_chip_engine *c, struct hsl_worker *w, uint64_t index, uint64_t handle)
+{
+    struct hsl_stale stale;
+
+    if (!index || index >= atomic_load(&c->ctx_count)) {
+        return HSL_ST_CONTEXT;
+    }
+    if (!handle || handle >= HSL_SEGS_MAX) {
+        return HSL_ST_SEGMENT;
+    }
+    stale = hsl_seg_reload(c, (uint32_t)index, (uint32_t)handle);
+    atomic_fetch_add(&c->home_gen, 1);
+    synchronize_outside(c, w);
+    hsl_stale_free(stale);
+    return HSL_ST_OK;
+}
+
+static uint32_t queue_create(struct hsl_chip_engine *c, const struct hsl_desc *d)
+{
+    uint32_t qid = HSL_QC_QID(d->arg0), log2 = HSL_QC_DEPTH_LOG2(d->arg0), vector = HSL_QC_VECTOR(d->arg0);
+    struct hsl_ctx *ctx;
+
+    if (!qid || qid >= c->cfg.nqueues || log2 < 1 || log2 > 16 || 1u << log2 > c->cfg.max_depth ||
+        vector >= c->cfg.nvectors || c->queue[qid].sq.page) {
+        return HSL_ST_QUEUE;
+    }
+    if ((d->dst | d->src) & (HSL_TABLE_PAGE - 1)) {
+        return HSL_ST_ALIGN;
+    }
+    ctx = hsl_ctx_get(c, (uint32_t)d->arg1);
+    if (!ctx || !ctx->valid) {
+        return HSL_ST_CONTEXT;
+    }
+    return hsl_queue_open(&c->queue[qid], d->dst, d->src, 1u << log2, vector, (uint32_t)d->arg1);
+}
+
+static uint32_t queue_destroy(struct hsl_chip_engine *c, struct hsl_worker *w, uint64_t qid)
+{
+    struct hsl_queue_engine *q;
+
+    if (!qid || qid >= c->cfg.nqueues || !c->queue[qid].sq.page) {
+        return HSL_ST_QUEUE;
+    }
+    q = &c->queue[qid];
+    /* not READY: no worker starts a turn of it; after the wait none is in one */
+    atomic_store(&q->state, HSL_QUEUE_ERROR);
+    if (synchronize_outside(c, w)) {
+        hsl_queue_close(q, true);
+    }
+    return HSL_ST_OK;
+}
+
+uint32_t hsl_admin_exec(struct hsl_queue_engine *q, struct hsl_worker *w)
+{
+    struct hsl_chip_engine *c = q->chip;
+    const struct hsl_desc *d = &q->cmd.d;
+
+    switch (d->opcode) {
+    case HSL_OP_CTX_INVALIDATE:
+        return ctx_invalidate(c, w, d->arg0);
+    case HSL_OP_SEG_INVALIDATE:
+        return seg_invalidate(c, w, d->arg0, d->arg1);
+    case HSL_OP_QUEUE_CREATE:
+        return queue_create(c, d);
+    default:
+        return queue_destroy(c, w, d->arg0);
+    }
+}

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * A chip's life: new, enable, reset, detach, free; events, interrupts, windows.
+ *
+ * `enabled` is the gate: workers look at it at the start of every turn and every grant, hsl_chip_forget() closes it,
+ * waits for sections and for admin commands between sections, and only then takes rings and caches away. The
+ * chip's memory belongs to the host and outlives hsl_chip_engine_free().
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_priv.h"
+
+void hsl_guest_error(struct hsl_chip_engine *c, const char *fmt, ...)
+{
+    char msg[160];
+    va_list ap;
+
+    if (atomic_fetch_add(&c->guest_errors, 1) >= HSL_GUEST_ERRORS) {
+        atomic_fetch_sub(&c->guest_errors, 1);
+        return;
+    }
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof(msg), fmt, ap);
+    va_end(ap);
+    if (c->cfg.ops->guest_error) {
+        c->cfg.ops->guest_error(c->cfg.opaque, msg);
+    }
+}
+
+void hsl_chip_interrupt(struct hsl_chip_engine *c, uint32_t vector)
+{
+    if (atomic_load(&c->dma_on) && c->cfg.ops->interrupt) {
+        atomic_fetch_add_explicit(&c->n_interrupts, 1, memory_order_relaxed);
+        c->cfg.ops->interrupt(c->cfg.opaque, vector);
+    }
+}
+
+void hsl_chip_event(struct hsl_chip_engine *c, uint32_t bits)
+{
+    uint32_t old = atomic_fetch_or(&c->event, bits), mask = atomic_load(&c->event_mask);
+
+    if (!(old & mask) && bits & mask) {
+        hsl_chip_interrupt(c, 0);
+    }
+}
+
+/* ---- windows; ctl_lock held ---- */
+
+void hsl_window_off(struct hsl_chip_engine *c, unsigned int i)
+{
+    struct hsl_window *w = &c->win[i];
+
+    if (atomic_load(&w->status) == HSL_WIN_ACTIVE) {
+        c->cfg.ops->window(c->cfg.opaque, i, false, 0, 0, 0);
+    }
+    atomic_store(&w->status, 0);
+    atomic_store(&w->ctrl, 0);
+}
+
+static uint32_t window_check(struct hsl_chip_engine *c, const struct hsl_window *w, uint32_t ctrl)
+{
+    uint64_t ga = atomic_load(&w->ga), size = atomic_load(&w->size), off = HSL_GA_OFFSET(ga);
+    struct hsl_chip_engine *target = hsl_chip_at(c->f, HSL_GA_NODE(ga));
+
+    if (ctrl & ~HSL_WIN_CTRL_ENABLE) {
+        return HSL_ST_FIELD;            /* modelled windows come with CAP.MODELLED */
+    }
+    if ((ga | size) & (HSL_WIN_ALIGN - 1)) {
+        return HSL_ST_ALIGN;
+    }
+    if (!size || size > 1ull << c->cfg.win_stride_log2) {
+        return HSL_ST_LENGTH;
+    }
+    if (!target) {
+        return HSL_ST_SEGMENT;
+    }
+    if (off > target->cfg.mem_bytes || size > target->cfg.mem_bytes - off) {
+        return HSL_ST_RANGE;
+    }
+    return hsl_model_hops(c->f->model, c->cfg.node, target->cfg.node) < 0 ? HSL_ST_UNREACHABLE : HSL_ST_OK;
+}
+
+void hsl_window_write(struct hsl_chip_engine *c, unsigned int i, uint32_t val)
+{
+    struct hsl_window *w = &c->win[i];
+    uint64_t ga = atomic_load(&w->ga);
+    uint32_t status;
+
+    hsl_window_off(c, i);
+    if (!(val & HSL_WIN_CTRL_ENABLE)) {
+        return;
+    }
+    pthread_mutex_lock(&c->f->model_lock);
+    status = window_check(c, w, val);
+    pthread_mutex_unlock(&c->f->model_lock);
+    if (!status) {
+        status = c->cfg.ops->window(c->cfg.opaque, i, true, HSL_GA_NODE(ga), HSL_GA_OFFSET(ga),
+                                    atomic_load(&w->size));
+    }
+    if (!status) {
+        atomic_store(&w->ctrl, val);
+    } else {
+        hsl_guest_error(c, "window %u refused with status %u", i, status);
+    }
+    atomic_store(&w->status, status ? status << 8 : HSL_WIN_ACTIVE);
+}
+
+/* Windows of all chips that show this one's memory. */
+static void windows_onto_off(struct hsl_chip_engine *target)
+{
+    struct hsl_fabric_engine *f = target->f;
+
+    for (uint32_t n = 1; n <= f->cfg.model.nodes; n++) {
+        struct hsl_chip_engine *c = hsl_chip_at(f, n);
+
+        for (unsigned int i = 0; c && i < c->cfg.nwindows; i++) {
+            if (HSL_GA_NODE(atomic_load(&c->win[i].ga)) == target->cfg.node) {
+                hsl_window_off(c, i);
+            }
+        }
+    }
+}
+
+/* ---- enable and reset; ctl_lock held ---- */
+
+static const char *config_fault(struct hsl_chip_engine *c)
+{
+    uint32_t depth = atomic_load(&c->aq_depth), count = atomic_load(&c->ctx_count);
+
+    if ((atomic_load(&c->aq_sq) | atomic_load(&c->aq_cq) | atomic_load(&c->ctx_table)) & (HSL_TABLE_PAGE - 1)) {
+        return "a table or ring is not aligned to 4 KiB";
+    }
+    if (depth < 2 || depth > c->cfg.max_depth || depth & (depth - 1)) {
+        return "AQ_DEPTH";
+    }
+    if (!count || count > c->cfg.ncontexts) {
+        return "CTX_COUNT";
+    }
+    return hsl_queue_open(&c->queue[0], atomic_load(&c->aq_sq), atomic_load(&c->aq_cq), depth, 0, 0) ?
+           "the admin rings are not in memory" : NULL;
+}
+
+void hsl_chip_enable(struct hsl_chip_engine *c)
+{
+    const char *fault;
+
+    if (atomic_load(&c->enabled) || !c->attached) {
+        return;
+    }
+    fault = config_fault(c);
+    if (fault) {
+        hsl_guest_error(c, "ENABLE refused: %s", fault);
+        atomic_store(&c->status, HSL_STATUS_CONFIG_ERROR);
+        return;
+    }
+    atomic_store(&c->status, HSL_STATUS_READY);
+    atomic_store(&c->enabled, true);
+}
+
+void hsl_chip_forget(struct hsl_chip_engine *c)
+{
+    atomic_store(&c->enabled, false);
+    atomic_fetch_add(&c->home_gen, 1);
+    hsl_synchronize(c->f);
+    while (atomic_load(&c->busy)) {
+        sched_yield();
+    }
+    hsl_synchronize(c->f);
+
+    for (uint32_t i = 0; i < c->cfg.nqueues; i++) {
+        hsl_queue_close(&c->queue[i], false);
+        atomic_store(&c->queue[i].error, 0);
+    }
+    for (uint32_t i = 0; i < c->cfg.ncontexts; i++) {
+        if (atomic_load(&c->ctx[i])) {
+            hsl_ctx_free(hsl_ctx_drop(c, i));
+        }
+    }
+    for (unsigned int i = 0; i < c->cfg.nwindows; i++) {
+        hsl_window_off(c, i);
+        atomic_store(&c->win[i].ga, 0);
+        atomic_store(&c->win[i].size, 0);
+    }
+    windows_onto_off(c);
+    atomic_store(&c->status, 0);
+    atomic_store(&c->event, 0);
+    atomic_store(&c->event_mask, 0);
+    atomic_store(&c->scratch, 0);
+    atomic_store(&c->aq_sq, 0);
+    atomic_store(&c->aq_cq, 0);
+    atomic_store(&c->aq_depth, 0);
+    atomic_store(&c->ctx_table, 0);
+    atomic_store(&c->ctx_count, 0);
+    atomic_store(&c->guest_errors, 0);
+}
+
+void hsl_chip_reset(struct hsl_chip_engine *c)
+{
+    pthread_mutex_lock(&c->f->ctl_lock);
+    hsl_chip_forget(c);
+    pthread_mutex_unlock(&c->f->ctl_lock);
+}
+
+void hsl_chip_detach(struct hsl_chip_engine *c)
+{
+    pthread_mutex_lock(&c->f->ctl_lock);
+    if (c->attached) {
+        hsl_chip_forget(c);
+        c->attached = false;
+        hsl_model_node(c->f, c->cfg.node, false);
+        atomic_store(&c->f->chips[c->cfg.node], NULL);
+        hsl_run_forget(c);
+        hsl_synchronize(c->f);
+    }
+    pthread_mutex_unlock(&c->f->ctl_lock);
+}
+
+void hsl_chip_set_dma(struct hsl_chip_engine *c, bool on)
+{
+    pthread_mutex_lock(&c->f->ctl_lock);
+    if (atomic_exchange(&c->dma_on, on) != on) {
+        if (!on) {
+            hsl_synchronize(c->f);
+            while (atomic_load(&c->busy)) {
+                sched_yield();
+            }
+            hsl_synchronize(c->f);
+        }
+        for (uint32_t i = 0; on && i < c->cfg.nqueues; i++) {
+            if (atomic_load(&c->queue[i].state) == HSL_QUEUE_READY) {
+                hsl_queue_ready(&c->queue[i]);
+            }
+        }
+    }
+    pthread_mutex_unlock(&c->f->ctl_lock);
+}
+
+/* ---- new and free ---- */
+
+static const char *chip_config_fault(struct hsl_fabric_engine *f, struct hsl_chip_engine_config *cfg)
+{
+    if (!cfg->node || cfg->node > f->cfg.model.nodes) {
+        return "node id outside the fabric (chips count from 1)";
+    }
+    if (!cfg->mem || !cfg->mem_bytes || cfg->mem_bytes % HSL_WIN_ALIGN || cfg->mem_bytes > HSL_GA_OFFSET_MASK) {
+        return "chip memory must be a multiple of 64 KiB below 256 TiB";
+    }
+    cfg->max_depth = cfg->max_depth ? cfg->max_depth : 4096;
+    cfg->ncontexts = cfg->ncontexts ? cfg->ncontexts : 1024;
+    cfg->max_len = cfg->max_len ? cfg->max_len : 1ull << 30;
+    if (cfg->nqueues < 2 || cfg->nqueues > 256) {
+        return "queues must be 2 to 256";
+    }
+    if (!cfg->nvectors || cfg->nvectors > 2048) {
+        return "vectors must be 1 to 2048";
+    }
+    if (cfg->max_depth < 2 || cfg->max_depth > 65536 || cfg->max_depth & (cfg->max_depth - 1)) {
+        return "the largest depth must be a power of two, 2 to 65536";
+    }
+    if (cfg->ncontexts < 2 || cfg->ncontexts > 65536) {
+        return "contexts must be 2 to 65536";
+    }
+    if (cfg->nwindows > HSL_WIN_MAX || (cfg->nwindows && (cfg->win_stride_log2 < 16 || cfg->win_stride_log2 > 47))) {
+        return "at most 64 windows of 64 KiB or more";
+    }
+    if (!cfg->ops->window) {
+        cfg->nwindows = 0;
+    }
+    return NULL;
+}
+
+static void chip_release(struct hsl_chip_engine *c)
+{
+    pthread_mutex_destroy(&c->tables_lock);
+    free((void *)c->ctx);
+    free(c->queue);
+    free(c);
+}
+
+struct hsl_chip_engine *hsl_chip_engine_new(struct hsl_fabric_engine *f, const struct hsl_chip_engine_config *cfg,
+                                            const char **err)
+{
+    struct hsl_chip_engine_config fixed = *cfg;
+    struct hsl_chip_engine *c;
+
+    *err = chip_config_fault(f, &fixed);
+    if (*err) {
+        return NULL;
+    }
+    *err = "out of memory";
+    c = calloc(1, sizeof(*c));
+    if (!c) {
+        return NULL;
+    }
+    pthread_mutex_init(&c->tables_lock, NULL);
+    c->f = f;
+    c->cfg = fixed;
+    c->ctx = calloc(fixed.ncontexts, sizeof(*c->ctx));
+    c->queue = calloc(fixed.nqueues, sizeof(*c->queue));
+    if (!c->ctx || !c->queue) {
+        chip_release(c);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < fixed.nqueues; i++) {
+        c->queue[i].chip = c;
+        c->queue[i].qid = i;
+    }
+    c->cap = (HSL_CAP_HOST_COHERENT | HSL_CAP_HOST_ATOMIC | HSL_CAP_OP_COPY | HSL_CAP_OP_FILL |
+              (fixed.nwindows ? HSL_CAP_WINDOWS : 0)) & ~fixed.cap_clear;
+    for (c->bar0_bytes = 65536;
+         c->bar0_bytes < HSL_DB_OFFSET_DEFAULT + (uint64_t)fixed.nqueues * HSL_DB_STRIDE_DEFAULT;) {
+        c->bar0_bytes *= 2;
+    }
+    atomic_store(&c->home_gen, 1);
+    atomic_store(&c->dma_on, true);
+
+    pthread_mutex_lock(&f->ctl_lock);
+    if (atomic_load(&f->chips[fixed.node])) {
+        pthread_mutex_unlock(&f->ctl_lock);
+        chip_release(c);
+        *err = "another chip of this fabric has that node id";
+        return NULL;
+    }
+    c->attached = true;
+    atomic_store(&f->chips[fixed.node], c);
+    hsl_model_node(f, fixed.node, true);
+    atomic_store(&c->event, 0);
+    pthread_mutex_unlock(&f->ctl_lock);
+    return c;
+}
+
+void hsl_chip_engine_free(struct hsl_chip_engine *c)
+{
+    if (c) {
+        hsl_chip_detach(c);
+        chip_release(c);
+    }
+}
+
+uint64_t hsl_chip_bar0_bytes(const struct hsl_chip_engine *c)
+{
+    return c->bar0_bytes;
+}
+
+void hsl_chip_stats(struct hsl_chip_engine *c, struct hsl_chip_stats *out)
+{
+    out->commands = atomic_load(&c->n_commands);
+    out->errors = atomic_load(&c->n_errors);
+    out->bytes = atomic_load(&c->n_bytes);
+    out->auth_requests = atomic_load(&c->n_auth);
+    out->interrupts = atomic_load(&c->n_interrupts);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Inside the engine: objects, owners, locks.
+ *
+ * Sections. A worker touches chips, rings, tables and memory only inside a section (its counter is odd). A section
+ * lasts one turn: a few descriptors or one chunk of 64 KiB. Whoever takes something away first makes it
+ * unreachable, then waits with hsl_synchronize() until every section that was open has closed, then frees.
+ * An admin command that must wait itself leaves its section first and marks the chip busy (hsl_admin_pause).
+ *
+ * Locks, outermost first; none is held while waiting for a section except ctl_lock:
+ *   ctl_lock     control paths of the fabric: CTRL, windows, reset, detach, new, free, set_dma, set_link
+ *   tables_lock  of a chip: building and changing its context cache (table reads, dma_map, happen under it)
+ *   model_lock   the model and the workers' pending answers; never held across a callback
+ *   run_lock     the list of ready queues; a leaf
+ * Doorbells and register reads take run_lock or model_lock at most.
+ */
+#ifndef HSL_ENGINE_PRIV_H
+#define HSL_ENGINE_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine/engine.h"
+
+#define HSL_WORKERS_MAX     8u
+#define HSL_CHUNK_BYTES     65536u
+#define HSL_TURN_COMMANDS   64u
+#define HSL_GUEST_ERRORS    100u
+
+/* A cached valid segment entry. Immutable but for the grants. */
+struct hsl_seg {
+    struct hsl_seg_entry e;
+    uint32_t handle;
+    uint64_t uid;                       /* never used twice; kept when an invalidation finds the same entry */
+    /* home's answer for [0] reading, [1] writing: the home's generation then, and bytes from e.ga on */
+    _Atomic uint64_t grant_gen[2];
+    _Atomic uint64_t grant_len[2];
+};
+
+/* A cached context entry, valid or not. segs is replaced as a whole. */
+struct hsl_seg_array {
+    uint32_t count;
+    struct hsl_seg *seg[];              /* sorted by e.ga, not overlapping */
+};
+struct hsl_ctx {
+    bool valid;
+    uint64_t key;
+    uint64_t seg_dir;
+    struct hsl_seg_array *_Atomic segs;
+};
+
+struct hsl_ring {
+    uint32_t npages;
+    uint32_t bytes;                     /* of each page that is used */
+    bool write;
+    void **page;
+};
+
+/* The command a queue is working on. */
+struct hsl_cmd {
+    bool active;
+    struct hsl_desc d;
+    uint64_t done;                      /* bytes moved */
+    bool backward;
+    uint64_t uid[2];                    /* of the segments of dst and src */
+};
+
+enum { HSL_SCHED_IDLE, HSL_SCHED_LISTED, HSL_SCHED_RUNNING };
+
+struct hsl_queue_engine {
+    struct hsl_chip_engine *chip;
+    uint32_t qid;
+    _Atomic uint32_t state;             /* HSL_QUEUE_* */
+    _Atomic uint32_t error;
+    _Atomic uint32_t tail;              /* doorbell */
+    _Atomic uint32_t completed;         /* completions written */
+    _Atomic uint32_t armed;             /* 1 = raise at the next completion */
+    _Atomic uint32_t taken;
+    uint32_t depth;                     /* the rest changes only while no worker can run the queue */
+    uint32_t ctx;
+    uint32_t vector;
+    struct hsl_ring sq, cq;
+    struct hsl_cmd cmd;
+    struct hsl_leaf {                   /* last PAGE table leaf read for dst and src */
+        uint64_t uid;
+        uint64_t index;
+        uint64_t pte[HSL_PTES_PER_TABLE];
+    } leaf[2];
+    int sched;                          /* under run_lock */
+    bool again;                         /* under run_lock: doorbell while running */
+    struct hsl_queue_engine *next;      /* under run_lock */
+};
+
+struct hsl_window { _Atomic uint64_t ga, size; _Atomic uint32_t ctrl, status; };
+
+struct hsl_chip_engine {
+    struct hsl_fabric_engine *f;
+    struct hsl_chip_engine_config cfg;
+    uint64_t cap;
+    uint64_t bar0_bytes;
+    bool attached;                      /* under ctl_lock */
+    _Atomic bool enabled;               /* workers may run its queues and use its memory */
+    _Atomic bool dma_on;
+    _Atomic uint32_t busy;              /* admin commands between sections */
+    _Atomic uint64_t home_gen;          /* grants given by this chip as a home are good while this stays */
+    _Atomic uint32_t status, event, event_mask, guest_errors;
+    _Atomic uint64_t scratch, aq_sq, aq_cq, ctx_table;
+    _Atomic uint32_t aq_depth, ctx_count;
+    _Atomic uint32_t low_half[HSL_WIN_MAX * 2 + 8]; /* first half of a 64-bit register written by halves */
+    struct hsl_window win[HSL_WIN_MAX];
+    pthread_mutex_t tables_lock;
+    struct hsl_ctx *_Atomic *ctx;       /* ncontexts pointers, NULL = not cached */
+    struct hsl_queue_engine *queue;     /* nqueues */
+    _Atomic uint64_t n_commands, n_errors, n_bytes, n_auth, n_interrupts;
+};
+
+struct hsl_worker {
+    struct hsl_fabric_engine *f;
+    unsigned int index;
+    pthread_t thread;
+    _Alignas(64) _Atomic uint64_t section;
+    /* the answer this worker waits for; under model_lock */
+    bool answered;
+    struct hsl_pkt_rsp answer;
+};
+
+struct hsl_fabric_engine {
+    struct hsl_fabric_engine_config cfg;
+    pthread_mutex_t ctl_lock;
+    pthread_mutex_t model_lock;
+    struct hsl_model *model;
+    struct hsl_chip_engine *_Atomic *chips;     /* by node id, 0..nodes */
+    _Atomic uint64_t next_uid;
+    pthread_mutex_t run_lock;
+    pthread_cond_t run_cond;
+    struct hsl_queue_engine *run_head, *run_tail;
+    _Atomic uint32_t nready;
+    uint32_t sleepers;                          /* under run_lock */
+    _Atomic bool stop;
+    unsigned int nworkers;
+    struct hsl_worker worker[HSL_WORKERS_MAX];
+};
+
+static inline void hsl_cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* fabric.c */
+void hsl_section_enter(struct hsl_worker *w);
+void hsl_section_leave(struct hsl_worker *w);
+/* Returns when every section open at the call has closed. self: a worker outside its section, or NULL. */
+void hsl_synchronize(struct hsl_fabric_engine *f);
+void hsl_queue_ready(struct hsl_queue_engine *q);
+void hsl_run_forget(struct hsl_chip_engine *c);
+struct hsl_chip_engine *hsl_chip_at(struct hsl_fabric_engine *f, uint32_t node);
+void hsl_model_node(struct hsl_fabric_engine *f, uint32_t node, bool present);
+
+/* chip.c */
+void hsl_guest_error(struct hsl_chip_engine *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void hsl_chip_event(struct hsl_chip_engine *c, uint32_t bits);
+void hsl_chip_interrupt(struct hsl_chip_engine *c, uint32_t vector);
+/* ctl_lock held: take everything away from the workers and forget it. */
+void hsl_chip_forget(struct hsl_chip_engine *c);
+void hsl_chip_enable(struct hsl_chip_engine *c);
+void hsl_window_off(struct hsl_chip_engine *c, unsigned int i);
+void hsl_window_write(struct hsl_chip_engine *c, unsigned int i, uint32_t val);
+
+/* queue.c */
+uint32_t hsl_queue_open(struct hsl_queue_engine *q, uint64_t sq, uint64_t cq, uint32_t depth, uint32_t vector,
+                        uint32_t ctx);
+/* No worker runs it. complete: write ABORTED for what was not finished. */
+void hsl_queue_close(struct hsl_queue_engine *q, bool complete);
+void hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w);
+void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fault_ga);
+void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed);
+/* Has the queue something to do? */
+bool hsl_queue_pending(struct hsl_queue_engine *q);
+
+/* tables.c; inside a section or with ctl_lock held */
+bool hsl_dma_read(struct hsl_chip_engine *c, uint64_t iova, void *buf, uint64_t len);
+struct hsl_ctx *hsl_ctx_get(struct hsl_chip_engine *c, uint32_t index);
+struct hsl_seg *hsl_seg_find(struct hsl_ctx *ctx, uint64_t ga);
+/* What was cached, for freeing after a synchronize; NULL if nothing was. */
+struct hsl_ctx *hsl_ctx_drop(struct hsl_chip_engine *c, uint32_t index);
+void hsl_ctx_free(struct hsl_ctx *ctx);
+struct hsl_stale { struct hsl_seg_array *array; struct hsl_seg *seg; };
+struct hsl_stale hsl_seg_reload(struct hsl_chip_engine *c, uint32_t index, uint32_t handle);
+void hsl_stale_free(struct hsl_stale s);
+/* Ask a segment's home about reading (write=false) or writing; HSL_ST_OK when bytes [0, end) of it are granted. */
+uint32_t hsl_seg_authorise(struct hsl_chip_engine *c, struct hsl_worker *w, uint32_t ctx_index,
+                           struct hsl_ctx *ctx, struct hsl_seg *s, bool write, uint64_t end);
+
+/* exec.c */
+/* Check a fresh descriptor in q->cmd.d. OK and q->cmd.active: run it; else complete with the status. */
+uint32_t hsl_exec_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
+/* Move one chunk. OK and cmd.active false: finished. */
+uint32_t hsl_exec_chunk(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
+
+/* admin.c: opcodes of the admin queue but NOP, COPY and FILL */
+uint32_t hsl_admin_exec(struct hsl_queue_engine *q, struct hsl_worker *w);
+
+#endif

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * The fabric: nodes, workers, the list of ready queues, and sections.
+ *
+ * A queue with work is on the run list once; a worker takes the head, gives it one turn and puts it back at the
+ * end if work is left, so queues of all chips share the workers fairly (HEP-QUE-011). An admin queue goes to the
+ * front: invalidations must not wait behind copies.
+ *
+ * No lost wake-up: `again` catches a doorbell that comes while the queue is in a worker's hands, and a worker
+ * sleeps only under run_lock with the list empty.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine_priv.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "formats are used in place on little-endian hosts");
+
+void hsl_section_enter(struct hsl_worker *w)
+{
+    /* seq_cst: what a synchronizer hid before it looked at us is hidden from us, or it sees us inside */
+    atomic_fetch_add(&w->section, 1);
+}
+
+void hsl_section_leave(struct hsl_worker *w)
+{
+    atomic_fetch_add(&w->section, 1);
+}
+
+void hsl_synchronize(struct hsl_fabric_engine *f)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    for (unsigned int i = 0; i < f->nworkers; i++) {
+        uint64_t seen = atomic_load(&f->worker[i].section);
+
+        for (unsigned int n = 0; (seen & 1) && atomic_load(&f->worker[i].section) == seen; n++) {
+            if (n < 1000) {
+                hsl_cpu_relax();
+            } else {
+                sched_yield();
+            }
+        }
+    }
+}
+
+struct hsl_chip_engine *hsl_chip_at(struct hsl_fabric_engine *f, uint32_t node)
+{
+    return node && node <= f->cfg.model.nodes ? atomic_load(&f->chips[node]) : NULL;
+}
+
+/* ---- run list ---- */
+
+static void run_push(struct hsl_fabric_engine *f, struct hsl_queue_engine *q)
+{
+    q->sched = HSL_SCHED_LISTED;
+    if (!q->qid) {
+        q->next = f->run_head;
+        f->run_head = q;
+        if (!f->run_tail) {
+            f->run_tail = q;
+        }
+    } else {
+        q->next = NULL;
+        if (f->run_tail) {
+            f->run_tail->next = q;
+        } else {
+            f->run_head = q;
+        }
+        f->run_tail = q;
+    }
+    atomic_fetch_add(&f->nready, 1);
+    if (f->sleepers) {
+        pthread_cond_signal(&f->run_cond);
+    }
+}
+
+void hsl_queue_ready(struct hsl_queue_engine *q)
+{
+    struct hsl_fabric_engine *f = q->chip->f;
+
+    pthread_mutex_lock(&f->run_lock);
+    if (q->sched == HSL_SCHED_IDLE) {
+        run_push(f, q);
+    } else if (q->sched == HSL_SCHED_RUNNING) {
+        q->again = true;
+    }
+    pthread_mutex_unlock(&f->run_lock);
+}
+
+static struct hsl_queue_engine *run_pop(struct hsl_fabric_engine *f)
+{
+    struct hsl_queue_engine *q;
+
+    pthread_mutex_lock(&f->run_lock);
+    q = f->run_head;
+    if (q) {
+        f->run_head = q->next;
+        if (!f->run_head) {
+            f->run_tail = NULL;
+        }
+        q->sched = HSL_SCHED_RUNNING;
+        q->again = false;
+        atomic_fetch_sub(&f->nready, 1);
+    }
+    pthread_mutex_unlock(&f->run_lock);
+    return q;
+}
+
+static void run_done(struct hsl_fabric_engine *f, struct hsl_queue_engine *q)
+{
+    bool more = hsl_queue_pending(q);
+
+    pthread_mutex_lock(&f->run_lock);
+    q->sched = HSL_SCHED_IDLE;
+    if (q->again || more) {
+        run_push(f, q);
+    }
+    pthread_mutex_unlock(&f->run_lock);
+}
+
+/* Take a chip's queues off the list; the caller synchronizes afterwards. */
+void hsl_run_forget(struct hsl_chip_engine *c)
+{
+    struct hsl_fabric_engine *f = c->f;
+    struct hsl_queue_engine **p, *q;
+
+    pthread_mutex_lock(&f->run_lock);
+    f->run_tail = NULL;
+    for (p = &f->run_head; (q = *p);) {
+        if (q->chip == c) {
+            *p = q->next;
+            q->sched = HSL_SCHED_IDLE;
+            atomic_fetch_sub(&f->nready, 1);
+        } else {
+            f->run_tail = q;
+            p = &q->next;
+        }
+    }
+    pthread_mutex_unlock(&f->run_lock);
+}
+
+/* ---- workers ---- */
+
+static bool worker_wait(struct hsl_worker *w)
+{
+    struct hsl_fabric_engine *f = w->f;
+
+    for (unsigned int n = 0; n < f->cfg.spin_iterations; n++) {
+        if (atomic_load_explicit(&f->nready, memory_order_relaxed) ||
+            atomic_load_explicit(&f->stop, memory_order_relaxed)) {
+            return !atomic_load(&f->stop);
+        }
+        hsl_cpu_relax();
+    }
+    pthread_mutex_lock(&f->run_lock);
+    while (!f->run_head && !atomic_load(&f->stop)) {
+        f->sleepers++;
+        pthread_cond_wait(&f->run_cond, &f->run_lock);
+        f->sleepers--;
+    }
+    pthread_mutex_unlock(&f->run_lock);
+    return !atomic_load(&f->stop);
+}
+
+static void *worker_main(void *opaque)
+{
+    struct hsl_worker *w = opaque;
+    struct hsl_fabric_engine *f = w->f;
+
+    if (f->cfg.thread_start) {
+        f->cfg.thread_start(f->cfg.opaque);
+    }
+    while (worker_wait(w)) {
+        struct hsl_queue_engine *q;
+
+        hsl_section_enter(w);
+        q = run_pop(f);
+        if (q) {
+            hsl_queue_run(q, w);
+            run_done(f, q);
+        }
+        hsl_section_leave(w);
+    }
+    if (f->cfg.thread_end) {
+        f->cfg.thread_end(f->cfg.opaque);
+    }
+    return NULL;
+}
+
+static unsigned int default_workers(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return cores <= 2 ? 1 : cores - 1 > HSL_WORKERS_MAX ? HSL_WORKERS_MAX : (unsigned int)(cores - 1);
+}
+
+/* ---- life ---- */
+
+static void fabric_stop(struct hsl_fabric_engine *f)
+{
+    pthread_mutex_lock(&f->run_lock);
+    atomic_store(&f->stop, true);
+    pthread_cond_broadcast(&f->run_cond);
+    pthread_mutex_unlock(&f->run_lock);
+    for (unsigned int i = 0; i < f->nworkers; i++) {
+        pthread_join(f->worker[i].thread, NULL);
+    }
+}
+
+static void fabric_release(struct hsl_fabric_engine *f)
+{
+    free(f->model);
+    free((void *)f->chips);
+    free(f);
+}
+
+struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_config *cfg, const char **err)
+{
+    struct hsl_fabric_engine *f;
+    unsigned int workers = cfg->workers ? cfg->workers : default_workers();
+    struct hsl_model_config model = cfg->model;
+    size_t bytes;
+
+    if (workers > HSL_WORKERS_MAX) {
+        *err = "more than 8 workers";
+        return NULL;
+    }
+    if (!model.max_inflight) {
+        model.max_inflight = model.nodes * 4 > 64 ? model.nodes * 4 : 64;
+    }
+    *err = hsl_model_check(&model);
+    if (*err) {
+        return NULL;
+    }
+    *err = "out of memory";
+    bytes = hsl_model_size(&model);
+    f = aligned_alloc(64, (sizeof(*f) + 63) / 64 * 64);
+    if (!f) {
+        return NULL;
+    }
+    memset(f, 0, sizeof(*f));
+    f->cfg = *cfg;
+    f->cfg.model = model;
+    f->model = malloc(bytes);
+    f->chips = calloc(model.nodes + 1, sizeof(*f->chips));
+    if (!f->model || !f->chips || hsl_model_init(f->model, bytes, &model)) {
+        fabric_release(f);
+        return NULL;
+    }
+    if (!f->cfg.spin_iterations) {
+        f->cfg.spin_iterations = 20000;
+    }
+    atomic_store(&f->next_uid, 1);
+    pthread_mutex_init(&f->ctl_lock, NULL);
+    pthread_mutex_init(&f->model_lock, NULL);
+    pthread_mutex_init(&f->run_lock, NULL);
+    pthread_cond_init(&f->run_cond, NULL);
+    for (unsigned int i = 0; i < workers; i++) {
+        f->worker[i].f = f;
+        f->worker[i].index = i;
+    }
+    for (; f->nworkers < workers; f->nworkers++) {
+        if (pthread_create(&f->worker[f->nworkers].thread, NULL, worker_main, &f->worker[f->nworkers])) {
+            fabric_stop(f);
+            fabric_release(f);
+            *err = "no thread for a worker";
+            return NULL;
+        }
+    }
+    return f;
+}
+
+void hsl_fabric_engine_free(struct hsl_fabric_engine *f)
+{
+    if (!f) {
+        return;
+    }
+    fabric_stop(f);
+    pthread_cond_destroy(&f->run_cond);
+    pthread_mutex_destroy(&f->run_lock);
+    pthread_mutex_destroy(&f->model_lock);
+    pthread_mutex_destroy(&f->ctl_lock);
+    fabric_release(f);
+}
+
+/* ---- model events that come from outside of commands ---- */
+
+/* The chips at the other ends of node's links see an event. ctl_lock held. */
+static void peers_event(struct hsl_fabric_engine *f, uint32_t node)
+{
+    for (uint32_t i = 0; i < hsl_model_nlinks(f->model, node); i++) {
+        struct hsl_model_link link;
+        struct hsl_chip_engine *peer = NULL;
+
+        pthread_mutex_lock(&f->model_lock);
+        if (!hsl_model_link(f->model, node, i, &link)) {
+            peer = hsl_chip_at(f, link.peer);
+        }
+        pthread_mutex_unlock(&f->model_lock);
+        if (peer) {
+            hsl_chip_event(peer, HSL_EVENT_LINK);
+        }
+    }
+}
+
+void hsl_model_node(struct hsl_fabric_engine *f, uint32_t node, bool present)
+{
+    struct hsl_event ev = { .type = HSL_EV_NODE, .u.node = { .id = node, .present = present } };
+
+    pthread_mutex_lock(&f->model_lock);
+    hsl_model_post(f->model, &ev);
+    pthread_mutex_unlock(&f->model_lock);
+    peers_event(f, node);
+}
+
+int hsl_fabric_engine_set_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up)
+{
+    struct hsl_event ev = { .type = HSL_EV_LINK, .u.link = { .a = a, .b = b, .up = up } };
+    struct hsl_chip_engine *c;
+    int r;
+
+    pthread_mutex_lock(&f->ctl_lock);
+    pthread_mutex_lock(&f->model_lock);
+    r = hsl_model_post(f->model, &ev);
+    pthread_mutex_unlock(&f->model_lock);
+    /* grants were given over routes that may be gone: everyone asks again */
+    for (uint32_t n = 1; !r && n <= f->cfg.model.nodes; n++) {
+        c = hsl_chip_at(f, n);
+        if (c) {
+            atomic_fetch_add(&c->home_gen, 1);
+            if (n == a || n == b) {
+                hsl_chip_event(c, HSL_EVENT_LINK);
+            }
+        }
+    }
+    if (!r) {
+        hsl_synchronize(f);
+    }
+    pthread_mutex_unlock(&f->ctl_lock);
+    return r;
+}
+
+void *hsl_fabric_engine_mem(struct hsl_fabric_engine *f, uint32_t node, uint64_t *bytes)
+{
+    struct hsl_chip_engine *c = hsl_chip_at(f, node);
+
+    if (!c) {
+        return NULL;
+    }
+    *bytes = c->cfg.mem_bytes;
+    return c->cfg.mem;
+}

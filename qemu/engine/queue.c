@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Queues: rings, doorbells, completions, interrupts, one turn of execution.
+ *
+ * Counters tail, taken and completed run free modulo 2^32; differences tell everything. Only the worker that has
+ * the queue changes taken and completed. A descriptor is copied once and never looked at again (HEP-QUE-002).
+ * Order of a completion: data, the first 24 bytes, then one 64-bit store with status and phase (HEP-QUE-003);
+ * its partner is the acquire load of status in whoever polls.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_priv.h"
+
+/* ---- rings: mapped page by page, a buffer behind an IOMMU is contiguous only within a page ---- */
+
+static void ring_unmap(struct hsl_chip_engine *c, struct hsl_ring *r)
+{
+    for (uint32_t i = 0; i < r->npages; i++) {
+        c->cfg.ops->dma_unmap(c->cfg.opaque, r->page[i], r->bytes, r->write, r->write ? r->bytes : 0);
+    }
+    free(r->page);
+    memset(r, 0, sizeof(*r));
+}
+
+static bool ring_map(struct hsl_chip_engine *c, struct hsl_ring *r, uint64_t iova, uint64_t bytes, bool write)
+{
+    uint32_t npages = (uint32_t)((bytes + HSL_TABLE_PAGE - 1) / HSL_TABLE_PAGE);
+
+    r->bytes = bytes < HSL_TABLE_PAGE ? (uint32_t)bytes : HSL_TABLE_PAGE;
+    r->write = write;
+    r->npages = 0;
+    r->page = calloc(npages, sizeof(*r->page));
+    if (!r->page || iova > UINT64_MAX - bytes) {
+        free(r->page);
+        r->page = NULL;
+        return false;
+    }
+    while (r->npages < npages) {
+        uint64_t len = r->bytes;
+        void *p = c->cfg.ops->dma_map(c->cfg.opaque, iova + (uint64_t)r->npages * HSL_TABLE_PAGE, &len, write);
+
+        if (p && len < r->bytes) {
+            c->cfg.ops->dma_unmap(c->cfg.opaque, p, len, write, 0);
+            p = NULL;
+        }
+        if (!p) {
+            ring_unmap(c, r);
+            return false;
+        }
+        r->page[r->npages++] = p;
+    }
+    return true;
+}
+
+static void *ring_at(const struct hsl_ring *r, uint32_t index, uint32_t entry_bytes)
+{
+    uint64_t off = (uint64_t)index * entry_bytes;
+
+    return (char *)r->page[off / HSL_TABLE_PAGE] + off % HSL_TABLE_PAGE;
+}
+
+/* ---- life; the caller makes sure that no worker runs the queue ---- */
+
+uint32_t hsl_queue_open(struct hsl_queue_engine *q, uint64_t sq, uint64_t cq, uint32_t depth, uint32_t vector,
+                        uint32_t ctx)
+{
+    struct hsl_chip_engine *c = q->chip;
+
+    if (!ring_map(c, &q->sq, sq, (uint64_t)depth * sizeof(struct hsl_desc), false)) {
+        return HSL_ST_DMA;
+    }
+    if (!ring_map(c, &q->cq, cq, (uint64_t)depth * sizeof(struct hsl_cqe), true)) {
+        ring_unmap(c, &q->sq);
+        return HSL_ST_DMA;
+    }
+    q->depth = depth;
+    q->vector = vector;
+    q->ctx = ctx;
+    q->cmd.active = false;
+    q->leaf[0].uid = q->leaf[1].uid = 0;
+    atomic_store(&q->tail, 0);
+    atomic_store(&q->taken, 0);
+    atomic_store(&q->completed, 0);
+    atomic_store(&q->armed, 0);
+    atomic_store(&q->error, 0);
+    atomic_store(&q->state, HSL_QUEUE_READY);
+    return HSL_ST_OK;
+}
+
+static void abort_rest(struct hsl_queue_engine *q)
+{
+    uint32_t tail = atomic_load(&q->tail);
+
+    if (q->cmd.active) {
+        hsl_queue_complete(q, HSL_ST_ABORTED, 0);
+    }
+    if (tail - atomic_load(&q->taken) > q->depth) {
+        return;         /* a tail that ran ahead tells nothing about what was submitted */
+    }
+    while (atomic_load(&q->taken) != tail) {
+        memcpy(&q->cmd.d, ring_at(&q->sq, atomic_load(&q->taken) & (q->depth - 1), sizeof(q->cmd.d)),
+               sizeof(q->cmd.d));
+        q->cmd.done = 0;
+        atomic_fetch_add(&q->taken, 1);
+        hsl_queue_complete(q, HSL_ST_ABORTED, 0);
+    }
+}
+
+void hsl_queue_close(struct hsl_queue_engine *q, bool complete)
+{
+    if (!q->sq.page) {
+        return;
+    }
+    if (complete) {
+        abort_rest(q);
+    }
+    atomic_store(&q->state, HSL_QUEUE_RESET);
+    q->cmd.active = false;
+    ring_unmap(q->chip, &q->sq);
+    ring_unmap(q->chip, &q->cq);
+}
+
+/* ---- completions and interrupts ---- */
+
+static void raise_if_armed(struct hsl_queue_engine *q)
+{
+    if (atomic_load(&q->armed) && atomic_exchange(&q->armed, 0)) {
+        hsl_chip_interrupt(q->chip, q->vector);
+    }
+}
+
+/* Complete q->cmd. result is what it has moved. */
+void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fault_ga)
+{
+    struct hsl_chip_engine *c = q->chip;
+    uint32_t n = atomic_load_explicit(&q->completed, memory_order_relaxed);
+    struct hsl_cqe *e = ring_at(&q->cq, n & (q->depth - 1), sizeof(*e));
+    uint32_t phase = (n / q->depth) & 1 ? 0 : HSL_CQE_PHASE;
+    uint16_t head = (uint16_t)atomic_load_explicit(&q->taken, memory_order_relaxed);
+    uint64_t last = (uint64_t)(status | phase) << 32 | (uint64_t)q->qid << 16 | head;
+
+    e->cookie = q->cmd.d.cookie;
+    e->result = q->cmd.done;
+    e->fault_ga = fault_ga;
+    atomic_store_explicit((_Atomic uint64_t *)(void *)&e->sq_head, last, memory_order_release);
+    q->cmd.active = false;
+    /* seq_cst store, then look at armed; hsl_queue_arm_at stores armed, then looks here: one of us sees the other */
+    atomic_store(&q->completed, n + 1);
+    raise_if_armed(q);
+
+    atomic_fetch_add_explicit(&c->n_commands, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->n_bytes, q->cmd.done, memory_order_relaxed);
+    if (status) {
+        atomic_fetch_add_explicit(&c->n_errors, 1, memory_order_relaxed);
+    }
+    if (c->cfg.ops->trace_complete) {
+        c->cfg.ops->trace_complete(c->cfg.opaque, q->qid, q->cmd.d.opcode, q->cmd.d.cookie, status);
+    }
+}
+
+void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed)
+{
+    atomic_store(&q->armed, 1);
+    if (atomic_load(&q->completed) != consumed || atomic_load(&q->state) == HSL_QUEUE_ERROR) {
+        raise_if_armed(q);
+    }
+}
+
+static void queue_fail(struct hsl_queue_engine *q, uint32_t status)
+{
+    atomic_store(&q->error, status);
+    atomic_store(&q->state, HSL_QUEUE_ERROR);
+    hsl_chip_event(q->chip, HSL_EVENT_QUEUE_ERROR);
+    raise_if_armed(q);
+}
+
+/* ---- a turn ---- */
+
+bool hsl_queue_pending(struct hsl_queue_engine *q)
+{
+    struct hsl_chip_engine *c = q->chip;
+
+    return atomic_load(&c->enabled) && atomic_load(&c->dma_on) && atomic_load(&q->state) == HSL_QUEUE_READY &&
+           (q->cmd.active || atomic_load(&q->tail) != atomic_load(&q->taken));
+}
+
+/* Fetch the next descriptor into q->cmd. False if there is none or the doorbell is wrong. */
+static bool fetch(struct hsl_queue_engine *q)
+{
+    /* acquire: pairs with the doorbell's store, so that the descriptor is seen */
+    uint32_t ahead = atomic_load_explicit(&q->tail, memory_order_acquire) - atomic_load(&q->taken);
+
+    if (!ahead) {
+        return false;
+    }
+    if (ahead > q->depth) {
+        queue_fail(q, HSL_ST_OVERFLOW);
+        return false;
+    }
+    memcpy(&q->cmd.d, ring_at(&q->sq, atomic_load(&q->taken) & (q->depth - 1), sizeof(q->cmd.d)), sizeof(q->cmd.d));
+    q->cmd.done = 0;
+    q->cmd.active = false;
+    atomic_store_explicit(&q->taken, atomic_load(&q->taken) + 1, memory_order_relaxed);
+    return true;
+}
+
+void hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w)
+{
+    uint64_t moved = 0;
+
+    for (unsigned int n = 0; n < HSL_TURN_COMMANDS && moved < HSL_CHUNK_BYTES && hsl_queue_pending(q); n++) {
+        uint64_t before, fault_ga = 0;
+        uint32_t status = HSL_ST_OK;
+
+        if (!q->cmd.active) {
+            if (!fetch(q)) {
+                return;
+            }
+            status = hsl_exec_start(q, w, &fault_ga);
+            if (!atomic_load(&q->chip->enabled)) {
+                return;         /* an admin command waited and the chip was reset meanwhile */
+            }
+        }
+        before = q->cmd.done;
+        if (!status && q->cmd.active) {
+            status = hsl_exec_chunk(q, w, &fault_ga);
+            moved += q->cmd.done - before;
+        }
+        if (status || !q->cmd.active) {
+            hsl_queue_complete(q, status, fault_ga);
+        }
+    }
+}
