@@ -78,6 +78,7 @@ struct bench {
 	struct hsl_chip_props a, b;	/* the chip that executes, and the other one of c2c */
 	bool have_b;
 	struct hsl_queue *q;		/* on a */
+	bool q_event;			/* q's descriptor is used: such a queue costs its poller more */
 	struct bench_result *result;
 	unsigned int nresults;
 	unsigned int complaints;
@@ -156,8 +157,8 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 void bench_drive_single(struct bench *b, const char *name, const struct hsl_op *op, bool event,
 			const struct bench_limit *limit,
 			struct tool_stats *stats, struct bench_share *out);
-/* (Re)creates b->q when its depth is too small or it has ended. */
-int bench_queue_ready(struct bench *b, uint32_t depth, char *reason);
+/* (Re)creates b->q when its depth is too small, it has ended, or was used the other way (event: by its descriptor). */
+int bench_queue_ready(struct bench *b, uint32_t depth, bool event, char *reason);
 
 /* ---- cpu.c ---- */
 

@@ -90,7 +90,7 @@ static void run_by_chip(struct bench *b, const struct bench_set *s, const struct
 		else
 			op[i].arg0 = seed;
 	}
-	if (bench_queue_ready(b, depth, reason)) {
+	if (bench_queue_ready(b, depth, false, reason)) {
 		bench_complain(b, "%s: %s", w->op, reason);
 		out->errors++;
 	} else {

@@ -17,6 +17,11 @@
 
 #define TURNS_PER_CLOCK	64u
 #define TAKE_MAX	128u
+/*
+ * A poller that has waited for this long gives its CPU away between looks: on a busy machine the emulator's thread
+ * may be waiting for just this CPU, and would get it only at the end of the poller's time slice.
+ */
+#define YIELD_AFTER_NS	20000u
 
 uint64_t bench_now_ns(void)
 {
@@ -35,17 +40,18 @@ static uint32_t pow2_at_least(uint32_t n)
 	return p;
 }
 
-int bench_queue_ready(struct bench *b, uint32_t depth, char *reason)
+int bench_queue_ready(struct bench *b, uint32_t depth, bool event, char *reason)
 {
 	struct hsl_queue_opts opts = { .size = sizeof(opts), .depth = pow2_at_least(depth) };
 	uint32_t error = 0;
 	int rc;
 
-	if (b->q && hsl_queue_depth(b->q) >= depth &&
+	if (b->q && hsl_queue_depth(b->q) >= depth && b->q_event == event &&
 	    hsl_queue_state(b->q, &error) == HSL_QUEUE_READY)
 		return 0;
 	hsl_queue_destroy(b->q);
 	b->q = NULL;
+	b->q_event = event;
 	rc = hsl_queue_create(b->f, b->a.node, &opts, &b->q);
 	if (rc)
 		snprintf(reason, 160, "queue of depth %u on chip %u: %s", opts.depth, b->a.node,
@@ -149,8 +155,8 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 				       BENCH_HANG_NS / BENCH_NS_PER_S, (unsigned long long)(sent - done));
 			errors++;
 			break;
-		} else if (now - seen_ns > 100000) {
-			sched_yield();	/* the emulator may need this CPU */
+		} else if (now - seen_ns > YIELD_AFTER_NS) {
+			sched_yield();
 		}
 	}
 	now = bench_now_ns();
@@ -165,17 +171,20 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 static int take_by_spinning(struct bench *b, struct hsl_completion *c, uint64_t t0)
 {
 	unsigned int turns = 0;
+	uint64_t waited;
 	int rc;
 
 	for (;;) {
 		rc = hsl_queue_poll(b->q, c, 1);
 		if (rc)
 			return rc < 0 ? rc : 0;
-		if (++turns % 4096)
+		if (++turns % TURNS_PER_CLOCK)
 			continue;
-		if (bench_now_ns() - t0 > BENCH_HANG_NS)
+		waited = bench_now_ns() - t0;
+		if (waited > BENCH_HANG_NS)
 			return -ETIMEDOUT;
-		sched_yield();
+		if (waited > YIELD_AFTER_NS)
+			sched_yield();
 	}
 }
 

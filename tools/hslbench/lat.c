@@ -56,7 +56,7 @@ static void run_kind(struct bench *b, struct kind *k, const struct bench_limit *
 	struct bench_share share = { 0 };
 	char reason[160];
 
-	if (bench_queue_ready(b, 2, reason)) {
+	if (bench_queue_ready(b, 2, k->event, reason)) {
 		bench_complain(b, "lat: %s", reason);
 		share.errors++;
 	} else if (k->size) {

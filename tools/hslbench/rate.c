@@ -40,7 +40,7 @@ static void run_point(struct bench *b, struct point *p, struct bench_set *s,
 		op[i].len = s->size;
 	}
 	bench_area_poison(dst);
-	if (bench_queue_ready(b, p->depth, reason)) {
+	if (bench_queue_ready(b, p->depth, false, reason)) {
 		bench_complain(b, "rate: %s", reason);
 		share.errors++;
 	} else {
