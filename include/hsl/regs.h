@@ -114,7 +114,7 @@
 #define HSL_WIN_O_CTRL		0x10		/* u32 RW */
 #define HSL_WIN_CTRL_ENABLE	(1u << 0)
 #define HSL_WIN_CTRL_MODELLED	(1u << 1)	/* else direct */
-#define HSL_WIN_O_CTX		0x14		/* u32 RW: context whose rights the window uses; 0 = the driver's own */
+#define HSL_WIN_O_CTX		0x14		/* u32 RW: reserved for windows that obey a context; only 0 in HEP 1.0 */
 #define HSL_WIN_O_STATUS	0x18		/* u32 RO: 0 off, HSL_WIN_ACTIVE, or a completion status << 8 after a refused ENABLE */
 #define HSL_WIN_ACTIVE		1u
 #define HSL_WIN_ALIGN		0x10000u
