@@ -7,14 +7,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 B=${HSL_BUILD:-build}/tsan
 B=${B#"$PWD"/}
-tests='test_lib_queue test_lib_sim test_lib_cases'
+tests=(test_lib_queue test_lib_sim test_lib_cases)
 unset MAKEFLAGS MFLAGS MAKELEVEL
-# shellcheck disable=SC2086
-make -s B="$B" SAN='-O1 -g -fsanitize=thread -fno-omit-frame-pointer' \
-	$(printf "$B/asan/tests/unit/%s " $tests) >&2
+make -s B="$B" SAN='-O1 -g -fsanitize=thread -fno-omit-frame-pointer' "${tests[@]/#/$B/asan/tests/unit/}" >&2
 export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 ${TSAN_OPTIONS:-}" CMOCKA_MESSAGE_OUTPUT=STDOUT
 n=0 rc=0
-for t in $tests; do
+for t in "${tests[@]}"; do
 	n=$((n + 1))
 	if "$B/asan/tests/unit/$t" >"$B/$t.log" 2>&1; then
 		echo "ok $n - $t: no data race reported"
