@@ -73,7 +73,7 @@ run 0 "$hsltest" list --requirements --json && json hsltest-requirements/1; ok '
 
 run 0 "$hsltest" run -f sim:pair2 TXN-001 ORD && out '^TAP version 13$' && out '^1\.\.5$' && out '^ok 1 - HEP-TXN-001 nop$'
 ok 'TAP in a pipe'
-run 0 "$hsltest" run --table -f sim:pair2 TXN-001 && out '^group +passed' && out '^1 passed, 0 failed, 0 skipped$'; ok '--table'
+run 0 "$hsltest" run --table -f sim:pair2 TXN-001 && out '^ +group +passed' && out '^1 passed, 0 failed, 0 skipped$'; ok '--table'
 run 0 "$hsltest" run --json -f sim:pair2 TXN-001 HEP-API-002 && json hsltest/1 && out '"verdict": "skip"' &&
 	out '"reason": "no kernel ABI on this backend"' && out '"verdict": "pass"'; ok '--json'
 run 77 "$hsltest" run -f sim:pair2 HEP-API-002; ok 'all skipped is 77'
@@ -82,13 +82,13 @@ HSL_FABRIC=sim:pair2 run 0 "$hsltest" run TXN-001; ok 'fabric from the environme
 "$hsltest" run --tap -f sim:mesh4 >"$dir/out" 2>"$dir/err" &
 pid=$!
 sleep 1
-kill -INT $pid
+kill -TERM $pid
 wait $pid
 [ $? = 1 ] && out '^Bail out! interrupted' && out '^ok 1 '; ok 'interrupted: status 1, what was tested is reported'
 "$hsltest" run --json -f sim:mesh4 >"$dir/out" 2>"$dir/err" &
 pid=$!
 sleep 1
-kill -INT $pid
+kill -TERM $pid
 wait $pid
 [ $? = 1 ] && json hsltest/1 && out '"interrupted": true'; ok 'interrupted: a valid document'
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * A libhsl with one mistake in it, chosen by HSL_MUTANT: preloaded before hsltest, so that its tests can be shown to
- * fail (tests/mutants/run.sh). Each mistake is one that a chip, driver or library could make.
+ * A libhsl with one mistake in it, chosen by HSL_MUTANT: preloaded before hsltest, so that its
+ * tests can be shown to fail (tests/mutants/run.sh). Each mistake is one that a chip, driver or
+ * library could make.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -21,10 +22,10 @@ static int is(const char *mutant)
 	return m && !strcmp(m, mutant);
 }
 
-#define REAL(name) \
+#define REAL(name)                     \
 	static __typeof__(&name) real; \
-	if (!real) \
-		*(void **)&real = dlsym(RTLD_NEXT, #name)
+	if (!real)                     \
+	*(void **)&real = dlsym(RTLD_NEXT, #name)
 
 int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int n)
 {
@@ -47,7 +48,8 @@ int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int
 				op->len++;
 			else if (is("copy-nothing"))
 				*op = (struct hsl_op){ .opcode = HSL_OP_NOP, .cookie = op->cookie };
-			else if (is("copy-aligned") && op->len >= 8)	/* an engine that rounds addresses to words */
+			else if (is("copy-aligned") &&
+				 op->len >= 8) /* an engine that rounds addresses to words */
 				op->src &= ~7ull;
 		}
 		if (op->opcode == HSL_OP_FILL && is("fill-phase"))
@@ -84,7 +86,8 @@ int hsl_queue_poll(struct hsl_queue *q, struct hsl_completion *c, unsigned int m
 	return change(c, real(q, c, max));
 }
 
-int hsl_queue_wait(struct hsl_queue *q, struct hsl_completion *c, unsigned int max, uint64_t deadline_ns)
+int hsl_queue_wait(struct hsl_queue *q, struct hsl_completion *c, unsigned int max,
+		   uint64_t deadline_ns)
 {
 	REAL(hsl_queue_wait);
 
@@ -93,8 +96,8 @@ int hsl_queue_wait(struct hsl_queue *q, struct hsl_completion *c, unsigned int m
 	return change(c, real(q, c, max, deadline_ns));
 }
 
-int hsl_segment_alloc(struct hsl_fabric *f, uint32_t node, uint64_t len, const struct hsl_segment_opts *o,
-		      struct hsl_segment **out)
+int hsl_segment_alloc(struct hsl_fabric *f, uint32_t node, uint64_t len,
+		      const struct hsl_segment_opts *o, struct hsl_segment **out)
 {
 	struct hsl_segment_opts all = { .size = sizeof(all) };
 	void *p;
@@ -133,7 +136,8 @@ int hsl_queue_arm(struct hsl_queue *q)
 	return real(q);
 }
 
-int hsl_link_query(struct hsl_fabric *f, uint32_t node, unsigned int index, struct hsl_link_props *l)
+int hsl_link_query(struct hsl_fabric *f, uint32_t node, unsigned int index,
+		   struct hsl_link_props *l)
 {
 	int rc;
 	REAL(hsl_link_query);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* hsltest's comparators and oracles, fed with data that is wrong: a comparator that misses it would pass everything. */
+/* hsltest's comparators and oracles, fed with data that is wrong: a comparator that misses it would
+ * pass everything. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -137,8 +138,9 @@ static void cookies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_every_byte), cmocka_unit_test(counts_differences), cmocka_unit_test(patterns_differ),
-		cmocka_unit_test(oracle_fill), cmocka_unit_test(oracle_move), cmocka_unit_test(cookies),
+		cmocka_unit_test(finds_every_byte), cmocka_unit_test(counts_differences),
+		cmocka_unit_test(patterns_differ),  cmocka_unit_test(oracle_fill),
+		cmocka_unit_test(oracle_move),	    cmocka_unit_test(cookies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

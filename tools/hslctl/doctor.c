@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * hslctl doctor: from the bottom up: kernel modules, PCI functions, device nodes, opening, versions, a NOP on each
- * chip. Each check is one line with its layer; a bad one says what to do. What cannot be looked at because a lower
- * layer is broken is said to be NOT CHECKED, never left out, so that a short report is not taken for a good one.
+ * hslctl doctor: from the bottom up: kernel modules, PCI functions, device nodes, opening,
+ * versions, a NOP on each chip. Each check is one line with its layer; a bad one says what to do.
+ * What cannot be looked at because a lower layer is broken is said to be NOT CHECKED, never left
+ * out, so that a short report is not taken for a good one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +27,8 @@
 #include "hslctl.h"
 #include "json.h"
 
-#define NOP_DEADLINE_S	5
-#define NODES_MAX	16
+#define NOP_DEADLINE_S 5
+#define NODES_MAX 16
 
 enum result { OK, INFO, WARN, FAIL, NOT_CHECKED };
 
@@ -38,11 +39,12 @@ struct doctor {
 	const struct ctl_args *args;
 	struct json_object *checks;
 	const char *layer;
-	const char *remedy;	/* for the next report() that is WARN or FAIL */
+	const char *remedy; /* for the next report() that is WARN or FAIL */
 	unsigned int count[5];
 };
 
-static void __attribute__((format(printf, 4, 5))) report(struct doctor *d, enum result r, const char *subject, const char *fmt, ...)
+static void __attribute__((format(printf, 4, 5)))
+report(struct doctor *d, enum result r, const char *subject, const char *fmt, ...)
 {
 	struct json_object *o = tool_json_append(d->checks, tool_json_object());
 	char text[512];
@@ -114,8 +116,10 @@ static bool module_loaded(struct doctor *d, const char *name)
 
 	snprintf(path, sizeof(path), "/sys/module/%s", name);
 	if (stat(path, &st)) {
-		d->remedy = !strcmp(name, "hsl") ? "modprobe hsl_pci (loads hsl too); not installed: see README.md, make install, DKMS" :
-						   "modprobe hsl_pci, or the vendor's module for this chip";
+		d->remedy =
+			!strcmp(name, "hsl")
+				? "modprobe hsl_pci (loads hsl too); not installed: see README.md, make install, DKMS"
+				: "modprobe hsl_pci, or the vendor's module for this chip";
 		/* a vendor's own module may serve the chips instead of the generic one */
 		report(d, strcmp(name, "hsl") ? WARN : FAIL, name, "the module is not loaded");
 		return false;
@@ -151,14 +155,17 @@ static void check_bars(struct doctor *d, const struct ctl_pci *p)
 	for (i = 0; i < 3; i++) {
 		uint32_t b = p->bir[i];
 
-		d->remedy = "the firmware or the bridge gave no address range: larger bridge windows (pref64-reserve, mem-reserve), "
-			    "kernel option pci=realloc, 'Above 4G decoding'";
+		d->remedy =
+			"the firmware or the bridge gave no address range: larger bridge windows (pref64-reserve, mem-reserve), "
+			"kernel option pci=realloc, 'Above 4G decoding'";
 		if (b >= CTL_BARS)
-			report(d, FAIL, p->addr, "DVSEC names BAR %u for %s, which does not exist", b, names[i]);
+			report(d, FAIL, p->addr, "DVSEC names BAR %u for %s, which does not exist",
+			       b, names[i]);
 		else if (!p->bar_bytes[b])
 			report(d, FAIL, p->addr, "BAR %u (%s) has no size", b, names[i]);
 		else if (!p->bar_base[b])
-			report(d, FAIL, p->addr, "BAR %u (%s, %" PRIu64 " MiB) has no address", b, names[i], p->bar_bytes[b] >> 20);
+			report(d, FAIL, p->addr, "BAR %u (%s, %" PRIu64 " MiB) has no address", b,
+			       names[i], p->bar_bytes[b] >> 20);
 	}
 	d->remedy = NULL;
 }
@@ -171,32 +178,37 @@ static bool check_function(struct doctor *d, const struct ctl_pci *p)
 	if (p->dvsec == CTL_DVSEC_FOUND) {
 		if (p->hep_major != HSL_HEP_MAJOR) {
 			d->remedy = "use a driver and library for the chip's version";
-			report(d, FAIL, p->addr, "chip %u speaks HEP %u.%u, this software HEP %d.%d", p->node, p->hep_major,
-			       p->hep_minor, HSL_HEP_MAJOR, HSL_HEP_MINOR);
+			report(d, FAIL, p->addr,
+			       "chip %u speaks HEP %u.%u, this software HEP %d.%d", p->node,
+			       p->hep_major, p->hep_minor, HSL_HEP_MAJOR, HSL_HEP_MINOR);
 		} else {
-			report(d, OK, p->addr, "%04x:%04x, chip %u, HEP %u.%u", p->vendor, p->device, p->node, p->hep_major,
-			       p->hep_minor);
+			report(d, OK, p->addr, "%04x:%04x, chip %u, HEP %u.%u", p->vendor,
+			       p->device, p->node, p->hep_major, p->hep_minor);
 		}
 		check_bars(d, p);
 	} else {
-		report(d, NOT_CHECKED, p->addr, "%04x:%04x: DVSEC and BARs: extended configuration space is shown to root only", p->vendor,
-		       p->device);
+		report(d, NOT_CHECKED, p->addr,
+		       "%04x:%04x: DVSEC and BARs: extended configuration space is shown to root only",
+		       p->vendor, p->device);
 	}
 	if (!p->driver[0]) {
 		if (kernel_message(p->addr, line, sizeof(line)))
 			d->remedy = line;
 		else
-			d->remedy = geteuid() ? "modprobe hsl_pci; as root, dmesg and this tool say why a probe failed" :
-						"modprobe hsl_pci, or: echo ADDRESS > /sys/bus/pci/drivers/hsl_pci/bind";
+			d->remedy =
+				geteuid()
+					? "modprobe hsl_pci; as root, dmesg and this tool say why a probe failed"
+					: "modprobe hsl_pci, or: echo ADDRESS > /sys/bus/pci/drivers/hsl_pci/bind";
 		report(d, FAIL, p->addr, "no driver is bound");
-		report(d, NOT_CHECKED, p->addr, "memory decode, bus master, MSI-X: a driver turns them on");
+		report(d, NOT_CHECKED, p->addr,
+		       "memory decode, bus master, MSI-X: a driver turns them on");
 		return false;
 	}
 	report(d, OK, p->addr, "driver %s", p->driver);
 	if (!p->memory_on || !p->master_on) {
 		d->remedy = "rebind the driver; if it stays off, dmesg of the probe";
-		report(d, FAIL, p->addr, "memory decode %s, bus master %s, with a driver bound", p->memory_on ? "on" : "OFF",
-		       p->master_on ? "on" : "OFF");
+		report(d, FAIL, p->addr, "memory decode %s, bus master %s, with a driver bound",
+		       p->memory_on ? "on" : "OFF", p->master_on ? "on" : "OFF");
 	} else {
 		report(d, OK, p->addr, "memory decode and bus master on");
 	}
@@ -212,12 +224,14 @@ static bool check_function(struct doctor *d, const struct ctl_pci *p)
 		report(d, OK, p->addr, "MSI-X on, %u vectors", p->msix_vectors);
 	}
 	if (p->caps_readable && p->dvsec == CTL_DVSEC_FOUND)
-		report(d, p->aer ? OK : INFO, p->addr, "%s", p->aer ? "AER capability present" :
-		       "no AER capability: link errors of PCIe are not reported");
+		report(d, p->aer ? OK : INFO, p->addr, "%s",
+		       p->aer ? "AER capability present"
+			      : "no AER capability: link errors of PCIe are not reported");
 	if (p->iommu_group >= 0)
 		report(d, INFO, p->addr, "behind an IOMMU, group %d", p->iommu_group);
 	else
-		report(d, INFO, p->addr, "no IOMMU: the chip reaches all of memory, its driver's tables are the only guard");
+		report(d, INFO, p->addr,
+		       "no IOMMU: the chip reaches all of memory, its driver's tables are the only guard");
 	return d->count[FAIL] == fails;
 }
 
@@ -236,8 +250,10 @@ static unsigned int check_pci(struct doctor *d)
 		return 0;
 	}
 	if (!n) {
-		d->remedy = geteuid() ? "as root, the DVSEC of functions with other ids can be seen: try again as root" :
-					"is the chip powered and its link up (lspci -nn)? In a VM: qemu/vm, CHIPS=";
+		d->remedy =
+			geteuid()
+				? "as root, the DVSEC of functions with other ids can be seen: try again as root"
+				: "is the chip powered and its link up (lspci -nn)? In a VM: qemu/vm, CHIPS=";
 		report(d, FAIL, "bus", "no HSL chip (class 0x1200 with the HSL DVSEC)%s",
 		       foreign ? "; other accelerators of the class are there" : "");
 		return 0;
@@ -264,8 +280,11 @@ static unsigned int check_nodes(struct doctor *d, char paths[][64], bool core, u
 		memset(&g, 0, sizeof(g));
 		snprintf(paths[0], 64, "%s", d->args->url);
 	} else if (glob("/dev/hsl[0-9]*", 0, NULL, &g)) {
-		d->remedy = !core ? "load the modules first" : !bound ? "no chip has a driver: see above" :
-			    "is devtmpfs mounted, udev running? /sys/class/hsl says which numbers there are";
+		d->remedy =
+			!core ? "load the modules first"
+			: !bound
+				? "no chip has a driver: see above"
+				: "is devtmpfs mounted, udev running? /sys/class/hsl says which numbers there are";
 		report(d, FAIL, "/dev/hsl*", "no device node");
 		return 0;
 	}
@@ -284,13 +303,15 @@ static unsigned int check_nodes(struct doctor *d, char paths[][64], bool core, u
 			continue;
 		}
 		if (access(path, R_OK | W_OK)) {
-			d->remedy = "a udev rule or membership in its group gives access; root has it";
-			report(d, FAIL, path, "no permission for uid %u: mode %04o, owner %u:%u", geteuid(), st.st_mode & 07777, st.st_uid,
-			       st.st_gid);
+			d->remedy =
+				"a udev rule or membership in its group gives access; root has it";
+			report(d, FAIL, path, "no permission for uid %u: mode %04o, owner %u:%u",
+			       geteuid(), st.st_mode & 07777, st.st_uid, st.st_gid);
 			continue;
 		}
-		report(d, OK, path, "character device, mode %04o, owner %u:%u, accessible to uid %u", st.st_mode & 07777, st.st_uid,
-		       st.st_gid, geteuid());
+		report(d, OK, path,
+		       "character device, mode %04o, owner %u:%u, accessible to uid %u",
+		       st.st_mode & 07777, st.st_uid, st.st_gid, geteuid());
 		snprintf(paths[n++], 64, "%s", path);
 	}
 	if (!d->args->url)
@@ -298,7 +319,8 @@ static unsigned int check_nodes(struct doctor *d, char paths[][64], bool core, u
 	return n;
 }
 
-/* The driver's ABI version, also when it is not ours: libhsl only says that it is not. 0 = it does not tell. */
+/* The driver's ABI version, also when it is not ours: libhsl only says that it is not. 0 = it does
+ * not tell. */
 static uint32_t driver_abi(const char *path)
 {
 	struct hsl_info info = { .size = sizeof(info), .abi_version = HSL_ABI_VERSION };
@@ -341,7 +363,8 @@ static int nop_once(struct hsl_fabric *f, uint32_t node, char *why, size_t len)
 	else if (rc != 1)
 		snprintf(why, len, "waiting for a NOP: %s", strerror(-rc));
 	else if (c.status != HSL_ST_OK || c.cookie != op.cookie)
-		snprintf(why, len, "a NOP completes with %s, cookie %#" PRIx64, hsl_status_name(c.status), c.cookie);
+		snprintf(why, len, "a NOP completes with %s, cookie %#" PRIx64,
+			 hsl_status_name(c.status), c.cookie);
 	rc = rc == 1 && c.status == HSL_ST_OK && c.cookie == op.cookie ? 0 : rc < 0 ? rc : -EIO;
 out:
 	hsl_queue_destroy(q);
@@ -368,14 +391,20 @@ static void check_chips(struct doctor *d, struct hsl_fabric *f, uint32_t nchips)
 		snprintf(subject, sizeof(subject), "chip %u", p.node);
 		if (p.hep_version >> 16 != HSL_HEP_MAJOR) {
 			d->remedy = "use a library for the chip's version";
-			report(d, FAIL, subject, "HEP %u.%u, this software HEP %d.%d", p.hep_version >> 16, p.hep_version & 0xffff,
-			       HSL_HEP_MAJOR, HSL_HEP_MINOR);
+			report(d, FAIL, subject, "HEP %u.%u, this software HEP %d.%d",
+			       p.hep_version >> 16, p.hep_version & 0xffff, HSL_HEP_MAJOR,
+			       HSL_HEP_MINOR);
 		} else {
-			report(d, OK, subject, "HEP %u.%u", p.hep_version >> 16, p.hep_version & 0xffff);
+			report(d, OK, subject, "HEP %u.%u", p.hep_version >> 16,
+			       p.hep_version & 0xffff);
 		}
 		if (p.state) {
-			d->remedy = p.state == 1 ? "wait and try again" : "echo 1 > /sys/bus/pci/devices/ADDRESS/reset, then dmesg";
-			report(d, p.state == 1 ? WARN : FAIL, subject, "%s", ctl_chip_state(p.state));
+			d->remedy =
+				p.state == 1
+					? "wait and try again"
+					: "echo 1 > /sys/bus/pci/devices/ADDRESS/reset, then dmesg";
+			report(d, p.state == 1 ? WARN : FAIL, subject, "%s",
+			       ctl_chip_state(p.state));
 			report(d, NOT_CHECKED, subject, "a NOP: the chip is not ready");
 			continue;
 		}
@@ -387,7 +416,8 @@ static void check_chips(struct doctor *d, struct hsl_fabric *f, uint32_t nchips)
 		}
 		why[0] = 0;
 		rc = nop_once(f, p.node, why, sizeof(why));
-		d->remedy = "dmesg; bus master and IOMMU faults; echo 1 > /sys/bus/pci/devices/ADDRESS/reset";
+		d->remedy =
+			"dmesg; bus master and IOMMU faults; echo 1 > /sys/bus/pci/devices/ADDRESS/reset";
 		if (rc)
 			report(d, FAIL, subject, "%s", why);
 		else
@@ -408,16 +438,21 @@ static void check_fabric(struct doctor *d, const char *url, bool sim)
 		abi = driver_abi(url);
 	rc = hsl_fabric_open(url, &f);
 	if (rc) {
-		d->remedy = rc == -EPROTO ? "install library and driver of the same major version" :
-			    rc == -EINVAL && sim ? "sim:TOPO<N>[,mem=SIZE][,queues=N], TOPO pair ring mesh switch" :
-			    rc == -ENOMEM ? "free memory, or less of it: mem=" : "dmesg";
+		d->remedy =
+			rc == -EPROTO ? "install library and driver of the same major version"
+			: rc == -EINVAL && sim
+				? "sim:TOPO<N>[,mem=SIZE][,queues=N], TOPO pair ring mesh switch"
+			: rc == -ENOMEM ? "free memory, or less of it: mem="
+					: "dmesg";
 		if (rc == -EPROTO)
-			report(d, FAIL, url, "the driver has ABI %u.%u, the library (%s) ABI %d.%d", abi >> 16, abi & 0xffff, hsl_version(),
-			       HSL_ABI_MAJOR, HSL_ABI_MINOR);
+			report(d, FAIL, url, "the driver has ABI %u.%u, the library (%s) ABI %d.%d",
+			       abi >> 16, abi & 0xffff, hsl_version(), HSL_ABI_MAJOR,
+			       HSL_ABI_MINOR);
 		else
 			report(d, FAIL, url, "cannot be opened: %s", strerror(-rc));
 		d->layer = "chip";
-		report(d, NOT_CHECKED, url, "versions, a NOP on each chip: the fabric does not open");
+		report(d, NOT_CHECKED, url,
+		       "versions, a NOP on each chip: the fabric does not open");
 		return;
 	}
 	rc = hsl_fabric_info(f, &info);
@@ -426,12 +461,14 @@ static void check_fabric(struct doctor *d, const char *url, bool sim)
 		report(d, FAIL, url, "opens, but tells nothing: %s", strerror(-rc));
 	} else {
 		if (info.driver_abi)
-			report(d, OK, url, "opens: library %s, driver ABI %u.%u", hsl_version(), info.driver_abi >> 16,
-			       info.driver_abi & 0xffff);
+			report(d, OK, url, "opens: library %s, driver ABI %u.%u", hsl_version(),
+			       info.driver_abi >> 16, info.driver_abi & 0xffff);
 		else
-			report(d, OK, url, "opens: library %s, in-process emulation, no driver", hsl_version());
+			report(d, OK, url, "opens: library %s, in-process emulation, no driver",
+			       hsl_version());
 		d->remedy = "no chip has joined this fabric: dmesg of their probes";
-		report(d, info.nchips ? OK : FAIL, url, "%u chip%s", info.nchips, info.nchips == 1 ? "" : "s");
+		report(d, info.nchips ? OK : FAIL, url, "%u chip%s", info.nchips,
+		       info.nchips == 1 ? "" : "s");
 		d->remedy = NULL;
 		check_chips(d, f, info.nchips);
 	}
@@ -455,7 +492,8 @@ int ctl_doctor(const struct ctl_args *args)
 	d.checks = tool_json_set(doc, "checks", tool_json_array());
 	if (sim) {
 		d.layer = "kernel";
-		report(&d, INFO, "sim:", "in this process: kernel, PCI and device node are not part of it");
+		report(&d, INFO,
+		       "sim:", "in this process: kernel, PCI and device node are not part of it");
 		check_fabric(&d, a.url, true);
 	} else {
 		core = check_kernel(&d);
@@ -465,14 +503,16 @@ int ctl_doctor(const struct ctl_args *args)
 			check_fabric(&d, paths[i], false);
 		if (!n) {
 			d.layer = "fabric";
-			report(&d, NOT_CHECKED, "fabric", "opening, versions, a NOP on each chip: there is no device node to open");
+			report(&d, NOT_CHECKED, "fabric",
+			       "opening, versions, a NOP on each chip: there is no device node to open");
 		}
 	}
 	tool_json_bool(doc, "healthy", !d.count[FAIL]);
 	if (a.json)
 		return ctl_document_end(doc, d.count[FAIL] ? TOOL_FAIL : TOOL_PASS);
 	tool_json_free(doc);
-	printf("\n%s: %u ok, %u warnings, %u failed, %u not checked\n", d.count[FAIL] ? "BROKEN" : "healthy", d.count[OK],
-	       d.count[WARN], d.count[FAIL], d.count[NOT_CHECKED]);
+	printf("\n%s: %u ok, %u warnings, %u failed, %u not checked\n",
+	       d.count[FAIL] ? "BROKEN" : "healthy", d.count[OK], d.count[WARN], d.count[FAIL],
+	       d.count[NOT_CHECKED]);
 	return d.count[FAIL] ? TOOL_FAIL : TOOL_PASS;
 }

@@ -20,7 +20,8 @@ static unsigned int links_up(struct hsl_fabric *f, const struct hsl_chip_props *
 	unsigned int i, n = 0;
 
 	for (i = 0; i < p->nlinks; i++)
-		n += !hsl_link_query(f, p->node, i, &l) && l.peer && (l.state == HSL_LTSSM_L0 || l.state == HSL_LTSSM_L1);
+		n += !hsl_link_query(f, p->node, i, &l) && l.peer &&
+		     (l.state == HSL_LTSSM_L0 || l.state == HSL_LTSSM_L1);
 	return n;
 }
 
@@ -71,9 +72,10 @@ static struct tool_table *chip_table(const struct ctl_args *a, const struct hsl_
 	struct tool_table *t;
 	char title[256];
 
-	snprintf(title, sizeof(title), "Fabric %016" PRIx64 "%016" PRIx64 " (%s, %s): %u chip%s, host node %u", info->fabric_id[1],
-		 info->fabric_id[0], tool_fabric_name(a->url), info->backend, info->nchips, info->nchips == 1 ? "" : "s",
-		 info->host_node);
+	snprintf(title, sizeof(title),
+		 "Fabric %016" PRIx64 "%016" PRIx64 " (%s, %s): %u chip%s, host node %u",
+		 info->fabric_id[1], info->fabric_id[0], tool_fabric_name(a->url), info->backend,
+		 info->nchips, info->nchips == 1 ? "" : "s", info->host_node);
 	t = tool_table_new(title);
 	tool_table_column(t, "node", NULL, TOOL_RIGHT);
 	tool_table_column(t, "bus address", NULL, TOOL_LEFT);
@@ -119,7 +121,7 @@ static int list_fabric(const struct ctl_args *a, struct hsl_fabric *f, struct js
 
 		rc = hsl_chip_by_index(f, i, &p);
 		if (rc == -ENOENT || rc == -ENODEV)
-			break;	/* one left while we looked */
+			break; /* one left while we looked */
 		if (rc) {
 			tool_error("chip index %u: %s", i, strerror(-rc));
 			tool_table_free(t);
@@ -180,9 +182,12 @@ static int list_pci(const struct ctl_args *a, struct json_object *doc)
 		tool_table_cell(t, "%s", p->driver[0] ? p->driver : "none");
 	}
 	if (unreadable)
-		tool_table_note(t, "The DVSEC is in extended configuration space, which is shown to root only.");
+		tool_table_note(
+			t,
+			"The DVSEC is in extended configuration space, which is shown to root only.");
 	if (foreign)
-		tool_table_note(t, "%u other function%s of class 0x1200 without an HSL DVSEC%s.", foreign, foreign == 1 ? "" : "s",
+		tool_table_note(t, "%u other function%s of class 0x1200 without an HSL DVSEC%s.",
+				foreign, foreign == 1 ? "" : "s",
 				geteuid() ? " that could be read" : "");
 	if (!a->json) {
 		putchar('\n');
@@ -210,7 +215,8 @@ int ctl_list(const struct ctl_args *a)
 		tool_json_null(doc, "fabric");
 		tool_json_set(doc, "chips", tool_json_array());
 	}
-	if (code != TOOL_USAGE && (a->pci || (code != TOOL_PASS && !a->json && (!a->url || strncmp(a->url, "sim:", 4))))) {
+	if (code != TOOL_USAGE && (a->pci || (code != TOOL_PASS && !a->json &&
+					      (!a->url || strncmp(a->url, "sim:", 4))))) {
 		/* without a fabric the bus may show why; asked for, it is an answer in itself */
 		n = list_pci(a, doc);
 		if (a->pci && n > 0)

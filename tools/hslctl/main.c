@@ -10,23 +10,23 @@
 #include "json.h"
 
 static const char help[] =
-"usage: hslctl list   [--pci] [options]\n"
-"       hslctl topo   [options]\n"
-"       hslctl doctor [options]\n"
-"\n"
-"  list      the chips of a fabric: memory, queues, links, driver\n"
-"  topo      its links, and the number of hops between any two chips\n"
-"  doctor    checks every layer from the kernel module to a command on each chip, and says\n"
-"            which one is broken and what to do\n"
-"\n"
-"  -f, --fabric URL   /dev/hsl0, sim:mesh4, ...  (default: $HSL_FABRIC, first device;\n"
-"                     doctor: every device)\n"
-"      --pci          list: also the PCI functions, as the bus shows them without a driver.\n"
-"                     Extended configuration space, where the DVSEC is, is shown to root only\n"
-"      --json         one document (schema hslctl/1) on standard output\n"
-"  -h, --help   -V, --version\n"
-"\n"
-"Exit status: 0 good, 1 doctor found something broken, 2 usage, 3 no usable fabric.\n";
+	"usage: hslctl list   [--pci] [options]\n"
+	"       hslctl topo   [options]\n"
+	"       hslctl doctor [options]\n"
+	"\n"
+	"  list      the chips of a fabric: memory, queues, links, driver\n"
+	"  topo      its links, and the number of hops between any two chips\n"
+	"  doctor    checks every layer from the kernel module to a command on each chip, and says\n"
+	"            which one is broken and what to do\n"
+	"\n"
+	"  -f, --fabric URL   /dev/hsl0, sim:mesh4, ...  (default: $HSL_FABRIC, first device;\n"
+	"                     doctor: every device)\n"
+	"      --pci          list: also the PCI functions, as the bus shows them without a driver.\n"
+	"                     Extended configuration space, where the DVSEC is, is shown to root only\n"
+	"      --json         one document (schema hslctl/1) on standard output\n"
+	"  -h, --help   -V, --version\n"
+	"\n"
+	"Exit status: 0 good, 1 doctor found something broken, 2 usage, 3 no usable fabric.\n";
 
 struct json_object *ctl_document(const char *verb)
 {
@@ -58,7 +58,8 @@ const char *ctl_chip_state(uint32_t state)
 
 const char *ctl_link_state(uint32_t state)
 {
-	static const char *const names[] = { "Detect", "Polling", "Config", "L0", "L1", "Recovery", "Disabled" };
+	static const char *const names[] = { "Detect", "Polling",  "Config",  "L0",
+					     "L1",     "Recovery", "Disabled" };
 
 	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
 }
@@ -68,8 +69,8 @@ int main(int argc, char **argv)
 	enum { OPT_PCI = 256, OPT_JSON };
 	static const struct option options[] = {
 		{ "fabric", required_argument, NULL, 'f' }, { "pci", no_argument, NULL, OPT_PCI },
-		{ "json", no_argument, NULL, OPT_JSON }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' }, { 0 }
+		{ "json", no_argument, NULL, OPT_JSON },    { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },	    { 0 }
 	};
 	static const struct {
 		const char *name;
@@ -83,22 +84,12 @@ int main(int argc, char **argv)
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "f:hV", options, NULL)) != -1) {
 		switch (c) {
-		case 'f':
-			a.url = optarg;
-			break;
-		case OPT_PCI:
-			a.pci = true;
-			break;
-		case OPT_JSON:
-			a.json = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return tool_finish(TOOL_PASS);
-		case 'V':
-			return tool_version();
-		default:
-			return tool_usage("unknown option or missing value: %s", argv[optind - 1]);
+		case 'f': a.url = optarg; break;
+		case OPT_PCI: a.pci = true; break;
+		case OPT_JSON: a.json = true; break;
+		case 'h': fputs(help, stdout); return tool_finish(TOOL_PASS);
+		case 'V': return tool_version();
+		default: return tool_usage("unknown option or missing value: %s", argv[optind - 1]);
 		}
 	}
 	if (optind >= argc)

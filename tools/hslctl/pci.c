@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * The PCI view, by libpci. libpci ends the program when it finds no way to the bus; its error callback jumps out of
- * it here instead, so that a machine without PCI (a container, an unusual board) is a result like any other.
+ * The PCI view, by libpci. libpci ends the program when it finds no way to the bus; its error
+ * callback jumps out of it here instead, so that a machine without PCI (a container, an unusual
+ * board) is a result like any other.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -17,11 +18,11 @@
 #include "hslctl.h"
 #include "json.h"
 
-#define EXT_CAP_DVSEC	0x23
-#define MSIX_FLAGS	2
-#define MSIX_ENABLE	0x8000
-#define MSIX_TABSIZE	0x07ff
-#define EXT_CAP_START	0x100
+#define EXT_CAP_DVSEC 0x23
+#define MSIX_FLAGS 2
+#define MSIX_ENABLE 0x8000
+#define MSIX_TABSIZE 0x07ff
+#define EXT_CAP_START 0x100
 
 static jmp_buf failed;
 
@@ -51,7 +52,8 @@ static void read_dvsec(struct pci_dev *d, struct ctl_pci *p)
 		head = pci_read_long(d, (int)off);
 		if (!head || head == ~0u)
 			return;
-		if ((head & 0xffff) == EXT_CAP_DVSEC && (pci_read_long(d, (int)off + 4) & 0xffff) == HSL_DVSEC_VENDOR &&
+		if ((head & 0xffff) == EXT_CAP_DVSEC &&
+		    (pci_read_long(d, (int)off + 4) & 0xffff) == HSL_DVSEC_VENDOR &&
 		    pci_read_word(d, (int)off + 8) == HSL_DVSEC_ID) {
 			p->dvsec = CTL_DVSEC_FOUND;
 			p->hep_minor = pci_read_byte(d, (int)off + HSL_DVSEC_O_HEP);
@@ -94,7 +96,8 @@ static void read_function(struct pci_dev *d, struct ctl_pci *p)
 	int i;
 
 	memset(p, 0, sizeof(*p));
-	snprintf(p->addr, sizeof(p->addr), "%04x:%02x:%02x.%x", (unsigned int)d->domain & 0xffff, d->bus, d->dev, d->func);
+	snprintf(p->addr, sizeof(p->addr), "%04x:%02x:%02x.%x", (unsigned int)d->domain & 0xffff,
+		 d->bus, d->dev, d->func);
 	p->vendor = d->vendor_id;
 	p->device = d->device_id;
 	p->class_id = d->device_class;
@@ -134,15 +137,16 @@ int ctl_pci_scan(struct ctl_pci **out, unsigned int *foreign)
 	acc->debug = on_message;
 	if (setjmp(failed)) {
 		free(list);
-		return -ENODEV;	/* acc is in an unknown state: left alone, the program ends soon */
+		return -ENODEV; /* acc is in an unknown state: left alone, the program ends soon */
 	}
 	pci_init(acc);
 	pci_scan_bus(acc);
 	for (d = acc->devices; d; d = d->next) {
 		struct ctl_pci p;
 
-		pci_fill_info(d, PCI_FILL_IDENT | PCI_FILL_CLASS | PCI_FILL_BASES | PCI_FILL_SIZES | PCI_FILL_CAPS |
-			      PCI_FILL_EXT_CAPS | PCI_FILL_DRIVER | PCI_FILL_IOMMU_GROUP);
+		pci_fill_info(d, PCI_FILL_IDENT | PCI_FILL_CLASS | PCI_FILL_BASES | PCI_FILL_SIZES |
+					 PCI_FILL_CAPS | PCI_FILL_EXT_CAPS | PCI_FILL_DRIVER |
+					 PCI_FILL_IOMMU_GROUP);
 		if (d->device_class != HSL_PCI_CLASS)
 			continue;
 		read_function(d, &p);

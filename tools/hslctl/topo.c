@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-/* hslctl topo: links and hops. Rates and latencies repeat what the chips state: basis model-input on emulated ones. */
+/* hslctl topo: links and hops. Rates and latencies repeat what the chips state: basis model-input
+ * on emulated ones. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,15 +13,18 @@
 #include "json.h"
 #include "table.h"
 
-#define BASIS	"model-input"
+#define BASIS "model-input"
 
 static const char *peer_type(uint32_t type)
 {
-	return type == HSL_NODE_TYPE_CHIP ? "chip" : type == HSL_NODE_TYPE_SWITCH ? "switch" : type == HSL_NODE_TYPE_HOST ? "host" : "?";
+	return type == HSL_NODE_TYPE_CHIP     ? "chip"
+	       : type == HSL_NODE_TYPE_SWITCH ? "switch"
+	       : type == HSL_NODE_TYPE_HOST   ? "host"
+					      : "?";
 }
 
-static int links(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t *nodes, const uint32_t *nlinks, uint32_t n,
-		 struct json_object *doc)
+static int links(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t *nodes,
+		 const uint32_t *nlinks, uint32_t n, struct json_object *doc)
 {
 	struct json_object *list = tool_json_set(doc, "links", tool_json_array()), *o;
 	struct tool_table *t;
@@ -28,7 +32,9 @@ static int links(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t 
 	uint32_t i, k;
 	int rc = 0;
 
-	snprintf(title, sizeof(title), "Links of %s (basis %s: what the chips state, not a measurement)", tool_fabric_name(a->url), BASIS);
+	snprintf(title, sizeof(title),
+		 "Links of %s (basis %s: what the chips state, not a measurement)",
+		 tool_fabric_name(a->url), BASIS);
 	t = tool_table_new(title);
 	tool_table_column(t, "node", NULL, TOOL_RIGHT);
 	tool_table_column(t, "link", NULL, TOOL_RIGHT);
@@ -85,7 +91,8 @@ static int links(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t 
 	return rc;
 }
 
-static int matrix(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t *nodes, uint32_t n, struct json_object *doc)
+static int matrix(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t *nodes, uint32_t n,
+		  struct json_object *doc)
 {
 	struct json_object *paths = tool_json_set(doc, "paths", tool_json_array()), *o;
 	struct tool_table *t = tool_table_new("Hops: links crossed on the shortest path");

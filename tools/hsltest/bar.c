@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * A chip's registers and configuration space through sysfs, as root, while its driver runs. Tests that use this
- * never change what a driver in operation depends on, except the ones that need --disruptive.
+ * A chip's registers and configuration space through sysfs, as root, while its driver runs. Tests
+ * that use this never change what a driver in operation depends on, except the ones that need
+ * --disruptive.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,8 @@ uint64_t ht_bar_bytes(struct ht *t, const struct hsl_chip_props *chip, unsigned 
 	snprintf(file, sizeof(file), "resource%u", bar);
 	sysfs_path(chip, file, path, sizeof(path));
 	if (stat(path, &st))
-		HT_SKIP_TEST(t, "chip %u (%s) has no %s: not a PCI function here", chip->node, chip->bus_addr, path);
+		HT_SKIP_TEST(t, "chip %u (%s) has no %s: not a PCI function here", chip->node,
+			     chip->bus_addr, path);
 	return (uint64_t)st.st_size;
 }
 
@@ -45,7 +47,9 @@ void ht_bar_map(struct ht *t, const struct hsl_chip_props *chip, unsigned int ba
 	p = mmap(NULL, b->len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	if (p == MAP_FAILED && errno == EINVAL)
-		HT_SKIP_TEST(t, "the kernel protects BARs that a driver uses (CONFIG_IO_STRICT_DEVMEM): boot with iomem=relaxed");
+		HT_SKIP_TEST(
+			t,
+			"the kernel protects BARs that a driver uses (CONFIG_IO_STRICT_DEVMEM): boot with iomem=relaxed");
 	if (p == MAP_FAILED)
 		HT_SKIP_TEST(t, "mmap %s: %s", path, strerror(errno));
 	b->p = p;
@@ -77,7 +81,8 @@ void ht_write64(const struct ht_bar *b, uint64_t off, uint64_t v)
 	*(volatile uint64_t *)(b->p + off) = v;
 }
 
-unsigned int ht_config_read(struct ht *t, const struct hsl_chip_props *chip, uint8_t *cfg, unsigned int len)
+unsigned int ht_config_read(struct ht *t, const struct hsl_chip_props *chip, uint8_t *cfg,
+			    unsigned int len)
 {
 	char path[128];
 	ssize_t n;
@@ -95,7 +100,8 @@ unsigned int ht_config_read(struct ht *t, const struct hsl_chip_props *chip, uin
 
 static uint32_t cfg_u32(const uint8_t *cfg, unsigned int off)
 {
-	return (uint32_t)cfg[off] | (uint32_t)cfg[off + 1] << 8 | (uint32_t)cfg[off + 2] << 16 | (uint32_t)cfg[off + 3] << 24;
+	return (uint32_t)cfg[off] | (uint32_t)cfg[off + 1] << 8 | (uint32_t)cfg[off + 2] << 16 |
+	       (uint32_t)cfg[off + 3] << 24;
 }
 
 unsigned int ht_dvsec_find(const uint8_t *cfg, unsigned int len)
@@ -104,12 +110,13 @@ unsigned int ht_dvsec_find(const uint8_t *cfg, unsigned int len)
 	uint32_t head;
 
 	if (len < 0x100 + HSL_DVSEC_LEN)
-		return 0;	/* only root may read the extended configuration space */
+		return 0; /* only root may read the extended configuration space */
 	for (hops = 0; hops < 64 && off >= 0x100 && off <= len - HSL_DVSEC_LEN; hops++) {
 		head = cfg_u32(cfg, off);
 		if (!head || head == ~0u)
 			break;
-		if ((head & 0xffff) == 0x23 && (cfg_u32(cfg, off + 4) & 0xffff) == HSL_DVSEC_VENDOR &&
+		if ((head & 0xffff) == 0x23 &&
+		    (cfg_u32(cfg, off + 4) & 0xffff) == HSL_DVSEC_VENDOR &&
 		    (cfg_u32(cfg, off + 8) & 0xffff) == HSL_DVSEC_ID)
 			return off;
 		off = head >> 20;

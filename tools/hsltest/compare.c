@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Patterns, comparison and oracles. Nothing here knows a fabric: a mistake here would hide mistakes everywhere, so
- * tests/unit/test_hsltest_compare.c feeds it corrupted data. The oracles are written byte by byte on purpose: they
- * share no method with an engine that calls memmove.
+ * Patterns, comparison and oracles. Nothing here knows a fabric: a mistake here would hide mistakes
+ * everywhere, so tests/unit/test_hsltest_compare.c feeds it corrupted data. The oracles are written
+ * byte by byte on purpose: they share no method with an engine that calls memmove.
  */
 #include <errno.h>
 #include <string.h>
@@ -52,7 +52,8 @@ bool ht_equal(const void *got, const void *want, size_t len, struct ht_diff *d)
 		d->last = i;
 		d->count++;
 	}
-	/* memcmp saw a difference that is gone now: someone is still writing, which is no less wrong */
+	/* memcmp saw a difference that is gone now: someone is still writing, which is no less
+	 * wrong */
 	return false;
 }
 
@@ -77,7 +78,8 @@ void ht_oracle_move(uint8_t *dst, const uint8_t *src, uint64_t len)
 	}
 }
 
-int ht_cookies_check(const uint64_t *cookies, unsigned int ncookies, uint64_t base, unsigned int n, uint64_t *bad)
+int ht_cookies_check(const uint64_t *cookies, unsigned int ncookies, uint64_t base, unsigned int n,
+		     uint64_t *bad)
 {
 	unsigned int i, seen;
 	uint64_t want;

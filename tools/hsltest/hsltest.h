@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * hsltest: conformance tests for HEP 1.0, one function per test, each named by the requirement it judges.
+ * hsltest: conformance tests for HEP 1.0, one function per test, each named by the requirement it
+ * judges.
  *
- * A test is a black box user of a fabric: it sees what libhsl shows, and where the requirement speaks of them, a
- * chip's registers through the PCI function's BARs and the driver's ioctls. What it expects it computes itself, on
- * shadow copies that no part of the stack touches, and it looks at the bytes around what should have changed too.
+ * A test is a black box user of a fabric: it sees what libhsl shows, and where the requirement
+ * speaks of them, a chip's registers through the PCI function's BARs and the driver's ioctls. What
+ * it expects it computes itself, on shadow copies that no part of the stack touches, and it looks
+ * at the bytes around what should have changed too.
  *
- * Each test runs in a forked child (run.c) with its own open fabric. It ends by returning (pass), or by one of the
- * macros below, which do not return: the verdict goes through a page shared with the runner, so that a crash or a
- * hang of the child is a failed test and not the end of the suite. A test never prints.
+ * Each test runs in a forked child (run.c) with its own open fabric. It ends by returning (pass),
+ * or by one of the macros below, which do not return: the verdict goes through a page shared with
+ * the runner, so that a crash or a hang of the child is a failed test and not the end of the suite.
+ * A test never prints.
  */
 #ifndef HSLTEST_H
 #define HSLTEST_H
@@ -23,34 +26,34 @@
 #include "hsl/hsl.h"
 #include "hsl/regs.h"
 
-#define HT_NS_PER_S		1000000000ull
-#define HT_CHIPS_MAX		64
-#define HT_LIMIT_S		60	/* for one test, unless it says otherwise */
-#define HT_OP_DEADLINE_S	20	/* for one operation: later is a hang */
+#define HT_NS_PER_S 1000000000ull
+#define HT_CHIPS_MAX 64
+#define HT_LIMIT_S 60	    /* for one test, unless it says otherwise */
+#define HT_OP_DEADLINE_S 20 /* for one operation: later is a hang */
 
 enum ht_verdict { HT_NONE, HT_PASS, HT_FAIL, HT_SKIP, HT_NOT_RUN };
 
 /* What a test needs besides a fabric. Without it the runner skips the test and says why. */
-#define HT_F_KERNEL	(1u << 0)	/* the driver's ioctl interface */
-#define HT_F_BAR	(1u << 1)	/* registers through the PCI function's BARs: driver and root */
-#define HT_F_ROOT	(1u << 2)
-#define HT_F_RESET	(1u << 3)	/* resets chips under everybody: only with --disruptive */
-#define HT_F_TWO_CHIPS	(1u << 4)
+#define HT_F_KERNEL (1u << 0) /* the driver's ioctl interface */
+#define HT_F_BAR (1u << 1)    /* registers through the PCI function's BARs: driver and root */
+#define HT_F_ROOT (1u << 2)
+#define HT_F_RESET (1u << 3) /* resets chips under everybody: only with --disruptive */
+#define HT_F_TWO_CHIPS (1u << 4)
 
 struct ht;
 
 struct ht_test {
-	const char *requirement;	/* the one it judges */
+	const char *requirement; /* the one it judges */
 	const char *name;
 	const char *sentence;
 	void (*run)(struct ht *t);
-	uint32_t flags;			/* HT_F_* */
-	uint32_t limit_s;		/* 0 = HT_LIMIT_S */
+	uint32_t flags;	  /* HT_F_* */
+	uint32_t limit_s; /* 0 = HT_LIMIT_S */
 };
 
 /* One table per group, ended by a zeroed entry. */
-extern const struct ht_test ht_tests_reg[], ht_tests_map[], ht_tests_txn[], ht_tests_ord[], ht_tests_que[],
-	ht_tests_sec[], ht_tests_net[], ht_tests_ras[], ht_tests_api[];
+extern const struct ht_test ht_tests_reg[], ht_tests_map[], ht_tests_txn[], ht_tests_ord[],
+	ht_tests_que[], ht_tests_sec[], ht_tests_net[], ht_tests_ras[], ht_tests_api[];
 
 struct ht_requirement {
 	const char *id;
@@ -65,19 +68,20 @@ const struct ht_requirement *ht_requirement_find(const char *id);
 
 /* What the user asked for; the same for every test. */
 struct ht_config {
-	const char *url;		/* NULL = libhsl's default */
+	const char *url; /* NULL = libhsl's default */
 	uint64_t seed;
 	bool disruptive;
-	uint32_t limit_s;		/* 0 = each test's own */
+	uint32_t limit_s; /* 0 = each test's own */
 };
 
-/* Shared between runner and child: written by the child, read by the runner after the child's end. */
+/* Shared between runner and child: written by the child, read by the runner after the child's end.
+ */
 struct ht_shared {
 	uint32_t verdict;
 	char reason[1024];
-	char step[160];			/* what the child was doing last */
+	char step[160]; /* what the child was doing last */
 	char note[256];
-	char dump[1024];		/* queue states after a time-out */
+	char dump[1024]; /* queue states after a time-out */
 };
 
 struct ht {
@@ -86,7 +90,7 @@ struct ht {
 	struct ht_shared *shared;
 	struct hsl_fabric *f;
 	struct hsl_fabric_info info;
-	bool kernel;			/* the driver, not sim: */
+	bool kernel; /* the driver, not sim: */
 	unsigned int nchips;
 	struct hsl_chip_props chip[HT_CHIPS_MAX];
 	uint64_t rng;
@@ -97,55 +101,58 @@ void ht_finish(struct ht *t, enum ht_verdict v, const char *file, int line, cons
 	__attribute__((noreturn, format(printf, 5, 6)));
 void ht_step(struct ht *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void ht_note(struct ht *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-const char *ht_errno_name(int rc);	/* -EFAULT gives "-EFAULT"; a count gives digits; static buffers, not thread-safe */
+const char *ht_errno_name(int rc); /* -EFAULT gives "-EFAULT"; a count gives digits; static buffers,
+				      not thread-safe */
 
-#define HT_SKIP_TEST(t, ...)	ht_finish(t, HT_SKIP, __FILE__, __LINE__, __VA_ARGS__)
-#define HT_FAIL_TEST(t, ...)	ht_finish(t, HT_FAIL, __FILE__, __LINE__, __VA_ARGS__)
+#define HT_SKIP_TEST(t, ...) ht_finish(t, HT_SKIP, __FILE__, __LINE__, __VA_ARGS__)
+#define HT_FAIL_TEST(t, ...) ht_finish(t, HT_FAIL, __FILE__, __LINE__, __VA_ARGS__)
 
-#define HT_TRUE(t, cond, ...) \
-	do { \
-		if (!(cond)) \
+#define HT_TRUE(t, cond, ...)                         \
+	do {                                          \
+		if (!(cond))                          \
 			HT_FAIL_TEST(t, __VA_ARGS__); \
 	} while (0)
 
 /* A call that has to succeed. */
-#define HT_OK(t, call) \
-	do { \
-		int rc_ = (call); \
-		if (rc_ < 0) \
-			HT_FAIL_TEST(t, "%s: expected success, got %s", #call, ht_errno_name(rc_)); \
+#define HT_OK(t, call)                                                         \
+	do {                                                                   \
+		int rc_ = (call);                                              \
+		if (rc_ < 0)                                                   \
+			HT_FAIL_TEST(t, "%s: expected success, got %s", #call, \
+				     ht_errno_name(rc_));                      \
 	} while (0)
 
 /* A call that has to return this (a negative errno, or a count). */
-#define HT_RC(t, call, want) \
-	do { \
-		int rc_ = (call), want_ = (want); \
-		if (rc_ != want_) { \
-			char got_[24]; \
-			snprintf(got_, sizeof(got_), "%s", ht_errno_name(rc_)); \
-			HT_FAIL_TEST(t, "%s: expected %s, got %s", #call, ht_errno_name(want_), got_); \
-		} \
+#define HT_RC(t, call, want)                                                                    \
+	do {                                                                                    \
+		int rc_ = (call), want_ = (want);                                               \
+		if (rc_ != want_) {                                                             \
+			char got_[24];                                                          \
+			snprintf(got_, sizeof(got_), "%s", ht_errno_name(rc_));                 \
+			HT_FAIL_TEST(t, "%s: expected %s, got %s", #call, ht_errno_name(want_), \
+				     got_);                                                     \
+		}                                                                               \
 	} while (0)
 
-#define HT_EQ(t, what, got, want) \
-	do { \
-		uint64_t got_ = (uint64_t)(got), want_ = (uint64_t)(want); \
-		if (got_ != want_) \
-			HT_FAIL_TEST(t, "%s: expected %#llx, got %#llx", what, (unsigned long long)want_, \
-				     (unsigned long long)got_); \
+#define HT_EQ(t, what, got, want)                                                          \
+	do {                                                                               \
+		uint64_t got_ = (uint64_t)(got), want_ = (uint64_t)(want);                 \
+		if (got_ != want_)                                                         \
+			HT_FAIL_TEST(t, "%s: expected %#llx, got %#llx", what,             \
+				     (unsigned long long)want_, (unsigned long long)got_); \
 	} while (0)
 
 /* ---- pseudo-random data, reproducible from the seed ---- */
 uint64_t ht_random(struct ht *t);
-uint64_t ht_random_below(struct ht *t, uint64_t limit);		/* 0..limit-1 */
-uint64_t ht_mix(uint64_t x);					/* one step of splitmix64 */
+uint64_t ht_random_below(struct ht *t, uint64_t limit); /* 0..limit-1 */
+uint64_t ht_mix(uint64_t x);				/* one step of splitmix64 */
 
 /* ---- comparing (compare.c: no fabric, so that unit tests can break it) ---- */
 struct ht_diff {
-	uint64_t first;		/* offset of the first byte that differs */
+	uint64_t first; /* offset of the first byte that differs */
 	uint64_t last;
 	uint64_t count;
-	uint8_t expected;	/* at first */
+	uint8_t expected; /* at first */
 	uint8_t got;
 };
 void ht_pattern(void *p, size_t len, uint64_t seed);
@@ -154,58 +161,68 @@ bool ht_equal(const void *got, const void *want, size_t len, struct ht_diff *d);
 /* The result of FILL (HEP-TXN-006) and of COPY (HEP-TXN-005), computed byte by byte. */
 void ht_oracle_fill(uint8_t *dst, uint64_t len, uint64_t pattern);
 void ht_oracle_move(uint8_t *dst, const uint8_t *src, uint64_t len);
-/* Every cookie of base .. base+n-1 once and no other: 0, or -EEXIST (twice) / -ERANGE (stranger) / -ENOENT (missing); *bad is which. */
-int ht_cookies_check(const uint64_t *cookies, unsigned int ncookies, uint64_t base, unsigned int n, uint64_t *bad);
+/* Every cookie of base .. base+n-1 once and no other: 0, or -EEXIST (twice) / -ERANGE (stranger) /
+ * -ENOENT (missing); *bad is which. */
+int ht_cookies_check(const uint64_t *cookies, unsigned int ncookies, uint64_t base, unsigned int n,
+		     uint64_t *bad);
 
 /* ---- memory: a segment, the CPU's view of it, and what it should hold ---- */
 struct ht_buf {
 	struct hsl_segment *seg;
-	uint32_t node;		/* 0 = host memory */
+	uint32_t node; /* 0 = host memory */
 	uint64_t ga;
 	uint64_t len;
-	uint8_t *p;		/* through libhsl's mapping */
-	uint8_t *shadow;	/* the oracle's copy, private memory */
-	void *host;		/* what was mmap()ed for host memory */
+	uint8_t *p;	 /* through libhsl's mapping */
+	uint8_t *shadow; /* the oracle's copy, private memory */
+	void *host;	 /* what was mmap()ed for host memory */
 	uint64_t host_len;
 };
 
-/* On a chip (node) or, node 0, registered host memory that starts at byte `skew` of a page. Filled with a pattern. */
+/* On a chip (node) or, node 0, registered host memory that starts at byte `skew` of a page. Filled
+ * with a pattern. */
 void ht_buf_new(struct ht *t, struct ht_buf *b, uint32_t node, uint64_t len);
-void ht_buf_new_host(struct ht *t, struct ht_buf *b, uint64_t len, unsigned int skew, uint32_t rights);
-void ht_buf_new_rights(struct ht *t, struct ht_buf *b, uint32_t node, uint64_t len, uint32_t rights);
+void ht_buf_new_host(struct ht *t, struct ht_buf *b, uint64_t len, unsigned int skew,
+		     uint32_t rights);
+void ht_buf_new_rights(struct ht *t, struct ht_buf *b, uint32_t node, uint64_t len,
+		       uint32_t rights);
 void ht_buf_free(struct ht *t, struct ht_buf *b);
-void ht_buf_pattern(struct ht *t, struct ht_buf *b);		/* memory and shadow get new data */
+void ht_buf_pattern(struct ht *t, struct ht_buf *b); /* memory and shadow get new data */
 /* Fails the test unless all bytes are what the shadow says. */
-void ht_buf_check_at(struct ht *t, struct ht_buf *b, uint64_t off, uint64_t len, const char *file, int line, const char *what);
-#define ht_buf_check(t, b, what)	ht_buf_check_at(t, b, 0, (b)->len, __FILE__, __LINE__, what)
-#define ht_buf_check_range(t, b, off, len, what)	ht_buf_check_at(t, b, off, len, __FILE__, __LINE__, what)
+void ht_buf_check_at(struct ht *t, struct ht_buf *b, uint64_t off, uint64_t len, const char *file,
+		     int line, const char *what);
+#define ht_buf_check(t, b, what) ht_buf_check_at(t, b, 0, (b)->len, __FILE__, __LINE__, what)
+#define ht_buf_check_range(t, b, off, len, what) \
+	ht_buf_check_at(t, b, off, len, __FILE__, __LINE__, what)
 
 /* ---- operations ---- */
 uint64_t ht_now_ns(void);
-struct hsl_queue *ht_queue_new(struct ht *t, uint32_t node, uint32_t depth);	/* depth 0 = default */
+struct hsl_queue *ht_queue_new(struct ht *t, uint32_t node, uint32_t depth); /* depth 0 = default */
 void ht_queue_free(struct ht *t, struct hsl_queue *q);
 /* Submit one, wait for it, check that it is the only completion and carries the op's cookie. */
-void ht_op_run(struct ht *t, struct hsl_queue *q, const struct hsl_op *op, struct hsl_completion *c);
+void ht_op_run(struct ht *t, struct hsl_queue *q, const struct hsl_op *op,
+	       struct hsl_completion *c);
 void ht_submit_all(struct ht *t, struct hsl_queue *q, const struct hsl_op *ops, unsigned int n);
 /* Wait for exactly n completions. */
 void ht_wait_all(struct ht *t, struct hsl_queue *q, struct hsl_completion *c, unsigned int n);
 struct hsl_op ht_op_copy(uint64_t dst, uint64_t src, uint64_t len);
 struct hsl_op ht_op_fill(uint64_t dst, uint64_t len, uint64_t pattern);
 /* Expect this status (and the errno that goes with it). */
-void ht_status_at(struct ht *t, const struct hsl_completion *c, uint32_t want, const char *file, int line, const char *what);
-#define ht_status(t, c, want, what)	ht_status_at(t, c, want, __FILE__, __LINE__, what)
+void ht_status_at(struct ht *t, const struct hsl_completion *c, uint32_t want, const char *file,
+		  int line, const char *what);
+#define ht_status(t, c, want, what) ht_status_at(t, c, want, __FILE__, __LINE__, what)
 /* Run it and expect the status: the everyday form. */
-#define ht_expect(t, q, op, want, what) \
-	do { \
-		struct hsl_completion c_; \
-		ht_op_run(t, q, op, &c_); \
+#define ht_expect(t, q, op, want, what)                               \
+	do {                                                          \
+		struct hsl_completion c_;                             \
+		ht_op_run(t, q, op, &c_);                             \
 		ht_status_at(t, &c_, want, __FILE__, __LINE__, what); \
 	} while (0)
 /* COPY between buffers, executed by q, expected OK; the shadow follows. Does not compare. */
-void ht_copy(struct ht *t, struct hsl_queue *q, struct ht_buf *dst, uint64_t dst_off, struct ht_buf *src, uint64_t src_off,
-	     uint64_t len);
+void ht_copy(struct ht *t, struct hsl_queue *q, struct ht_buf *dst, uint64_t dst_off,
+	     struct ht_buf *src, uint64_t src_off, uint64_t len);
 
-/* After fork() inside a test: waits for the child, takes over its verdict if it came to one, fails if it ended badly. */
+/* After fork() inside a test: waits for the child, takes over its verdict if it came to one, fails
+ * if it ended badly. */
 void ht_child_join(struct ht *t, int pid);
 
 /* A second context of the same fabric; closed with hsl_fabric_close. */
@@ -220,19 +237,19 @@ struct ht_rawq {
 	struct hsl_queue_ctrl *ctrl;
 	struct hsl_desc *sq;
 	volatile struct hsl_cqe *cq;
-	volatile uint8_t *doorbell;	/* NULL where the driver has no doorbell page to give */
+	volatile uint8_t *doorbell; /* NULL where the driver has no doorbell page to give */
 	uint64_t doorbell_bytes;
 	uint32_t tail, head;
 };
-int ht_raw_open(struct ht *t);					/* a new context file */
-int ht_ioctl(int fd, unsigned long cmd, void *arg);		/* 0 or -errno */
+int ht_raw_open(struct ht *t);			    /* a new context file */
+int ht_ioctl(int fd, unsigned long cmd, void *arg); /* 0 or -errno */
 void ht_rawq_new(struct ht *t, struct ht_rawq *q, int fd, uint32_t node, uint32_t depth);
 void ht_rawq_free(struct ht_rawq *q);
-struct hsl_desc *ht_rawq_slot(struct ht_rawq *q);		/* next descriptor, zeroed; advances tail */
-void ht_rawq_ring(struct ht *t, struct ht_rawq *q);		/* doorbell := tail */
-bool ht_rawq_poll(struct ht_rawq *q, struct hsl_cqe *c);	/* take one completion if it is there */
+struct hsl_desc *ht_rawq_slot(struct ht_rawq *q);   /* next descriptor, zeroed; advances tail */
+void ht_rawq_ring(struct ht *t, struct ht_rawq *q); /* doorbell := tail */
+bool ht_rawq_poll(struct ht_rawq *q, struct hsl_cqe *c); /* take one completion if it is there */
 void ht_rawq_wait(struct ht *t, struct ht_rawq *q, struct hsl_cqe *c);
-uint64_t ht_raw_alloc(struct ht *t, int fd, uint32_t node, uint64_t len, uint32_t *handle);	/* GA */
+uint64_t ht_raw_alloc(struct ht *t, int fd, uint32_t node, uint64_t len, uint32_t *handle); /* GA */
 void ht_raw_free(struct ht *t, int fd, uint32_t handle);
 
 /* ---- a chip's BARs through sysfs (bar.c) ---- */
@@ -241,7 +258,8 @@ struct ht_bar {
 	uint64_t len;
 };
 /* Skips the test when it is not allowed or the chip is not a PCI function. */
-void ht_bar_map(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar, struct ht_bar *b);
+void ht_bar_map(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar,
+		struct ht_bar *b);
 void ht_bar_unmap(struct ht_bar *b);
 uint64_t ht_bar_bytes(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar);
 uint32_t ht_read32(const struct ht_bar *b, uint64_t off);
@@ -249,7 +267,8 @@ uint64_t ht_read64(const struct ht_bar *b, uint64_t off);
 void ht_write32(const struct ht_bar *b, uint64_t off, uint32_t v);
 void ht_write64(const struct ht_bar *b, uint64_t off, uint64_t v);
 /* Configuration space of the chip's function, as far as we may read it; returns the bytes read. */
-unsigned int ht_config_read(struct ht *t, const struct hsl_chip_props *chip, uint8_t *cfg, unsigned int len);
+unsigned int ht_config_read(struct ht *t, const struct hsl_chip_props *chip, uint8_t *cfg,
+			    unsigned int len);
 /* Offset of the HSL DVSEC in cfg, 0 if there is none. */
 unsigned int ht_dvsec_find(const uint8_t *cfg, unsigned int len);
 /* Function level reset through sysfs; 0 or -errno. */

@@ -13,29 +13,29 @@
 #include "stop.h"
 
 static const char help[] =
-"usage: hsltest run  [options] [GLOB...]\n"
-"       hsltest list [--requirements] [--json] [GLOB...]\n"
-"\n"
-"Tests a fabric against the HSL Emulated Profile (HEP) 1.0, requirement by requirement.\n"
-"GLOB selects tests by requirement, group or name: 'HEP-TXN-*', SEC, 'copy_*'.\n"
-"\n"
-"run\n"
-"  -f, --fabric URL      /dev/hsl0, sim:mesh4, ...  (default: $HSL_FABRIC, first device)\n"
-"      --seed N          of data and choices  (default: 1)\n"
-"      --disruptive      also the tests that reset chips under everybody (root)\n"
-"      --time-limit S    seconds for each test, instead of its own limit (60 for most)\n"
-"      --tap             TAP, also on a terminal\n"
-"      --table           the table, also in a pipe\n"
-"      --json            one document (schema hsltest/1)\n"
-"list\n"
-"      --requirements    every requirement with its tests; UNTESTED where there is none\n"
-"      --json\n"
-"  -h, --help   -V, --version\n"
-"\n"
-"Tests of registers need root and the kernel option iomem=relaxed; without, they are skipped\n"
-"and say so. Ctrl-C ends early and reports what was tested.\n"
-"Exit status: 0 all that ran passed, 1 a test failed or interrupted, 2 usage, 3 no usable\n"
-"fabric, 77 every test was skipped.\n";
+	"usage: hsltest run  [options] [GLOB...]\n"
+	"       hsltest list [--requirements] [--json] [GLOB...]\n"
+	"\n"
+	"Tests a fabric against the HSL Emulated Profile (HEP) 1.0, requirement by requirement.\n"
+	"GLOB selects tests by requirement, group or name: 'HEP-TXN-*', SEC, 'copy_*'.\n"
+	"\n"
+	"run\n"
+	"  -f, --fabric URL      /dev/hsl0, sim:mesh4, ...  (default: $HSL_FABRIC, first device)\n"
+	"      --seed N          of data and choices  (default: 1)\n"
+	"      --disruptive      also the tests that reset chips under everybody (root)\n"
+	"      --time-limit S    seconds for each test, instead of its own limit (60 for most)\n"
+	"      --tap             TAP, also on a terminal\n"
+	"      --table           the table, also in a pipe\n"
+	"      --json            one document (schema hsltest/1)\n"
+	"list\n"
+	"      --requirements    every requirement with its tests; UNTESTED where there is none\n"
+	"      --json\n"
+	"  -h, --help   -V, --version\n"
+	"\n"
+	"Tests of registers need root and the kernel option iomem=relaxed; without, they are skipped\n"
+	"and say so. Ctrl-C ends early and reports what was tested.\n"
+	"Exit status: 0 all that ran passed, 1 a test failed or interrupted, 2 usage, 3 no usable\n"
+	"fabric, 77 every test was skipped.\n";
 
 enum { OPT_SEED = 256, OPT_DISRUPTIVE, OPT_LIMIT, OPT_TAP, OPT_TABLE, OPT_JSON, OPT_REQUIREMENTS };
 
@@ -51,18 +51,20 @@ static int no_device(const struct ht_config *c, const struct ht_probe *p)
 {
 	switch (p->rc) {
 	case -EINVAL:
-		return tool_usage("fabric %s: not a fabric that this library knows", tool_fabric_name(c->url));
+		return tool_usage("fabric %s: not a fabric that this library knows",
+				  tool_fabric_name(c->url));
 	case -EACCES:
-		tool_error("fabric %s: no permission (the device node's group, or root)", tool_fabric_name(c->url));
+		tool_error("fabric %s: no permission (the device node's group, or root)",
+			   tool_fabric_name(c->url));
 		break;
 	case -EPROTO:
-		tool_error("fabric %s: the driver has another ABI major version than this library", tool_fabric_name(c->url));
+		tool_error("fabric %s: the driver has another ABI major version than this library",
+			   tool_fabric_name(c->url));
 		break;
-	case -EFAULT:
-		tool_error("fabric %s: opening it crashed", tool_fabric_name(c->url));
-		break;
+	case -EFAULT: tool_error("fabric %s: opening it crashed", tool_fabric_name(c->url)); break;
 	default:
-		tool_error("fabric %s: %s", tool_fabric_name(c->url), p->rc ? strerror(-p->rc) : "it has no chip");
+		tool_error("fabric %s: %s", tool_fabric_name(c->url),
+			   p->rc ? strerror(-p->rc) : "it has no chip");
 		break;
 	}
 	fprintf(stderr, "'hslctl doctor' finds what is missing; -f sim:mesh4 needs no device\n");
@@ -94,7 +96,8 @@ static int run(struct args *a)
 		results[i].test = list[i];
 		results[i].verdict = HT_NOT_RUN;
 		if (!tool_stopped()) {
-			tool_progress("%u of %u: %s %s", i + 1, chosen, list[i]->requirement, list[i]->name);
+			tool_progress("%u of %u: %s %s", i + 1, chosen, list[i]->requirement,
+				      list[i]->name);
 			ht_run_one(&a->config, list[i], tool_stopped, &results[i]);
 		}
 		s.passed += results[i].verdict == HT_PASS;
@@ -142,41 +145,28 @@ int main(int argc, char **argv)
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "f:hV", options, NULL)) != -1) {
 		switch (c) {
-		case 'f':
-			a.config.url = optarg;
-			break;
+		case 'f': a.config.url = optarg; break;
 		case OPT_SEED:
 			if (tool_u64_parse(optarg, 0, UINT64_MAX, &a.config.seed))
 				return tool_usage("--seed %s: not a number", optarg);
 			break;
-		case OPT_DISRUPTIVE:
-			a.config.disruptive = true;
-			break;
+		case OPT_DISRUPTIVE: a.config.disruptive = true; break;
 		case OPT_LIMIT:
 			if (tool_u64_parse(optarg, 1, 86400, &v))
-				return tool_usage("--time-limit %s: not 1 to 86400 seconds", optarg);
+				return tool_usage("--time-limit %s: not 1 to 86400 seconds",
+						  optarg);
 			a.config.limit_s = (uint32_t)v;
 			break;
-		case OPT_TAP:
-			a.format = HT_TAP;
-			break;
-		case OPT_TABLE:
-			a.format = HT_TABLE;
-			break;
+		case OPT_TAP: a.format = HT_TAP; break;
+		case OPT_TABLE: a.format = HT_TABLE; break;
 		case OPT_JSON:
 			a.format = HT_JSON;
 			json = true;
 			break;
-		case OPT_REQUIREMENTS:
-			a.requirements = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return tool_finish(TOOL_PASS);
-		case 'V':
-			return tool_version();
-		default:
-			return tool_usage("unknown option or missing value: %s", argv[optind - 1]);
+		case OPT_REQUIREMENTS: a.requirements = true; break;
+		case 'h': fputs(help, stdout); return tool_finish(TOOL_PASS);
+		case 'V': return tool_version();
+		default: return tool_usage("unknown option or missing value: %s", argv[optind - 1]);
 		}
 	}
 	if (optind >= argc)
@@ -192,7 +182,8 @@ int main(int argc, char **argv)
 	if (!strcmp(verb, "list")) {
 		if (a.requirements && a.nglobs)
 			return tool_usage("--requirements takes no pattern");
-		rc = a.requirements ? ht_list_requirements(json) : ht_list_tests(json, a.globs, a.nglobs);
+		rc = a.requirements ? ht_list_requirements(json)
+				    : ht_list_tests(json, a.globs, a.nglobs);
 		return tool_finish(rc);
 	}
 	return tool_usage("unknown verb '%s': run or list", verb);

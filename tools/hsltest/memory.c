@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Buffers with a shadow, and operations. The shadow is what the memory should hold after what the test did: ht_copy
- * moves the shadow's bytes with the oracle, ht_buf_check compares all of the buffer, so a byte changed anywhere
- * outside a destination is found too.
+ * Buffers with a shadow, and operations. The shadow is what the memory should hold after what the
+ * test did: ht_copy moves the shadow's bytes with the oracle, ht_buf_check compares all of the
+ * buffer, so a byte changed anywhere outside a destination is found too.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -38,7 +38,8 @@ static void *pages_new(struct ht *t, uint64_t len)
 	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
-		HT_SKIP_TEST(t, "no memory for a buffer of %" PRIu64 " bytes: %s", len, strerror(errno));
+		HT_SKIP_TEST(t, "no memory for a buffer of %" PRIu64 " bytes: %s", len,
+			     strerror(errno));
 	return p;
 }
 
@@ -68,7 +69,8 @@ void ht_buf_new_rights(struct ht *t, struct ht_buf *b, uint32_t node, uint64_t l
 	buf_finish(t, b, rights);
 }
 
-void ht_buf_new_host(struct ht *t, struct ht_buf *b, uint64_t len, unsigned int skew, uint32_t rights)
+void ht_buf_new_host(struct ht *t, struct ht_buf *b, uint64_t len, unsigned int skew,
+		     uint32_t rights)
 {
 	struct hsl_segment_opts o = { .size = sizeof(o), .rights = rights };
 	struct rlimit lim;
@@ -83,9 +85,12 @@ void ht_buf_new_host(struct ht *t, struct ht_buf *b, uint64_t len, unsigned int 
 	ht_pattern(p, len, ht_random(t));
 	rc = hsl_segment_register(t->f, p, len, &o, &b->seg);
 	if (rc == -ENOMEM && !getrlimit(RLIMIT_MEMLOCK, &lim) && lim.rlim_cur < 64u << 20)
-		HT_SKIP_TEST(t, "RLIMIT_MEMLOCK of %" PRIu64 " bytes is too little for %" PRIu64 ": ulimit -l 65536",
+		HT_SKIP_TEST(t,
+			     "RLIMIT_MEMLOCK of %" PRIu64 " bytes is too little for %" PRIu64
+			     ": ulimit -l 65536",
 			     (uint64_t)lim.rlim_cur, len);
-	HT_TRUE(t, !rc, "hsl_segment_register of %" PRIu64 " bytes: expected success, got %s", len, ht_errno_name(rc));
+	HT_TRUE(t, !rc, "hsl_segment_register of %" PRIu64 " bytes: expected success, got %s", len,
+		ht_errno_name(rc));
 	b->p = p;
 	buf_finish(t, b, rights);
 }
@@ -114,24 +119,27 @@ void ht_buf_pattern(struct ht *t, struct ht_buf *b)
 	memcpy(b->p, b->shadow, b->len);
 }
 
-void ht_buf_check_at(struct ht *t, struct ht_buf *b, uint64_t off, uint64_t len, const char *file, int line, const char *what)
+void ht_buf_check_at(struct ht *t, struct ht_buf *b, uint64_t off, uint64_t len, const char *file,
+		     int line, const char *what)
 {
 	struct ht_diff d;
 
 	if (ht_equal(b->p + off, b->shadow + off, len, &d))
 		return;
 	ht_finish(t, HT_FAIL, file, line,
-		  "%s: %s memory, GA %#" PRIx64 " (byte %" PRIu64 " of %" PRIu64 "): expected 0x%02x, got 0x%02x; "
+		  "%s: %s memory, GA %#" PRIx64 " (byte %" PRIu64 " of %" PRIu64
+		  "): expected 0x%02x, got 0x%02x; "
 		  "%" PRIu64 " bytes differ, the last is byte %" PRIu64,
-		  what, b->node ? "chip" : "host", b->ga + off + d.first, off + d.first, b->len, d.expected, d.got,
-		  d.count, off + d.last);
+		  what, b->node ? "chip" : "host", b->ga + off + d.first, off + d.first, b->len,
+		  d.expected, d.got, d.count, off + d.last);
 }
 
 /* ------------------------------------------------------------------ operations */
 
-#define QUEUES_WATCHED	8
+#define QUEUES_WATCHED 8
 
-/* Queues of this test, for the dump after a time-out (run.c). Written by the test, read in its signal handler. */
+/* Queues of this test, for the dump after a time-out (run.c). Written by the test, read in its
+ * signal handler. */
 struct hsl_queue *volatile ht_watched_queues[QUEUES_WATCHED];
 
 struct hsl_queue *ht_queue_new(struct ht *t, uint32_t node, uint32_t depth)
@@ -144,7 +152,8 @@ struct hsl_queue *ht_queue_new(struct ht *t, uint32_t node, uint32_t depth)
 	rc = hsl_queue_create(t->f, node, &o, &q);
 	if (rc == -EBUSY)
 		HT_SKIP_TEST(t, "every queue of chip %u is in use", node);
-	HT_TRUE(t, !rc, "hsl_queue_create on chip %u, depth %u: expected success, got %s", node, depth, ht_errno_name(rc));
+	HT_TRUE(t, !rc, "hsl_queue_create on chip %u, depth %u: expected success, got %s", node,
+		depth, ht_errno_name(rc));
 	for (i = 0; i < QUEUES_WATCHED; i++) {
 		if (!ht_watched_queues[i]) {
 			ht_watched_queues[i] = q;
@@ -180,7 +189,8 @@ void ht_submit_all(struct ht *t, struct hsl_queue *q, const struct hsl_op *ops, 
 {
 	int rc = hsl_queue_submit(q, ops, n);
 
-	HT_TRUE(t, rc == (int)n, "hsl_queue_submit of %u operations: expected %u, got %s", n, n, ht_errno_name(rc));
+	HT_TRUE(t, rc == (int)n, "hsl_queue_submit of %u operations: expected %u, got %s", n, n,
+		ht_errno_name(rc));
 }
 
 void ht_wait_all(struct ht *t, struct hsl_queue *q, struct hsl_completion *c, unsigned int n)
@@ -196,8 +206,11 @@ void ht_wait_all(struct ht *t, struct hsl_queue *q, struct hsl_completion *c, un
 			continue;
 		if (rc <= 0) {
 			state = hsl_queue_state(q, &error);
-			HT_FAIL_TEST(t, "hsl_queue_wait: %s after %u of %u completions; outstanding %u, queue state %d, error %s",
-				     ht_errno_name(rc), have, n, hsl_queue_outstanding(q), state, hsl_status_name(error));
+			HT_FAIL_TEST(
+				t,
+				"hsl_queue_wait: %s after %u of %u completions; outstanding %u, queue state %d, error %s",
+				ht_errno_name(rc), have, n, hsl_queue_outstanding(q), state,
+				hsl_status_name(error));
 		}
 		have += (unsigned int)rc;
 	}
@@ -215,18 +228,22 @@ void ht_op_run(struct ht *t, struct hsl_queue *q, const struct hsl_op *op, struc
 	HT_RC(t, hsl_queue_poll(q, &extra, 1), 0);
 }
 
-void ht_status_at(struct ht *t, const struct hsl_completion *c, uint32_t want, const char *file, int line, const char *what)
+void ht_status_at(struct ht *t, const struct hsl_completion *c, uint32_t want, const char *file,
+		  int line, const char *what)
 {
 	if (c->status != want)
-		ht_finish(t, HT_FAIL, file, line, "%s: expected status %u (%s), got %u (%s), result %" PRIu64 ", fault GA %#" PRIx64,
-			  what, want, hsl_status_name(want), c->status, hsl_status_name(c->status), c->result, c->fault_ga);
+		ht_finish(t, HT_FAIL, file, line,
+			  "%s: expected status %u (%s), got %u (%s), result %" PRIu64
+			  ", fault GA %#" PRIx64,
+			  what, want, hsl_status_name(want), c->status, hsl_status_name(c->status),
+			  c->result, c->fault_ga);
 	if (c->error != hsl_status_errno(want))
-		ht_finish(t, HT_FAIL, file, line, "%s: status %s goes with error %d, got %d", what, hsl_status_name(want),
-			  hsl_status_errno(want), c->error);
+		ht_finish(t, HT_FAIL, file, line, "%s: status %s goes with error %d, got %d", what,
+			  hsl_status_name(want), hsl_status_errno(want), c->error);
 }
 
-void ht_copy(struct ht *t, struct hsl_queue *q, struct ht_buf *dst, uint64_t dst_off, struct ht_buf *src, uint64_t src_off,
-	     uint64_t len)
+void ht_copy(struct ht *t, struct hsl_queue *q, struct ht_buf *dst, uint64_t dst_off,
+	     struct ht_buf *src, uint64_t src_off, uint64_t len)
 {
 	struct hsl_op op = ht_op_copy(dst->ga + dst_off, src->ga + src_off, len);
 	struct hsl_completion c;

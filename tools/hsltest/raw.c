@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The driver's interface as include/uapi/linux/hsl.h declares it, used without libhsl: for the rules that libhsl
- * keeps a program from breaking (reserved fields of a descriptor, doorbell widths, counters that run ahead).
+ * The driver's interface as include/uapi/linux/hsl.h declares it, used without libhsl: for the
+ * rules that libhsl keeps a program from breaking (reserved fields of a descriptor, doorbell
+ * widths, counters that run ahead).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +36,9 @@ int ht_raw_open(struct ht *t)
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	HT_TRUE(t, fd >= 0, "open %s: %s", path, strerror(errno));
 	HT_OK(t, ht_ioctl(fd, HSL_IOC_INFO, &info));
-	HT_TRUE(t, info.fabric_id[0] == t->info.fabric_id[0] && info.fabric_id[1] == t->info.fabric_id[1],
+	HT_TRUE(t,
+		info.fabric_id[0] == t->info.fabric_id[0] &&
+			info.fabric_id[1] == t->info.fabric_id[1],
 		"%s is not the fabric that libhsl opened", path);
 	return fd;
 }
@@ -56,11 +59,16 @@ void ht_rawq_new(struct ht *t, struct ht_rawq *q, int fd, uint32_t node, uint32_
 	q->depth = depth;
 	q->qid = c.qid;
 	q->ring_bytes = c.ring_bytes;
-	HT_TRUE(t, c.ctrl_offset <= c.ring_bytes && c.ring_bytes - c.ctrl_offset >= sizeof(*q->ctrl) &&
-		c.sq_offset <= c.ring_bytes && c.ring_bytes - c.sq_offset >= depth * sizeof(struct hsl_desc) &&
-		c.cq_offset <= c.ring_bytes && c.ring_bytes - c.cq_offset >= depth * sizeof(struct hsl_cqe),
-		"the ring area of %" PRIu64 " bytes does not hold what the driver says is in it", (uint64_t)c.ring_bytes);
-	p = mmap(NULL, c.ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, c.fd, HSL_QUEUE_MMAP_RINGS);
+	HT_TRUE(t,
+		c.ctrl_offset <= c.ring_bytes && c.ring_bytes - c.ctrl_offset >= sizeof(*q->ctrl) &&
+			c.sq_offset <= c.ring_bytes &&
+			c.ring_bytes - c.sq_offset >= depth * sizeof(struct hsl_desc) &&
+			c.cq_offset <= c.ring_bytes &&
+			c.ring_bytes - c.cq_offset >= depth * sizeof(struct hsl_cqe),
+		"the ring area of %" PRIu64 " bytes does not hold what the driver says is in it",
+		(uint64_t)c.ring_bytes);
+	p = mmap(NULL, c.ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, c.fd,
+		 HSL_QUEUE_MMAP_RINGS);
 	HT_TRUE(t, p != MAP_FAILED, "mmap of the rings: %s", strerror(errno));
 	q->rings = p;
 	q->ctrl = (void *)(q->rings + c.ctrl_offset);
@@ -68,7 +76,8 @@ void ht_rawq_new(struct ht *t, struct ht_rawq *q, int fd, uint32_t node, uint32_
 	q->cq = (void *)(q->rings + c.cq_offset);
 	if (!c.doorbell_bytes)
 		return;
-	p = mmap(NULL, c.doorbell_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, c.fd, HSL_QUEUE_MMAP_DOORBELL);
+	p = mmap(NULL, c.doorbell_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, c.fd,
+		 HSL_QUEUE_MMAP_DOORBELL);
 	HT_TRUE(t, p != MAP_FAILED, "mmap of the doorbell: %s", strerror(errno));
 	q->doorbell = p;
 	q->doorbell_bytes = c.doorbell_bytes;
@@ -107,7 +116,8 @@ bool ht_rawq_poll(struct ht_rawq *q, struct hsl_cqe *c)
 {
 	volatile struct hsl_cqe *e = &q->cq[q->head & (q->depth - 1)];
 	uint32_t phase = (q->head / q->depth & 1) ^ 1;
-	uint32_t status = __atomic_load_n(&e->status, __ATOMIC_ACQUIRE);	/* pairs with the chip's last store */
+	uint32_t status = __atomic_load_n(&e->status,
+					  __ATOMIC_ACQUIRE); /* pairs with the chip's last store */
 
 	if (status >> 31 != phase)
 		return false;
@@ -128,8 +138,11 @@ void ht_rawq_wait(struct ht *t, struct ht_rawq *q, struct hsl_cqe *c)
 
 	while (!ht_rawq_poll(q, c)) {
 		if (ht_now_ns() > deadline_ns)
-			HT_FAIL_TEST(t, "no completion %u of queue %u within %d s; tail %u, state %u, error %u", q->head, q->qid,
-				     HT_OP_DEADLINE_S, q->tail, q->ctrl->state, q->ctrl->error);
+			HT_FAIL_TEST(
+				t,
+				"no completion %u of queue %u within %d s; tail %u, state %u, error %u",
+				q->head, q->qid, HT_OP_DEADLINE_S, q->tail, q->ctrl->state,
+				q->ctrl->error);
 		sched_yield();
 	}
 }
@@ -137,7 +150,10 @@ void ht_rawq_wait(struct ht *t, struct ht_rawq *q, struct hsl_cqe *c)
 uint64_t ht_raw_alloc(struct ht *t, int fd, uint32_t node, uint64_t len, uint32_t *handle)
 {
 	struct hsl_segment_alloc a = {
-		.size = sizeof(a), .node = node, .len_bytes = len, .rights = HSL_SEGMENT_READ | HSL_SEGMENT_WRITE,
+		.size = sizeof(a),
+		.node = node,
+		.len_bytes = len,
+		.rights = HSL_SEGMENT_READ | HSL_SEGMENT_WRITE,
 	};
 
 	HT_OK(t, ht_ioctl(fd, HSL_IOC_SEGMENT_ALLOC, &a));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * What people and programs read: a table with a summary by group on a terminal, TAP (version 13, with the plan first)
- * in a pipe, one JSON document (schema hsltest/1) with --json. A test that did not run is never shown as passed.
+ * What people and programs read: a table with a summary by group on a terminal, TAP (version 13,
+ * with the plan first) in a pipe, one JSON document (schema hsltest/1) with --json. A test that did
+ * not run is never shown as passed.
  */
 #include <fnmatch.h>
 #include <inttypes.h>
@@ -20,10 +21,10 @@
 static const char *const verdict_names[] = { "none", "pass", "fail", "skip", "not-run" };
 
 static const struct ht_test *const groups[] = {
-	ht_tests_reg, ht_tests_map, ht_tests_txn, ht_tests_ord, ht_tests_que, ht_tests_sec, ht_tests_net, ht_tests_ras,
-	ht_tests_api,
+	ht_tests_reg, ht_tests_map, ht_tests_txn, ht_tests_ord, ht_tests_que,
+	ht_tests_sec, ht_tests_net, ht_tests_ras, ht_tests_api,
 };
-#define NGROUPS	(sizeof(groups) / sizeof(groups[0]))
+#define NGROUPS (sizeof(groups) / sizeof(groups[0]))
 
 const struct ht_requirement ht_requirements[] = {
 #include "requirements.h"
@@ -62,7 +63,8 @@ const char *ht_group(const struct ht_test *test, char *buf, size_t len)
 	return buf;
 }
 
-/* By id, name, group, or "id name", shell patterns, without regard to case: HEP-TXN-*, TXN*, copy_*. */
+/* By id, name, group, or "id name", shell patterns, without regard to case: HEP-TXN-*, TXN*,
+ * copy_*. */
 bool ht_test_matches(const struct ht_test *test, char *const *globs, int nglobs)
 {
 	char group[16];
@@ -70,8 +72,10 @@ bool ht_test_matches(const struct ht_test *test, char *const *globs, int nglobs)
 
 	ht_group(test, group, sizeof(group));
 	for (i = 0; i < nglobs; i++) {
-		if (!fnmatch(globs[i], test->requirement, FNM_CASEFOLD) || !fnmatch(globs[i], test->name, FNM_CASEFOLD) ||
-		    !fnmatch(globs[i], test->requirement + 4, FNM_CASEFOLD) || !fnmatch(globs[i], group, FNM_CASEFOLD))
+		if (!fnmatch(globs[i], test->requirement, FNM_CASEFOLD) ||
+		    !fnmatch(globs[i], test->name, FNM_CASEFOLD) ||
+		    !fnmatch(globs[i], test->requirement + 4, FNM_CASEFOLD) ||
+		    !fnmatch(globs[i], group, FNM_CASEFOLD))
 			return true;
 	}
 	return !nglobs;
@@ -84,15 +88,18 @@ static const char *fabric_name(const struct ht_config *c)
 	return tool_fabric_name(c->url);
 }
 
-void ht_report_begin(enum ht_format fmt, const struct ht_config *c, const struct ht_probe *p, unsigned int ntests)
+void ht_report_begin(enum ht_format fmt, const struct ht_config *c, const struct ht_probe *p,
+		     unsigned int ntests)
 {
 	if (fmt == HT_TAP) {
 		printf("TAP version 13\n1..%u\n", ntests);
-		printf("# hsltest %s, HEP %d.%d, fabric %s (%s), %u chips, seed %" PRIu64 "%s\n", hsl_version(), HSL_HEP_MAJOR,
-		       HSL_HEP_MINOR, fabric_name(c), p->backend, p->nchips, c->seed, c->disruptive ? ", disruptive" : "");
+		printf("# hsltest %s, HEP %d.%d, fabric %s (%s), %u chips, seed %" PRIu64 "%s\n",
+		       hsl_version(), HSL_HEP_MAJOR, HSL_HEP_MINOR, fabric_name(c), p->backend,
+		       p->nchips, c->seed, c->disruptive ? ", disruptive" : "");
 	} else if (fmt == HT_TABLE) {
-		printf("hsltest %s: HEP %d.%d on %s (%s), %u chip%s, seed %" PRIu64 "%s\n\n", hsl_version(), HSL_HEP_MAJOR,
-		       HSL_HEP_MINOR, fabric_name(c), p->backend, p->nchips, p->nchips == 1 ? "" : "s", c->seed,
+		printf("hsltest %s: HEP %d.%d on %s (%s), %u chip%s, seed %" PRIu64 "%s\n\n",
+		       hsl_version(), HSL_HEP_MAJOR, HSL_HEP_MINOR, fabric_name(c), p->backend,
+		       p->nchips, p->nchips == 1 ? "" : "s", c->seed,
 		       c->disruptive ? ", disruptive" : "");
 	}
 	fflush(stdout);
@@ -114,7 +121,8 @@ void ht_report_test(enum ht_format fmt, unsigned int number, const struct ht_res
 	case HT_TAP:
 		if (r->verdict == HT_NOT_RUN)
 			return;
-		printf("%sok %u - %s %s", r->verdict == HT_FAIL ? "not " : "", number, t->requirement, t->name);
+		printf("%sok %u - %s %s", r->verdict == HT_FAIL ? "not " : "", number,
+		       t->requirement, t->name);
 		if (r->verdict == HT_SKIP) {
 			printf(" # SKIP ");
 			print_one_line(r->reason);
@@ -132,18 +140,22 @@ void ht_report_test(enum ht_format fmt, unsigned int number, const struct ht_res
 		break;
 	case HT_TABLE:
 		tool_progress_clear();
-		printf("%-5s %-12s %-22s %9.1f ms  ", r->verdict == HT_PASS ? "ok" : r->verdict == HT_FAIL ? "FAIL" :
-		       r->verdict == HT_SKIP ? "skip" : "-", t->requirement, t->name, ms);
+		printf("%-5s %-12s %-22s %9.1f ms  ",
+		       r->verdict == HT_PASS   ? "ok"
+		       : r->verdict == HT_FAIL ? "FAIL"
+		       : r->verdict == HT_SKIP ? "skip"
+					       : "-",
+		       t->requirement, t->name, ms);
 		print_one_line(r->verdict == HT_PASS ? t->sentence : r->reason);
 		putchar('\n');
 		break;
-	default:
-		break;
+	default: break;
 	}
 	fflush(stdout);
 }
 
-static void table_end(const struct ht_config *c, const struct ht_result *r, unsigned int n, const struct ht_summary *s)
+static void table_end(const struct ht_config *c, const struct ht_result *r, unsigned int n,
+		      const struct ht_summary *s)
 {
 	struct tool_table *t = tool_table_new(NULL);
 	char group[16], last[16] = "";
@@ -159,7 +171,8 @@ static void table_end(const struct ht_config *c, const struct ht_result *r, unsi
 		unsigned int count[5] = { 0 };
 
 		ht_group(r[i].test, group, sizeof(group));
-		/* a group's tests may be in two places of the table (LNK, NET): count at its first */
+		/* a group's tests may be in two places of the table (LNK, NET): count at its first
+		 */
 		for (k = 0; k < i; k++) {
 			ht_group(r[k].test, last, sizeof(last));
 			if (!strcmp(last, group))
@@ -186,12 +199,12 @@ static void table_end(const struct ht_config *c, const struct ht_result *r, unsi
 		printf(", %u NOT RUN (interrupted)", s->not_run);
 	printf("\n");
 	if (s->failed)
-		printf("to see one again: hsltest run -f %s --seed %" PRIu64 "%s NAME\n", fabric_name(c), c->seed,
-		       c->disruptive ? " --disruptive" : "");
+		printf("to see one again: hsltest run -f %s --seed %" PRIu64 "%s NAME\n",
+		       fabric_name(c), c->seed, c->disruptive ? " --disruptive" : "");
 }
 
-static int json_end(const struct ht_config *c, const struct ht_probe *p, const struct ht_result *r, unsigned int n,
-		    const struct ht_summary *s)
+static int json_end(const struct ht_config *c, const struct ht_probe *p, const struct ht_result *r,
+		    unsigned int n, const struct ht_summary *s)
 {
 	struct json_object *doc = tool_json_object(), *o, *list;
 	unsigned int i;
@@ -230,20 +243,18 @@ static int json_end(const struct ht_config *c, const struct ht_probe *p, const s
 	return rc;
 }
 
-int ht_report_end(enum ht_format fmt, const struct ht_config *c, const struct ht_probe *p, const struct ht_result *r,
-		  unsigned int n, const struct ht_summary *s)
+int ht_report_end(enum ht_format fmt, const struct ht_config *c, const struct ht_probe *p,
+		  const struct ht_result *r, unsigned int n, const struct ht_summary *s)
 {
 	switch (fmt) {
-	case HT_TABLE:
-		table_end(c, r, n, s);
-		return 0;
+	case HT_TABLE: table_end(c, r, n, s); return 0;
 	case HT_TAP:
 		if (s->not_run)
 			printf("Bail out! interrupted, %u tests not run\n", s->not_run);
-		printf("# %u passed, %u failed, %u skipped, %u not run\n", s->passed, s->failed, s->skipped, s->not_run);
+		printf("# %u passed, %u failed, %u skipped, %u not run\n", s->passed, s->failed,
+		       s->skipped, s->not_run);
 		return 0;
-	default:
-		return json_end(c, p, r, n, s);
+	default: return json_end(c, p, r, n, s);
 	}
 }
 
@@ -268,8 +279,11 @@ int ht_list_tests(bool json, char *const *globs, int nglobs)
 	for (i = 0; i < n; i++) {
 		const struct ht_requirement *r = ht_requirement_find(list[i]->requirement);
 		uint32_t f = list[i]->flags;
-		const char *needs = f & HT_F_RESET ? "disruptive" : f & HT_F_BAR ? "registers" : f & HT_F_KERNEL ? "driver" :
-				    f & HT_F_TWO_CHIPS ? "two chips" : "";
+		const char *needs = f & HT_F_RESET	 ? "disruptive"
+				    : f & HT_F_BAR	 ? "registers"
+				    : f & HT_F_KERNEL	 ? "driver"
+				    : f & HT_F_TWO_CHIPS ? "two chips"
+							 : "";
 
 		if (!ht_test_matches(list[i], globs, nglobs))
 			continue;
@@ -335,7 +349,8 @@ int ht_list_requirements(bool json)
 				continue;
 			tool_json_append(names, json_object_new_string(list[i]->name));
 			if (used < sizeof(tests))
-				used += (size_t)snprintf(tests + used, sizeof(tests) - used, "%s%s", used ? ", " : "", list[i]->name);
+				used += (size_t)snprintf(tests + used, sizeof(tests) - used, "%s%s",
+							 used ? ", " : "", list[i]->name);
 		}
 		if (!strcmp(r->level, "MUST") && !strcmp(r->observability, "S")) {
 			must++;
@@ -345,8 +360,11 @@ int ht_list_requirements(bool json)
 		tool_table_cell(t, "%s", r->id);
 		tool_table_cell(t, "%s", r->level);
 		tool_table_cell(t, "%s", r->subject);
-		tool_table_cell(t, "%s", !strcmp(r->observability, "S") ? "software" : !strcmp(r->observability, "T") ? "trace" :
-				!strcmp(r->observability, "C") ? "test facility" : "declaration");
+		tool_table_cell(t, "%s",
+				!strcmp(r->observability, "S")	 ? "software"
+				: !strcmp(r->observability, "T") ? "trace"
+				: !strcmp(r->observability, "C") ? "test facility"
+								 : "declaration");
 		tool_table_cell(t, "%s", used ? tests : "UNTESTED");
 	}
 	o = tool_json_set(doc, "summary", tool_json_object());

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * One test, one child process. The child opens the fabric, runs the test, closes the fabric and exits 0; the
- * verdict is in a shared page. Whatever else happens to the child is a failure with a reason: a signal by name, an
- * exit without a verdict, a sanitizer's exit status, a time-out. At a time-out the child is first asked (SIGUSR2)
- * to write down the state of its queues, then its whole process group is killed.
+ * One test, one child process. The child opens the fabric, runs the test, closes the fabric and
+ * exits 0; the verdict is in a shared page. Whatever else happens to the child is a failure with a
+ * reason: a signal by name, an exit without a verdict, a sanitizer's exit status, a time-out. At a
+ * time-out the child is first asked (SIGUSR2) to write down the state of its queues, then its whole
+ * process group is killed.
  *
  * The runner itself never opens a fabric: a sim: fabric has threads, which do not survive a fork.
  */
@@ -21,10 +22,10 @@
 
 #include "run.h"
 
-#define QUEUES_WATCHED	8
+#define QUEUES_WATCHED 8
 extern struct hsl_queue *volatile ht_watched_queues[QUEUES_WATCHED];
 
-static struct ht *current;	/* in the child, for the SIGUSR2 handler */
+static struct ht *current; /* in the child, for the SIGUSR2 handler */
 
 const char *ht_errno_name(int rc)
 {
@@ -57,7 +58,8 @@ void ht_finish(struct ht *t, enum ht_verdict v, const char *file, int line, cons
 	int n = 0;
 
 	/* the first verdict counts, whichever thread or child of the test comes to it */
-	if (!__atomic_compare_exchange_n(&s->verdict, &none, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (!__atomic_compare_exchange_n(&s->verdict, &none, v, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
 		_exit(0);
 	if (v == HT_FAIL)
 		n = snprintf(s->reason, sizeof(s->reason), "%s:%d: ", file_name(file), line);
@@ -86,8 +88,8 @@ void ht_note(struct ht *t, const char *fmt, ...)
 }
 
 /*
- * The child hangs and is about to be killed: a handler that does more than is allowed is better than no dump. The
- * runner waits a second for it and does not depend on it.
+ * The child hangs and is about to be killed: a handler that does more than is allowed is better
+ * than no dump. The runner waits a second for it and does not depend on it.
  */
 static void dump_queues(int sig)
 {
@@ -104,11 +106,14 @@ static void dump_queues(int sig)
 		if (!q || used >= sizeof(s->dump))
 			continue;
 		state = hsl_queue_state(q, &error);
-		used += (size_t)snprintf(s->dump + used, sizeof(s->dump) - used,
-					 "%squeue of chip %u: state %s, error %s, depth %u, outstanding %u",
-					 used ? "; " : "", hsl_queue_node(q),
-					 state == HSL_QUEUE_READY ? "READY" : state == HSL_QUEUE_ERROR ? "ERROR" : "?",
-					 hsl_status_name(error), hsl_queue_depth(q), hsl_queue_outstanding(q));
+		used += (size_t)snprintf(
+			s->dump + used, sizeof(s->dump) - used,
+			"%squeue of chip %u: state %s, error %s, depth %u, outstanding %u",
+			used ? "; " : "", hsl_queue_node(q),
+			state == HSL_QUEUE_READY   ? "READY"
+			: state == HSL_QUEUE_ERROR ? "ERROR"
+						   : "?",
+			hsl_status_name(error), hsl_queue_depth(q), hsl_queue_outstanding(q));
 	}
 	_exit(0);
 }
@@ -147,7 +152,8 @@ static void open_fabric(struct ht *t)
 	}
 }
 
-static void child_main(const struct ht_config *config, const struct ht_test *test, struct ht_shared *shared)
+static void child_main(const struct ht_config *config, const struct ht_test *test,
+		       struct ht_shared *shared)
 {
 	struct sigaction sa = { .sa_handler = dump_queues };
 	struct ht t = { .config = config, .test = test, .shared = shared };
@@ -166,8 +172,9 @@ static void child_main(const struct ht_config *config, const struct ht_test *tes
 	ht_step(&t, "closing the fabric");
 	hsl_fabric_close(t.f);
 	/* not over a verdict that a child or thread of the test came to */
-	__atomic_compare_exchange_n(&shared->verdict, &none, HT_PASS, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-	exit(0);	/* not _exit: a sanitizer looks for leaks now */
+	__atomic_compare_exchange_n(&shared->verdict, &none, HT_PASS, false, __ATOMIC_ACQ_REL,
+				    __ATOMIC_ACQUIRE);
+	exit(0); /* not _exit: a sanitizer looks for leaks now */
 }
 
 static const char *signal_name(int sig, char *buf, size_t len)
@@ -183,12 +190,14 @@ static const char *signal_name(int sig, char *buf, size_t len)
 
 static struct ht_shared *shared_new(void)
 {
-	void *p = mmap(NULL, sizeof(struct ht_shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *p = mmap(NULL, sizeof(struct ht_shared), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Waits for the child until the time or until stop() says so. True when it has ended and *status is valid. */
+/* Waits for the child until the time or until stop() says so. True when it has ended and *status is
+ * valid. */
 static bool child_wait(pid_t pid, int pidfd, uint64_t until_ns, bool (*stop)(void), int *status)
 {
 	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
@@ -200,7 +209,8 @@ static bool child_wait(pid_t pid, int pidfd, uint64_t until_ns, bool (*stop)(voi
 		now = ht_now_ns();
 		if (now >= until_ns || (stop && stop()))
 			return false;
-		/* a pidfd wakes at once; without one, and to look at stop(), look every few milliseconds */
+		/* a pidfd wakes at once; without one, and to look at stop(), look every few
+		 * milliseconds */
 		now = (until_ns - now) / 1000000 + 1;
 		poll(&pfd, 1, (int)(pidfd >= 0 ? (now < 200 ? now : 200) : 2));
 	}
@@ -219,15 +229,19 @@ static void judge(struct ht_result *r, const struct ht_shared *s, int status)
 
 	if (WIFSIGNALED(status)) {
 		r->verdict = HT_FAIL;
-		snprintf(r->reason, sizeof(r->reason), "ended by %s%s%s%s%s", signal_name(WTERMSIG(status), sig, sizeof(sig)),
-			 s->step[0] ? " while: " : "", s->step, s->reason[0] ? "; before that: " : "", s->reason);
+		snprintf(r->reason, sizeof(r->reason), "ended by %s%s%s%s%s",
+			 signal_name(WTERMSIG(status), sig, sizeof(sig)),
+			 s->step[0] ? " while: " : "", s->step,
+			 s->reason[0] ? "; before that: " : "", s->reason);
 	} else if (WEXITSTATUS(status)) {
 		r->verdict = HT_FAIL;
-		snprintf(r->reason, sizeof(r->reason), "exit status %d (a sanitizer, or a library that calls exit)%s%s",
+		snprintf(r->reason, sizeof(r->reason),
+			 "exit status %d (a sanitizer, or a library that calls exit)%s%s",
 			 WEXITSTATUS(status), s->step[0] ? " while: " : "", s->step);
 	} else if (s->verdict == HT_NONE) {
 		r->verdict = HT_FAIL;
-		snprintf(r->reason, sizeof(r->reason), "exited without a verdict%s%s", s->step[0] ? " while: " : "", s->step);
+		snprintf(r->reason, sizeof(r->reason), "exited without a verdict%s%s",
+			 s->step[0] ? " while: " : "", s->step);
 	} else {
 		r->verdict = s->verdict;
 		snprintf(r->reason, sizeof(r->reason), "%s", s->reason);
@@ -246,13 +260,18 @@ void ht_child_join(struct ht *t, int pid)
 	if (t->shared->verdict != HT_NONE)
 		_exit(0);
 	if (WIFSIGNALED(status))
-		HT_FAIL_TEST(t, "the test's child was ended by %s", signal_name(WTERMSIG(status), sig, sizeof(sig)));
-	HT_TRUE(t, !WEXITSTATUS(status), "the test's child ended with status %d", WEXITSTATUS(status));
+		HT_FAIL_TEST(t, "the test's child was ended by %s",
+			     signal_name(WTERMSIG(status), sig, sizeof(sig)));
+	HT_TRUE(t, !WEXITSTATUS(status), "the test's child ended with status %d",
+		WEXITSTATUS(status));
 }
 
-void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool (*stop)(void), struct ht_result *r)
+void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool (*stop)(void),
+		struct ht_result *r)
 {
-	uint32_t limit_s = config->limit_s ? config->limit_s : test->limit_s ? test->limit_s : HT_LIMIT_S;
+	uint32_t limit_s = config->limit_s ? config->limit_s
+			   : test->limit_s ? test->limit_s
+					   : HT_LIMIT_S;
 	uint64_t start_ns = ht_now_ns(), limit_ns = limit_s * HT_NS_PER_S;
 	struct ht_shared *s = shared_new();
 	int status = 0, pidfd;
@@ -279,7 +298,7 @@ void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool
 		signal(SIGTERM, SIG_DFL);
 		child_main(config, test, s);
 	}
-	setpgid(pid, pid);	/* both do it: whoever comes first */
+	setpgid(pid, pid); /* both do it: whoever comes first */
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 
 	if (child_wait(pid, pidfd, start_ns + limit_ns, stop, &status)) {
@@ -297,7 +316,7 @@ void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool
 			 s->step[0] ? " while: " : "", s->step, s->dump[0] ? "; " : "", s->dump,
 			 gone ? "" : "; the process cannot be killed", s->reason);
 	}
-	kill(-pid, SIGKILL);	/* what the test may have left behind */
+	kill(-pid, SIGKILL); /* what the test may have left behind */
 	if (pidfd >= 0)
 		close(pidfd);
 	snprintf(r->note, sizeof(r->note), "%s", s->note);
@@ -317,7 +336,8 @@ void ht_probe_fabric(const struct ht_config *config, struct ht_probe *p)
 
 	memset(p, 0, sizeof(*p));
 	p->rc = -ENOMEM;
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	if (shared == MAP_FAILED)
 		return;
 	shared->rc = -EFAULT;
@@ -337,7 +357,8 @@ void ht_probe_fabric(const struct ht_config *config, struct ht_probe *p)
 	}
 	if (pid > 0) {
 		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-		if (child_wait(pid, pidfd, ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S, NULL, &status)) {
+		if (child_wait(pid, pidfd, ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S, NULL,
+			       &status)) {
 			*p = *shared;
 		} else {
 			child_kill(pid, pidfd, &status, &gone);

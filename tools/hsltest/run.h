@@ -17,7 +17,7 @@ struct ht_result {
 
 /* The fabric under test, as a child process saw it. */
 struct ht_probe {
-	int rc;			/* of hsl_fabric_open, or -EFAULT when that crashed */
+	int rc; /* of hsl_fabric_open, or -EFAULT when that crashed */
 	uint32_t nchips;
 	uint32_t driver_abi;
 	uint64_t fabric_id[2];
@@ -25,8 +25,10 @@ struct ht_probe {
 };
 
 void ht_probe_fabric(const struct ht_config *config, struct ht_probe *p);
-/* Runs one test in a child. stop: becomes true when the user wants to end; the test then counts as not run. */
-void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool (*stop)(void), struct ht_result *r);
+/* Runs one test in a child. stop: becomes true when the user wants to end; the test then counts as
+ * not run. */
+void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool (*stop)(void),
+		struct ht_result *r);
 
 struct ht_summary {
 	unsigned int passed, failed, skipped, not_run;
@@ -34,14 +36,15 @@ struct ht_summary {
 
 /* All tests in table order; returns how many. list may be NULL. */
 unsigned int ht_tests_all(const struct ht_test **list, unsigned int max);
-const char *ht_group(const struct ht_test *test, char *buf, size_t len);	/* "TXN" */
+const char *ht_group(const struct ht_test *test, char *buf, size_t len); /* "TXN" */
 
 /* report.c */
 enum ht_format { HT_TABLE, HT_TAP, HT_JSON };
-void ht_report_begin(enum ht_format fmt, const struct ht_config *c, const struct ht_probe *p, unsigned int ntests);
+void ht_report_begin(enum ht_format fmt, const struct ht_config *c, const struct ht_probe *p,
+		     unsigned int ntests);
 void ht_report_test(enum ht_format fmt, unsigned int number, const struct ht_result *r);
-int ht_report_end(enum ht_format fmt, const struct ht_config *c, const struct ht_probe *p, const struct ht_result *r,
-		  unsigned int n, const struct ht_summary *s);
+int ht_report_end(enum ht_format fmt, const struct ht_config *c, const struct ht_probe *p,
+		  const struct ht_result *r, unsigned int n, const struct ht_summary *s);
 int ht_list_tests(bool json, char *const *globs, int nglobs);
 int ht_list_requirements(bool json);
 bool ht_test_matches(const struct ht_test *test, char *const *globs, int nglobs);

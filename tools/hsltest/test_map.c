@@ -7,12 +7,12 @@
 
 #include "hsltest.h"
 
-#define KIB	((uint64_t)1024)
-#define MIB	(1024 * KIB)
+#define KIB ((uint64_t)1024)
+#define MIB (1024 * KIB)
 
 /* Both as destination and as source; neither good operand may change. */
-static void bad_ga(struct ht *t, struct hsl_queue *q, struct ht_buf *good, uint64_t ga, uint64_t len, uint32_t status,
-		   const char *what)
+static void bad_ga_at(struct ht *t, struct hsl_queue *q, struct ht_buf *good, uint64_t ga,
+		      uint64_t len, uint32_t status, uint64_t fault, const char *what)
 {
 	struct hsl_completion c;
 	struct hsl_op op;
@@ -20,15 +20,21 @@ static void bad_ga(struct ht *t, struct hsl_queue *q, struct ht_buf *good, uint6
 	op = ht_op_copy(ga, good->ga, len);
 	ht_op_run(t, q, &op, &c);
 	ht_status(t, &c, status, what);
-	HT_EQ(t, "fault GA of a bad destination", c.fault_ga, ga);
+	HT_EQ(t, "fault GA of a bad destination", c.fault_ga, fault);
 	op = ht_op_copy(good->ga, ga, len);
 	ht_op_run(t, q, &op, &c);
 	ht_status(t, &c, status, what);
-	HT_EQ(t, "fault GA of a bad source", c.fault_ga, ga);
+	HT_EQ(t, "fault GA of a bad source", c.fault_ga, fault);
 	op = ht_op_fill(ga, len, 0xbad);
 	ht_op_run(t, q, &op, &c);
 	ht_status(t, &c, status, what);
 	ht_buf_check(t, good, what);
+}
+
+static void bad_ga(struct ht *t, struct hsl_queue *q, struct ht_buf *good, uint64_t ga,
+		   uint64_t len, uint32_t status, const char *what)
+{
+	bad_ga_at(t, q, good, ga, len, status, ga, what);
 }
 
 static void bad_nodes(struct ht *t)
@@ -44,9 +50,12 @@ static void bad_nodes(struct ht *t)
 	bad_ga(t, q, &b, HSL_GA(0, HSL_GA_OFFSET(b.ga)), 64, HSL_ST_SEGMENT, "node 0");
 	bad_ga(t, q, &b, HSL_GA(last + 1, HSL_GA_OFFSET(b.ga)), 64, HSL_ST_SEGMENT, "unknown chip");
 	bad_ga(t, q, &b, HSL_GA(16383, HSL_GA_OFFSET(b.ga)), 64, HSL_ST_SEGMENT, "last chip id");
-	bad_ga(t, q, &b, HSL_GA(HSL_NODE_SWITCH_FIRST, HSL_GA_OFFSET(b.ga)), 64, HSL_ST_SEGMENT, "switch");
-	bad_ga(t, q, &b, HSL_GA(HSL_NODE_MAX, HSL_GA_OFFSET(b.ga)), 64, HSL_ST_SEGMENT, "last node id");
-	bad_ga(t, q, &b, HSL_GA(t->info.host_node + 1, HSL_GA_OFFSET(h.ga)), 64, HSL_ST_SEGMENT, "unknown host");
+	bad_ga(t, q, &b, HSL_GA(HSL_NODE_SWITCH_FIRST, HSL_GA_OFFSET(b.ga)), 64, HSL_ST_SEGMENT,
+	       "switch");
+	bad_ga(t, q, &b, HSL_GA(HSL_NODE_MAX, HSL_GA_OFFSET(b.ga)), 64, HSL_ST_SEGMENT,
+	       "last node id");
+	bad_ga(t, q, &b, HSL_GA(t->info.host_node + 1, HSL_GA_OFFSET(h.ga)), 64, HSL_ST_SEGMENT,
+	       "unknown host");
 	bad_ga(t, q, &b, b.ga | 1ull << 63, 64, HSL_ST_SEGMENT, "bit 63");
 	bad_ga(t, q, &h, UINT64_MAX - 63, 64, HSL_ST_SEGMENT, "end of all addresses");
 	ht_queue_free(t, q);
@@ -68,10 +77,12 @@ static void offset_is_bar2(struct ht *t)
 		ht_buf_new(t, &b, t->chip[i].node, len);
 		q = ht_queue_new(t, t->chip[i].node, 0);
 		off = HSL_GA_OFFSET(b.ga);
-		HT_TRUE(t, off < bar.len && len <= bar.len - off, "segment at offset %#" PRIx64 " is outside BAR2", off);
+		HT_TRUE(t, off < bar.len && len <= bar.len - off,
+			"segment at offset %#" PRIx64 " is outside BAR2", off);
 		HT_TRUE(t, ht_equal((void *)(bar.p + off), b.shadow, len, &d),
-			"chip %u: byte %" PRIu64 " of BAR2 at %#" PRIx64 ": expected 0x%02x, got 0x%02x", t->chip[i].node, d.first,
-			off, d.expected, d.got);
+			"chip %u: byte %" PRIu64 " of BAR2 at %#" PRIx64
+			": expected 0x%02x, got 0x%02x",
+			t->chip[i].node, d.first, off, d.expected, d.got);
 		/* and the other way round, seen by a command */
 		ht_pattern(b.shadow, len, ht_random(t));
 		memcpy((void *)(bar.p + off), b.shadow, len);
@@ -84,9 +95,17 @@ static void offset_is_bar2(struct ht *t)
 
 static void past_end(struct ht *t, struct ht_buf *b, struct ht_buf *other, struct hsl_queue *q)
 {
-	const struct { uint64_t back, len; } cases[] = {
-		{ 1, 2 }, { 64, 65 }, { 4096, 4097 }, { 4095, 8192 }, { 1, 64 * KIB }, { 64 * KIB, 64 * KIB + 1 },
-		{ b->len, b->len + 1 }, { 64, t->chip[0].max_len_bytes },
+	const struct {
+		uint64_t back, len;
+	} cases[] = {
+		{ 1, 2 },
+		{ 64, 65 },
+		{ 4096, 4097 },
+		{ 4095, 8192 },
+		{ 1, 64 * KIB },
+		{ 64 * KIB, 64 * KIB + 1 },
+		{ b->len, b->len + 1 },
+		{ 64, t->chip[0].max_len_bytes },
 	};
 	struct hsl_completion c;
 	struct hsl_op op;
@@ -98,7 +117,10 @@ static void past_end(struct ht *t, struct ht_buf *b, struct ht_buf *other, struc
 		op = ht_op_fill(ga, cases[i].len, ht_random(t));
 		ht_op_run(t, q, &op, &c);
 		ht_status(t, &c, HSL_ST_RANGE, "FILL past the end");
-		/* the good operand is long enough only for the short ones: dst is checked first, so give the bad one there */
+		/* the first byte that is not the segment's */
+		HT_EQ(t, "fault GA of FILL past the end", c.fault_ga, b->ga + b->len);
+		/* the good operand is long enough only for the short ones: dst is checked first, so
+		 * give the bad one there */
 		op = ht_op_copy(ga, other->ga, cases[i].len);
 		ht_op_run(t, q, &op, &c);
 		ht_status(t, &c, HSL_ST_RANGE, "COPY to past the end");
@@ -148,7 +170,10 @@ static void check_zero(struct ht *t, const uint8_t *p, uint64_t len, uint64_t ga
 
 	for (i = 0; i < len; i++) {
 		if (p[i])
-			HT_FAIL_TEST(t, "%s: GA %#" PRIx64 " (byte %" PRIu64 "): expected 0x00, got 0x%02x", what, ga + i, i, p[i]);
+			HT_FAIL_TEST(t,
+				     "%s: GA %#" PRIx64 " (byte %" PRIu64
+				     "): expected 0x00, got 0x%02x",
+				     what, ga + i, i, p[i]);
 	}
 }
 
@@ -184,7 +209,8 @@ static void zeroed(struct ht *t)
 	ht_buf_new(t, &h, 0, len);
 	HT_OK(t, hsl_copy(q, h.ga, ga, len));
 	check_zero(t, h.p, len, ga, "next owner, by COPY");
-	ht_note(t, "%" PRIu64 " MiB checked, the dirty range was %s", big / MIB, reused ? "among them" : "not among them");
+	ht_note(t, "%" PRIu64 " MiB checked, the dirty range was %s", big / MIB,
+		reused ? "among them" : "not among them");
 	HT_OK(t, hsl_segment_free(s));
 	ht_buf_free(t, &h);
 	ht_queue_free(t, q);
@@ -195,8 +221,16 @@ static void store_at(uint8_t *p, uint64_t v, unsigned int width)
 	/* one store of this width each; unaligned on purpose where the caller says so */
 	switch (width) {
 	case 1: *(volatile uint8_t *)p = (uint8_t)v; break;
-	case 2: { uint16_t x = (uint16_t)v; memcpy(p, &x, 2); break; }
-	case 4: { uint32_t x = (uint32_t)v; memcpy(p, &x, 4); break; }
+	case 2: {
+		uint16_t x = (uint16_t)v;
+		memcpy(p, &x, 2);
+		break;
+	}
+	case 4: {
+		uint32_t x = (uint32_t)v;
+		memcpy(p, &x, 4);
+		break;
+	}
 	default: memcpy(p, &v, 8); break;
 	}
 }
@@ -217,7 +251,8 @@ static void cpu_and_commands(struct ht *t)
 
 			store_at(b.p + off, v, width);
 			memcpy(b.shadow + off, &v, width);
-			ht_copy(t, q, &h, off, &b, off, width + 3 <= b.len - off ? width + 3 : width);
+			ht_copy(t, q, &h, off, &b, off,
+				width + 3 <= b.len - off ? width + 3 : width);
 			ht_buf_check_range(t, &h, off, width, "CPU store, then COPY");
 			store_at(h.p + off, ~v, width);
 			v = ~v;
@@ -235,7 +270,8 @@ static void cpu_and_commands(struct ht *t)
 
 static void four_directions(struct ht *t)
 {
-	struct ht_buf chip_a, chip_b, host_a, host_b, *b[4] = { &chip_a, &chip_b, &host_a, &host_b };
+	struct ht_buf chip_a, chip_b, host_a, host_b,
+		*b[4] = { &chip_a, &chip_b, &host_a, &host_b };
 	uint64_t len = 192 * KIB, n, so, doff;
 	struct hsl_queue *q;
 	unsigned int s, d, k, i;
@@ -250,7 +286,8 @@ static void four_directions(struct ht *t)
 			for (d = 0; d < 4; d++) {
 				if (s == d)
 					continue;
-				ht_step(t, "executed by chip %u, buffer %u to buffer %u", t->chip[k].node, s, d);
+				ht_step(t, "executed by chip %u, buffer %u to buffer %u",
+					t->chip[k].node, s, d);
 				for (i = 0; i < 4; i++) {
 					n = 1 + ht_random_below(t, i ? 5000 : len - 1);
 					so = ht_random_below(t, len - n + 1);
@@ -270,7 +307,8 @@ static void four_directions(struct ht *t)
 
 static int by_ga(const void *a, const void *b)
 {
-	uint64_t x = hsl_segment_ga(*(struct hsl_segment *const *)a), y = hsl_segment_ga(*(struct hsl_segment *const *)b);
+	uint64_t x = hsl_segment_ga(*(struct hsl_segment *const *)a),
+		 y = hsl_segment_ga(*(struct hsl_segment *const *)b);
 
 	return x < y ? -1 : x > y;
 }
@@ -289,7 +327,8 @@ static void no_overlap(struct ht *t)
 			if (s[i])
 				continue;
 			len = 1 + ht_random_below(t, i % 7 ? 64 * KIB : 1 * MIB);
-			rc = hsl_segment_alloc(i & 1 ? f2 : t->f, t->chip[i % t->nchips].node, len, NULL, &s[i]);
+			rc = hsl_segment_alloc(i & 1 ? f2 : t->f, t->chip[i % t->nchips].node, len,
+					       NULL, &s[i]);
 			if (rc == -ENOSPC)
 				continue;
 			HT_TRUE(t, !rc, "hsl_segment_alloc: %s", ht_errno_name(rc));
@@ -304,10 +343,11 @@ static void no_overlap(struct ht *t)
 		qsort(s, n, sizeof(s[0]), by_ga);
 		for (i = 1; i < n; i++) {
 			end = hsl_segment_ga(s[i - 1]) + hsl_segment_len(s[i - 1]);
-			HT_TRUE(t, end <= hsl_segment_ga(s[i]), "segments [%#" PRIx64 ", %#" PRIx64 ") and %#" PRIx64 " overlap",
+			HT_TRUE(t, end <= hsl_segment_ga(s[i]),
+				"segments [%#" PRIx64 ", %#" PRIx64 ") and %#" PRIx64 " overlap",
 				hsl_segment_ga(s[i - 1]), end, hsl_segment_ga(s[i]));
 		}
-		for (i = 0; i < n; i++) {	/* free about half of them, so that holes are used next */
+		for (i = 0; i < n; i++) { /* free about half of them, so that holes are used next */
 			if (ht_random(t) & 1) {
 				HT_OK(t, hsl_segment_free(s[i]));
 				s[i] = NULL;
@@ -330,12 +370,14 @@ static void alignment(struct ht *t)
 	HT_TRUE(t, page >= 4096 && !(page & (page - 1)), "page size %" PRIu64, page);
 	for (align = page; align <= 16 * MIB; align *= 2) {
 		for (i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
-			/* something small first, so that the next free address is not aligned by accident */
+			/* something small first, so that the next free address is not aligned by
+			 * accident */
 			HT_OK(t, hsl_segment_alloc(t->f, t->chip[0].node, page, NULL, &odd));
 			o.align_bytes = align;
 			HT_OK(t, hsl_segment_alloc(t->f, t->chip[0].node, lens[i], &o, &s));
 			want = (lens[i] + page - 1) & ~(page - 1);
-			HT_TRUE(t, !(hsl_segment_ga(s) & (align - 1)), "GA %#" PRIx64 " for alignment %#" PRIx64, hsl_segment_ga(s),
+			HT_TRUE(t, !(hsl_segment_ga(s) & (align - 1)),
+				"GA %#" PRIx64 " for alignment %#" PRIx64, hsl_segment_ga(s),
 				align);
 			HT_EQ(t, "length rounded up", hsl_segment_len(s), want);
 			HT_OK(t, hsl_segment_free(s));
@@ -357,7 +399,8 @@ static void free_all(struct ht *t)
 	for (round = 0; round < 2; round++) {
 		memset(s, 0, sizeof(s));
 		for (i = 0; i < N; i++)
-			HT_OK(t, hsl_segment_alloc(t->f, node, page * (1 + ht_random_below(t, 200)), NULL, &s[i]));
+			HT_OK(t, hsl_segment_alloc(t->f, node, page * (1 + ht_random_below(t, 200)),
+						   NULL, &s[i]));
 		for (i = 0; i < N; i += 2)
 			HT_OK(t, hsl_segment_free(s[i]));
 		for (i = 1; i < N; i += 2)
@@ -371,7 +414,8 @@ static void free_all(struct ht *t)
 }
 
 /*
- * Free a segment under a stream of commands that write it, then own the memory again: no late write may come.
+ * Free a segment under a stream of commands that write it, then own the memory again: no late write
+ * may come.
  */
 static void no_late_write(struct ht *t)
 {
@@ -406,7 +450,8 @@ static void no_late_write(struct ht *t)
 		memcpy(p, want, len);
 		ht_wait_all(t, q, c, OPS);
 		HT_TRUE(t, ht_equal(p, want, len, &d),
-			"round %u: byte %" PRIu64 " was written after hsl_segment_free returned: expected 0x%02x, got 0x%02x",
+			"round %u: byte %" PRIu64
+			" was written after hsl_segment_free returned: expected 0x%02x, got 0x%02x",
 			round, d.first, d.expected, d.got);
 	}
 	free(want);
@@ -443,11 +488,13 @@ static void freed_segment(struct ht *t)
 		for (i = 0; i < OPS; i++) {
 			cookies[i] = c[i].cookie;
 			k = c[i].status == HSL_ST_OK ? 0 : c[i].status == HSL_ST_REVOKED ? 1 : 2;
-			HT_TRUE(t, k < 2 || c[i].status == HSL_ST_SEGMENT, "command on a segment that is being freed: status %s",
+			HT_TRUE(t, k < 2 || c[i].status == HSL_ST_SEGMENT,
+				"command on a segment that is being freed: status %s",
 				hsl_status_name(c[i].status));
 			ended[k]++;
 		}
-		HT_TRUE(t, !ht_cookies_check(cookies, OPS, 1000, OPS, &bad), "cookie %" PRIu64 " lost, twice or unknown", bad);
+		HT_TRUE(t, !ht_cookies_check(cookies, OPS, 1000, OPS, &bad),
+			"cookie %" PRIu64 " lost, twice or unknown", bad);
 		/* and from now on there is no such segment */
 		bad_ga(t, q, &keep, ga, 64, HSL_ST_SEGMENT, "freed segment");
 	}
@@ -456,7 +503,8 @@ static void freed_segment(struct ht *t)
 	ht_buf_free(t, &keep);
 }
 
-static void rights_one(struct ht *t, struct hsl_queue *q, struct ht_buf *ro, struct ht_buf *wo, struct ht_buf *rw)
+static void rights_one(struct ht *t, struct hsl_queue *q, struct ht_buf *ro, struct ht_buf *wo,
+		       struct ht_buf *rw)
 {
 	struct hsl_completion c;
 	struct hsl_op op;
@@ -508,9 +556,12 @@ static void rights(struct ht *t)
 
 static void host_unaligned(struct ht *t)
 {
-	static const struct { unsigned int skew; uint64_t len; } cases[] = {
-		{ 0, 1 }, { 1, 1 }, { 4095, 1 }, { 4095, 2 }, { 1, 4095 }, { 1, 4096 }, { 77, 10000 }, { 4000, 97 },
-		{ 123, 4 * MIB + 5 }, { 0, 4096 },
+	static const struct {
+		unsigned int skew;
+		uint64_t len;
+	} cases[] = {
+		{ 0, 1 },    { 1, 1 },	    { 4095, 1 },  { 4095, 2 },		{ 1, 4095 },
+		{ 1, 4096 }, { 77, 10000 }, { 4000, 97 }, { 123, 4 * MIB + 5 }, { 0, 4096 },
 	};
 	uint64_t total, seed, i;
 	struct hsl_segment *s;
@@ -527,7 +578,8 @@ static void host_unaligned(struct ht *t)
 
 		/* a page before and after that belong to the program and not to the segment */
 		total = (cases[k].skew + len + 3 * 4096) & ~4095ull;
-		area = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		area = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			    0);
 		want = malloc(total);
 		if (area == MAP_FAILED || !want)
 			HT_SKIP_TEST(t, "no memory");
@@ -542,14 +594,18 @@ static void host_unaligned(struct ht *t)
 		bad_ga(t, q, &chip, ga - 1, 1, HSL_ST_SEGMENT, "byte before registered memory");
 		bad_ga(t, q, &chip, ga - 1, 2, HSL_ST_SEGMENT, "from before registered memory");
 		bad_ga(t, q, &chip, ga + len, 1, HSL_ST_SEGMENT, "byte behind registered memory");
-		bad_ga(t, q, &chip, ga + len - 1, 2, HSL_ST_RANGE, "past the end of registered memory");
-		HT_TRUE(t, ht_equal(area, want, total, &d), "refused commands changed byte %" PRIu64, d.first);
+		bad_ga_at(t, q, &chip, ga + len - 1, 2, HSL_ST_RANGE, ga + len,
+			  "past the end of registered memory");
+		HT_TRUE(t, ht_equal(area, want, total, &d),
+			"refused commands changed byte %" PRIu64, d.first);
 		HT_OK(t, hsl_copy(q, ga, chip.ga + 3, len));
 		for (i = 0; i < len; i++)
 			want[4096 + cases[k].skew + i] = chip.shadow[3 + i];
 		HT_TRUE(t, ht_equal(area, want, total, &d),
-			"skew %u, length %" PRIu64 ": byte %" PRId64 " from the segment's first: expected 0x%02x, got 0x%02x",
-			cases[k].skew, len, (int64_t)d.first - 4096 - cases[k].skew, d.expected, d.got);
+			"skew %u, length %" PRIu64 ": byte %" PRId64
+			" from the segment's first: expected 0x%02x, got 0x%02x",
+			cases[k].skew, len, (int64_t)d.first - 4096 - cases[k].skew, d.expected,
+			d.got);
 		HT_OK(t, hsl_segment_free(s));
 		free(want);
 		munmap(area, total);
@@ -561,19 +617,22 @@ static void host_unaligned(struct ht *t)
 /* ------------------------------------------------------------------ BAR4 windows */
 
 /* The last window, if nobody uses it. */
-static uint32_t free_window(struct ht *t, const struct ht_bar *regs, const struct hsl_chip_props *chip)
+static uint32_t free_window(struct ht *t, const struct ht_bar *regs,
+			    const struct hsl_chip_props *chip)
 {
 	uint32_t n = ht_read32(regs, HSL_REG_NWINDOWS), i;
 
 	if (!(chip->cap & HSL_CAP_WINDOWS) || !n)
 		HT_SKIP_TEST(t, "chip %u has no BAR4 windows", chip->node);
 	i = (n < HSL_WIN_MAX ? n : HSL_WIN_MAX) - 1;
-	if (ht_read32(regs, HSL_REG_WIN(i) + HSL_WIN_O_CTRL) || ht_read32(regs, HSL_REG_WIN(i) + HSL_WIN_O_STATUS))
+	if (ht_read32(regs, HSL_REG_WIN(i) + HSL_WIN_O_CTRL) ||
+	    ht_read32(regs, HSL_REG_WIN(i) + HSL_WIN_O_STATUS))
 		HT_SKIP_TEST(t, "window %u of chip %u is in use", i, chip->node);
 	return i;
 }
 
-static uint32_t window_set(const struct ht_bar *regs, uint32_t i, uint64_t ga, uint64_t size, uint32_t ctx)
+static uint32_t window_set(const struct ht_bar *regs, uint32_t i, uint64_t ga, uint64_t size,
+			   uint32_t ctx)
 {
 	uint32_t base = HSL_REG_WIN(i);
 
@@ -608,7 +667,8 @@ static void window_direct(struct ht *t)
 	ht_bar_map(t, chip, HSL_BAR_WIN, &win);
 	w = free_window(t, &regs, chip);
 	at = (uint64_t)w << ht_read32(&regs, HSL_REG_WIN_STRIDE_LOG2);
-	HT_TRUE(t, at < win.len && len <= win.len - at, "window %u at %#" PRIx64 " is outside BAR4", w, at);
+	HT_TRUE(t, at < win.len && len <= win.len - at, "window %u at %#" PRIx64 " is outside BAR4",
+		w, at);
 	for (k = 0; k < t->nchips; k++) {
 		struct hsl_segment *s;
 		uint8_t want;
@@ -620,7 +680,8 @@ static void window_direct(struct ht *t)
 		status = window_set(&regs, w, hsl_segment_ga(s), len, t->info.ctx_index);
 		if (status != HSL_WIN_ACTIVE) {
 			window_off(&regs, w);
-			HT_FAIL_TEST(t, "window on chip %u: status %#x (%s)", t->chip[k].node, status, hsl_status_name(status >> 8));
+			HT_FAIL_TEST(t, "window on chip %u: status %#x (%s)", t->chip[k].node,
+				     status, hsl_status_name(status >> 8));
 		}
 		for (i = 0; i < len; i += 4093) {
 			want = ((uint8_t *)p)[i];
@@ -628,13 +689,18 @@ static void window_direct(struct ht *t)
 				uint8_t got = win.p[at + i];
 
 				window_off(&regs, w);
-				HT_FAIL_TEST(t, "window on chip %u, byte %" PRIu64 ": expected 0x%02x, got 0x%02x", t->chip[k].node, i,
-					     want, got);
+				HT_FAIL_TEST(t,
+					     "window on chip %u, byte %" PRIu64
+					     ": expected 0x%02x, got 0x%02x",
+					     t->chip[k].node, i, want, got);
 			}
 			win.p[at + i] = (uint8_t)~want;
 			if ((uint8_t)(((volatile uint8_t *)p)[i] ^ want) != 0xff) {
 				window_off(&regs, w);
-				HT_FAIL_TEST(t, "window on chip %u: a store to byte %" PRIu64 " did not reach memory", t->chip[k].node, i);
+				HT_FAIL_TEST(t,
+					     "window on chip %u: a store to byte %" PRIu64
+					     " did not reach memory",
+					     t->chip[k].node, i);
 			}
 		}
 		window_off(&regs, w);
@@ -662,13 +728,18 @@ static void window_refused(struct ht *t)
 	HT_OK(t, hsl_segment_alloc(t->f, chip->node, 4 * HSL_WIN_ALIGN, &o, &s));
 	ga = hsl_segment_ga(s);
 	{
-		const struct { uint64_t ga, size; const char *what; } cases[] = {
+		const struct {
+			uint64_t ga, size;
+			const char *what;
+		} cases[] = {
 			{ ga + 4096, HSL_WIN_ALIGN, "GA misaligned" },
 			{ ga, HSL_WIN_ALIGN + 4096, "SIZE misaligned" },
 			{ ga, 0, "SIZE 0" },
 			{ ga, stride * 2, "SIZE above the stride" },
-			{ HSL_GA(chip->node, chip->mem_bytes), HSL_WIN_ALIGN, "GA behind the memory" },
-			{ HSL_GA(chip->node, chip->mem_bytes - HSL_WIN_ALIGN), 2 * HSL_WIN_ALIGN, "runs past the memory" },
+			{ HSL_GA(chip->node, chip->mem_bytes), HSL_WIN_ALIGN,
+			  "GA behind the memory" },
+			{ HSL_GA(chip->node, chip->mem_bytes - HSL_WIN_ALIGN), 2 * HSL_WIN_ALIGN,
+			  "runs past the memory" },
 			{ HSL_GA(16383, 0), HSL_WIN_ALIGN, "unknown node" },
 			{ 0, HSL_WIN_ALIGN, "GA 0" },
 			{ ga, 8 * HSL_WIN_ALIGN, "runs past the segment" },
@@ -677,9 +748,11 @@ static void window_refused(struct ht *t)
 		for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 			status = window_set(&regs, w, cases[i].ga, cases[i].size, ctx);
 			window_off(&regs, w);
-			HT_TRUE(t, status != HSL_WIN_ACTIVE, "window with %s is active", cases[i].what);
+			HT_TRUE(t, status != HSL_WIN_ACTIVE, "window with %s is active",
+				cases[i].what);
 			HT_TRUE(t, status >> 8 && status >> 8 < HSL_ST_COUNT && !(status & 0xff),
-				"window with %s: STATUS %#x names no reason", cases[i].what, status);
+				"window with %s: STATUS %#x names no reason", cases[i].what,
+				status);
 		}
 	}
 	HT_OK(t, hsl_segment_free(s));
@@ -687,20 +760,35 @@ static void window_refused(struct ht *t)
 }
 
 const struct ht_test ht_tests_map[] = {
-	{ "HEP-MAP-001", "bad_nodes", "operands in node 0, unknown nodes and switches fail with SEGMENT", bad_nodes, 0, 0 },
-	{ "HEP-MAP-002", "offset_is_bar2", "offset x of a chip is byte x of its BAR2", offset_is_bar2, HT_F_BAR, 0 },
-	{ "HEP-MAP-003", "range", "running past a segment's end fails with RANGE and changes nothing", range, 0, 0 },
-	{ "HEP-MAP-004", "zeroed", "allocated memory is zero after an earlier owner dirtied it", zeroed, 0, 0 },
-	{ "HEP-MAP-005", "cpu_and_commands", "CPU stores and commands see each other, all widths", cpu_and_commands, 0, 0 },
-	{ "HEP-MAP-006", "four_directions", "COPY host and chip, all directions, every executor", four_directions, 0, 0 },
-	{ "HEP-MAP-007", "no_overlap", "live segments of two contexts never overlap", no_overlap, 0, 0 },
-	{ "HEP-MAP-008", "alignment", "alignment as asked for, length rounded up to the page", alignment, 0, 0 },
-	{ "HEP-MAP-009", "free_all", "all freed memory can be allocated in one piece", free_all, 0, 180 },
-	{ "HEP-MAP-010", "no_late_write", "no command writes memory after its segment was freed", no_late_write, 0, 0 },
-	{ "HEP-MAP-011", "freed_segment", "commands on a freed segment end once: OK, REVOKED or SEGMENT", freed_segment, 0, 0 },
-	{ "HEP-MAP-012", "rights", "READ and WRITE are enforced on chip and host memory", rights, 0, 0 },
-	{ "HEP-MAP-013", "host_unaligned", "registered memory of any alignment, and only its bytes", host_unaligned, 0, 0 },
-	{ "HEP-MAP-014", "window_direct", "a direct window shows the target's bytes", window_direct, HT_F_BAR, 0 },
-	{ "HEP-MAP-015", "window_refused", "a bad window is refused with a status", window_refused, HT_F_BAR, 0 },
+	{ "HEP-MAP-001", "bad_nodes",
+	  "operands in node 0, unknown nodes and switches fail with SEGMENT", bad_nodes, 0, 0 },
+	{ "HEP-MAP-002", "offset_is_bar2", "offset x of a chip is byte x of its BAR2",
+	  offset_is_bar2, HT_F_BAR, 0 },
+	{ "HEP-MAP-003", "range",
+	  "running past a segment's end fails with RANGE and changes nothing", range, 0, 0 },
+	{ "HEP-MAP-004", "zeroed", "allocated memory is zero after an earlier owner dirtied it",
+	  zeroed, 0, 0 },
+	{ "HEP-MAP-005", "cpu_and_commands", "CPU stores and commands see each other, all widths",
+	  cpu_and_commands, 0, 0 },
+	{ "HEP-MAP-006", "four_directions", "COPY host and chip, all directions, every executor",
+	  four_directions, 0, 0 },
+	{ "HEP-MAP-007", "no_overlap", "live segments of two contexts never overlap", no_overlap, 0,
+	  0 },
+	{ "HEP-MAP-008", "alignment", "alignment as asked for, length rounded up to the page",
+	  alignment, 0, 0 },
+	{ "HEP-MAP-009", "free_all", "all freed memory can be allocated in one piece", free_all, 0,
+	  180 },
+	{ "HEP-MAP-010", "no_late_write", "no command writes memory after its segment was freed",
+	  no_late_write, 0, 0 },
+	{ "HEP-MAP-011", "freed_segment",
+	  "commands on a freed segment end once: OK, REVOKED or SEGMENT", freed_segment, 0, 0 },
+	{ "HEP-MAP-012", "rights", "READ and WRITE are enforced on chip and host memory", rights, 0,
+	  0 },
+	{ "HEP-MAP-013", "host_unaligned", "registered memory of any alignment, and only its bytes",
+	  host_unaligned, 0, 0 },
+	{ "HEP-MAP-014", "window_direct", "a direct window shows the target's bytes", window_direct,
+	  HT_F_BAR, 0 },
+	{ "HEP-MAP-015", "window_refused", "a bad window is refused with a status", window_refused,
+	  HT_F_BAR, 0 },
 	{ 0 }
 };

