@@ -36,24 +36,23 @@ man)
 	mandoc -T lint -W warning $found
 	;;
 spdx)
-	rc=0
-	for f in $(files | grep -E '\.([ch]|sh|build|bash)$|/(Kbuild|Makefile|run|vm|build|kernel|deps|modules|init)$' |
-		grep -v '^LICENSES/'); do
-		[ -f "$f" ] || continue
-		want=''
-		case $f in
-		kernel/* | include/linux/*) want='GPL-2.0-only' ;;
-		include/uapi/*) want='GPL-2.0 WITH Linux-syscall-note' ;;
-		qemu/hw/*) want='GPL-2.0-or-later' ;;
-		Kbuild) want='GPL-2.0-only' ;;
-		*) want='MIT OR Apache-2.0' ;;
-		esac
-		head -n 3 "$f" | grep -qE "SPDX-License-Identifier: \(?$want\)?( |\$)" || {
-			echo "$f: expected SPDX-License-Identifier: $want"
-			rc=1
+	files | grep -E '\.([ch]|sh|build|bash)$|/(Kbuild|Makefile|run|vm|build|kernel|deps|modules|init)$' |
+		grep -v '^LICENSES/' | while IFS= read -r f; do
+		[ ! -f "$f" ] || printf '%s\n' "$f"
+	done | xargs -d '\n' awk '
+		function want(f) {
+			if (f ~ /^(kernel|include\/linux)\// || f == "Kbuild") return "GPL-2.0-only"
+			if (f ~ /^include\/uapi\//) return "GPL-2.0 WITH Linux-syscall-note"
+			if (f ~ /^qemu\/hw\//) return "GPL-2.0-or-later"
+			return "MIT OR Apache-2.0"
 		}
-	done
-	exit $rc
+		FNR == 1 { found[FILENAME] = 0 }
+		FNR <= 3 && match($0, "SPDX-License-Identifier: \\(?" want(FILENAME) "\\)?( |$)") { found[FILENAME] = 1 }
+		FNR > 3 { nextfile }
+		END {
+			for (f in found) if (!found[f]) { print f ": expected SPDX-License-Identifier: " want(f); bad = 1 }
+			exit bad
+		}'
 	;;
 kernel)
 	rc=0
