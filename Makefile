@@ -145,7 +145,8 @@ $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 $(VMTESTS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.so
 	@mkdir -p $(@D)
 	@echo '  LD      $@'
-	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(B)/libcommon.a -L$(B) -lhsl -Wl,--as-needed $(TOOL_LIBS)
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(B)/libcommon.a -L$(B) -lhsl \
+		-Wl,-rpath,'$$ORIGIN/../..' -Wl,--as-needed $(TOOL_LIBS)
 $(QTESTS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.a
 	@mkdir -p $(@D)
 	@echo '  LD      $@'
@@ -196,12 +197,13 @@ check-deep soak: qemu-for-vm modules lib tools tests
 
 MAN1 := $(wildcard tools/man/*.1)
 MAN3 := $(wildcard libhsl/man/*.3)
+MAN7 := $(wildcard libhsl/man/*.7)
 HEADERS := $(wildcard include/hsl/*.h)
 DKMS := $(SRCDIR)/hsl-$(VERSION)
 
 install: lib tools $(TOOLS:%=$(B)/install/%)
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/hsl \
-		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man7
 	install -m 755 $(B)/libhsl.so.$(VERSION) $(DESTDIR)$(LIBDIR)/
 	ln -sf libhsl.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libhsl.so
@@ -213,6 +215,7 @@ install: lib tools $(TOOLS:%=$(B)/install/%)
 	$(foreach t,$(TOOLS),install -m 755 $(B)/install/$(t) $(DESTDIR)$(PREFIX)/bin/ &&) :
 	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/)
 	$(if $(MAN3),install -m 644 $(MAN3) $(DESTDIR)$(MANDIR)/man3/)
+	$(if $(MAN7),install -m 644 $(MAN7) $(DESTDIR)$(MANDIR)/man7/)
 	install -d $(DESTDIR)$(DKMS)
 	for f in Kbuild $$(find kernel include -type f \( -name '*.[ch]' -o -name Kbuild \)); do \
 		install -D -m 644 "$$f" "$(DESTDIR)$(DKMS)/$$f" || exit 1; done
@@ -222,7 +225,8 @@ install: lib tools $(TOOLS:%=$(B)/install/%)
 uninstall:
 	rm -f $(DESTDIR)$(LIBDIR)/libhsl.* $(DESTDIR)$(LIBDIR)/pkgconfig/libhsl.pc
 	rm -f $(TOOLS:%=$(DESTDIR)$(PREFIX)/bin/%)
-	rm -f $(MAN1:tools/man/%=$(DESTDIR)$(MANDIR)/man1/%) $(MAN3:libhsl/man/%=$(DESTDIR)$(MANDIR)/man3/%)
+	rm -f $(MAN1:tools/man/%=$(DESTDIR)$(MANDIR)/man1/%) $(MAN3:libhsl/man/%=$(DESTDIR)$(MANDIR)/man3/%) \
+		$(MAN7:libhsl/man/%=$(DESTDIR)$(MANDIR)/man7/%)
 	rm -rf $(DESTDIR)$(PREFIX)/include/hsl $(DESTDIR)$(DKMS)
 
 clean:
