@@ -218,14 +218,14 @@ void hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w)
                 return;
             }
             status = hsl_exec_start(q, w, &fault_ga);
-            if (!atomic_load(&q->chip->enabled)) {
-                return;         /* an admin command waited and the chip was reset meanwhile */
-            }
         }
         before = q->cmd.done;
         if (!status && q->cmd.active) {
             status = hsl_exec_chunk(q, w, &fault_ga);
             moved += q->cmd.done - before;
+        }
+        if (!atomic_load(&q->chip->enabled)) {
+            return;             /* a reset has begun: this command ends with its queue, not with a status */
         }
         if (status || !q->cmd.active) {
             hsl_queue_complete(q, status, fault_ga);
