@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# hsltest.sh [TOPOLOGY…]: hsltest and hslctl on sim:, as a user calls them: what they print, refuse and return.
+# hsltest.sh: hsltest and hslctl on sim:, as a user calls them: what they print, refuse and return.
+# hsltest.sh [asan] TOPOLOGY…: the whole suite on these, with asan under address and undefined-behaviour sanitizers.
 set -u
 build=${HSL_BUILD:-$(cd "$(dirname "$0")/.." && pwd)/build}
 hsltest=$build/hsltest hslctl=$build/hslctl
@@ -35,6 +36,19 @@ out() { grep -Eq -- "$1" "$dir/out"; }
 err() { grep -Eq -- "$1" "$dir/err"; }
 json() { [ "$(head -c 1 "$dir/out")" = '{' ] && [ "$(tail -n 1 "$dir/out")" = '}' ] && out "\"schema\": \"$1\""; }
 
+if [ "${1-}" = asan ]; then
+	shift
+	top=$(cd "$(dirname "$0")/.." && pwd)
+	[ -f "$build/asan/libhsl.a" ] && [ -f "$build/asan/libcommon.a" ] ||
+		{ echo "1..0 # SKIP no libhsl with sanitizers"; exit 77; }
+	hsltest=$dir/hsltest
+	# shellcheck disable=SC2046
+	${CC:-cc} -std=gnu11 -D_GNU_SOURCE= -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+		-fno-omit-frame-pointer -I"$top/include" -I"$top/include/uapi" -I"$top/tools/common" -o "$hsltest" \
+		"$top"/tools/hsltest/*.c "$build/asan/libcommon.a" "$build/asan/libhsl.a" \
+		$(pkg-config --libs json-c) -lm -pthread || { echo "not ok - hsltest does not compile"; exit 1; }
+	[ $# -gt 0 ] || set -- mesh4
+fi
 if [ $# -gt 0 ]; then	# the whole suite on these
 	for topo; do
 		run 0 "$hsltest" run -f "sim:$topo" && ! out '^not ok' && out '^ok .* HEP-TXN-004 copy_alignment$'

@@ -192,13 +192,14 @@ static bool check_function(struct doctor *d, const struct ctl_pci *p)
 		       p->vendor, p->device);
 	}
 	if (!p->driver[0]) {
-		if (kernel_message(p->addr, line, sizeof(line)))
-			d->remedy = line;
-		else
-			d->remedy =
-				geteuid()
-					? "modprobe hsl_pci; as root, dmesg and this tool say why a probe failed"
-					: "modprobe hsl_pci, or: echo ADDRESS > /sys/bus/pci/drivers/hsl_pci/bind";
+		d->remedy = line;
+		if (geteuid())
+			d->remedy = "as root, this tool and dmesg say why a probe failed; "
+				    "modprobe hsl_pci";
+		else if (!kernel_message(p->addr, line, sizeof(line)))
+			snprintf(line, sizeof(line),
+				 "modprobe hsl_pci, or: echo %s > /sys/bus/pci/drivers/hsl_pci/bind",
+				 p->addr);
 		report(d, FAIL, p->addr, "no driver is bound");
 		report(d, NOT_CHECKED, p->addr,
 		       "memory decode, bus master, MSI-X: a driver turns them on");
