@@ -150,7 +150,7 @@ $(VMTESTS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.so
 $(QTESTS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.a
 	@mkdir -p $(@D)
 	@echo '  LD      $@'
-	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(B)/libcommon.a $(B)/libhsl.a -Wl,--as-needed $(TOOL_LIBS)
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(B)/libcommon.a $(B)/libhsl.a -lcmocka -Wl,--as-needed $(TOOL_LIBS)
 $(UNIT:%=$(B)/asan/%): $(B)/asan/%: $(B)/asan/obj/%.o $(B)/asan/libcommon.a $(B)/asan/libhsl.a
 	@mkdir -p $(@D)
 	@echo '  LD/SAN  $@'
