@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * In-kernel interface of the hsl bus: what a driver of HSL chips needs. hsl_pci uses it for chips with the HSL DVSEC; a
+ * maker's own PCI driver may use it instead and keep its private BARs and interrupts to itself.
+ *
+ * Life of a chip, as its driver sees it:
+ *
+ *   probe: enable the device, map registers, allocate vectors, switch bus mastering on
+ *	hsl_chip_register()	the chip is enabled, joins its fabric, users may use it at once
+ *   function level reset, slot reset:
+ *	hsl_chip_reset_begin()	the chip does no DMA and raises no interrupt any more, queues have ended
+ *	... the reset; restore configuration space and bus mastering ...
+ *	hsl_chip_reset_done()	the chip is enabled again; segments and their contents have survived
+ *   permanent error:
+ *	hsl_chip_disconnect()	as if unplugged; only hsl_chip_unregister() may follow
+ *   remove:
+ *	hsl_chip_unregister()	returns when nothing of the core touches the device or its registers any more
+ *
+ * All of these sleep and are called with the device's lock held (as probe, remove and the PCI error handlers are).
+ */
+#ifndef _LINUX_HSL_BUS_H
+#define _LINUX_HSL_BUS_H
+
+#include <linux/types.h>
+
+struct device;
+struct module;
+struct hsl_chip;
+
+/**
+ * struct hsl_chip_ops - what the core asks of a chip's driver
+ * @stop_dma: the chip does not obey CTRL.RESET: cut it off from memory (for example by clearing bus mastering)
+ */
+struct hsl_chip_ops {
+	void (*stop_dma)(struct device *parent);
+};
+
+/**
+ * struct hsl_chip_params - a chip, described to hsl_chip_register(); copied
+ * @owner: module that must stay while a file of the fabric is open
+ * @driver: name shown to users
+ * @ops: see struct hsl_chip_ops
+ * @regs: HEP register block and doorbell pages, mapped uncached
+ * @regs_phys: physical address of @regs
+ * @regs_bytes: length of @regs
+ * @mem_phys: physical address of chip memory
+ * @mem_bytes: length of the memory BAR
+ * @irqs: Linux interrupt numbers of vectors 0..@nirqs-1, requested by the core
+ * @nirqs: at least 1
+ */
+struct hsl_chip_params {
+	struct module *owner;
+	const char *driver;
+	const struct hsl_chip_ops *ops;
+	void __iomem *regs;
+	phys_addr_t regs_phys;
+	u64 regs_bytes;
+	phys_addr_t mem_phys;
+	u64 mem_bytes;
+	const int *irqs;
+	unsigned int nirqs;
+};
+
+/* Returns the chip or an ERR_PTR; every failure has been reported by dev_err. The device needs a 64-bit DMA mask. */
+struct hsl_chip *hsl_chip_register(struct device *parent, const struct hsl_chip_params *params);
+void hsl_chip_unregister(struct hsl_chip *chip);
+void hsl_chip_disconnect(struct hsl_chip *chip);
+void hsl_chip_reset_begin(struct hsl_chip *chip);
+int hsl_chip_reset_done(struct hsl_chip *chip);
+
+#endif /* _LINUX_HSL_BUS_H */

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Objects of hsl.ko and their life.
+ *
+ *   fabric   joins chips of all functions that report one fabric id; has /dev/hsl<N> while it has chips
+ *   chip     one function; a device on the bus "hsl"; outlives its hardware while segments or queues name it
+ *   context  one open file of /dev/hsl<N>; the owner of segments and queues
+ *   attach   one context on one chip: its context entry and segment tables there; made at first use
+ *   segment  a handle of a context: chip memory or pinned host memory
+ *   queue    one open queue file
+ *
+ * References: queue -> context -> fabric; queue, segment and attach -> chip -> fabric. A mapping holds its segment or
+ * its queue's file. Files end their objects (ctx_shutdown, queue_end); a reference only keeps the struct.
+ *
+ * States of a chip (chip->state, changed under chip->lock, then chip->state_wq is woken):
+ *
+ *   READY      commands flow
+ *   QUIESCING  on the way to one of the next; DMA may still run, so that nobody may release memory yet: wait
+ *   STOPPED    in reset, no DMA; comes back as READY, or ends
+ *   FAILED     does not answer; DMA was cut off; a reset (FLR) may bring it back
+ *   GONE       unplugged or unbound; final
+ *
+ * Locks, outermost first:
+ *   hsl_fabrics_lock  mutex: the list of fabrics, chips joining and leaving
+ *   chip->life        mutex: one life cycle change of a chip at a time
+ *   fabric->lock      mutex: list of contexts, open_count; never held while waiting for a device
+ *   ctx->lock         mutex: tables, segments and attachments of one context. Held over admin commands, which are
+ *                     bounded; never over anything that takes mmap_lock (user copies, pinning, accounting)
+ *   queue->lock       mutex: end of a queue
+ *   mmap_lock, then chip->access
+ *   chip->access      rwsem: read: registers are touched or PTEs to the chip inserted, after a look at the state.
+ *                     Write: taken and dropped after a change of state, segment->dead or queue->state, so that who
+ *                     looked before has finished
+ *   chip->lock, ctx->tree_lock, admin.lock, vector.lock  spinlocks: leaves, never nested in each other
+ */
+#ifndef HSL_PRIV_H
+#define HSL_PRIV_H
+
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/dma-mapping.h>
+#include <linux/eventfd.h>
+#include <linux/fs.h>
+#include <linux/genalloc.h>
+#include <linux/idr.h>
+#include <linux/io-64-nonatomic-lo-hi.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/rwsem.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <linux/hsl.h>
+#include <linux/hsl_bus.h>
+#include <hsl/proto.h>
+
+#include "compat.h"
+
+#define HSL_CTX_COUNT_MAX	1024	/* contexts of a fabric, index 0 unused */
+#define HSL_ADMIN_DEPTH		64
+#define HSL_VECTORS_MAX		64
+#define HSL_HOST_GA_CLASS_SHIFT	41	/* see host_ga_alloc() */
+#define HSL_HOST_GA_CLASSES	(HSL_HOST_GA_CLASS_SHIFT - PAGE_SHIFT + 1)
+
+struct hsl_fabric {
+	struct device dev;		/* /sys/class/hsl/hsl<minor>; its reference count is the fabric's */
+	struct cdev cdev;
+	struct list_head link;		/* hsl_fabrics_lock */
+	int minor;
+	u64 id[2];
+	u32 host_node;
+	struct inode *inode;		/* one address_space for all mappings, so that zapping finds them */
+	struct xarray chips;		/* by node; written under hsl_fabrics_lock */
+	unsigned int nchips;		/* hsl_fabrics_lock; read anywhere */
+	struct xarray left;		/* nodes of chips that have left: ENODEV rather than ENOENT */
+	struct mutex lock;		/* contexts, open_count */
+	struct list_head contexts;
+	unsigned int open_count;
+	struct ida ctx_ida;
+	struct ida host_ga[HSL_HOST_GA_CLASSES];
+	struct dentry *debugfs;
+};
+
+enum hsl_chip_state {
+	HSL_STATE_READY,
+	HSL_STATE_QUIESCING,
+	HSL_STATE_STOPPED,
+	HSL_STATE_FAILED,
+	HSL_STATE_GONE,
+};
+
+struct hsl_vector {
+	struct hsl_chip *chip;
+	unsigned int index;
+	int irq;
+	spinlock_t lock;		/* queues, and queue->eventfd of these; taken in the handler */
+	struct list_head queues;
+	char name[40];
+};
+
+enum hsl_admin_state { HSL_REQ_PENDING, HSL_REQ_DONE, HSL_REQ_ABORTED };
+
+struct hsl_admin_req {
+	struct hsl_desc desc;
+	enum hsl_admin_state state;	/* admin.lock */
+	unsigned int slot;
+	u32 status;			/* HSL_ST_*, when done */
+	ktime_t start;
+};
+
+struct hsl_admin {
+	spinlock_t lock;
+	struct hsl_desc *sq;
+	struct hsl_cqe *cq;
+	dma_addr_t sq_dma, cq_dma;
+	u32 depth;
+	u32 sq_tail, cq_head;
+	struct hsl_admin_req *slots[HSL_ADMIN_DEPTH];	/* by descriptor index: at most depth are outstanding */
+	wait_queue_head_t slot_wq;
+};
+
+struct hsl_chip {
+	struct device dev;		/* on the bus; its reference count is the chip's */
+	struct device *parent;		/* NULL checks are no use: only touched while not GONE */
+	struct hsl_fabric *fabric;
+	struct hsl_chip_params p;
+	char driver[32], bus_addr[32];
+	u32 node, host_node, hep_version, nqueues, db_offset, db_stride, max_depth, nlinks, ctx_count;
+	u64 fabric_id[2], cap, mem_bytes, max_len;
+	int numa_node;
+	bool owner_held;		/* fabric->lock: module reference for open files */
+
+	spinlock_t lock;		/* state, attachments, queues, dirty */
+	enum hsl_chip_state state;
+	struct list_head attachments;
+	struct list_head queues;
+	struct list_head dirty;		/* struct hsl_mem waiting to be zeroed */
+	wait_queue_head_t state_wq;
+	struct mutex life;
+	struct rw_semaphore access;
+
+	struct hsl_admin admin;
+	struct hsl_ctx_entry *ctx_table;
+	dma_addr_t ctx_table_dma;
+
+	struct gen_pool *pool;		/* of chip memory, addresses shifted by HSL_POOL_BASE */
+	unsigned long *clean;		/* a bit per page: known to be zero; clean_lock */
+	spinlock_t clean_lock;
+	void *mem_va;			/* also gives the mappings' memory type to the architecture */
+	struct work_struct zero_work;
+	struct work_struct event_work;
+	struct work_struct fail_work;
+	atomic_t events;		/* HSL_EVENT_* seen by the handler, for event_work */
+
+	struct ida qids;
+	atomic_t nqueues_used;
+	struct hsl_vector *vectors;
+	unsigned int nvectors;
+	const struct attribute_group *groups[3];
+};
+
+struct hsl_mem {
+	struct hsl_chip *chip;		/* reference */
+	u64 off, len;
+	struct list_head link;		/* chip->dirty */
+};
+
+struct hsl_attach {
+	struct hsl_context *ctx;
+	struct hsl_chip *chip;		/* reference */
+	struct list_head ctx_link;	/* ctx->attachments */
+	struct list_head chip_link;	/* chip->attachments, chip->lock */
+	struct hsl_admin_req inv;	/* SEG_INVALIDATE in flight; ctx->lock */
+	int inv_err;
+	__le64 *dir;
+	dma_addr_t dir_dma;
+	struct hsl_leaf {
+		struct hsl_seg_entry *va;
+		dma_addr_t dma;
+	} leaf[HSL_SEG_DIR_LEAVES];
+};
+
+struct hsl_context {
+	struct kref kref;
+	struct hsl_fabric *fabric;	/* reference */
+	struct list_head link;		/* fabric->contexts */
+	pid_t pid;			/* of the opener, for dumps */
+	u32 index;
+	u64 key;
+	struct mutex lock;
+	bool closed;			/* lock */
+	u32 next_epoch;
+	struct list_head attachments;
+	struct list_head queues;
+	struct xarray segments;		/* by handle; lock */
+	spinlock_t tree_lock;
+	struct rb_root tree;		/* chip segments by ga; tree_lock */
+};
+
+/* Host memory of one segment as one chip sees it. */
+struct hsl_hostmap {
+	struct list_head link;		/* segment->maps */
+	struct hsl_attach *attach;
+	dma_addr_t *dma;		/* per page */
+	unsigned long mapped;
+	struct hsl_table {
+		__le64 *va;
+		dma_addr_t dma;
+	} *tables;
+	unsigned long ntables;
+	dma_addr_t root;
+	unsigned int levels;
+};
+
+/* Pinned pages of a process. */
+struct hsl_host {
+	struct mm_struct *mm;		/* mm_count reference: who is charged */
+	struct page **pages;
+	unsigned long npages, pinned;
+	unsigned int offset;		/* of the first byte in the first page */
+	bool writable;
+	unsigned int ga_class;
+	int ga_slot;
+	bool ga_valid;
+};
+
+struct hsl_segment {
+	struct kref kref;
+	u32 handle, epoch, rights;
+	u64 ga, len;
+	bool dead;			/* set before chip->access is passed; no PTE is inserted any more */
+	struct hsl_chip *chip;		/* reference; NULL: host memory */
+	struct hsl_mem *mem;		/* chip memory */
+	struct hsl_host *host;		/* host memory */
+	struct list_head maps;		/* host memory: struct hsl_hostmap; ctx->lock */
+	struct rb_node node;
+	struct hsl_fabric *fabric;	/* valid as long as any file of the fabric, so for every mapping */
+};
+
+struct hsl_ring {
+	void *va;
+	size_t bytes;
+	dma_addr_t dma;
+};
+
+struct hsl_queue {
+	struct kref kref;
+	struct hsl_context *ctx;	/* reference */
+	struct hsl_chip *chip;		/* reference */
+	struct list_head ctx_link;	/* ctx->queues; ctx->lock */
+	struct list_head chip_link;	/* chip->queues; chip->lock */
+	struct list_head vec_link;	/* vector->queues; vector->lock */
+	struct mutex lock;
+	u32 qid, depth, state, error;	/* state: written under lock, read anywhere */
+	bool mapped;			/* rings are DMA-mapped, queue is listed; lock */
+	struct hsl_vector *vec;
+	struct hsl_ring ctrl, sq, cq;
+	struct page *scratch;		/* replaces the doorbell page after the end */
+	loff_t db_off;			/* place of the doorbell page in the fabric's address_space */
+	wait_queue_head_t wq;
+	struct eventfd_ctx *eventfd;	/* vector->lock */
+};
+
+/* fabric.c */
+extern struct bus_type hsl_bus_type;
+int hsl_fabric_join(struct hsl_chip *chip);
+void hsl_fabric_leave(struct hsl_chip *chip);
+struct hsl_chip *hsl_fabric_chip(struct hsl_fabric *f, u32 node);
+struct hsl_chip *hsl_fabric_chip_index(struct hsl_fabric *f, u32 index);
+int hsl_fabric_open_begin(struct hsl_fabric *f, struct hsl_context *ctx);
+void hsl_fabric_open_end(struct hsl_fabric *f, struct hsl_context *ctx);
+extern const struct file_operations hsl_context_fops;
+
+/* chip.c */
+enum hsl_chip_state hsl_chip_state_get(struct hsl_chip *chip);
+void hsl_chip_state_set(struct hsl_chip *chip, enum hsl_chip_state state);
+void hsl_chip_fail(struct hsl_chip *chip, const char *why);
+int hsl_chip_settled(struct hsl_chip *chip);
+bool hsl_chip_present(struct hsl_chip *chip);
+void hsl_chip_barrier(struct hsl_chip *chip);
+int hsl_chip_link(struct hsl_chip *chip, u32 index, struct hsl_link_info *li);
+static inline struct hsl_chip *hsl_chip_get(struct hsl_chip *chip)
+{
+	get_device(&chip->dev);
+	return chip;
+}
+
+static inline void hsl_chip_put(struct hsl_chip *chip)
+{
+	put_device(&chip->dev);
+}
+
+static inline void __iomem *hsl_chip_doorbell(struct hsl_chip *chip, u32 qid)
+{
+	return chip->p.regs + chip->db_offset + (size_t)qid * chip->db_stride;
+}
+
+/* One zeroed 4 KiB page for a table of the chip. Not while GONE is past (see hsl_attach). */
+static inline void *hsl_table_alloc(struct hsl_chip *chip, dma_addr_t *dma)
+{
+	return dma_alloc_coherent(chip->parent, HSL_TABLE_PAGE, dma, GFP_KERNEL);
+}
+
+static inline void hsl_table_free(struct hsl_chip *chip, void *va, dma_addr_t dma)
+{
+	dma_free_coherent(chip->parent, HSL_TABLE_PAGE, va, dma);
+}
+
+/* irq.c */
+int hsl_irq_init(struct hsl_chip *chip);
+void hsl_irq_exit(struct hsl_chip *chip);
+void hsl_event_work(struct work_struct *work);
+
+/* admin.c */
+#define HSL_ADMIN_ONCE	1u	/* a reset in between is -EAGAIN, not a reason to submit again */
+int hsl_admin_init(struct hsl_chip *chip);
+void hsl_admin_exit(struct hsl_chip *chip);
+void hsl_admin_reset(struct hsl_chip *chip);
+int hsl_admin_submit(struct hsl_chip *chip, struct hsl_admin_req *req, unsigned int flags);
+int hsl_admin_wait(struct hsl_chip *chip, struct hsl_admin_req *req);
+int hsl_admin_exec(struct hsl_chip *chip, struct hsl_admin_req *req, unsigned int flags);
+int hsl_admin_fill(struct hsl_chip *chip, u64 off, u64 len);
+void hsl_admin_distrust(struct hsl_chip *chip);
+int hsl_admin_ctx_invalidate(struct hsl_chip *chip, u32 index);
+
+/* mem.c */
+int hsl_mem_init(struct hsl_chip *chip);
+void hsl_mem_exit(struct hsl_chip *chip);
+struct hsl_mem *hsl_mem_alloc(struct hsl_chip *chip, u64 len, u64 align);
+void hsl_mem_free(struct hsl_mem *mem);
+u64 hsl_mem_avail(struct hsl_chip *chip);
+
+/* context.c */
+struct hsl_context *hsl_context_open(struct hsl_fabric *f);
+void hsl_context_shutdown(struct hsl_context *ctx);
+void hsl_context_put(struct hsl_context *ctx);
+struct hsl_attach *hsl_attach_get(struct hsl_context *ctx, struct hsl_chip *chip);
+void hsl_attach_drop(struct hsl_attach *at);
+void hsl_attach_drop_all(struct hsl_chip *chip);
+int hsl_attach_write(struct hsl_attach *at, struct hsl_segment *seg);
+void hsl_attach_clear(struct hsl_attach *at, u32 handle);
+
+/* segment.c */
+int hsl_segment_alloc(struct hsl_context *ctx, struct hsl_segment_alloc *a);
+int hsl_segment_register(struct hsl_context *ctx, struct hsl_segment_register *r);
+int hsl_segment_free(struct hsl_context *ctx, u32 handle);
+int hsl_segment_info(struct hsl_context *ctx, struct hsl_segment_info *i);
+void hsl_segment_destroy(struct hsl_context *ctx, struct hsl_segment *seg);
+struct hsl_segment *hsl_segment_find(struct hsl_context *ctx, u64 ga);
+void hsl_segment_put(struct hsl_segment *seg);
+
+/* host.c */
+struct hsl_host *hsl_host_pin(struct hsl_fabric *f, u64 addr, u64 len, bool writable);
+void hsl_host_unpin(struct hsl_fabric *f, struct hsl_host *host);
+u64 hsl_host_ga(struct hsl_fabric *f, struct hsl_host *host);
+struct hsl_hostmap *hsl_hostmap_create(struct hsl_attach *at, struct hsl_segment *seg);
+void hsl_hostmap_destroy(struct hsl_segment *seg, struct hsl_hostmap *map);
+struct hsl_hostmap *hsl_hostmap_find(struct hsl_segment *seg, struct hsl_attach *at);
+
+/* map.c */
+int hsl_context_mmap(struct file *file, struct vm_area_struct *vma);
+void hsl_segment_zap(struct hsl_segment *seg);
+void hsl_chip_zap(struct hsl_chip *chip);
+int hsl_queue_mmap(struct file *file, struct vm_area_struct *vma);
+void hsl_queue_zap_doorbell(struct hsl_queue *q);
+
+/* queue.c */
+struct file *hsl_queue_create(struct hsl_context *ctx, struct hsl_queue_create *c);
+void hsl_queue_end(struct hsl_queue *q, u32 error, bool on_chip);
+void hsl_queue_end_all(struct hsl_chip *chip, u32 error);
+void hsl_queue_check_all(struct hsl_chip *chip);
+void hsl_queue_put(struct hsl_queue *q);
+int hsl_queue_kick(struct hsl_queue *q, const struct hsl_queue_kick *k);
+int hsl_queue_eventfd(struct hsl_queue *q, const struct hsl_queue_eventfd *e);
+void hsl_queue_info(struct hsl_queue *q, struct hsl_queue_info *i);
+
+/* ioctl.c */
+long hsl_context_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long hsl_queue_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* sysfs.c, debugfs.c */
+extern const struct attribute_group *hsl_fabric_groups[];
+int hsl_sysfs_init(struct hsl_chip *chip);
+void hsl_sysfs_free(struct hsl_chip *chip);
+const char *hsl_chip_state_name(enum hsl_chip_state state);
+void hsl_debugfs_init(void);
+void hsl_debugfs_exit(void);
+void hsl_debugfs_add(struct hsl_fabric *f);
+void hsl_debugfs_remove(struct hsl_fabric *f);
+
+#endif /* HSL_PRIV_H */

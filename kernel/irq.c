@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Interrupts: vector 0 tells events, the others wake queues.
+ *
+ * Queues are spread over the vectors from 1 on (over vector 0 if it is the only one). A handler walks its vector's queues
+ * under vector->lock; a queue leaves the list under that lock before its end is published, so that no handler touches
+ * it later. With more queues than vectors a queue may be woken for a neighbour: poll looks at its own completion ring.
+ *
+ * An event is acknowledged exactly as read (EVENT is write-one-to-clear) and worked on in event_work, which may sleep.
+ */
+#include <linux/interrupt.h>
+
+#include "hsl_priv.h"
+#include "trace.h"
+
+static void hsl_irq_events(struct hsl_chip *chip)
+{
+	u32 events;
+
+	if (hsl_chip_state_get(chip) != HSL_STATE_READY)
+		return;
+	events = readl(chip->p.regs + HSL_REG_EVENT);
+	if (!events || events == ~0u)
+		return;
+	writel(events, chip->p.regs + HSL_REG_EVENT);
+	atomic_or(events, &chip->events);
+	schedule_work(&chip->event_work);
+}
+
+static irqreturn_t hsl_irq(int irq, void *arg)
+{
+	struct hsl_vector *v = arg;
+	struct hsl_queue *q;
+
+	if (!v->index)
+		hsl_irq_events(v->chip);
+	spin_lock(&v->lock);
+	list_for_each_entry(q, &v->queues, vec_link) {
+		wake_up(&q->wq);
+		if (q->eventfd)
+			hsl_eventfd_signal(q->eventfd);
+	}
+	spin_unlock(&v->lock);
+	return IRQ_HANDLED;
+}
+
+void hsl_event_work(struct work_struct *work)
+{
+	struct hsl_chip *chip = container_of(work, struct hsl_chip, event_work);
+	u32 events = atomic_xchg(&chip->events, 0);
+
+	trace_hsl_chip_event(chip->node, events);
+	if (events & HSL_EVENT_FATAL)
+		hsl_chip_fail(chip, "it reports a fatal error");
+	if (events & HSL_EVENT_QUEUE_ERROR)
+		hsl_queue_check_all(chip);
+	if (events & HSL_EVENT_LINK)
+		kobject_uevent(&chip->dev.kobj, KOBJ_CHANGE);
+}
+
+int hsl_irq_init(struct hsl_chip *chip)
+{
+	unsigned int i, n = min_t(unsigned int, chip->p.nirqs, HSL_VECTORS_MAX);
+	int err;
+
+	chip->vectors = kcalloc(n, sizeof(*chip->vectors), GFP_KERNEL);
+	if (!chip->vectors)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		struct hsl_vector *v = &chip->vectors[i];
+
+		v->chip = chip;
+		v->index = i;
+		v->irq = chip->p.irqs[i];
+		spin_lock_init(&v->lock);
+		INIT_LIST_HEAD(&v->queues);
+		snprintf(v->name, sizeof(v->name), "hsl-%s-%u", chip->bus_addr, i);
+		err = request_irq(v->irq, hsl_irq, 0, v->name, v);
+		if (err) {
+			dev_err(chip->parent, "vector %u (irq %d) cannot be requested: %d\n", i, v->irq, err);
+			hsl_irq_exit(chip);
+			return err;
+		}
+		chip->nvectors++;
+	}
+	return 0;
+}
+
+/* The array itself stays until the chip is released: late queue files look into it. */
+void hsl_irq_exit(struct hsl_chip *chip)
+{
+	while (chip->nvectors) {
+		chip->nvectors--;
+		free_irq(chip->vectors[chip->nvectors].irq, &chip->vectors[chip->nvectors]);
+	}
+}

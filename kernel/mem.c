@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Chip memory: allocation in pages, and the promise that what is handed out is zero (HEP-MAP-004, HEP-SEC-004).
+ *
+ * A bitmap tells which pages are known to be zero. At registration none is: memory is zeroed when it is first
+ * allocated, not at probe. Freed memory is zeroed by zero_work and only then returns to the pool; an allocation that
+ * finds no room waits for that work and tries again. If zeroing fails (chip FAILED) the pages return as not clean.
+ *
+ * Zeroing is the chip's own FILL; a chip without it, or that refuses, is zeroed by the CPU.
+ *
+ * Locking: the pool locks itself; chip->dirty under chip->lock; the bitmap under clean_lock. A range belongs to its
+ * struct hsl_mem alone from allocation to the return to the pool.
+ */
+#include <linux/bitmap.h>
+#include <linux/io.h>
+#include <linux/sched/signal.h>
+
+#include "hsl_priv.h"
+
+#define HSL_POOL_BASE	(1ull << 50)	/* the pool takes address 0 for failure; keeps every alignment */
+#define HSL_CPU_PIECE	(256u << 10)
+
+static void hsl_mem_mark_clean(struct hsl_chip *chip, u64 off, u64 len, bool clean)
+{
+	spin_lock(&chip->clean_lock);
+	if (clean)
+		bitmap_set(chip->clean, off >> PAGE_SHIFT, len >> PAGE_SHIFT);
+	else
+		bitmap_clear(chip->clean, off >> PAGE_SHIFT, len >> PAGE_SHIFT);
+	spin_unlock(&chip->clean_lock);
+}
+
+static int hsl_mem_zero_cpu(struct hsl_chip *chip, u64 off, u64 len)
+{
+	while (len) {
+		u64 n = min_t(u64, len, HSL_CPU_PIECE);
+		int err = hsl_chip_settled(chip);
+
+		if (err)
+			return err;
+		down_read(&chip->access);
+		err = hsl_chip_state_get(chip) == HSL_STATE_READY ? 0 : -EAGAIN;
+		if (!err)
+			memset((u8 *)chip->mem_va + off, 0, n);
+		up_read(&chip->access);
+		cond_resched();
+		if (err)
+			continue;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int hsl_mem_zero(struct hsl_chip *chip, u64 off, u64 len)
+{
+	int err = -EIO;
+
+	if (chip->cap & HSL_CAP_OP_FILL)
+		err = hsl_admin_fill(chip, off, len);
+	if (err == -EIO)
+		err = hsl_mem_zero_cpu(chip, off, len);
+	if (!err)
+		hsl_mem_mark_clean(chip, off, len, true);
+	return err;
+}
+
+/* Zero what is not known to be zero. */
+static int hsl_mem_clean(struct hsl_chip *chip, u64 off, u64 len)
+{
+	unsigned long from = off >> PAGE_SHIFT, end = (off + len) >> PAGE_SHIFT, to;
+	int err = 0;
+
+	while (!err) {
+		spin_lock(&chip->clean_lock);
+		from = find_next_zero_bit(chip->clean, end, from);
+		to = from < end ? find_next_bit(chip->clean, end, from) : end;
+		spin_unlock(&chip->clean_lock);
+		if (from >= end)
+			break;
+		err = hsl_mem_zero(chip, (u64)from << PAGE_SHIFT, (u64)(to - from) << PAGE_SHIFT);
+		from = to;
+	}
+	return err;
+}
+
+static void hsl_mem_release(struct hsl_mem *mem)
+{
+	struct hsl_chip *chip = mem->chip;
+
+	gen_pool_free(chip->pool, HSL_POOL_BASE + mem->off, mem->len);
+	kfree(mem);
+	hsl_chip_put(chip);
+}
+
+static void hsl_zero_work(struct work_struct *work)
+{
+	struct hsl_chip *chip = container_of(work, struct hsl_chip, zero_work);
+	struct hsl_mem *mem;
+
+	for (;;) {
+		spin_lock(&chip->lock);
+		mem = list_first_entry_or_null(&chip->dirty, struct hsl_mem, link);
+		if (mem)
+			list_del(&mem->link);
+		spin_unlock(&chip->lock);
+		if (!mem)
+			return;
+		hsl_mem_zero(chip, mem->off, mem->len);
+		hsl_mem_release(mem);
+		cond_resched();
+	}
+}
+
+/* Nobody reads or writes the range any more: mappings are zapped, entries are invalidated. */
+void hsl_mem_free(struct hsl_mem *mem)
+{
+	struct hsl_chip *chip = mem->chip;
+	bool gone;
+
+	hsl_mem_mark_clean(chip, mem->off, mem->len, false);
+	spin_lock(&chip->lock);
+	gone = chip->state == HSL_STATE_GONE;
+	if (!gone) {
+		list_add_tail(&mem->link, &chip->dirty);
+		schedule_work(&chip->zero_work);	/* under the lock: unregister flushes after GONE */
+	}
+	spin_unlock(&chip->lock);
+	if (gone)
+		hsl_mem_release(mem);
+}
+
+static unsigned long hsl_mem_take(struct hsl_chip *chip, u64 len, u64 align)
+{
+	struct genpool_data_align data = { .align = max_t(u64, align, PAGE_SIZE) };
+	unsigned long addr;
+	int tries;
+
+	/* twice: somebody may take what the first flush gave back, while more is being freed */
+	for (tries = 0; tries < 3; tries++) {
+		if (tries)
+			flush_work(&chip->zero_work);
+		addr = gen_pool_alloc_algo(chip->pool, len, gen_pool_first_fit_align, &data);
+		if (addr || fatal_signal_pending(current))
+			return addr;
+	}
+	return 0;
+}
+
+/* len is a multiple of the page size; align is 0 or a power of two <= 1 GiB. */
+struct hsl_mem *hsl_mem_alloc(struct hsl_chip *chip, u64 len, u64 align)
+{
+	struct hsl_mem *mem;
+	unsigned long addr;
+	int err;
+
+	mem = kzalloc(sizeof(*mem), GFP_KERNEL);
+	if (!mem)
+		return ERR_PTR(-ENOMEM);
+	addr = hsl_mem_take(chip, len, align);
+	if (!addr) {
+		kfree(mem);
+		return ERR_PTR(fatal_signal_pending(current) ? -EINTR : -ENOSPC);
+	}
+	mem->chip = hsl_chip_get(chip);
+	mem->off = addr - HSL_POOL_BASE;
+	mem->len = len;
+	err = hsl_mem_clean(chip, mem->off, mem->len);
+	if (err) {
+		hsl_mem_release(mem);	/* clean or not is in the bitmap, page by page */
+		return ERR_PTR(err);
+	}
+	return mem;
+}
+
+u64 hsl_mem_avail(struct hsl_chip *chip)
+{
+	return gen_pool_avail(chip->pool);
+}
+
+int hsl_mem_init(struct hsl_chip *chip)
+{
+	bool wb = chip->cap & HSL_CAP_HOST_COHERENT;
+	int err;
+
+	INIT_WORK(&chip->zero_work, hsl_zero_work);
+	chip->mem_va = memremap(chip->p.mem_phys, chip->mem_bytes, wb ? MEMREMAP_WB : MEMREMAP_WC);
+	if (!chip->mem_va)
+		return -ENOMEM;
+	chip->clean = kvcalloc(BITS_TO_LONGS(chip->mem_bytes >> PAGE_SHIFT), sizeof(long), GFP_KERNEL);
+	chip->pool = gen_pool_create(PAGE_SHIFT, chip->numa_node);
+	if (!chip->clean || !chip->pool) {
+		err = -ENOMEM;
+		goto unmap;
+	}
+	err = gen_pool_add(chip->pool, HSL_POOL_BASE, chip->mem_bytes, chip->numa_node);
+	if (err)
+		goto unmap;
+	return 0;
+
+unmap:	/* pool and bitmap go with the chip */
+	hsl_mem_exit(chip);
+	return err;
+}
+
+/* GONE, and zero_work has been flushed. The pool stays until the last segment is freed. */
+void hsl_mem_exit(struct hsl_chip *chip)
+{
+	if (chip->mem_va)
+		memunmap(chip->mem_va);
+	chip->mem_va = NULL;
+}

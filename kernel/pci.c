@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hsl_pci: any PCI function of class 0x1200 that carries the HSL DVSEC (docs/hep.md section 3).
+ *
+ * The class is shared with foreign accelerators: without the DVSEC probe answers -ENODEV and says nothing. With it, whatever
+ * keeps the chip from working is reported with its remedy, because somebody is waiting for this chip.
+ *
+ * Everything here is called under the device's lock. Reset and error handlers only bracket what the PCI core does; the
+ * core of hsl (hsl_bus.h) stops and starts the chip. Managed (pcim_, devm_) resources go after remove has returned.
+ */
+#include <linux/dma-map-ops.h>
+#include <linux/dma-mapping.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/hsl_bus.h>
+#include <hsl/regs.h>
+
+#include "compat.h"
+
+#define HSL_PCI_VECTORS_MAX	64
+
+struct hsl_pci {
+	struct hsl_chip *chip;
+	int irqs[HSL_PCI_VECTORS_MAX];
+};
+
+static void hsl_pci_stop_dma(struct device *dev)
+{
+	pci_clear_master(to_pci_dev(dev));
+}
+
+static const struct hsl_chip_ops hsl_pci_chip_ops = {
+	.stop_dma = hsl_pci_stop_dma,
+};
+
+/* A memory BAR that exists and holds at least min bytes. */
+static int hsl_pci_check_bar(struct pci_dev *pdev, unsigned int bar, u64 min, const char *what)
+{
+	u64 len;
+
+	if (bar > 5 || !(pci_resource_flags(pdev, bar) & IORESOURCE_MEM)) {
+		dev_err(&pdev->dev, "BAR %u for %s is no memory BAR: the chip's DVSEC is wrong\n", bar, what);
+		return -ENODEV;
+	}
+	len = pci_resource_start(pdev, bar) ? pci_resource_len(pdev, bar) : 0;
+	if (len < min) {
+		dev_err(&pdev->dev, "BAR %u for %s has %#llx bytes, %#llx are needed: %s\n", bar, what, len, min,
+			len ? "the chip's DVSEC and BAR disagree" :
+			"the platform gave it no address (firmware: above-4G decoding; hot-plug: larger bridge windows, pci=realloc)");
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+static int hsl_pci_read_dvsec(struct pci_dev *pdev, int pos, struct hsl_chip_params *p)
+{
+	u32 bars, off;
+	u16 hep;
+	int err;
+
+	pci_read_config_word(pdev, pos + HSL_DVSEC_O_HEP, &hep);
+	pci_read_config_dword(pdev, pos + HSL_DVSEC_O_BARS, &bars);
+	pci_read_config_dword(pdev, pos + HSL_DVSEC_O_REGS, &off);
+	if (hep >> 8 != HSL_HEP_MAJOR) {
+		dev_err(&pdev->dev, "chip has HEP %u.%u, this driver needs %u.x: update the driver or the chip's firmware\n",
+			hep >> 8, hep & 0xff, HSL_HEP_MAJOR);
+		return -EPROTO;
+	}
+	err = hsl_pci_check_bar(pdev, HSL_DVSEC_BARS_REGS(bars), (u64)off + HSL_DB_OFFSET_DEFAULT, "registers");
+	if (!err)
+		err = hsl_pci_check_bar(pdev, HSL_DVSEC_BARS_MEM(bars), PAGE_SIZE, "chip memory");
+	if (err)
+		return err;
+	p->regs_phys = pci_resource_start(pdev, HSL_DVSEC_BARS_REGS(bars)) + off;
+	p->regs_bytes = pci_resource_len(pdev, HSL_DVSEC_BARS_REGS(bars)) - off;
+	p->mem_phys = pci_resource_start(pdev, HSL_DVSEC_BARS_MEM(bars));
+	p->mem_bytes = pci_resource_len(pdev, HSL_DVSEC_BARS_MEM(bars));
+	return 0;
+}
+
+static int hsl_pci_setup_dma(struct pci_dev *pdev)
+{
+	int err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+
+	if (err) {
+		dev_err(&pdev->dev, "the platform offers no 64-bit DMA\n");
+		return err;
+	}
+	/* rings and registered memory are shared with the CPU without syncs */
+	if (!dev_is_dma_coherent(&pdev->dev)) {
+		dev_err(&pdev->dev, "DMA is not cache-coherent on this platform: not supported\n");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int hsl_pci_setup_vectors(struct pci_dev *pdev, struct hsl_pci *hp, struct hsl_chip_params *p)
+{
+	int i, n, want = pci_msix_vec_count(pdev);
+
+	if (want <= 0) {
+		dev_err(&pdev->dev, "no MSI-X capability: HEP 1.0 chips need it\n");
+		return -ENODEV;
+	}
+	n = pci_alloc_irq_vectors(pdev, 1, min(want, HSL_PCI_VECTORS_MAX), PCI_IRQ_MSIX);
+	if (n < 0) {
+		dev_err(&pdev->dev, "no MSI-X vector to be had (error %d): is the kernel booted with pci=nomsi?\n", n);
+		return n;
+	}
+	for (i = 0; i < n; i++)
+		hp->irqs[i] = pci_irq_vector(pdev, i);
+	p->irqs = hp->irqs;
+	p->nirqs = n;
+	return 0;
+}
+
+static int hsl_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct hsl_chip_params p = { .owner = THIS_MODULE, .driver = KBUILD_MODNAME, .ops = &hsl_pci_chip_ops };
+	struct hsl_pci *hp;
+	int pos, err;
+
+	pos = pci_find_dvsec_capability(pdev, HSL_DVSEC_VENDOR, HSL_DVSEC_ID);
+	if (!pos)
+		return -ENODEV;
+	hp = devm_kzalloc(&pdev->dev, sizeof(*hp), GFP_KERNEL);
+	if (!hp)
+		return -ENOMEM;
+	err = pcim_enable_device(pdev);
+	if (err) {
+		dev_err(&pdev->dev, "cannot be enabled: %d\n", err);
+		return err;
+	}
+	err = hsl_pci_read_dvsec(pdev, pos, &p);
+	if (!err)
+		err = hsl_pci_setup_dma(pdev);
+	if (!err)
+		err = pci_request_regions(pdev, KBUILD_MODNAME);	/* managed, after pcim_enable_device */
+	if (err)
+		return err;
+	p.regs = devm_ioremap(&pdev->dev, p.regs_phys, p.regs_bytes);
+	if (!p.regs)
+		return -ENOMEM;
+	err = hsl_pci_setup_vectors(pdev, hp, &p);
+	if (err)
+		return err;
+	pci_set_master(pdev);
+	hp->chip = hsl_chip_register(&pdev->dev, &p);
+	if (IS_ERR(hp->chip)) {
+		err = PTR_ERR(hp->chip);
+		goto clear_master;
+	}
+	pci_set_drvdata(pdev, hp);
+	hsl_pci_enable_aer(pdev);
+	pci_save_state(pdev);	/* for slot_reset */
+	return 0;
+
+clear_master:
+	pci_clear_master(pdev);
+	pci_free_irq_vectors(pdev);
+	return err;
+}
+
+static void hsl_pci_remove(struct pci_dev *pdev)
+{
+	struct hsl_pci *hp = pci_get_drvdata(pdev);
+
+	hsl_chip_unregister(hp->chip);
+	hsl_pci_disable_aer(pdev);
+	pci_clear_master(pdev);
+	pci_free_irq_vectors(pdev);
+}
+
+static void hsl_pci_reset_prepare(struct pci_dev *pdev)
+{
+	struct hsl_pci *hp = pci_get_drvdata(pdev);
+
+	hsl_chip_reset_begin(hp->chip);
+}
+
+static void hsl_pci_reset_done(struct pci_dev *pdev)
+{
+	struct hsl_pci *hp = pci_get_drvdata(pdev);
+
+	pci_set_master(pdev);	/* stop_dma may have cleared it before the state was saved */
+	if (hsl_chip_reset_done(hp->chip))
+		dev_err(&pdev->dev, "did not come back from its reset\n");
+}
+
+static pci_ers_result_t hsl_pci_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	struct hsl_pci *hp = pci_get_drvdata(pdev);
+
+	if (state == pci_channel_io_perm_failure) {
+		hsl_chip_disconnect(hp->chip);
+		return PCI_ERS_RESULT_DISCONNECT;
+	}
+	dev_warn(&pdev->dev, "PCIe error: resetting the chip\n");
+	hsl_chip_reset_begin(hp->chip);
+	return PCI_ERS_RESULT_NEED_RESET;
+}
+
+static pci_ers_result_t hsl_pci_slot_reset(struct pci_dev *pdev)
+{
+	pci_restore_state(pdev);
+	pci_save_state(pdev);
+	pci_set_master(pdev);
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
+static void hsl_pci_resume(struct pci_dev *pdev)
+{
+	hsl_pci_reset_done(pdev);
+}
+
+static const struct pci_error_handlers hsl_pci_err_handlers = {
+	.reset_prepare = hsl_pci_reset_prepare,
+	.reset_done = hsl_pci_reset_done,
+	.error_detected = hsl_pci_error_detected,
+	.slot_reset = hsl_pci_slot_reset,
+	.resume = hsl_pci_resume,
+};
+
+static const struct pci_device_id hsl_pci_ids[] = {
+	{ PCI_DEVICE_CLASS(HSL_PCI_CLASS << 8, 0xffff00) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, hsl_pci_ids);
+
+static struct pci_driver hsl_pci_driver = {
+	.name = "hsl_pci",
+	.id_table = hsl_pci_ids,
+	.probe = hsl_pci_probe,
+	.remove = hsl_pci_remove,
+	.err_handler = &hsl_pci_err_handlers,
+};
+module_pci_driver(hsl_pci_driver);
+
+MODULE_DESCRIPTION("HSL chips on PCI Express");
+MODULE_LICENSE("GPL");
