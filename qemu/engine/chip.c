@@ -70,6 +70,9 @@ static uint32_t window_check(struct hsl_chip_engine *c, const struct hsl_window 
     if (ctrl & ~HSL_WIN_CTRL_ENABLE) {
         return HSL_ST_FIELD;            /* modelled windows come with CAP.MODELLED */
     }
+    if (atomic_load(&w->ctx)) {
+        return HSL_ST_CONTEXT;          /* windows with a context's rights are not in this edition: never with the driver's */
+    }
     if ((ga | size) & (HSL_WIN_ALIGN - 1)) {
         return HSL_ST_ALIGN;
     }
@@ -185,6 +188,7 @@ void hsl_chip_forget(struct hsl_chip_engine *c)
         hsl_window_off(c, i);
         atomic_store(&c->win[i].ga, 0);
         atomic_store(&c->win[i].size, 0);
+        atomic_store(&c->win[i].ctx, 0);
     }
     windows_onto_off(c);
     atomic_store(&c->status, 0);
@@ -197,6 +201,9 @@ void hsl_chip_forget(struct hsl_chip_engine *c)
     atomic_store(&c->ctx_table, 0);
     atomic_store(&c->ctx_count, 0);
     atomic_store(&c->guest_errors, 0);
+    for (size_t i = 0; i < sizeof(c->low_half) / sizeof(c->low_half[0]); i++) {
+        atomic_store(&c->low_half[i], 0);
+    }
 }
 
 void hsl_chip_reset(struct hsl_chip_engine *c)
@@ -316,7 +323,8 @@ struct hsl_chip_engine *hsl_chip_engine_new(struct hsl_fabric_engine *f, const s
          c->bar0_bytes < HSL_DB_OFFSET_DEFAULT + (uint64_t)fixed.nqueues * HSL_DB_STRIDE_DEFAULT;) {
         c->bar0_bytes *= 2;
     }
-    atomic_store(&c->home_gen, 1);
+    /* above all generations of an earlier chip with this node id: its grants may still be remembered elsewhere */
+    atomic_store(&c->home_gen, atomic_fetch_add(&f->next_uid, 1ull << 40));
     atomic_store(&c->dma_on, true);
 
     pthread_mutex_lock(&f->ctl_lock);
@@ -338,6 +346,10 @@ void hsl_chip_engine_free(struct hsl_chip_engine *c)
 {
     if (c) {
         hsl_chip_detach(c);
+        /* a doorbell that was under way during the detach may have put a queue back; none comes any more */
+        hsl_synchronize(c->f);
+        hsl_run_forget(c);
+        hsl_synchronize(c->f);
         chip_release(c);
     }
 }

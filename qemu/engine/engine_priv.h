@@ -91,7 +91,7 @@ struct hsl_queue_engine {
     struct hsl_queue_engine *next;      /* under run_lock */
 };
 
-struct hsl_window { _Atomic uint64_t ga, size; _Atomic uint32_t ctrl, status; };
+struct hsl_window { _Atomic uint64_t ga, size; _Atomic uint32_t ctrl, ctx, status; };
 
 struct hsl_chip_engine {
     struct hsl_fabric_engine *f;

@@ -87,13 +87,31 @@ static void ctrl_write(struct hsl_chip_engine *c, uint32_t val)
     pthread_mutex_unlock(&c->f->ctl_lock);
 }
 
+static void reg_store_off(struct hsl_chip_engine *c, uint64_t off, uint64_t val)
+{
+    switch (off) {
+    case HSL_REG_AQ_SQ: atomic_store(&c->aq_sq, val); break;
+    case HSL_REG_AQ_CQ: atomic_store(&c->aq_cq, val); break;
+    case HSL_REG_AQ_DEPTH: atomic_store(&c->aq_depth, (uint32_t)val); break;
+    case HSL_REG_CTX_TABLE: atomic_store(&c->ctx_table, val); break;
+    case HSL_REG_CTX_COUNT: atomic_store(&c->ctx_count, (uint32_t)val); break;
+    }
+}
+
 static void reg_set(struct hsl_chip_engine *c, const struct reg *r, uint64_t val)
 {
     if (r->access == RO) {
         return;
     }
-    if (r->access == RW_OFF && atomic_load(&c->enabled)) {
-        hsl_guest_error(c, "write of register 0x%x while enabled", r->off);
+    if (r->access == RW_OFF) {
+        /* the lock: ENABLE checks these registers, nothing may change them between that and `enabled` */
+        pthread_mutex_lock(&c->f->ctl_lock);
+        if (atomic_load(&c->enabled)) {
+            hsl_guest_error(c, "write of register 0x%x while enabled", r->off);
+        } else {
+            reg_store_off(c, r->off, val);
+        }
+        pthread_mutex_unlock(&c->f->ctl_lock);
         return;
     }
     switch (r->off) {
@@ -106,11 +124,6 @@ static void reg_set(struct hsl_chip_engine *c, const struct reg *r, uint64_t val
         }
         break;
     case HSL_REG_SCRATCH: atomic_store(&c->scratch, val); break;
-    case HSL_REG_AQ_SQ: atomic_store(&c->aq_sq, val); break;
-    case HSL_REG_AQ_CQ: atomic_store(&c->aq_cq, val); break;
-    case HSL_REG_AQ_DEPTH: atomic_store(&c->aq_depth, (uint32_t)val); break;
-    case HSL_REG_CTX_TABLE: atomic_store(&c->ctx_table, val); break;
-    case HSL_REG_CTX_COUNT: atomic_store(&c->ctx_count, (uint32_t)val); break;
     }
 }
 
@@ -137,7 +150,7 @@ static uint64_t window_word(struct hsl_chip_engine *c, uint64_t off)
     switch (o) {
     case HSL_WIN_O_GA: return atomic_load(&w->ga);
     case HSL_WIN_O_SIZE: return atomic_load(&w->size);
-    case HSL_WIN_O_CTRL: return atomic_load(&w->ctrl);          /* CTX reads 0 in the high half */
+    case HSL_WIN_O_CTRL: return atomic_load(&w->ctrl) | (uint64_t)atomic_load(&w->ctx) << 32;
     default: return atomic_load(&w->status);
     }
 }
@@ -240,10 +253,10 @@ static void window_reg_write(struct hsl_chip_engine *c, uint64_t off, uint64_t v
     pthread_mutex_lock(&c->f->ctl_lock);
     if (o == HSL_WIN_O_CTRL) {
         hsl_window_write(c, i, (uint32_t)val);
-    } else if (o == HSL_WIN_O_CTX && val) {
-        hsl_guest_error(c, "window %u: only context 0 in this edition", i);
-    } else if (o < HSL_WIN_O_CTRL && atomic_load(&w->ctrl)) {
+    } else if (o != HSL_WIN_O_STATUS && atomic_load(&w->ctrl)) {
         hsl_guest_error(c, "window %u: written while enabled", i);
+    } else if (o == HSL_WIN_O_CTX) {
+        atomic_store(&w->ctx, (uint32_t)val);
     } else if (o < HSL_WIN_O_CTRL) {
         if (size == 8) {
             atomic_store(wide, val);
@@ -258,7 +271,8 @@ static void window_reg_write(struct hsl_chip_engine *c, uint64_t off, uint64_t v
 
 static unsigned int half_index(uint64_t off)
 {
-    return off == HSL_REG_SCRATCH ? 0 : off == HSL_REG_AQ_SQ ? 1 : off == HSL_REG_AQ_CQ ? 2 : 3;
+    return off == HSL_REG_SCRATCH ? 0 : off == HSL_REG_AQ_SQ ? 1 : off == HSL_REG_AQ_CQ ? 2 :
+           off == HSL_REG_CTX_TABLE ? 3 : 4;    /* 4: read-only ones, never used */
 }
 
 static void fixed_write(struct hsl_chip_engine *c, uint64_t off, uint64_t val, unsigned int size)
