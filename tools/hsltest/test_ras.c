@@ -158,6 +158,9 @@ static void queue_error_alone(struct ht *t)
 			      HSL_ST_OK);
 			HT_OK(t, hsl_nop(q));
 		}
+		/* the driver learns of it by an interrupt and says so by POLLHUP */
+		HT_TRUE(t, poll(&(struct pollfd){ .fd = bad.fd }, 1, 10000) == 1,
+			"the file of the broken queue hangs up");
 		HT_OK(t, ht_ioctl(bad.fd, HSL_IOC_QUEUE_INFO, &info));
 		HT_EQ(t, "state of the broken queue", info.state, HSL_QUEUE_ERROR);
 		ht_rawq_free(&bad);
