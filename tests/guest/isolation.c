@@ -142,7 +142,7 @@ static int stranger(const char *url, int in)
 
 	if (read(in, v, sizeof(v)) != sizeof(v))
 		return 1;
-	check(getuid() != 0 || access("/proc/1/root", R_OK), "the stranger is uid %d", (int)getuid());
+	check(getuid() != 0, "the stranger is uid %d", (int)getuid());
 	fd = open(url, O_RDWR | O_CLOEXEC);
 	check(fd >= 0 && !hsl_fabric_open(url, &f) && !hsl_fabric_info(f, &info), "it may open the device");
 	if (fd < 0 || !info.page_size_bytes)
