@@ -2,6 +2,7 @@
 /* RAS: reset and errors. The tests that reset a chip run only with --disruptive: others may be
  * using it. */
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <setjmp.h>
 #include <stdlib.h>
