@@ -273,25 +273,51 @@ static void fill_bytes(uint8_t *dst, uint64_t len, uint64_t pattern, unsigned in
 
 /* ---- chunks ---- */
 
-/* One piece at offset off of both operands; *len in: wanted, out: done. */
+/* Host memory for the same bytes of both operands, from off on; *len in: wanted, out: got. */
+static uint32_t spans_get(struct hsl_queue_engine *q, const struct operand *dst, const struct operand *src,
+                          uint64_t off, uint64_t *len, struct span *d, struct span *s, uint64_t *fault_ga)
+{
+    if (!span_get(q, 0, dst, off, *len, true, d)) {
+        fail_ga(dst->ga + off, fault_ga);
+        return HSL_ST_DMA;
+    }
+    *len = d->len;
+    if (src) {
+        if (!span_get(q, 1, src, off, *len, false, s)) {
+            span_put(q, d, true, 0);
+            fail_ga(src->ga + off, fault_ga);
+            return HSL_ST_DMA;
+        }
+        *len = s->len < *len ? s->len : *len;
+    }
+    return HSL_ST_OK;
+}
+
+/* One piece at offset off of both operands, its end if the command runs backward; *len in: wanted, out: done. */
 static uint32_t move_piece(struct hsl_queue_engine *q, const struct operand *dst, const struct operand *src,
                            uint64_t off, uint64_t *len, uint64_t *fault_ga)
 {
     struct span d, s;
     uint64_t n;
 
-    if (!span_get(q, 0, dst, off, *len, true, &d)) {
-        fail_ga(dst->ga + off, fault_ga);
-        return HSL_ST_DMA;
-    }
-    n = d.len;
-    if (src) {
-        if (!span_get(q, 1, src, off, n, false, &s)) {
-            span_put(q, &d, true, 0);
-            fail_ga(src->ga + off, fault_ga);
-            return HSL_ST_DMA;
+    for (;;) {
+        uint32_t status;
+
+        n = *len;
+        status = spans_get(q, dst, src, off, &n, &d, &s, fault_ga);
+        if (status) {
+            return status;
         }
-        n = s.len < n ? s.len : n;
+        if (!q->cmd.backward || n == *len) {
+            break;
+        }
+        /* a page whose parts lie apart (an IOMMU's pages are smaller): the last part goes first */
+        span_put(q, &d, true, 0);
+        span_put(q, &s, false, 0);
+        off += n;
+        *len -= n;
+    }
+    if (src) {
         memmove(d.host, s.host, n);
         span_put(q, &s, false, 0);
     } else {
@@ -314,7 +340,11 @@ static uint32_t look_again(struct hsl_queue_engine *q, struct hsl_worker *w, uns
     if (status == HSL_ST_UNREACHABLE) {
         return status;
     }
-    return status || (o->seg && o->seg->uid != q->cmd.uid[which]) ? HSL_ST_REVOKED : HSL_ST_OK;
+    if (status || (o->seg && o->seg->uid != q->cmd.uid[which])) {
+        fail_ga(which ? d->src : d->dst, fault_ga);
+        return HSL_ST_REVOKED;
+    }
+    return HSL_ST_OK;
 }
 
 uint32_t hsl_exec_chunk(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
@@ -336,12 +366,7 @@ uint32_t hsl_exec_chunk(struct hsl_queue_engine *q, struct hsl_worker *w, uint64
             n = backward_piece(&src, cmd->d.len - cmd->done - n, n);
             off = cmd->d.len - cmd->done - n;
         }
-        left = n;
         status = move_piece(q, &dst, copy ? &src : NULL, off, &n, fault_ga);
-        if (!status && cmd->backward && n != left) {
-            status = HSL_ST_DMA;        /* a page that is RAM only in part: order cannot be kept */
-            fail_ga(dst.ga + off, fault_ga);
-        }
         if (!status) {
             cmd->done += n;
             chunk -= n;

@@ -355,8 +355,8 @@ static uint32_t home_answer(struct hsl_fabric_engine *f, const struct hsl_pkt_re
     struct hsl_seg *s;
 
     *value = 0;
-    if (!home || !atomic_load(&home->enabled)) {
-        return HSL_ST_UNREACHABLE;
+    if (!home || !atomic_load(&home->enabled) || !atomic_load(&home->dma_on)) {
+        return HSL_ST_UNREACHABLE;      /* without DMA it cannot look into its tables */
     }
     ctx = hsl_ctx_get(home, req->ctx_seg >> 16);
     if (!ctx || !ctx->valid || ctx->key != req->key) {
@@ -457,7 +457,11 @@ uint32_t hsl_seg_authorise(struct hsl_chip_engine *c, struct hsl_worker *w, uint
     for (;;) {
         gen = atomic_load(&home->home_gen);
         if (atomic_load(&s->grant_gen[write]) == gen) {
-            return atomic_load(&s->grant_len[write]) >= end ? HSL_ST_OK : HSL_ST_DENIED;
+            value = atomic_load(&s->grant_len[write]);
+            if (atomic_load(&s->grant_gen[write]) == gen) {
+                return value >= end ? HSL_ST_OK : HSL_ST_DENIED;
+            }
+            continue;
         }
         memset(&req, 0, sizeof(req));
         req.opcode = HSL_PKT_AUTH;
@@ -475,9 +479,15 @@ uint32_t hsl_seg_authorise(struct hsl_chip_engine *c, struct hsl_worker *w, uint
         }
         /*
          * The generation was read before asking: if the home invalidated meanwhile, the loop asks again. It ends,
-         * because the next invalidation cannot complete before our section closes.
+         * because the next invalidation cannot complete before our section closes. Generations grow; the lock and
+         * the zero keep the length of one answer from being taken for that of a later one.
          */
-        atomic_store(&s->grant_len[write], value);
-        atomic_store(&s->grant_gen[write], gen);
+        pthread_mutex_lock(&c->f->model_lock);
+        if (atomic_load(&s->grant_gen[write]) < gen) {
+            atomic_store(&s->grant_gen[write], 0);
+            atomic_store(&s->grant_len[write], value);
+            atomic_store(&s->grant_gen[write], gen);
+        }
+        pthread_mutex_unlock(&c->f->model_lock);
     }
 }
