@@ -3,8 +3,9 @@
  * The fabric: nodes, workers, the list of ready queues, and sections.
  *
  * A queue with work is on the run list once; a worker takes the head, gives it one turn and puts it back at the
- * end if work is left, so queues of all chips share the workers fairly (HEP-QUE-011). An admin queue goes to the
- * front: invalidations must not wait behind copies.
+ * end if work is left, so queues of all chips share the workers fairly (HEP-QUE-011). An admin queue that was idle
+ * goes to the front: invalidations must not wait behind copies. After its turn it goes to the end like all others:
+ * its own long FILL must not keep them, or the admin queue of another chip, from running.
  *
  * No lost wake-up: `again` catches a doorbell that comes while the queue is in a worker's hands, and a worker
  * sleeps only under run_lock with the list empty.
@@ -53,10 +54,10 @@ struct hsl_chip_engine *hsl_chip_at(struct hsl_fabric_engine *f, uint32_t node)
 
 /* ---- run list ---- */
 
-static void run_push(struct hsl_fabric_engine *f, struct hsl_queue_engine *q)
+static void run_push(struct hsl_fabric_engine *f, struct hsl_queue_engine *q, bool front)
 {
     q->sched = HSL_SCHED_LISTED;
-    if (!q->qid) {
+    if (front) {
         q->next = f->run_head;
         f->run_head = q;
         if (!f->run_tail) {
@@ -83,7 +84,7 @@ void hsl_queue_ready(struct hsl_queue_engine *q)
 
     pthread_mutex_lock(&f->run_lock);
     if (q->sched == HSL_SCHED_IDLE) {
-        run_push(f, q);
+        run_push(f, q, !q->qid);
     } else if (q->sched == HSL_SCHED_RUNNING) {
         q->again = true;
     }
@@ -116,7 +117,7 @@ static void run_done(struct hsl_fabric_engine *f, struct hsl_queue_engine *q)
     pthread_mutex_lock(&f->run_lock);
     q->sched = HSL_SCHED_IDLE;
     if (q->again || more) {
-        run_push(f, q);
+        run_push(f, q, false);
     }
     pthread_mutex_unlock(&f->run_lock);
 }
