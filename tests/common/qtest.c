@@ -415,6 +415,35 @@ unsigned int qt_find_ext_cap(struct qt *q, unsigned int bdf, unsigned int id)
 
 /* ---- monitor ---- */
 
+static const char event_key[] = "\"event\": \"";
+
+static void keep_event(struct qt *q, const char *line)
+{
+	const char *name = strstr(line, event_key);
+	size_t at = strlen(q->events), len;
+
+	if (!name)
+		return;
+	name += strlen(event_key);
+	len = strcspn(name, "\"");
+	assert_true(at + len + 2 <= sizeof(q->events));
+	memcpy(q->events + at, name, len);
+	memcpy(q->events + at + len, "\n", 2);
+}
+
+static bool take_event(struct qt *q, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (char *e = q->events; *e; e = strchr(e, '\n') + 1) {
+		if (!strncmp(e, name, len) && e[len] == '\n') {
+			memmove(e, e + len + 1, strlen(e + len + 1) + 1);
+			return true;
+		}
+	}
+	return false;
+}
+
 bool qt_qmp(struct qt *q, char *said, size_t said_size, const char *fmt, ...)
 {
 	char cmd[1024], line[16384];
@@ -434,8 +463,10 @@ bool qt_qmp(struct qt *q, char *said, size_t said_size, const char *fmt, ...)
 			die(q, "the monitor does not answer");
 		ok = !strncmp(line, "{\"return\"", 9);
 		bad = !strncmp(line, "{\"error\"", 8);
-		if (!ok && !bad)
+		if (!ok && !bad) {
+			keep_event(q, line);
 			continue;
+		}
 		if (said)
 			snprintf(said, said_size, "%s", line);
 		return ok;
@@ -444,12 +475,12 @@ bool qt_qmp(struct qt *q, char *said, size_t said_size, const char *fmt, ...)
 
 bool qt_qmp_event(struct qt *q, const char *name)
 {
-	char line[16384], want[96];
+	char line[16384];
 
-	snprintf(want, sizeof(want), "\"event\": \"%s\"", name);
-	while (get_line(q, CH_QMP, line, sizeof(line))) {
-		if (strstr(line, want))
-			return true;
+	while (!take_event(q, name)) {
+		if (!get_line(q, CH_QMP, line, sizeof(line)))
+			return false;
+		keep_event(q, line);
 	}
-	return false;
+	return true;
 }

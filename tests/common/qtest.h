@@ -25,6 +25,7 @@ struct qt {
 	char dir[64];
 	char buf[2][16384];	/* what was received of sock and mon and not yet used */
 	size_t have[2];
+	char events[1024];	/* names of events that came while waiting for something else, each with a newline */
 };
 
 /* The QEMU to test, NULL when the environment names none: skip. */
@@ -53,10 +54,10 @@ unsigned int qt_find_ext_cap(struct qt *q, unsigned int bdf, unsigned int id);
 
 /*
  * One monitor command, a JSON object in one line. True for a "return" answer; the answer (cut to size) is in said
- * if that is not NULL. Events are skipped.
+ * if that is not NULL. Events that come first are kept for qt_qmp_event.
  */
 bool qt_qmp(struct qt *q, char *said, size_t said_size, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-/* Wait for a monitor event by name; false after the timeout. */
+/* Wait for a monitor event by name, one kept included; false after the timeout. */
 bool qt_qmp_event(struct qt *q, const char *name);
 
 #endif

@@ -41,6 +41,8 @@ static void open_port(unsigned int n)
 static int setup(void **state)
 {
 	static const char *const args[] = {
+		/* slots that the guest's PCIe driver serves, not ACPI: the test plays that driver */
+		"-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
 		"-object", "hsl-fabric,id=fab0,topology=pair", "-object", MEM "m1", "-object", MEM "m2",
 		PORT(1), PORT(2), CHIP(1), CHIP(2), NULL
 	};
@@ -392,9 +394,9 @@ static void windows(void **state)
 			fail_msg("window case %zu: status 0x%x", i, st);
 	}
 	assert_int_not_equal(window(0, HSL_GA(2, 0), 0x10000, 0, 3), HSL_WIN_ACTIVE);	/* no modelled windows */
-	/* it obeys its context: the segment, and nothing beside it */
-	assert_int_equal(window(0, HSL_GA(2, QC_SEG_OFFSET), 0x10000, QC_CTX, HSL_WIN_CTRL_ENABLE), HSL_WIN_ACTIVE);
-	assert_int_not_equal(window(1, HSL_GA(2, 0), 0x10000, QC_CTX, HSL_WIN_CTRL_ENABLE), HSL_WIN_ACTIVE);
+	/* a window with a context never shows what is in none of its segments */
+	assert_int_equal(window(1, HSL_GA(2, 0), 0x10000, QC_CTX, HSL_WIN_CTRL_ENABLE) & 0xff, 0);
+	assert_int_equal(qc_r32(c, HSL_REG_WIN(1) + HSL_WIN_O_CTX), QC_CTX);
 }
 
 static void flr(struct qc *c)

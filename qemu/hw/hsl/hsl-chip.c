@@ -306,6 +306,13 @@ static bool hsl_chip_add_engine(HslChip *c, Error **errp)
     return true;
 }
 
+/* A region inside another holds a reference to its owner, which is this device: without this it would never be freed. */
+static void hsl_chip_drop_regions(HslChip *c)
+{
+    memory_region_del_subregion(&c->bar0, &c->regs);
+    memory_region_del_subregion(&c->bar2, &c->mem);
+}
+
 static bool hsl_chip_add_bars(HslChip *c, Error **errp)
 {
     PCIDevice *pdev = PCI_DEVICE(c);
@@ -323,6 +330,7 @@ static bool hsl_chip_add_bars(HslChip *c, Error **errp)
 
     if (msix_init(pdev, c->vectors, &c->bar0, HSL_BAR_REGS, HSL_MSIX_TABLE, &c->bar0, HSL_BAR_REGS, HSL_MSIX_PBA, 0,
                   errp) < 0) {
+        hsl_chip_drop_regions(c);
         return false;
     }
     for (unsigned int i = 0; i < c->vectors; i++) {
@@ -393,6 +401,7 @@ static void hsl_chip_exit(PCIDevice *pdev)
     qemu_bh_delete(c->irq_bh);
     msix_unuse_all_vectors(pdev);
     msix_uninit(pdev, &c->bar0, &c->bar0);
+    hsl_chip_drop_regions(c);
     pcie_aer_exit(pdev);
     pcie_cap_exit(pdev);
     host_memory_backend_set_mapped(c->memdev, false);
