@@ -28,7 +28,7 @@
 #include "json.h"
 
 #define NOP_DEADLINE_S 5
-#define NODES_MAX 16
+#define NODES_MAX      16
 
 enum result { OK, INFO, WARN, FAIL, NOT_CHECKED };
 
@@ -197,9 +197,10 @@ static bool check_function(struct doctor *d, const struct ctl_pci *p)
 			d->remedy = "as root, this tool and dmesg say why a probe failed; "
 				    "modprobe hsl_pci";
 		else if (!kernel_message(p->addr, line, sizeof(line)))
-			snprintf(line, sizeof(line),
-				 "modprobe hsl_pci, or: echo %s > /sys/bus/pci/drivers/hsl_pci/bind",
-				 p->addr);
+			snprintf(
+				line, sizeof(line),
+				"modprobe hsl_pci, or: echo %s > /sys/bus/pci/drivers/hsl_pci/bind",
+				p->addr);
 		report(d, FAIL, p->addr, "no driver is bound");
 		report(d, NOT_CHECKED, p->addr,
 		       "memory decode, bus master, MSI-X: a driver turns them on");

@@ -55,6 +55,42 @@ void ht_bar_map(struct ht *t, const struct hsl_chip_props *chip, unsigned int ba
 	b->p = p;
 }
 
+uint64_t ht_bar_address(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar)
+{
+	unsigned long long start = 0, end;
+	char path[128];
+	unsigned int i;
+	FILE *f;
+
+	sysfs_path(chip, "resource", path, sizeof(path));
+	f = fopen(path, "re");
+	if (!f)
+		HT_SKIP_TEST(t, "%s: %s", path, strerror(errno));
+	for (i = 0; i <= bar; i++) {
+		if (fscanf(f, "%llx %llx %*x", &start, &end) != 2)
+			start = 0;
+	}
+	fclose(f);
+	HT_TRUE(t, start, "%s shows no address for BAR %u", path, bar);
+	return start;
+}
+
+void ht_bus_map(struct ht *t, uint64_t address, uint64_t len, struct ht_bar *b)
+{
+	int fd = open("/dev/mem", O_RDWR | O_CLOEXEC); /* O_SYNC would ask for uncached */
+	void *p;
+
+	if (fd < 0)
+		HT_SKIP_TEST(t, "/dev/mem: %s", strerror(errno));
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)address);
+	close(fd);
+	if (p == MAP_FAILED)
+		HT_SKIP_TEST(t, "mmap of /dev/mem at %#" PRIx64 ": %s (boot with iomem=relaxed)",
+			     address, strerror(errno));
+	b->p = p;
+	b->len = len;
+}
+
 void ht_bar_unmap(struct ht_bar *b)
 {
 	munmap((void *)b->p, b->len);

@@ -194,6 +194,12 @@ void ht_buf_check_at(struct ht *t, struct ht_buf *b, uint64_t off, uint64_t len,
 #define ht_buf_check_range(t, b, off, len, what) \
 	ht_buf_check_at(t, b, off, len, __FILE__, __LINE__, what)
 
+/*
+ * Memory that was freed is zeroed before it is free, which may take a moment: waits until a chip has this much free
+ * memory and this many free queues again, else fails.
+ */
+void ht_wait_free(struct ht *t, uint32_t node, uint64_t mem_bytes, uint32_t queues);
+
 /* ---- operations ---- */
 uint64_t ht_now_ns(void);
 struct hsl_queue *ht_queue_new(struct ht *t, uint32_t node, uint32_t depth); /* depth 0 = default */
@@ -261,6 +267,10 @@ struct ht_bar {
 void ht_bar_map(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar,
 		struct ht_bar *b);
 void ht_bar_unmap(struct ht_bar *b);
+/* Address of a BAR on the CPU's bus. */
+uint64_t ht_bar_address(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar);
+/* Maps bus addresses cached, as the driver maps BAR2; skips the test when /dev/mem does not allow it. */
+void ht_bus_map(struct ht *t, uint64_t address, uint64_t len, struct ht_bar *b);
 uint64_t ht_bar_bytes(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar);
 uint32_t ht_read32(const struct ht_bar *b, uint64_t off);
 uint64_t ht_read64(const struct ht_bar *b, uint64_t off);

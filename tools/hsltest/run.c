@@ -134,6 +134,23 @@ static void check_needs(struct ht *t)
 		HT_SKIP_TEST(t, "needs two chips");
 }
 
+/*
+ * What the test before freed may still be on its way to being free. Wait until all of a chip's
+ * memory is there, or, if somebody else holds some, until the number has not moved for a while.
+ */
+static void settle(struct ht *t, struct hsl_chip_props *p)
+{
+	uint64_t last = p->mem_free_bytes, still_ns = ht_now_ns() + HT_NS_PER_S / 10;
+
+	while (p->mem_free_bytes != p->mem_bytes && ht_now_ns() < still_ns) {
+		usleep(2000);
+		HT_OK(t, hsl_chip_by_node(t->f, p->node, p));
+		if (p->mem_free_bytes != last)
+			still_ns = ht_now_ns() + HT_NS_PER_S / 10;
+		last = p->mem_free_bytes;
+	}
+}
+
 static void open_fabric(struct ht *t)
 {
 	unsigned int i;
@@ -149,6 +166,7 @@ static void open_fabric(struct ht *t)
 	for (i = 0; i < t->nchips; i++) {
 		t->chip[i].size = sizeof(t->chip[i]);
 		HT_OK(t, hsl_chip_by_index(t->f, i, &t->chip[i]));
+		settle(t, &t->chip[i]);
 	}
 }
 

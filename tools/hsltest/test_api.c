@@ -15,8 +15,8 @@
 
 #include "hsltest.h"
 
-#define KIB ((uint64_t)1024)
-#define MIB (1024 * KIB)
+#define KIB    ((uint64_t)1024)
+#define MIB    (1024 * KIB)
 #define NOBODY 65534
 
 /* ------------------------------------------------------------------ same results on every backend
@@ -353,8 +353,7 @@ static void struct_sizes(struct ht *t)
 
 static void bad_pointers(struct ht *t)
 {
-	struct hsl_chip_props before = { .size = sizeof(before) },
-			      after = { .size = sizeof(after) };
+	struct hsl_chip_props before = { .size = sizeof(before) };
 	uint8_t *area, *edge;
 	unsigned int i;
 	struct abi a;
@@ -399,10 +398,7 @@ static void bad_pointers(struct ht *t)
 	u.reg.addr = (uintptr_t)area;
 	u.reg.rights = HSL_SEGMENT_READ | HSL_SEGMENT_WRITE;
 	abi_expect(t, a.fd, &calls[4], &u, -EFAULT, "read-only memory to be written");
-	HT_OK(t, hsl_chip_by_node(t->f, a.node, &after));
-	HT_EQ(t, "free memory after calls that failed", after.mem_free_bytes,
-	      before.mem_free_bytes);
-	HT_EQ(t, "free queues after calls that failed", after.nqueues_free, before.nqueues_free);
+	ht_wait_free(t, a.node, before.mem_free_bytes, before.nqueues_free);
 	close(a.qfd);
 	close(a.fd);
 }
@@ -490,25 +486,18 @@ static void rounds(struct ht *t, unsigned int n)
 static void no_leak(struct ht *t)
 {
 	enum { ROUNDS = 1500 };
-	struct hsl_chip_props before[HT_CHIPS_MAX], after = { .size = sizeof(after) };
 	unsigned int files, maps, i;
 
 	rounds(t, 64); /* whatever is kept from the first time is kept now */
 	files = open_files();
 	maps = map_count();
-	for (i = 0; i < t->nchips; i++) {
-		before[i].size = sizeof(before[i]);
-		HT_OK(t, hsl_chip_by_index(t->f, i, &before[i]));
-	}
 	rounds(t, ROUNDS);
 	HT_EQ(t, "open files", open_files(), files);
 	HT_TRUE(t, map_count() <= maps + 8, "mappings: %u before, %u after %d rounds", maps,
 		map_count(), ROUNDS);
-	for (i = 0; i < t->nchips; i++) {
-		HT_OK(t, hsl_chip_by_index(t->f, i, &after));
-		HT_EQ(t, "free memory", after.mem_free_bytes, before[i].mem_free_bytes);
-		HT_EQ(t, "free queues", after.nqueues_free, before[i].nqueues_free);
-	}
+	for (i = 0; i < t->nchips; i++)
+		ht_wait_free(t, t->chip[i].node, t->chip[i].mem_free_bytes,
+			     t->chip[i].nqueues_free);
 	ht_note(t, "%d rounds", ROUNDS);
 }
 
@@ -545,7 +534,7 @@ static void queries(struct ht *t)
 		ht_queue_free(t, q);
 		HT_OK(t, hsl_segment_free(s));
 		HT_OK(t, hsl_chip_by_node(t->f, p.node, &p));
-		HT_EQ(t, "free memory afterwards", p.mem_free_bytes, t->chip[i].mem_free_bytes);
+		ht_wait_free(t, p.node, t->chip[i].mem_free_bytes, t->chip[i].nqueues_free);
 	}
 }
 
