@@ -116,6 +116,7 @@ void hsl_queue_close(struct hsl_queue_engine *q, bool complete)
         abort_rest(q);
     }
     atomic_store(&q->state, HSL_QUEUE_RESET);
+    atomic_store(&q->error, 0);
     q->cmd.active = false;
     ring_unmap(q->chip, &q->sq);
     ring_unmap(q->chip, &q->cq);
