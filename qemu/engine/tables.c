@@ -350,15 +350,18 @@ static uint32_t home_answer(struct hsl_fabric_engine *f, const struct hsl_pkt_re
 {
     struct hsl_chip_engine *home = hsl_chip_at(f, req->dst);
     uint64_t ga = HSL_GA(req->dst, HSL_GA_OFFSET(req->addr));
-    uint32_t handle = req->ctx_seg & 0xffff, need = 0;
+    uint32_t index = req->ctx_seg >> 16, handle = req->ctx_seg & 0xffff, need = 0;
     struct hsl_ctx *ctx;
     struct hsl_seg *s;
 
     *value = 0;
-    if (!home || !atomic_load(&home->enabled) || !atomic_load(&home->dma_on)) {
+    if (!home || !atomic_load(&home->enabled)) {
+        return HSL_ST_UNREACHABLE;
+    }
+    if (!atomic_load(&home->dma_on) && index < home->cfg.ncontexts && !atomic_load(&home->ctx[index])) {
         return HSL_ST_UNREACHABLE;      /* without DMA it cannot look into its tables */
     }
-    ctx = hsl_ctx_get(home, req->ctx_seg >> 16);
+    ctx = hsl_ctx_get(home, index);
     if (!ctx || !ctx->valid || ctx->key != req->key) {
         return HSL_ST_DENIED;
     }
