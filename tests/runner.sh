@@ -46,7 +46,7 @@ expect 'exit 0 is one pass' 0 '2 passed, 0 failed' 'fast host a -- true\n'
 expect 'exit 1 is one failure' 1 '1 passed, 1 failed' 'fast host a -- false\n'
 expect 'exit 77 is a skip' 0 '1 passed, 0 failed, 1 skipped' 'fast host a -- exit 77\n'
 expect 'a program that is not there fails' 1 '1 passed, 1 failed' 'fast host a -- /no/such/program\n'
-expect 'TAP results are counted' 0 '4 passed, 0 failed' "fast host a -- $(tap 0 1..3 'ok 1 - a' 'ok 2 - b' 'ok 3')\n"
+expect 'TAP results are counted' 0 '4 passed, 0 failed' "fast host a -- $(tap 0 1..3 'ok 1 - a' 'ok 2 - b' 'ok 3 - c')\n"
 expect 'TAP failures are counted' 1 '2 passed, 1 failed' "fast host a -- $(tap 1 1..2 'ok 1' 'not ok 2 - b')\n"
 expect 'not ok fails even with status 0' 1 '2 passed, 1 failed' "fast host a -- $(tap 0 1..2 'ok 1' 'not ok 2 - b')\n"
 expect 'all ok but a bad status fails' 1 '2 passed, 1 failed' "fast host a -- $(tap 3 1..1 'ok 1')\n"
@@ -54,6 +54,7 @@ expect 'a short plan fails' 1 '2 passed, 1 failed' "fast host a -- $(tap 0 1..2 
 expect 'TAP skips are not passes' 0 '2 passed, 0 failed, 1 skipped' \
 	"fast host a -- $(tap 0 1..2 'ok 1' 'ok 2 - b # SKIP no such device')\n"
 expect 'nothing planned is a skip' 0 '1 passed, 0 failed, 1 skipped' "fast host a -- $(tap 0 '1..0 # SKIP no tool')\n"
+expect 'a table is no TAP' 1 '1 passed, 1 failed' "fast host a -- $(tap 1 'ok    all' 'not ok at all')\\n"
 expect 'a killed program fails' 1 '1 passed, 1 failed' 'fast host a -- kill -9 $$\n'
 expect 'the time limit fails' 1 '1 passed, 1 failed' 'fast host a TIMEOUT=1 -- sleep 30\n'
 expect 'other tiers do not run' 0 '2 passed, 0 failed' 'fast host a -- true\nsoak host b -- false\ncheck host c -- false\n'
