@@ -21,7 +21,7 @@ static void statuses(void **state)
 	struct fchip *c = &f->c[1];
 	uint64_t a = HSL_GA(1, 0x10000), ro = HSL_GA(1, 0x20000), wo = HSL_GA(1, 0x30000);
 	struct hsl_desc d;
-	struct hsl_cqe e;
+	struct hsl_cqe e = { 0 };
 	struct fq q;
 	uint8_t *before = malloc(FAKE_MEM);
 
@@ -226,7 +226,7 @@ static void queues(void **state)
 	struct fab *f = fab_ready(HSL_TOPO_PAIR, 2, 1);
 	struct fchip *c = &f->c[1];
 	struct hsl_desc d;
-	struct hsl_cqe e;
+	struct hsl_cqe e = { 0 };
 	struct fq q, o, full;
 
 	(void)state;
@@ -464,7 +464,7 @@ static void malformed_tables(void **state)
 	struct hsl_seg_entry good = paged_new(c, base, 16 * 4096, 0, 12, 2, 1, page), bad;
 	struct block *root, *leaf;
 	uint64_t *pte;
-	struct hsl_cqe e;
+	struct hsl_cqe e = { 0 };
 	struct fq q;
 
 	(void)state;

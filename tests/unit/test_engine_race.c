@@ -29,7 +29,7 @@ static void revoke_running(void **state)
 	struct fab *f = fab_ready(HSL_TOPO_PAIR, 2, 2);
 	struct fchip *c = &f->c[1], *h = &f->c[2], *at;
 	unsigned int revoked = 0;
-	struct hsl_cqe e;
+	struct hsl_cqe e = { 0 };
 	struct fq q;
 
 	(void)state;
@@ -107,7 +107,7 @@ static void destroy_running(void **state)
 {
 	struct fab *f = fab_ready(HSL_TOPO_PAIR, 2, 2);
 	unsigned int ok = 0, aborted = 0;
-	struct hsl_cqe e;
+	struct hsl_cqe e = { 0 };
 
 	(void)state;
 	for (unsigned int i = 0; i < 100 / SLOW; i++) {
@@ -224,7 +224,7 @@ static void arm(void **state)
 {
 	struct fab *f = fab_ready(HSL_TOPO_PAIR, 2, 1);
 	struct fchip *c = &f->c[1];
-	struct hsl_cqe e;
+	struct hsl_cqe e = { 0 };
 	struct fq q;
 
 	(void)state;
@@ -312,7 +312,7 @@ static void disturb(void **state)
 	struct fchip *v = &f->c[3];
 	_Atomic bool stop = false;
 	struct traffic t[4];
-	struct hsl_cqe e;
+	struct hsl_cqe e = { 0 };
 	struct fq q;
 
 	(void)state;
