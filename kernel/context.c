@@ -278,7 +278,7 @@ struct hsl_attach *hsl_attach_get(struct hsl_context *ctx, struct hsl_chip *chip
 		goto free_at;
 	}
 	xa_for_each(&ctx->segments, handle, seg) {
-		err = hsl_attach_write(at, seg);
+		err = seg->dead ? 0 : hsl_attach_write(at, seg);
 		if (err)
 			goto free_at;
 	}
@@ -311,8 +311,10 @@ void hsl_attach_drop_all(struct hsl_chip *chip)
 			return;
 		mutex_lock(&ctx->lock);
 		at = hsl_attach_find(ctx, chip);
-		if (at)
+		if (at) {
 			hsl_attach_free(at);
+			hsl_segment_orphan(ctx, chip);
+		}
 		mutex_unlock(&ctx->lock);
 		hsl_context_put(ctx);
 	}

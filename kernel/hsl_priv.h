@@ -233,7 +233,7 @@ struct hsl_segment {
 	struct kref kref;
 	u32 handle, epoch, rights;
 	u64 ga, len;
-	bool dead;			/* set before chip->access is passed; no PTE is inserted any more */
+	bool dead;			/* freed, or its chip has left: no PTE, no entry is written any more */
 	struct hsl_chip *chip;		/* reference; NULL: host memory */
 	struct hsl_mem *mem;		/* chip memory */
 	struct hsl_host *host;		/* host memory */
@@ -351,6 +351,7 @@ int hsl_segment_register(struct hsl_context *ctx, struct hsl_segment_register *r
 int hsl_segment_free(struct hsl_context *ctx, u32 handle);
 int hsl_segment_info(struct hsl_context *ctx, struct hsl_segment_info *i);
 void hsl_segment_destroy(struct hsl_context *ctx, struct hsl_segment *seg);
+void hsl_segment_orphan(struct hsl_context *ctx, struct hsl_chip *chip);
 struct hsl_segment *hsl_segment_find(struct hsl_context *ctx, u64 ga);
 void hsl_segment_put(struct hsl_segment *seg);
 

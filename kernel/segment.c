@@ -183,6 +183,33 @@ void hsl_segment_destroy(struct hsl_context *ctx, struct hsl_segment *seg)
 	hsl_segment_put(seg);
 }
 
+/*
+ * A chip has left: its segments are dead. Their entries go from the other chips' tables too, and they are never written
+ * again, because a chip that comes back with the same node id has the same addresses and other owners. Handles stay
+ * until the user frees them. Under ctx->lock.
+ */
+void hsl_segment_orphan(struct hsl_context *ctx, struct hsl_chip *chip)
+{
+	struct hsl_segment *seg;
+	struct hsl_attach *at;
+	unsigned long handle;
+	bool any = false;
+
+	xa_for_each(&ctx->segments, handle, seg) {
+		if (seg->chip != chip || seg->dead)
+			continue;
+		any = true;
+		hsl_tree_remove(ctx, seg);
+		WRITE_ONCE(seg->dead, true);
+		list_for_each_entry(at, &ctx->attachments, ctx_link)
+			hsl_attach_clear(at, handle);
+	}
+	if (!any)
+		return;
+	list_for_each_entry(at, &ctx->attachments, ctx_link)
+		hsl_admin_ctx_invalidate(at->chip, ctx->index);
+}
+
 /* ---- ioctls ---- */
 
 static bool hsl_rights_valid(u32 rights)
