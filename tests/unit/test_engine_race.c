@@ -81,6 +81,57 @@ static void revoke_running(void **state)
 	fab_free(f);
 }
 
+/*
+ * The same, held in the middle of the first chunk: the invalidation does not complete before the chunk, and the next
+ * chunk finds another entry, as good as the old one, and is not for it.
+ */
+static _Atomic bool chunk_reached, chunk_open;
+
+static void chunk_written(void *opaque, uint64_t off, uint64_t len)
+{
+	(void)opaque;
+	(void)off;
+	(void)len;
+	atomic_store(&chunk_reached, true);
+	while (!atomic_load(&chunk_open))
+		sched_yield();
+}
+
+static void revoke_between_chunks(void **state)
+{
+	struct fab *f = fab_ready(HSL_TOPO_PAIR, 2, 2);
+	struct fchip *c = &f->c[1];
+	struct hsl_chip_ops ops = fake_ops;
+	struct hsl_desc d = fill_of(HSL_GA(1, 0), 4 * HSL_CHUNK_BYTES, 1);
+	struct hsl_seg_array *old;
+	struct hsl_cqe e = { 0 };
+	struct fq q;
+
+	(void)state;
+	assert_int_equal(fq_create(c, &q, 1, 16, 1), HSL_ST_OK);
+	ops.mem_written = chunk_written;
+	hsl_synchronize(f->e);
+	c->e->cfg.ops = &ops;
+	old = atomic_load(&atomic_load(&c->e->ctx[1])->segs);
+	fq_submit(&q, &d);
+	while (!atomic_load(&chunk_reached))
+		sched_yield();
+	c->leaf[1][1].len -= 8;			/* another entry; the command still fits in it */
+	fq_submit(&c->admin, &(struct hsl_desc){ .opcode = HSL_OP_SEG_INVALIDATE, .arg0 = 1, .arg1 = 1 });
+	while (atomic_load(&atomic_load(&c->e->ctx[1])->segs) == old)
+		sched_yield();
+	usleep(20000);
+	assert_false(fq_poll(&c->admin, &e));
+	atomic_store(&chunk_open, true);
+	assert_int_equal(code(fq_wait(&c->admin)), HSL_ST_OK);
+	e = fq_wait(&q);
+	assert_int_equal(code(e), HSL_ST_REVOKED);
+	assert_int_equal(e.result, HSL_CHUNK_BYTES);
+	assert_int_equal(e.fault_ga, HSL_GA(1, 0));
+	assert_int_equal(code(fq_do(&q, d)), HSL_ST_OK);
+	fab_free(f);
+}
+
 /* An equal entry, invalidated over and over, disturbs nobody. */
 static void invalidate_equal(void **state)
 {
@@ -481,6 +532,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(revoke_running),
+		cmocka_unit_test(revoke_between_chunks),
 		cmocka_unit_test(invalidate_equal),
 		cmocka_unit_test(destroy_running),
 		cmocka_unit_test(fairness),
