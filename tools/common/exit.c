@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "exit.h"
 #include "hsl/hsl.h"
@@ -93,9 +94,19 @@ const char *tool_fabric_name(const char *url)
 {
 	const char *env = getenv("HSL_FABRIC");
 
+	static char first[32];
+
 	if (url)
 		return url;
-	return env && *env ? env : "(first device)";
+	if (env && *env)
+		return env;
+	/* as libhsl chooses */
+	for (unsigned int i = 0; i < 256; i++) {
+		snprintf(first, sizeof(first), "/dev/hsl%u", i);
+		if (!access(first, F_OK))
+			return first;
+	}
+	return "/dev/hsl0";
 }
 
 int tool_fabric_open(const char *url, struct hsl_fabric **f)
@@ -108,7 +119,7 @@ int tool_fabric_open(const char *url, struct hsl_fabric **f)
 	switch (rc) {
 	case -ENODEV:
 	case -ENOENT:
-		tool_error("%s: no such fabric", *name == '(' ? "/dev/hsl*" : name);
+		tool_error("%s: no such fabric", name);
 		fprintf(stderr, "'hslctl doctor' finds out why; '-f sim:mesh4' needs no device.\n");
 		break;
 	case -EACCES:

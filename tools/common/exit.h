@@ -37,7 +37,7 @@ struct hsl_fabric;
  * Returns TOOL_PASS or TOOL_ENV (TOOL_USAGE for a malformed sim: URL).
  */
 int tool_fabric_open(const char *url, struct hsl_fabric **f);
-/* The name that fabric is known by: url, $HSL_FABRIC, or "(first device)" where libhsl chose. */
+/* The name that fabric is known by: url, $HSL_FABRIC, or the first device, which libhsl takes then. */
 const char *tool_fabric_name(const char *url);
 
 #endif

@@ -30,7 +30,7 @@
 #define BENCH_LIST_MAX		16
 #define BENCH_BATCH_MAX		1024
 #define BENCH_NS_PER_S		1000000000ull
-#define BENCH_HANG_NS		(10 * BENCH_NS_PER_S)	/* no completion for this long is an error */
+#define BENCH_HANG_NS		(30 * BENCH_NS_PER_S)	/* no completion for this long is an error */
 #define BENCH_COMPLAINTS_MAX	10			/* lines on stderr per run; all are counted */
 
 struct bench_config {

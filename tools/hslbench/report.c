@@ -176,6 +176,8 @@ static void print_bw(const struct bench *b)
 	}
 	tool_table_note(t,
 			"baseline: one thread on RAM, same size, same run.  slowest: the slowest round.");
+	if (host)
+		tool_table_note(t, "host memcpy: of the machine below this VM, whose CPU is not emulated.");
 	if (command && command->depth)
 		tool_table_note(t,
 				"commands: %u in flight, %u per doorbell.  check: destination compared byte by byte.",
