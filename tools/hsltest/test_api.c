@@ -275,6 +275,8 @@ static void unknown_bits(struct ht *t)
 	for (i = 0; i < NCALLS; i++) {
 		const struct call *c = &calls[i];
 
+		if (c->cmd == HSL_IOC_LINK_INFO && !t->chip[0].nlinks)
+			continue; /* a chip alone */
 		abi_fill(&a, c, &u);
 		abi_expect(t, abi_fd(&a, c), c, &u, 0, "good arguments");
 		abi_undo(t, &a, c, &u);
@@ -325,6 +327,8 @@ static void struct_sizes(struct ht *t)
 		const uint32_t shorter[] = { 0, 1, 4, 8, c->size - 8, c->size - 4, c->size - 1 };
 		const uint32_t longer[] = { c->size + 1, c->size + 8, c->size + 100, 4096 };
 
+		if (c->cmd == HSL_IOC_LINK_INFO && !t->chip[0].nlinks)
+			continue;
 		for (k = 0; k < sizeof(shorter) / sizeof(shorter[0]); k++) {
 			abi_fill(&a, c, &u);
 			u.u32[0] = shorter[k];
