@@ -34,7 +34,7 @@ static void revoke_running(void **state)
 
 	(void)state;
 	assert_int_equal(fq_create(c, &q, 1, 16, 1), HSL_ST_OK);
-	for (unsigned int i = 0; i < 120 / SLOW; i++) {
+	for (unsigned int i = 0; i < 80 / SLOW; i++) {
 		uint64_t len = FAKE_MAX_LEN;
 		uint8_t *mine = h->mem;
 
@@ -369,7 +369,7 @@ static void disturb(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < 4; i++)
 		traffic_start(&t[i], f, 1 + i % 2, 1 + i / 2, others, &stop, count);
-	for (unsigned int i = 0; i < 150 / SLOW; i++) {
+	for (unsigned int i = 0; i < 80 / SLOW; i++) {
 		/* its own traffic ends with it, without a status */
 		must(fq_create(v, &q, 1, 16, 1) == HSL_ST_OK);
 		for (unsigned int n = 0; n < 8; n++)
@@ -471,7 +471,7 @@ static void admins(void **state)
 		a[i] = (struct admin_thread){ .c = &f->c[1 + i], .stop = &stop };
 		must(!pthread_create(&a[i].thread, NULL, admin_main, &a[i]));
 	}
-	for (unsigned int i = 0; i < 60 / SLOW; i++) {
+	for (unsigned int i = 0; i < 40 / SLOW; i++) {
 		usleep(5000);
 		/* these block, but only for chunks; nothing may be lost over them */
 		hsl_chip_set_dma(f->c[1 + i % 3].e, false);
