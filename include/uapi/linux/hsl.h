@@ -75,7 +75,7 @@ struct hsl_info {
  * @node: In: node id; with HSL_CHIP_BY_INDEX an index 0..nchips-1 in order of node ids. Out: node id
  * @state: Out: HSL_CHIP_READY, HSL_CHIP_RESETTING, HSL_CHIP_FAILED
  * @mem_bytes: Out: chip memory
- * @mem_free_bytes: Out: not allocated now
+ * @mem_free_bytes: Out: not allocated now; freed memory counts once it is zeroed, SEGMENT_ALLOC waits for that by itself
  * @cap: Out: HSL_CAP_* of include/hsl/regs.h
  * @max_len_bytes: Out: largest length of one command
  * @hep_version: Out: major[31:16] minor[15:0]
