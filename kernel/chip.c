@@ -4,9 +4,10 @@
  *
  * Every life cycle change runs under chip->life and has the same order:
  *   state := QUIESCING, pass the access barrier	nobody touches registers any more, admin commands wait
+ *   zap mappings of its memory				faults wait for the next state
  *   quiesce the hardware				DMA has stopped; or it is cut off, or unplugged
  *   fail outstanding admin commands, state := next	waiters go on: memory may be released now
- *   end the queues, zap mappings
+ *   end the queues
  * A context's lock is only taken on the way to GONE, after that state is set, so whoever holds it and waits for this
  * chip gets ENODEV and lets go.
  *
@@ -127,12 +128,11 @@ refuse:
 static void hsl_chip_stop(struct hsl_chip *chip, enum hsl_chip_state next)
 {
 	hsl_chip_state_set(chip, HSL_STATE_QUIESCING);
-	hsl_chip_barrier(chip);
+	hsl_chip_zap(chip);	/* passes the access barrier first */
 	hsl_chip_quiesce(chip);
 	hsl_admin_reset(chip);
 	hsl_chip_state_set(chip, next);
 	hsl_queue_end_all(chip, HSL_ST_GONE);
-	hsl_chip_zap(chip);
 }
 
 static void hsl_chip_changed(struct hsl_chip *chip)

@@ -3,7 +3,7 @@
  * Life of the driver, on its raw ABI: function level reset, unbind and bind, removal and rescan, kill -9, each with open
  * files, mappings, blocked waiters and traffic (HEP-RAS-001 … 005, HEP-SEC-006). Run as root in the VM with 2 chips.
  *
- *   life flr|bind|remove|kill|files|stale [cycles]	prints TAP; exit 0, 1, 77
+ *   life flr|bind|remove|surprise|unplug|kill|files|stale [cycles]	prints TAP; exit 0, 1, 77
  *
  * Traffic is a process per chip that copies between the chips and checks what it can: after a reset its segments hold
  * what they held; when its chips are gone it closes everything and opens again. It counts what it did in shared memory, so
@@ -273,6 +273,8 @@ static bool traffic_queue(struct client *c, struct shared *s, unsigned int on)
 			}
 			if (st == -2) {
 				wrong(s, "nothing completed in 10 s, queue state", c->ctrl->state);
+				printf("# chip %u submitted %u completed %u, completion %sthere, doorbell state %u\n",
+				       on + 1, c->tail, c->head, has_cqe(c) ? "" : "not ", c->db[HSL_DB_STATE / 4]);
 				return false;
 			}
 			if (st == HSL_ST_SEGMENT && chips_leave)
@@ -503,6 +505,71 @@ static void case_remove(int cycles)
 	traffic_stop();
 }
 
+/* The function stops answering (memory decode and bus mastering off: reads are all ones), then its driver is told. */
+static void case_surprise(int cycles)
+{
+	char path[128];
+
+	chips_leave = true;
+	traffic_start();
+	for (int n = 0; n < cycles; n++) {
+		unsigned int chip = n % NCHIPS;
+		bool moved = traffic_moves(0) && traffic_moves(1);
+		const uint16_t off = 0;
+		int fd, err;
+
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf[chip]);
+		fd = open(path, O_WRONLY);
+		err = fd < 0 || pwrite(fd, &off, 2, 4) != 2;
+		close(fd);
+		sleep_ms(20);
+		err |= driver_write("unbind", chip);
+		err |= driver_write("bind", chip);
+		check(moved && !err, "cycle %d: traffic ran, chip %u vanished and came back (%d)", n, chip + 1, err);
+	}
+	check(traffic_moves(0) && traffic_moves(1), "traffic goes on");
+	traffic_stop();
+}
+
+static void qmp(int fd, const char *cmd)
+{
+	if (write(fd, cmd, strlen(cmd)) < 0)
+		bail("QMP");
+}
+
+/* Hot-unplug and hot-plug of chip 2, through QEMU's monitor (qemu/vm QMP=guest). */
+static void case_unplug(int cycles)
+{
+	int fd = open("/dev/virtio-ports/org.hsl.qmp", O_RDWR | O_NONBLOCK);
+	char path[128];
+
+	if (fd < 0) {
+		printf("1..0 # SKIP needs QMP=guest\n");
+		exit(77);
+	}
+	chips_leave = true;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", bdf[1]);
+	qmp(fd, "{\"execute\":\"qmp_capabilities\"}\n");
+	traffic_start();
+	for (int n = 0; n < cycles; n++) {
+		bool moved = traffic_moves(0) && traffic_moves(1);
+
+		qmp(fd, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"chip2\"}}\n");
+		for (int t = 0; t < 3000 && access(path, F_OK) == 0; t++)
+			sleep_ms(10);
+		check(moved && access(path, F_OK) != 0, "cycle %d: traffic ran, chip 2 was unplugged", n);
+		sleep_ms(1500);
+		qmp(fd, "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"hsl-chip\",\"id\":\"chip2\","
+			"\"bus\":\"hslrp2\",\"fabric\":\"fab0\",\"node\":2,\"memdev\":\"hslmem2\"}}\n");
+		for (int t = 0; t < 3000 && access(path, F_OK) != 0; t++)
+			sleep_ms(10);
+		check(access(path, F_OK) == 0, "cycle %d: chip 2 was plugged in", n);
+	}
+	check(traffic_moves(0) && traffic_moves(1), "traffic goes on");
+	traffic_stop();
+	close(fd);
+}
+
 static void case_kill(int cycles)
 {
 	for (int n = 0; n < cycles; n++) {
@@ -662,10 +729,14 @@ int main(int argc, char **argv)
 		case_kill(cycles);
 	else if (!strcmp(name, "files"))
 		case_files();
+	else if (!strcmp(name, "surprise"))
+		case_surprise(cycles);
+	else if (!strcmp(name, "unplug"))
+		case_unplug(cycles);
 	else if (!strcmp(name, "stale"))
 		case_stale();
 	else
-		return fprintf(stderr, "usage: life flr|bind|remove|kill|files|stale [cycles]\n"), 2;
+		return fprintf(stderr, "usage: life flr|bind|remove|surprise|unplug|kill|files|stale [cycles]\n"), 2;
 	check_works();
 	check_no_leak();
 	printf("1..%d\n", ntests);
