@@ -67,8 +67,7 @@ static uint32_t queue_create(struct hsl_chip_engine *c, const struct hsl_desc *d
     if ((d->dst | d->src) & (HSL_TABLE_PAGE - 1)) {
         return HSL_ST_ALIGN;
     }
-    ctx = hsl_ctx_get(c, (uint32_t)d->arg1);
-    if (!ctx || !ctx->valid) {
+    if (hsl_ctx_get(c, (uint32_t)d->arg1, &ctx)) {
         return HSL_ST_CONTEXT;
     }
     return hsl_queue_open(&c->queue[qid], d->dst, d->src, 1u << log2, vector, (uint32_t)d->arg1);

@@ -32,11 +32,37 @@ void hsl_guest_error(struct hsl_chip_engine *c, const char *fmt, ...)
     }
 }
 
-void hsl_chip_interrupt(struct hsl_chip_engine *c, uint32_t vector)
+static void interrupt_raise(struct hsl_chip_engine *c, uint32_t vector)
 {
-    if (atomic_load(&c->dma_on) && c->cfg.ops->interrupt) {
+    if (c->cfg.ops->interrupt) {
         atomic_fetch_add_explicit(&c->n_interrupts, 1, memory_order_relaxed);
         c->cfg.ops->interrupt(c->cfg.opaque, vector);
+    }
+}
+
+/* Raise what came while DMA was off. */
+static void interrupts_release(struct hsl_chip_engine *c)
+{
+    for (uint32_t i = 0; i < HSL_VECTORS_MAX / 64; i++) {
+        uint64_t held = atomic_exchange(&c->held[i], 0);
+
+        for (; held; held &= held - 1) {
+            interrupt_raise(c, i * 64 + (uint32_t)__builtin_ctzll(held));
+        }
+    }
+}
+
+/* With DMA off an interrupt, whose arming is spent already, is held back and not lost. */
+void hsl_chip_interrupt(struct hsl_chip_engine *c, uint32_t vector)
+{
+    if (atomic_load(&c->dma_on)) {
+        interrupt_raise(c, vector);
+        return;
+    }
+    /* seq_cst: hold, then look at dma_on; hsl_chip_set_dma stores dma_on, then looks at held */
+    atomic_fetch_or(&c->held[vector / 64], 1ull << vector % 64);
+    if (atomic_load(&c->dma_on)) {
+        interrupts_release(c);
     }
 }
 
@@ -204,6 +230,9 @@ void hsl_chip_forget(struct hsl_chip_engine *c)
     for (size_t i = 0; i < sizeof(c->low_half) / sizeof(c->low_half[0]); i++) {
         atomic_store(&c->low_half[i], 0);
     }
+    for (unsigned int i = 0; i < HSL_VECTORS_MAX / 64; i++) {
+        atomic_store(&c->held[i], 0);
+    }
 }
 
 void hsl_chip_reset(struct hsl_chip_engine *c)
@@ -243,6 +272,9 @@ void hsl_chip_set_dma(struct hsl_chip_engine *c, bool on)
                 hsl_queue_ready(&c->queue[i]);
             }
         }
+        if (on) {
+            interrupts_release(c);
+        }
     }
     pthread_mutex_unlock(&c->f->ctl_lock);
 }
@@ -263,7 +295,7 @@ static const char *chip_config_fault(struct hsl_fabric_engine *f, struct hsl_chi
     if (cfg->nqueues < 2 || cfg->nqueues > 256) {
         return "queues must be 2 to 256";
     }
-    if (!cfg->nvectors || cfg->nvectors > 2048) {
+    if (!cfg->nvectors || cfg->nvectors > HSL_VECTORS_MAX) {
         return "vectors must be 1 to 2048";
     }
     if (cfg->max_depth < 2 || cfg->max_depth > 65536 || cfg->max_depth & (cfg->max_depth - 1)) {

@@ -26,6 +26,7 @@
 #define HSL_CHUNK_BYTES     65536u
 #define HSL_TURN_COMMANDS   64u
 #define HSL_GUEST_ERRORS    100u
+#define HSL_VECTORS_MAX     2048u
 
 /* A cached valid segment entry. Immutable but for the grants. */
 struct hsl_seg {
@@ -47,6 +48,7 @@ struct hsl_ctx {
     uint64_t key;
     uint64_t seg_dir;
     struct hsl_seg_array *_Atomic segs;
+    struct hsl_seg **by_handle[HSL_SEG_DIR_LEAVES]; /* under tables_lock: leaf, slot; what is in segs */
 };
 
 struct hsl_ring {
@@ -72,7 +74,8 @@ struct hsl_queue_engine {
     uint32_t qid;
     _Atomic uint32_t state;             /* HSL_QUEUE_* */
     _Atomic uint32_t error;
-    _Atomic uint32_t tail;              /* doorbell */
+    _Atomic uint32_t tail;              /* last doorbell that was at most depth ahead of taken */
+    _Atomic bool overflow;              /* one was not */
     _Atomic uint32_t completed;         /* completions written */
     _Atomic uint32_t armed;             /* 1 = raise at the next completion */
     _Atomic uint32_t taken;
@@ -107,6 +110,7 @@ struct hsl_chip_engine {
     _Atomic uint64_t scratch, aq_sq, aq_cq, ctx_table;
     _Atomic uint32_t aq_depth, ctx_count;
     _Atomic uint32_t low_half[HSL_WIN_MAX * 2 + 8]; /* first half of a 64-bit register written by halves */
+    _Atomic uint64_t held[HSL_VECTORS_MAX / 64];    /* interrupts that wait for DMA to be on */
     struct hsl_window win[HSL_WIN_MAX];
     pthread_mutex_t tables_lock;
     struct hsl_ctx *_Atomic *ctx;       /* ncontexts pointers, NULL = not cached */
@@ -175,13 +179,15 @@ uint32_t hsl_queue_open(struct hsl_queue_engine *q, uint64_t sq, uint64_t cq, ui
 void hsl_queue_close(struct hsl_queue_engine *q, bool complete);
 void hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w);
 void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fault_ga);
+void hsl_queue_doorbell(struct hsl_queue_engine *q, uint32_t tail);
 void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed);
 /* Has the queue something to do? */
 bool hsl_queue_pending(struct hsl_queue_engine *q);
 
 /* tables.c; inside a section or with ctl_lock held */
 bool hsl_dma_read(struct hsl_chip_engine *c, uint64_t iova, void *buf, uint64_t len);
-struct hsl_ctx *hsl_ctx_get(struct hsl_chip_engine *c, uint32_t index);
+/* OK, CONTEXT, or SEGMENT when its directory cannot be read; *out is good with OK only. */
+uint32_t hsl_ctx_get(struct hsl_chip_engine *c, uint32_t index, struct hsl_ctx **out);
 struct hsl_seg *hsl_seg_find(struct hsl_ctx *ctx, uint64_t ga);
 /* What was cached, for freeing after a synchronize; NULL if nothing was. */
 struct hsl_ctx *hsl_ctx_drop(struct hsl_chip_engine *c, uint32_t index);
@@ -194,9 +200,9 @@ uint32_t hsl_seg_authorise(struct hsl_chip_engine *c, struct hsl_worker *w, uint
                            struct hsl_ctx *ctx, struct hsl_seg *s, bool write, uint64_t end);
 
 /* exec.c */
-/* Check a fresh descriptor in q->cmd.d. OK and q->cmd.active: run it; else complete with the status. */
+/* Check a fresh descriptor in q->cmd.d and move its first chunk. OK and q->cmd.active: more chunks follow. */
 uint32_t hsl_exec_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
-/* Move one chunk. OK and cmd.active false: finished. */
+/* Move one more chunk. OK and cmd.active false: finished. */
 uint32_t hsl_exec_chunk(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
 
 /* admin.c: opcodes of the admin queue but NOP, COPY and FILL */

@@ -65,9 +65,12 @@ static uint32_t resolve(struct hsl_queue_engine *q, struct hsl_worker *w, uint64
     if (!q->qid) {
         return resolve_own(c, ga, len, o, fault_ga);
     }
-    ctx = hsl_ctx_get(c, q->ctx);
-    if (!ctx || !ctx->valid) {
-        return HSL_ST_CONTEXT;
+    status = hsl_ctx_get(c, q->ctx, &ctx);
+    if (status) {
+        if (status == HSL_ST_SEGMENT) {
+            fail_ga(ga, fault_ga);
+        }
+        return status;
     }
     o->ga = ga;
     o->home = NULL;
@@ -124,43 +127,6 @@ static uint32_t check_fields(struct hsl_queue_engine *q)
         return HSL_ST_OPCODE;
     }
     return zero ? HSL_ST_OK : HSL_ST_FIELD;
-}
-
-uint32_t hsl_exec_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
-{
-    struct hsl_cmd *cmd = &q->cmd;
-    const struct hsl_desc *d = &cmd->d;
-    struct operand o;
-    uint32_t status = check_fields(q);
-
-    if (status || d->opcode == HSL_OP_NOP) {
-        return status;
-    }
-    if (d->opcode >= HSL_OP_CTX_INVALIDATE) {
-        return hsl_admin_exec(q, w);
-    }
-    if (d->len > q->chip->cfg.max_len) {
-        return HSL_ST_LENGTH;
-    }
-    if (!d->len) {
-        return HSL_ST_OK;
-    }
-    status = resolve(q, w, d->dst, d->len, true, &o, fault_ga);
-    if (status) {
-        return status;
-    }
-    cmd->uid[0] = o.seg ? o.seg->uid : 0;
-    cmd->backward = false;
-    if (d->opcode == HSL_OP_COPY) {
-        status = resolve(q, w, d->src, d->len, false, &o, fault_ga);
-        if (status) {
-            return status;
-        }
-        cmd->uid[1] = o.seg ? o.seg->uid : 0;
-        cmd->backward = d->dst > d->src && d->dst - d->src < d->len;
-    }
-    cmd->active = true;
-    return HSL_ST_OK;
 }
 
 /* ---- spans: host memory behind an operand ---- */
@@ -347,33 +313,78 @@ static uint32_t look_again(struct hsl_queue_engine *q, struct hsl_worker *w, uns
     return HSL_ST_OK;
 }
 
-uint32_t hsl_exec_chunk(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
+static uint32_t move_chunk(struct hsl_queue_engine *q, const struct operand *dst, const struct operand *src,
+                           uint64_t *fault_ga)
 {
     struct hsl_cmd *cmd = &q->cmd;
-    bool copy = cmd->d.opcode == HSL_OP_COPY;
-    struct operand dst, src;
     uint64_t left = cmd->d.len - cmd->done, chunk = left < HSL_CHUNK_BYTES ? left : HSL_CHUNK_BYTES;
+
+    while (chunk) {
+        uint64_t n = chunk, off = cmd->done;
+        uint32_t status;
+
+        if (cmd->backward) {
+            n = backward_piece(dst, cmd->d.len - cmd->done - n, n);
+            n = backward_piece(src, cmd->d.len - cmd->done - n, n);
+            off = cmd->d.len - cmd->done - n;
+        }
+        status = move_piece(q, dst, src, off, &n, fault_ga);
+        if (status) {
+            return status;
+        }
+        cmd->done += n;
+        chunk -= n;
+    }
+    cmd->active = cmd->done != cmd->d.len;
+    return HSL_ST_OK;
+}
+
+uint32_t hsl_exec_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
+{
+    struct hsl_cmd *cmd = &q->cmd;
+    const struct hsl_desc *d = &cmd->d;
+    struct operand dst, src;
+    uint32_t status = check_fields(q);
+
+    if (status || d->opcode == HSL_OP_NOP) {
+        return status;
+    }
+    if (d->opcode >= HSL_OP_CTX_INVALIDATE) {
+        return hsl_admin_exec(q, w);
+    }
+    if (d->len > q->chip->cfg.max_len) {
+        return HSL_ST_LENGTH;
+    }
+    if (!d->len) {
+        return HSL_ST_OK;
+    }
+    status = resolve(q, w, d->dst, d->len, true, &dst, fault_ga);
+    if (status) {
+        return status;
+    }
+    cmd->uid[0] = dst.seg ? dst.seg->uid : 0;
+    cmd->backward = false;
+    if (d->opcode == HSL_OP_COPY) {
+        status = resolve(q, w, d->src, d->len, false, &src, fault_ga);
+        if (status) {
+            return status;
+        }
+        cmd->uid[1] = src.seg ? src.seg->uid : 0;
+        cmd->backward = d->dst > d->src && d->dst - d->src < d->len;
+    }
+    cmd->active = true;
+    /* the checks were made in this section: they hold for the first chunk */
+    return move_chunk(q, &dst, d->opcode == HSL_OP_COPY ? &src : NULL, fault_ga);
+}
+
+uint32_t hsl_exec_chunk(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
+{
+    bool copy = q->cmd.d.opcode == HSL_OP_COPY;
+    struct operand dst, src;
     uint32_t status = look_again(q, w, 0, &dst, fault_ga);
 
     if (!status && copy) {
         status = look_again(q, w, 1, &src, fault_ga);
     }
-    while (!status && chunk) {
-        uint64_t n = chunk, off = cmd->done;
-
-        if (cmd->backward) {
-            n = backward_piece(&dst, cmd->d.len - cmd->done - n, n);
-            n = backward_piece(&src, cmd->d.len - cmd->done - n, n);
-            off = cmd->d.len - cmd->done - n;
-        }
-        status = move_piece(q, &dst, copy ? &src : NULL, off, &n, fault_ga);
-        if (!status) {
-            cmd->done += n;
-            chunk -= n;
-        }
-    }
-    if (!status && cmd->done == cmd->d.len) {
-        cmd->active = false;
-    }
-    return status;
+    return status ? status : move_chunk(q, &dst, copy ? &src : NULL, fault_ga);
 }

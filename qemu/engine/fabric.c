@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -191,6 +192,19 @@ static void *worker_main(void *opaque)
     return NULL;
 }
 
+/* Workers take no signals: those are for the threads of whoever uses us. */
+static int worker_start(struct hsl_worker *w)
+{
+    sigset_t all, old;
+    int r;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    r = pthread_create(&w->thread, NULL, worker_main, w);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return r;
+}
+
 static unsigned int default_workers(void)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -264,7 +278,7 @@ struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_c
         f->worker[i].index = i;
     }
     for (; f->nworkers < workers; f->nworkers++) {
-        if (pthread_create(&f->worker[f->nworkers].thread, NULL, worker_main, &f->worker[f->nworkers])) {
+        if (worker_start(&f->worker[f->nworkers])) {
             fabric_stop(f);
             fabric_release(f);
             *err = "no thread for a worker";

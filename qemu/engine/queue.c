@@ -80,6 +80,7 @@ uint32_t hsl_queue_open(struct hsl_queue_engine *q, uint64_t sq, uint64_t cq, ui
     q->cmd.active = false;
     q->leaf[0].uid = q->leaf[1].uid = 0;
     atomic_store(&q->tail, 0);
+    atomic_store(&q->overflow, false);
     atomic_store(&q->taken, 0);
     atomic_store(&q->completed, 0);
     atomic_store(&q->armed, 0);
@@ -94,9 +95,6 @@ static void abort_rest(struct hsl_queue_engine *q)
 
     if (q->cmd.active) {
         hsl_queue_complete(q, HSL_ST_ABORTED, 0);
-    }
-    if (tail - atomic_load(&q->taken) > q->depth) {
-        return;         /* a tail that ran ahead tells nothing about what was submitted */
     }
     while (atomic_load(&q->taken) != tail) {
         memcpy(&q->cmd.d, ring_at(&q->sq, atomic_load(&q->taken) & (q->depth - 1), sizeof(q->cmd.d)),
@@ -168,8 +166,23 @@ void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed)
     }
 }
 
+/* The last good tail stays: what was submitted before a wrong doorbell is known and completes with ABORTED. */
+void hsl_queue_doorbell(struct hsl_queue_engine *q, uint32_t tail)
+{
+    if (tail - atomic_load(&q->taken) > q->depth) {
+        atomic_store(&q->overflow, true);
+    } else {
+        /* release: pairs with the fetch of the descriptor */
+        atomic_store_explicit(&q->tail, tail, memory_order_release);
+    }
+    if (atomic_load(&q->chip->enabled) && atomic_load(&q->state) == HSL_QUEUE_READY) {
+        hsl_queue_ready(q);
+    }
+}
+
 static void queue_fail(struct hsl_queue_engine *q, uint32_t status)
 {
+    abort_rest(q);
     atomic_store(&q->error, status);
     atomic_store(&q->state, HSL_QUEUE_ERROR);
     hsl_chip_event(q->chip, HSL_EVENT_QUEUE_ERROR);
@@ -183,7 +196,7 @@ bool hsl_queue_pending(struct hsl_queue_engine *q)
     struct hsl_chip_engine *c = q->chip;
 
     return atomic_load(&c->enabled) && atomic_load(&c->dma_on) && atomic_load(&q->state) == HSL_QUEUE_READY &&
-           (q->cmd.active || atomic_load(&q->tail) != atomic_load(&q->taken));
+           (q->cmd.active || atomic_load(&q->overflow) || atomic_load(&q->tail) != atomic_load(&q->taken));
 }
 
 /* Fetch the next descriptor into q->cmd. False if there is none or the doorbell is wrong. */
@@ -192,11 +205,11 @@ static bool fetch(struct hsl_queue_engine *q)
     /* acquire: pairs with the doorbell's store, so that the descriptor is seen */
     uint32_t ahead = atomic_load_explicit(&q->tail, memory_order_acquire) - atomic_load(&q->taken);
 
-    if (!ahead) {
+    if (atomic_load(&q->overflow)) {
+        queue_fail(q, HSL_ST_OVERFLOW);
         return false;
     }
-    if (ahead > q->depth) {
-        queue_fail(q, HSL_ST_OVERFLOW);
+    if (!ahead) {
         return false;
     }
     memcpy(&q->cmd.d, ring_at(&q->sq, atomic_load(&q->taken) & (q->depth - 1), sizeof(q->cmd.d)), sizeof(q->cmd.d));
@@ -212,19 +225,14 @@ void hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w)
 
     for (unsigned int n = 0; n < HSL_TURN_COMMANDS && moved < HSL_CHUNK_BYTES && hsl_queue_pending(q); n++) {
         uint64_t before, fault_ga = 0;
-        uint32_t status = HSL_ST_OK;
+        uint32_t status;
 
-        if (!q->cmd.active) {
-            if (!fetch(q)) {
-                return;
-            }
-            status = hsl_exec_start(q, w, &fault_ga);
+        if (!q->cmd.active && !fetch(q)) {
+            return;
         }
         before = q->cmd.done;
-        if (!status && q->cmd.active) {
-            status = hsl_exec_chunk(q, w, &fault_ga);
-            moved += q->cmd.done - before;
-        }
+        status = q->cmd.active ? hsl_exec_chunk(q, w, &fault_ga) : hsl_exec_start(q, w, &fault_ga);
+        moved += q->cmd.done - before;
         if (!atomic_load(&q->chip->enabled)) {
             return;             /* a reset has begun: this command ends with its queue, not with a status */
         }

@@ -5,7 +5,7 @@
  * regs[] holds the fixed registers; window blocks, link blocks and doorbell pages are arrays and decoded apart. Reads
  * of any size and offset are cut out of 64-bit words and have no side effect (HEP-REG-003). Writes are 4 or 8 bytes,
  * naturally aligned; a 64-bit register written by halves keeps the low half aside until the high half commits
- * (HEP-REG-011).
+ * (HEP-REG-011). A high half alone goes with the low half last written; a reset forgets it.
  */
 #include <string.h>
 
@@ -235,11 +235,7 @@ static void doorbell_write(struct hsl_chip_engine *c, uint64_t off, uint32_t val
         hsl_queue_arm_at(q, val);
         return;
     }
-    /* release: pairs with the fetch of the descriptor */
-    atomic_store_explicit(&q->tail, val, memory_order_release);
-    if (atomic_load(&c->enabled) && atomic_load(&q->state) == HSL_QUEUE_READY) {
-        hsl_queue_ready(q);
-    }
+    hsl_queue_doorbell(q, val);
 }
 
 static void window_reg_write(struct hsl_chip_engine *c, uint64_t off, uint64_t val, unsigned int size)
@@ -260,6 +256,7 @@ static void window_reg_write(struct hsl_chip_engine *c, uint64_t off, uint64_t v
     } else if (o < HSL_WIN_O_CTRL) {
         if (size == 8) {
             atomic_store(wide, val);
+            atomic_store(half, (uint32_t)val);
         } else if (o % 8) {
             atomic_store(wide, val << 32 | atomic_load(half));
         } else {
@@ -280,6 +277,9 @@ static void fixed_write(struct hsl_chip_engine *c, uint64_t off, uint64_t val, u
     const struct reg *r = reg_find(off), *low = off >= 4 ? reg_find(off - 4) : NULL;
 
     if (r && r->width == size) {
+        if (size == 8) {
+            atomic_store(&c->low_half[half_index(off)], (uint32_t)val);
+        }
         reg_set(c, r, val);
     } else if (r && size == 4) {
         atomic_store(&c->low_half[half_index(off)], (uint32_t)val);

@@ -4,7 +4,12 @@
  *
  * A context is cached whole at its first use: its valid segment entries, sorted by GA. SEG_INVALIDATE reads one
  * entry again and publishes a new array; CTX_INVALIDATE drops the context. Readers are inside sections, so what
- * was replaced is freed after a synchronize. Entries that break the rules of proto.h are treated as invalid.
+ * was replaced is freed after a synchronize. Entries that break the rules of proto.h are treated as invalid. A context
+ * entry or directory that cannot be read counts as empty but is not cached: bus mastering may be back next time.
+ *
+ * The driver may be storing an entry while it is read. It makes the first word (flags, epoch) zero, stores the rest, then
+ * the first word. Words are read upwards with acquire and the first one again at the end: if both agree the entry is
+ * whole, else it counts as invalid, and the invalidation that must follow reads it again.
  *
  * A grant is an answer of the home node, good while the home's generation stays (HEP-SEC-003). Every
  * invalidation, reset and departure at the home moves its generation before it synchronizes; a chunk that saw
@@ -16,6 +21,20 @@
 #include <string.h>
 
 #include "engine_priv.h"
+
+static void copy_words(void *dst, const void *src, uint64_t n)
+{
+    uint64_t *d = dst;
+    const uint64_t *s = src;
+
+    if (((uintptr_t)dst | (uintptr_t)src | n) % sizeof(*s)) {
+        memcpy(dst, src, n);
+        return;
+    }
+    for (uint64_t i = 0; i < n / sizeof(*s); i++) {
+        d[i] = __atomic_load_n(&s[i], __ATOMIC_ACQUIRE);
+    }
+}
 
 bool hsl_dma_read(struct hsl_chip_engine *c, uint64_t iova, void *buf, uint64_t len)
 {
@@ -32,11 +51,27 @@ bool hsl_dma_read(struct hsl_chip_engine *c, uint64_t iova, void *buf, uint64_t 
         if (!p) {
             return false;
         }
-        memcpy(dst, p, n);
+        copy_words(dst, p, n);
         c->cfg.ops->dma_unmap(c->cfg.opaque, p, n, false, 0);
         dst += n;
         iova += n;
         len -= n;
+    }
+    return true;
+}
+
+/* n entries of 64 bytes; one that changed meanwhile has its first word, and so its flags, zero. */
+static bool entries_read(struct hsl_chip_engine *c, uint64_t iova, void *entries, unsigned int n)
+{
+    uint64_t *e = entries, again[HSL_SEGS_PER_LEAF * 8];
+
+    if (!hsl_dma_read(c, iova, e, n * 64ull) || !hsl_dma_read(c, iova, again, n * 64ull)) {
+        return false;
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        if (e[i * 8] != again[i * 8]) {
+            e[i * 8] = 0;
+        }
     }
     return true;
 }
@@ -147,32 +182,69 @@ struct hsl_seg *hsl_seg_find(struct hsl_ctx *ctx, uint64_t ga)
     return i && ga - a->seg[i - 1]->e.ga < a->seg[i - 1]->e.len ? a->seg[i - 1] : NULL;
 }
 
-/* All valid segments of a context's directory; NULL only without memory. */
-static struct hsl_seg_array *load_segments(struct hsl_chip_engine *c, uint64_t dir_iova)
+/* ---- by handle; under tables_lock ---- */
+
+static struct hsl_seg **handle_slot(struct hsl_ctx *ctx, uint32_t handle, bool make)
+{
+    struct hsl_seg ***leaf = &ctx->by_handle[handle / HSL_SEGS_PER_LEAF];
+
+    if (!*leaf && make) {
+        *leaf = calloc(HSL_SEGS_PER_LEAF, sizeof(**leaf));
+    }
+    return *leaf ? &(*leaf)[handle % HSL_SEGS_PER_LEAF] : NULL;
+}
+
+static struct hsl_seg *handle_get(struct hsl_ctx *ctx, uint32_t handle)
+{
+    struct hsl_seg **slot = handle_slot(ctx, handle, false);
+
+    return slot ? *slot : NULL;
+}
+
+static void array_free(struct hsl_seg_array *a)
+{
+    for (uint32_t i = 0; a && i < a->count; i++) {
+        free(a->seg[i]);
+    }
+    free(a);
+}
+
+/* Give ctx all valid segments of its directory. False: no memory, or the tables cannot be read. */
+static bool load_segments(struct hsl_chip_engine *c, struct hsl_ctx *ctx)
 {
     uint64_t dir[HSL_SEG_DIR_LEAVES];
     struct hsl_seg_entry leaf[HSL_SEGS_PER_LEAF];
     struct hsl_seg_array *a = array_new(0), *grown;
     uint32_t kept = 0;
 
-    if (!a || !dir_iova) {
-        return a;
+    if (!a) {
+        return false;
     }
-    if (!hsl_dma_read(c, dir_iova, dir, sizeof(dir))) {
-        hsl_guest_error(c, "segment directory at 0x%llx cannot be read", (unsigned long long)dir_iova);
-        return a;
+    if (!ctx->seg_dir) {
+        atomic_store(&ctx->segs, a);
+        return true;
+    }
+    if (!hsl_dma_read(c, ctx->seg_dir, dir, sizeof(dir))) {
+        hsl_guest_error(c, "segment directory at 0x%llx cannot be read", (unsigned long long)ctx->seg_dir);
+        array_free(a);
+        return false;
     }
     for (uint32_t l = 0; l < HSL_SEG_DIR_LEAVES; l++) {
         if (!dir[l]) {
             continue;
         }
-        if (!hsl_dma_read(c, dir[l], leaf, sizeof(leaf))) {
+        if (!entries_read(c, dir[l], leaf, HSL_SEGS_PER_LEAF)) {
             hsl_guest_error(c, "segment leaf at 0x%llx cannot be read", (unsigned long long)dir[l]);
-            continue;
+            if (!atomic_load(&c->dma_on)) {
+                array_free(a);
+                return false;
+            }
+            continue;           /* its entries are invalid */
         }
         grown = realloc(a, sizeof(*a) + (a->count + HSL_SEGS_PER_LEAF) * sizeof(a->seg[0]));
         if (!grown) {
-            break;
+            array_free(a);
+            return false;
         }
         a = grown;
         for (uint32_t i = 0; i < HSL_SEGS_PER_LEAF; i++) {
@@ -195,56 +267,72 @@ static struct hsl_seg_array *load_segments(struct hsl_chip_engine *c, uint64_t d
         }
     }
     a->count = kept;
-    return a;
+    for (uint32_t i = 0; i < kept; i++) {
+        struct hsl_seg **slot = handle_slot(ctx, a->seg[i]->handle, true);
+
+        if (!slot) {
+            array_free(a);
+            return false;
+        }
+        *slot = a->seg[i];
+    }
+    atomic_store(&ctx->segs, a);
+    return true;
 }
 
 /* ---- contexts ---- */
 
-struct hsl_ctx *hsl_ctx_get(struct hsl_chip_engine *c, uint32_t index)
+uint32_t hsl_ctx_get(struct hsl_chip_engine *c, uint32_t index, struct hsl_ctx **out)
 {
     struct hsl_ctx_entry e;
     struct hsl_ctx *ctx;
+    uint32_t status = HSL_ST_INTERNAL;
 
+    *out = NULL;
     if (!index || index >= atomic_load(&c->ctx_count)) {
-        return NULL;
+        return HSL_ST_CONTEXT;
     }
     ctx = atomic_load_explicit(&c->ctx[index], memory_order_acquire);
     if (ctx) {
-        return ctx;
+        *out = ctx;
+        return ctx->valid ? HSL_ST_OK : HSL_ST_CONTEXT;
     }
     pthread_mutex_lock(&c->tables_lock);
     ctx = atomic_load(&c->ctx[index]);
     if (!ctx && (ctx = calloc(1, sizeof(*ctx)))) {
-        if (!hsl_dma_read(c, atomic_load(&c->ctx_table) + (uint64_t)index * sizeof(e), &e, sizeof(e))) {
+        if (!entries_read(c, atomic_load(&c->ctx_table) + (uint64_t)index * sizeof(e), &e, 1)) {
             hsl_guest_error(c, "context entry %u cannot be read", index);
-        } else if (e.flags & HSL_CTX_VALID) {
-            if (e.flags != HSL_CTX_VALID || e.rsvd0 || !e.key || e.seg_dir & (HSL_TABLE_PAGE - 1)) {
-                hsl_guest_error(c, "context entry %u: reserved bits, key or directory", index);
-            } else {
-                ctx->valid = true;
-                ctx->key = e.key;
-                ctx->seg_dir = e.seg_dir;
-                atomic_store(&ctx->segs, load_segments(c, e.seg_dir));
-            }
-        }
-        if (ctx->valid && !atomic_load(&ctx->segs)) {
-            free(ctx);          /* no memory: not cached, the next use tries again */
+            status = HSL_ST_CONTEXT;
+            hsl_ctx_free(ctx);
             ctx = NULL;
+        } else if (e.flags & HSL_CTX_VALID) {
+            ctx->valid = e.flags == HSL_CTX_VALID && !e.rsvd0 && e.key && !(e.seg_dir & (HSL_TABLE_PAGE - 1));
+            ctx->key = e.key;
+            ctx->seg_dir = e.seg_dir;
+            if (!ctx->valid) {
+                hsl_guest_error(c, "context entry %u: reserved bits, key or directory", index);
+            } else if (!load_segments(c, ctx)) {
+                status = HSL_ST_SEGMENT;
+                hsl_ctx_free(ctx);      /* not cached: the next use tries again */
+                ctx = NULL;
+            }
         }
         atomic_store_explicit(&c->ctx[index], ctx, memory_order_release);
     }
     pthread_mutex_unlock(&c->tables_lock);
-    return ctx;
+    *out = ctx;
+    return ctx ? (ctx->valid ? HSL_ST_OK : HSL_ST_CONTEXT) : status;
 }
 
 void hsl_ctx_free(struct hsl_ctx *ctx)
 {
-    struct hsl_seg_array *a = ctx ? atomic_load(&ctx->segs) : NULL;
-
-    for (uint32_t i = 0; a && i < a->count; i++) {
-        free(a->seg[i]);
+    if (!ctx) {
+        return;
     }
-    free(a);
+    array_free(atomic_load(&ctx->segs));
+    for (uint32_t l = 0; l < HSL_SEG_DIR_LEAVES; l++) {
+        free(ctx->by_handle[l]);
+    }
     free(ctx);
 }
 
@@ -264,7 +352,7 @@ static struct hsl_seg *seg_read(struct hsl_chip_engine *c, struct hsl_ctx *ctx, 
     struct hsl_seg_entry e;
 
     if (!ctx->seg_dir || !hsl_dma_read(c, ctx->seg_dir + handle / HSL_SEGS_PER_LEAF * 8, &leaf, sizeof(leaf)) ||
-        !leaf || !hsl_dma_read(c, leaf + handle % HSL_SEGS_PER_LEAF * sizeof(e), &e, sizeof(e))) {
+        !leaf || !entries_read(c, leaf + handle % HSL_SEGS_PER_LEAF * sizeof(e), &e, 1)) {
         return NULL;
     }
     return seg_new(c, &e, handle);
@@ -274,17 +362,20 @@ static struct hsl_seg *seg_read(struct hsl_chip_engine *c, struct hsl_ctx *ctx, 
 static bool array_replace(struct hsl_chip_engine *c, struct hsl_ctx *ctx, struct hsl_seg *old, struct hsl_seg **fresh)
 {
     struct hsl_seg_array *a = atomic_load(&ctx->segs), *b = array_new(a->count + 1);
-    struct hsl_seg *s = *fresh;
+    struct hsl_seg *s = *fresh, **slot = s ? handle_slot(ctx, s->handle, true) : NULL;
     uint32_t at;
 
-    if (!b) {
+    if (!b || (s && !slot)) {
+        free(b);
         return false;
     }
-    for (uint32_t i = 0; i < a->count; i++) {
-        if (a->seg[i] != old) {
-            b->seg[b->count++] = a->seg[i];
-        }
+    at = old ? array_above(a, old->e.ga) - 1 : a->count;
+    memcpy(b->seg, a->seg, at * sizeof(a->seg[0]));
+    if (old) {
+        memcpy(&b->seg[at], &a->seg[at + 1], (a->count - at - 1) * sizeof(a->seg[0]));
+        *handle_slot(ctx, old->handle, false) = NULL;
     }
+    b->count = a->count - !!old;
     if (s) {
         at = array_above(b, s->e.ga);
         if ((at && s->e.ga - b->seg[at - 1]->e.ga < b->seg[at - 1]->e.len) ||
@@ -296,6 +387,7 @@ static bool array_replace(struct hsl_chip_engine *c, struct hsl_ctx *ctx, struct
             memmove(&b->seg[at + 1], &b->seg[at], (b->count - at) * sizeof(b->seg[0]));
             b->seg[at] = s;
             b->count++;
+            *slot = s;
         }
     }
     atomic_store_explicit(&ctx->segs, b, memory_order_release);
@@ -307,7 +399,7 @@ struct hsl_stale hsl_seg_reload(struct hsl_chip_engine *c, uint32_t index, uint3
     struct hsl_stale stale = { NULL, NULL };
     struct hsl_ctx *ctx;
     struct hsl_seg_array *a;
-    struct hsl_seg *old = NULL, *fresh;
+    struct hsl_seg *old, *fresh;
 
     pthread_mutex_lock(&c->tables_lock);
     ctx = atomic_load(&c->ctx[index]);
@@ -316,11 +408,7 @@ struct hsl_stale hsl_seg_reload(struct hsl_chip_engine *c, uint32_t index, uint3
         pthread_mutex_unlock(&c->tables_lock);
         return stale;
     }
-    for (uint32_t i = 0; i < a->count && !old; i++) {
-        if (a->seg[i]->handle == handle) {
-            old = a->seg[i];
-        }
-    }
+    old = handle_get(ctx, handle);
     fresh = seg_read(c, ctx, handle);
     if (old && fresh && !(old->e.flags & HSL_SEG_PAGED) && !memcmp(&old->e, &fresh->e, sizeof(old->e))) {
         free(fresh);            /* the same: running commands go on. A PAGE table may differ behind an equal entry. */
@@ -350,7 +438,7 @@ static uint32_t home_answer(struct hsl_fabric_engine *f, const struct hsl_pkt_re
 {
     struct hsl_chip_engine *home = hsl_chip_at(f, req->dst);
     uint64_t ga = HSL_GA(req->dst, HSL_GA_OFFSET(req->addr));
-    uint32_t index = req->ctx_seg >> 16, handle = req->ctx_seg & 0xffff, need = 0;
+    uint32_t index = req->ctx_seg >> 16, handle = req->ctx_seg & 0xffff, need = 0, status;
     struct hsl_ctx *ctx;
     struct hsl_seg *s;
 
@@ -361,8 +449,11 @@ static uint32_t home_answer(struct hsl_fabric_engine *f, const struct hsl_pkt_re
     if (!atomic_load(&home->dma_on) && index < home->cfg.ncontexts && !atomic_load(&home->ctx[index])) {
         return HSL_ST_UNREACHABLE;      /* without DMA it cannot look into its tables */
     }
-    ctx = hsl_ctx_get(home, index);
-    if (!ctx || !ctx->valid || ctx->key != req->key) {
+    status = hsl_ctx_get(home, index, &ctx);
+    if (status) {
+        return HSL_ST_DENIED;
+    }
+    if (ctx->key != req->key) {
         return HSL_ST_DENIED;
     }
     need |= req->flags & HSL_PKT_F_READ ? HSL_SEG_READ : 0;
