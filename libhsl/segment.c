@@ -169,12 +169,14 @@ int hsl_segment_map(struct hsl_segment *s, void **ptr)
 		*ptr = s->host;
 		return 0;
 	}
+	/* CPUs cannot map memory for writing only (HEP-API-001: the same on both backends) */
+	if (!(s->rights & HSL_RIGHT_READ))
+		return -EACCES;
 	f = s->fabric;
 	/* held over the mmap: two callers must get one mapping */
 	pthread_mutex_lock(&f->lock);
 	if (!s->map) {
-		int prot = (s->rights & HSL_RIGHT_READ ? PROT_READ : 0) |
-			   (s->rights & HSL_RIGHT_WRITE ? PROT_WRITE : 0);
+		int prot = PROT_READ | (s->rights & HSL_RIGHT_WRITE ? PROT_WRITE : 0);
 
 		err = f->ops->segment_map(f, s, prot, &s->map);
 	}

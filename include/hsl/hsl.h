@@ -140,7 +140,7 @@ uint64_t hsl_segment_len(const struct hsl_segment *s);
 uint32_t hsl_segment_handle(const struct hsl_segment *s);
 /*
  * Pointer to the segment's first byte for CPU loads and stores; the same pointer for every call. Registered
- * host memory gives the address it was registered at. -EACCES, -ENODEV.
+ * host memory gives the address it was registered at. -EACCES for chip memory without the READ right, -ENODEV.
  */
 int hsl_segment_map(struct hsl_segment *s, void **ptr);
 
