@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * Commands, interrupts, windows, reset and removal of chips, seen from outside a QEMU without CPUs: rings and tables are
- * in guest RAM, completions are polled there.
+ * Commands, interrupts, windows, reset and removal of chips, seen from outside a QEMU without CPUs: rings and
+ * tables are in guest RAM, completions are polled there.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,14 +4,14 @@
  *
  *   -device hsl-chip,bus=rp1,fabric=fab0,node=1,memdev=mem1
  *
- * BAR0 registers, MSI-X structures and doorbells; BAR2 all of the memory backend, at offset 0 of the next power of two
- * (MEM_SIZE tells the size); BAR4 windows into other chips' memory. AER, FLR, DVSEC. What registers and commands do is
- * the engine's; this file is the PCI function around it. hsl-host.c is what the engine asks back.
+ * BAR0 registers, MSI-X structures and doorbells; BAR2 all of the memory backend, at offset 0 of the next power of
+ * two (MEM_SIZE tells the size); BAR4 windows into other chips' memory. AER, FLR, DVSEC. What registers and commands
+ * do is the engine's; this file is the PCI function around it. hsl-host.c is what the engine asks back.
  *
  * States. realize: the chip takes its node in the fabric and its memory backend, the engine chip exists -> present.
  * Reset and FLR: the engine chip is reset and DMA is off until the guest sets bus mastering again; memory is kept.
- * Unplug (exit): the engine lets go of the chip first, then windows, vectors and the backend are given back; MMIO that is
- * still on its way reads as ones.
+ * Unplug (exit): the engine lets go of the chip first, then windows, vectors and the backend are given back; MMIO that
+ * is still on its way reads as ones.
  *
  * Locking: everything here runs under the BQL. Engine functions that wait for workers are called through hsl_bql_lend
  * (see hsl-bql.c).
@@ -212,8 +212,8 @@ static bool hsl_chip_check(HslChip *c, Error **errp)
     }
     mem_bytes = memory_region_size(hsl_chip_memory(c));
     if (mem_bytes < HSL_MEM_MIN || mem_bytes > HSL_MEM_MAX || mem_bytes % HSL_WIN_ALIGN) {
-        error_setg(errp, "memory of a chip is 128 MiB to 64 GiB in multiples of 64 KiB, memdev=%s has %" PRIu64 " bytes",
-                   object_get_canonical_path_component(OBJECT(c->memdev)), mem_bytes);
+        error_setg(errp, "memory of a chip is 128 MiB to 64 GiB in multiples of 64 KiB, memdev=%s has %" PRIu64
+                   " bytes", object_get_canonical_path_component(OBJECT(c->memdev)), mem_bytes);
         return false;
     }
     if (c->queues < 2 || c->queues > 256) {
@@ -230,8 +230,8 @@ static bool hsl_chip_check(HslChip *c, Error **errp)
     }
     if (!is_power_of_2(c->aperture) || c->aperture > HSL_APERTURE_MAX ||
         c->aperture / MAX(c->windows, 1) < HSL_WIN_ALIGN) {
-        error_setg(errp, "aperture=%" PRIu64 ": a power of two with at least 64 KiB for each of %u windows, at most 64 GiB",
-                   c->aperture, c->windows);
+        error_setg(errp, "aperture=%" PRIu64 ": a power of two with at least 64 KiB for each of %u windows, at most "
+                   "64 GiB", c->aperture, c->windows);
         return false;
     }
     if (!pci_bus_is_express(pci_get_bus(PCI_DEVICE(c)))) {
@@ -306,7 +306,7 @@ static bool hsl_chip_add_engine(HslChip *c, Error **errp)
     return true;
 }
 
-/* A region inside another holds a reference to its owner, which is this device: without this it would never be freed. */
+/* A region inside another holds a reference to its owner, this device: without this it would never be freed. */
 static void hsl_chip_drop_regions(HslChip *c)
 {
     memory_region_del_subregion(&c->bar0, &c->regs);

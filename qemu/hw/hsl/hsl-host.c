@@ -4,10 +4,11 @@
  *
  * Called from engine workers without the BQL, and from MMIO with it or from the helper thread of hsl_bql_lend.
  *
- * DMA reaches RAM and nothing else: an address that belongs to a device (this one included) or to nobody is refused, so
- * no bounce buffer, no MMIO from a worker and no recursion. Mapped RAM is referenced until it is unmapped. Without an IOMMU
- * a look-up needs no lock but RCU. With one it is made under the BQL, because a fault raises the IOMMU's interrupt,
- * which is only allowed there: a guest that points a chip at an unmapped address would end QEMU otherwise.
+ * DMA reaches RAM and nothing else: an address that belongs to a device (this one included) or to nobody is refused,
+ * so no bounce buffer, no MMIO from a worker and no recursion. Mapped RAM is referenced until it is unmapped. Without
+ * an IOMMU a look-up needs no lock but RCU. With one it is made under the BQL, because a fault raises the IOMMU's
+ * interrupt, which is only allowed there: a guest that points a chip at an unmapped address would end QEMU otherwise.
+ * The price is a trip through the main loop for each page: DMA behind an IOMMU is slow, chip memory is not concerned.
  *
  * Interrupts are set in a bitmap and sent by a bottom half, so a worker never waits to raise one. Reset takes back what
  * has not been sent.
@@ -76,15 +77,16 @@ static void hsl_host_dma_unmap(void *opaque, void *host, uint64_t len, bool writ
 }
 
 /*
- * Marks memory dirty and drops code translated from it. QEMU does both for RAM that was mapped for writing when it is unmapped; there is
- * no other way in from outside.
+ * Marks memory dirty and drops code translated from it. QEMU does both for RAM that was mapped for writing when it is
+ * unmapped; there is no other way in from outside.
  */
 static void hsl_host_mem_written(void *opaque, uint64_t off, uint64_t len)
 {
     MemoryRegion *mr = hsl_chip_memory(opaque);
 
     memory_region_ref(mr);
-    address_space_unmap(&address_space_memory, (char *)memory_region_get_ram_ptr(mr) + off, len, true, len);
+    address_space_unmap(&address_space_memory, (char *)memory_region_get_ram_ptr(mr) + off, len, true,
+                        len);
 }
 
 /* ---- interrupts ---- */
