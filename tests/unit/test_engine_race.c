@@ -60,7 +60,9 @@ static void revoke_running(void **state)
 			assert_int_equal(e.cookie, n);
 			if (code(e) == HSL_ST_REVOKED) {
 				revoked++;
-				assert_int_equal(e.fault_ga, TARGET);
+				/* a context that goes between the look-ups of dst and src is missed at src first */
+				if (!(at == c && i & 4 && i & 1 && e.fault_ga == HSL_GA(1, 0)))
+					assert_int_equal(e.fault_ga, TARGET);
 				assert_true(e.result < len);
 			} else if (code(e) == HSL_ST_OK) {
 				assert_int_equal(e.result, len);
