@@ -132,6 +132,7 @@ static void die(struct qt *q, const char *what)
 		q->pid = 0;
 	else
 		status = 0;
+	qt_stop(q);	/* a failed setup has no teardown */
 	fail_msg("%s; QEMU status 0x%x, said: %s", what, (unsigned int)status, said);
 }
 
