@@ -444,7 +444,8 @@ static void *admin_main(void *opaque)
 	struct fq q;
 
 	fq_rings(a->c, &q, 5, 16);
-	while (!atomic_load(a->stop)) {
+	/* one round in any case: a loaded machine may start this thread after the others are through */
+	do {
 		memset(q.cq, 0, 16 * sizeof(*q.cq));
 		q.head = q.tail = 0;
 		must(code(fq_do(&a->c->admin, create_of(&q, 1, 1))) == HSL_ST_OK);
@@ -454,7 +455,7 @@ static void *admin_main(void *opaque)
 		fq_wait(&q);
 		must(seg_invalidate(a->c, 1, 2) == HSL_ST_OK);
 		a->rounds++;
-	}
+	} while (!atomic_load(a->stop));
 	return NULL;
 }
 
