@@ -67,6 +67,8 @@ struct hsl_cmd {
     uint64_t uid[2];                    /* of the segments of dst and src */
 };
 
+#define HSL_ARMED           (1ull << 32)
+
 enum { HSL_SCHED_IDLE, HSL_SCHED_LISTED, HSL_SCHED_RUNNING };
 
 struct hsl_queue_engine {
@@ -77,7 +79,7 @@ struct hsl_queue_engine {
     _Atomic uint32_t tail;              /* last doorbell that was at most depth ahead of taken */
     _Atomic bool overflow;              /* one was not */
     _Atomic uint32_t completed;         /* completions written */
-    _Atomic uint32_t armed;             /* 1 = raise at the next completion */
+    _Atomic uint64_t armed;             /* 0, or HSL_ARMED | completions consumed: raise when more exist */
     _Atomic uint32_t taken;
     uint32_t depth;                     /* the rest changes only while no worker can run the queue */
     uint32_t ctx;

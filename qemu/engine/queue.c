@@ -122,9 +122,13 @@ void hsl_queue_close(struct hsl_queue_engine *q, bool complete)
 
 /* ---- completions and interrupts ---- */
 
+/* The count guards a re-arming from a worker that is late with the completion before: it must not spend it. */
 static void raise_if_armed(struct hsl_queue_engine *q)
 {
-    if (atomic_load(&q->armed) && atomic_exchange(&q->armed, 0)) {
+    uint64_t armed = atomic_load(&q->armed);
+
+    if (armed && ((uint32_t)armed != atomic_load(&q->completed) || atomic_load(&q->state) == HSL_QUEUE_ERROR) &&
+        atomic_compare_exchange_strong(&q->armed, &armed, 0)) {
         hsl_chip_interrupt(q->chip, q->vector);
     }
 }
@@ -160,10 +164,8 @@ void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fa
 
 void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed)
 {
-    atomic_store(&q->armed, 1);
-    if (atomic_load(&q->completed) != consumed || atomic_load(&q->state) == HSL_QUEUE_ERROR) {
-        raise_if_armed(q);
-    }
+    atomic_store(&q->armed, HSL_ARMED | consumed);
+    raise_if_armed(q);
 }
 
 /* The last good tail stays: what was submitted before a wrong doorbell is known and completes with ABORTED. */

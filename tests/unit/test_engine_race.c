@@ -433,6 +433,7 @@ static void disturb(void **state)
 struct admin_thread {
 	struct fchip *c;
 	_Atomic bool *stop;
+	unsigned int slot;		/* its own bytes: commands of different queues are not ordered */
 	uint64_t rounds;
 	pthread_t thread;
 };
@@ -449,7 +450,8 @@ static void *admin_main(void *opaque)
 		memset(q.cq, 0, 16 * sizeof(*q.cq));
 		q.head = q.tail = 0;
 		must(code(fq_do(&a->c->admin, create_of(&q, 1, 1))) == HSL_ST_OK);
-		fq_submit(&q, &(struct hsl_desc){ .opcode = HSL_OP_FILL, .dst = HSL_GA(1, 0x1f0000), .len = 10 });
+		fq_submit(&q, &(struct hsl_desc){ .opcode = HSL_OP_FILL, .dst = HSL_GA(1, 0x1f0000 + 64 * a->slot),
+				.len = 10 });
 		must(seg_invalidate(a->c, 1, 1) == HSL_ST_OK);
 		must(fq_destroy(&q) == HSL_ST_OK);
 		fq_wait(&q);
@@ -471,7 +473,7 @@ static void admins(void **state)
 	for (unsigned int i = 0; i < 3; i++)
 		traffic_start(&t[i], f, 1 + i, 1, 0, &stop, count);
 	for (unsigned int i = 0; i < 3; i++) {
-		a[i] = (struct admin_thread){ .c = &f->c[1 + i], .stop = &stop };
+		a[i] = (struct admin_thread){ .c = &f->c[1 + i], .stop = &stop, .slot = i };
 		must(!pthread_create(&a[i].thread, NULL, admin_main, &a[i]));
 	}
 	for (unsigned int i = 0; i < 40 / SLOW; i++) {
