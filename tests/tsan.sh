@@ -18,7 +18,8 @@ for t in "${tests[@]}"; do
 		echo "ok $n - $t: no data race reported"
 	else
 		echo "not ok $n - $t"
-		grep -vE 'RUN|  OK ' "$B/$t.log" | sed 's/^/# /' | head -n 80
+		# a report is at its end; of an assertion that failed, the lines around it
+		grep -vE 'RUN|  OK |libhsl: error' "$B/$t.log" | sed 's/^/# /' | tail -n 60
 		rc=1
 	fi
 done

@@ -122,12 +122,16 @@ void hsl_queue_close(struct hsl_queue_engine *q, bool complete)
 
 /* ---- completions and interrupts ---- */
 
-/* The count guards a re-arming from a worker that is late with the completion before: it must not spend it. */
+/*
+ * The count guards a re-arming from a worker that is late with the completion before: it must not spend it. The user may
+ * even be ahead of completed, as he sees the phase before completed is stored: a signed difference.
+ */
 static void raise_if_armed(struct hsl_queue_engine *q)
 {
     uint64_t armed = atomic_load(&q->armed);
+    int32_t more = (int32_t)(atomic_load(&q->completed) - (uint32_t)armed);
 
-    if (armed && ((uint32_t)armed != atomic_load(&q->completed) || atomic_load(&q->state) == HSL_QUEUE_ERROR) &&
+    if (armed && (more > 0 || atomic_load(&q->state) == HSL_QUEUE_ERROR) &&
         atomic_compare_exchange_strong(&q->armed, &armed, 0)) {
         hsl_chip_interrupt(q->chip, q->vector);
     }
