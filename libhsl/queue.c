@@ -236,7 +236,7 @@ int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int
 	if (n > q->nfree)
 		n = q->nfree;
 	for (unsigned int i = 0; i < n; i++)
-		if (ops[i].rsvd0 || ops[i].rsvd1)
+		if (ops[i].rsvd1)
 			return -EINVAL;
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -247,6 +247,8 @@ int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int
 		q->sq[q->sq_tail & (q->depth - 1)] = (struct hsl_desc){
 			.opcode = op->opcode,
 			.order = op->order,
+			.flags = op->flags,
+			.subop = op->subop,
 			.cookie = slot,
 			.dst = op->dst,
 			.src = op->src,

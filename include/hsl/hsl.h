@@ -133,6 +133,19 @@ int hsl_segment_alloc(struct hsl_fabric *f, uint32_t node, uint64_t len_bytes,
  */
 int hsl_segment_register(struct hsl_fabric *f, void *addr, uint64_t len_bytes,
 			 const struct hsl_segment_opts *opts, struct hsl_segment **out);
+/*
+ * Export: a file that stands for the segment's memory, to be passed over a UNIX socket; rights 0 = the segment's. flags: 0
+ * or HSL_EXPORT_F_DMABUF. -EACCES more rights than it has, -EOPNOTSUPP for host memory (and dma-bufs on sim:). On sim: the file
+ * is good in this process only.
+ * Import: rights 0 = all that are granted. -ESTALE revoked, -EXDEV another fabric's, -EEXIST this context has the memory as a
+ * segment already, -EINVAL not an export.
+ * Revoke: returns when nothing imported from an export of s gives access any more; s itself stays.
+ */
+#define HSL_EXPORT_F_DMABUF	1u
+int hsl_segment_export(struct hsl_segment *s, uint32_t rights, uint32_t flags, int *fd);
+int hsl_segment_import(struct hsl_fabric *f, int fd, uint32_t rights, struct hsl_segment **out);
+int hsl_segment_revoke(struct hsl_segment *s);
+uint32_t hsl_segment_rights(const struct hsl_segment *s);
 /* Returns when no command uses the segment any more; mappings made by hsl_segment_map are removed. NULL is 0. */
 int hsl_segment_free(struct hsl_segment *s);
 uint64_t hsl_segment_ga(const struct hsl_segment *s);
@@ -143,6 +156,45 @@ uint32_t hsl_segment_handle(const struct hsl_segment *s);
  * host memory gives the address it was registered at. -EACCES for chip memory without the READ right, -ENODEV.
  */
 int hsl_segment_map(struct hsl_segment *s, void **ptr);
+
+/*
+ * Node window: one reserved range of addresses for all memory of a chip, so that GA and pointer differ by a constant
+ * (HEP-MAP-021). hsl_segment_map puts segments of that node into it from then on; the rest of it is not accessible.
+ * Open: -EBUSY a segment of the node is mapped already or the window is open, -ENOENT, -ENOMEM. Close: -EBUSY while a segment is mapped in it.
+ */
+struct hsl_window {
+	size_t size;			/* in: sizeof */
+	uint32_t node;
+	uint32_t rsvd;
+	uint64_t ga;			/* of base */
+	uint64_t len_bytes;
+	char *base;
+};
+int hsl_window_open(struct hsl_fabric *f, uint32_t node, struct hsl_window *w);
+int hsl_window_close(struct hsl_fabric *f, uint32_t node);
+static inline void *hsl_window_ptr(const struct hsl_window *w, uint64_t ga)
+{
+	return w->base + (ga - w->ga);
+}
+static inline uint64_t hsl_window_ga(const struct hsl_window *w, const void *ptr)
+{
+	return w->ga + (uint64_t)((const char *)ptr - w->base);
+}
+
+/* ---- events ---- */
+
+struct hsl_fabric_event {
+	uint64_t seq;			/* consecutive */
+	uint64_t time_ns;		/* CLOCK_MONOTONIC */
+	uint32_t type;			/* HSL_FABRIC_EV_* */
+	uint32_t node;
+	uint32_t index;
+	uint32_t value;
+};
+/* For poll(2): readable while events are there. Owned by the fabric: do not read or close it. */
+int hsl_event_fd(struct hsl_fabric *f);
+/* Take up to n events without waiting; 0 if there are none. Any thread. -ENODEV when the fabric is gone. */
+int hsl_event_read(struct hsl_fabric *f, struct hsl_fabric_event *ev, unsigned int n);
 
 /* ---- queues and operations ---- */
 
@@ -156,19 +208,20 @@ struct hsl_queue_opts {
 struct hsl_op {
 	uint8_t opcode;			/* HSL_OP_* */
 	uint8_t order;			/* HSL_ORDER_*; 0 = strong */
-	uint16_t rsvd0;
+	uint8_t flags;			/* HSL_DF_* */
+	uint8_t subop;			/* HSL_REDUCE_SUBOP(), HSL_ATOMIC_*, HSL_SIGNAL_*, HSL_WAIT_* */
 	uint32_t rsvd1;
 	uint64_t cookie;		/* comes back in the completion */
 	uint64_t dst;			/* GA */
 	uint64_t src;			/* GA */
 	uint64_t len;			/* bytes */
-	uint64_t arg0;			/* FILL: pattern */
-	uint64_t arg1;
+	uint64_t arg0;			/* FILL: pattern; ATOMIC, SIGNAL, WAIT: operand; COPY2D: rows */
+	uint64_t arg1;			/* CAS: compare; WAIT: timeout, ns; COPY2D: HSL_PITCH() */
 };
 
 struct hsl_completion {
 	uint64_t cookie;
-	uint64_t result;		/* COPY, FILL: bytes moved */
+	uint64_t result;		/* bytes written; ATOMIC, SIGNAL, WAIT, LOAD without dst: the value */
 	uint64_t fault_ga;
 	uint32_t status;		/* HSL_ST_* */
 	int32_t error;			/* hsl_status_errno(status) */
@@ -198,6 +251,16 @@ int hsl_queue_fd(const struct hsl_queue *q);
 /* Signal an eventfd once when a completion beyond those consumed exists; arm before each wait. -1 detaches. */
 int hsl_queue_eventfd(struct hsl_queue *q, int fd);
 int hsl_queue_arm(struct hsl_queue *q);
+/*
+ * Everything submitted ends, with HSL_ST_ABORTED if it had not ended before, and is in the completion ring on return. The queue can be used
+ * on. -ESHUTDOWN when it has ended.
+ */
+int hsl_queue_abort(struct hsl_queue *q);
+/*
+ * Interrupt moderation: a sleeping waiter, the fd and the eventfd are woken at count completions or us microseconds after the first,
+ * whichever is first; count 0 or 1 is off. Both < 65536. -EOPNOTSUPP if the chip has none.
+ */
+int hsl_queue_moderate(struct hsl_queue *q, uint32_t count, uint32_t us);
 /* HSL_QUEUE_READY or HSL_QUEUE_ERROR; *error (may be NULL) gets the HSL_ST_* that ended it. */
 int hsl_queue_state(struct hsl_queue *q, uint32_t *error);
 
@@ -205,6 +268,24 @@ int hsl_queue_state(struct hsl_queue *q, uint32_t *error);
 int hsl_copy(struct hsl_queue *q, uint64_t dst_ga, uint64_t src_ga, uint64_t len_bytes);
 int hsl_fill(struct hsl_queue *q, uint64_t dst_ga, uint64_t len_bytes, uint64_t pattern);
 int hsl_nop(struct hsl_queue *q);
+int hsl_fence(struct hsl_queue *q);
+/* dst[i] = dst[i] op src[i] for count elements; op HSL_REDUCE_*, type HSL_TYPE_*. */
+int hsl_reduce(struct hsl_queue *q, unsigned int op, unsigned int type, uint64_t dst_ga, uint64_t src_ga, uint64_t count);
+/* op HSL_ATOMIC_* on len_bytes 4 or 8; compare for CAS, else 0. *old may be NULL. */
+int hsl_atomic(struct hsl_queue *q, unsigned int op, uint64_t ga, unsigned int len_bytes, uint64_t operand,
+	       uint64_t compare, uint64_t *old);
+/* 1 to 8 bytes, zero-extended; never torn if 1, 2, 4 or 8 and aligned. */
+int hsl_load(struct hsl_queue *q, uint64_t src_ga, unsigned int len_bytes, uint64_t *value);
+/* 1 to 16 bytes from memory of the caller's that need not be registered. */
+int hsl_store(struct hsl_queue *q, uint64_t dst_ga, const void *bytes, unsigned int len_bytes);
+/* op HSL_SIGNAL_*. *old may be NULL. */
+int hsl_signal(struct hsl_queue *q, unsigned int op, uint64_t ga, uint64_t value, uint64_t *old);
+/* Wait on the chip until the 8 bytes at ga fulfil cond (HSL_WAIT_*) with value; timeout_ns 0 = none. -ETIMEDOUT. *seen may be NULL. */
+int hsl_wait_value(struct hsl_queue *q, unsigned int cond, uint64_t ga, uint64_t value, uint64_t timeout_ns, uint64_t *seen);
+int hsl_copy2d(struct hsl_queue *q, uint64_t dst_ga, uint32_t dst_pitch, uint64_t src_ga, uint32_t src_pitch,
+	       uint64_t row_bytes, uint32_t rows);
+/* list_ga: n struct hsl_copy_entry in memory the chip can read. */
+int hsl_copy_list(struct hsl_queue *q, uint64_t list_ga, unsigned int n);
 
 #ifdef __cplusplus
 }

@@ -27,18 +27,21 @@ typedef uint64_t hsl_le64;
 #define HSL_OP_NOP		0x00
 #define HSL_OP_COPY		0x01	/* dst[0..len) = src[0..len), as memmove */
 #define HSL_OP_FILL		0x02	/* dst[0..len) = arg0 as a repeated 8-byte pattern that starts at dst */
-#define HSL_OP_REDUCE		0x03	/* reserved for HEP 1.x, so are the next ones */
-#define HSL_OP_ATOMIC		0x04
-#define HSL_OP_LOAD		0x05
-#define HSL_OP_STORE		0x06
-#define HSL_OP_SIGNAL		0x07
-#define HSL_OP_WAIT		0x08
-#define HSL_OP_FENCE		0x09
+#define HSL_OP_REDUCE		0x03	/* dst[i] = dst[i] op src[i]; subop = HSL_REDUCE_SUBOP(op, type) */
+#define HSL_OP_ATOMIC		0x04	/* old = *dst; *dst = subop(old, arg0 [, arg1]); len 4 or 8; result = old */
+#define HSL_OP_LOAD		0x05	/* 1..64 bytes of src to dst; dst 0: 1..8 bytes to result */
+#define HSL_OP_STORE		0x06	/* 1..64 bytes of src to dst; src 0: 1..16 bytes of arg0, arg1 to dst */
+#define HSL_OP_SIGNAL		0x07	/* *dst = arg0, or += arg0; len 8; result = old value; wakes WAITs on dst */
+#define HSL_OP_WAIT		0x08	/* parks the queue until *src subop arg0; len 8; arg1 = timeout, ns, 0 = none */
+#define HSL_OP_FENCE		0x09	/* completes after all earlier commands; later ones start after it */
+#define HSL_OP_COPY2D		0x0a	/* arg0 = rows, arg1 = HSL_PITCH(dst, src), len = bytes of a row */
+#define HSL_OP_COPY_LIST	0x0b	/* src = array of struct hsl_copy_entry, len its bytes, dst 0 */
 /* Opcodes of the admin queue, which also takes NOP, and FILL and COPY on the chip's own memory (context 0). */
 #define HSL_OP_CTX_INVALIDATE	0x80	/* arg0 = context index */
 #define HSL_OP_SEG_INVALIDATE	0x81	/* arg0 = context index, arg1 = segment handle */
 #define HSL_OP_QUEUE_CREATE	0x82	/* arg0 = struct bits below, dst = SQ IOVA, src = CQ IOVA */
 #define HSL_OP_QUEUE_DESTROY	0x83	/* arg0 = queue id */
+#define HSL_OP_QUEUE_ABORT	0x84	/* arg0 = queue id: what is submitted ends, the queue stays READY */
 /* QUEUE_CREATE arg0: queue id [15:0], log2 depth [23:16], MSI-X vector [39:24]; arg1: context index [31:0] */
 #define HSL_QC_ARG0(qid, depth_log2, vector) \
 	((uint64_t)(qid) | (uint64_t)(depth_log2) << 16 | (uint64_t)(vector) << 24)
@@ -46,8 +49,58 @@ typedef uint64_t hsl_le64;
 #define HSL_QC_DEPTH_LOG2(a)	((uint32_t)(((a) >> 16) & 0xff))
 #define HSL_QC_VECTOR(a)	((uint32_t)(((a) >> 24) & 0xffff))
 
-/* descriptor flags: none in HEP 1.0, all bits reserved */
-#define HSL_DF_ALL		0x00
+/* REDUCE subop: operation [3:0], element type [7:4] */
+#define HSL_REDUCE_ADD		0
+#define HSL_REDUCE_MIN		1
+#define HSL_REDUCE_MAX		2
+#define HSL_REDUCE_OPS		3
+#define HSL_TYPE_I32		0
+#define HSL_TYPE_I64		1
+#define HSL_TYPE_F16		2	/* IEEE binary16; computed in binary32 */
+#define HSL_TYPE_BF16		3	/* upper half of binary32; computed in binary32 */
+#define HSL_TYPE_F32		4
+#define HSL_TYPE_F64		5
+#define HSL_TYPES		6
+#define HSL_REDUCE_SUBOP(op, type)	((uint8_t)((op) | (type) << 4))
+#define HSL_SUBOP_OP(subop)	((subop) & 0xf)
+#define HSL_SUBOP_TYPE(subop)	((subop) >> 4)
+/* ATOMIC subop. Operands are the low len bytes of arg0 and arg1; all but CAS need arg1 = 0. */
+#define HSL_ATOMIC_ADD		0
+#define HSL_ATOMIC_SWAP		1
+#define HSL_ATOMIC_CAS		2	/* if old == arg1, store arg0 */
+#define HSL_ATOMIC_AND		3
+#define HSL_ATOMIC_OR		4
+#define HSL_ATOMIC_XOR		5
+#define HSL_ATOMIC_MIN		6	/* signed */
+#define HSL_ATOMIC_MAX		7
+#define HSL_ATOMIC_UMIN		8
+#define HSL_ATOMIC_UMAX		9
+#define HSL_ATOMICS		10
+/* SIGNAL subop */
+#define HSL_SIGNAL_SET		0
+#define HSL_SIGNAL_ADD		1
+#define HSL_SIGNALS		2
+/* WAIT subop: unsigned 64-bit comparison of *src with arg0 */
+#define HSL_WAIT_EQ		0
+#define HSL_WAIT_NE		1
+#define HSL_WAIT_LT		2
+#define HSL_WAIT_LE		3
+#define HSL_WAIT_GT		4
+#define HSL_WAIT_GE		5
+#define HSL_WAITS		6
+/* COPY2D arg1: bytes from one row to the next, of dst [31:0] and src [63:32]; dst >= len, src any (0: one row for all) */
+#define HSL_PITCH(dst, src)	((uint64_t)(uint32_t)(dst) | (uint64_t)(uint32_t)(src) << 32)
+#define HSL_PITCH_DST(a)	((uint32_t)(a))
+#define HSL_PITCH_SRC(a)	((uint32_t)((a) >> 32))
+/* limits of LOAD and STORE */
+#define HSL_LOADSTORE_MAX	64u
+#define HSL_LOAD_RESULT_MAX	8u
+#define HSL_STORE_ARGS_MAX	16u
+
+/* descriptor flags */
+#define HSL_DF_NO_CQE		0x01	/* no completion if the status is OK (HEP-QUE-016) */
+#define HSL_DF_LINK		0x02	/* the next descriptor is not started if this one fails (HEP-QUE-017) */
+#define HSL_DF_ALL		0x03
 /* ordering against earlier descriptors of the queue; zero is the strictest */
 #define HSL_ORDER_STRONG	0	/* starts after all earlier ones have completed; completes in order */
 #define HSL_ORDER_ACQ_REL	1	/* a HEP 1.0 chip may treat both as STRONG */
@@ -58,7 +111,7 @@ struct hsl_desc {
 	uint8_t  opcode;	/* HSL_OP_* */
 	uint8_t  flags;		/* HSL_DF_* */
 	uint8_t  order;		/* HSL_ORDER_* */
-	uint8_t  subop;		/* reserved: operation of REDUCE, ATOMIC, WAIT */
+	uint8_t  subop;		/* of REDUCE, ATOMIC, SIGNAL, WAIT */
 	hsl_le32 rsvd0;
 	hsl_le64 cookie;	/* returned in the completion */
 	hsl_le64 dst;		/* GA */
@@ -69,6 +122,15 @@ struct hsl_desc {
 	hsl_le64 rsvd1;
 };
 
+/* One copy of COPY_LIST: read once, before any byte moves; executed in order, each as COPY. */
+struct hsl_copy_entry {
+	hsl_le64 dst;		/* GA */
+	hsl_le64 src;		/* GA */
+	hsl_le64 len;		/* bytes */
+	hsl_le64 rsvd;
+};
+#define HSL_COPY_LIST_MAX	1024u	/* entries; the sum of len is at most MAX_LEN */
+
 /*
  * 32-byte completion. The last 8 bytes are written by one 64-bit store after everything else, the data of the
  * command included (HEP-QUE-003). status: code [15:0], phase [31]. The phase of completion n (counted from 0)
@@ -76,7 +138,7 @@ struct hsl_desc {
  */
 struct hsl_cqe {
 	hsl_le64 cookie;
-	hsl_le64 result;	/* bytes moved (COPY, FILL); old value (ATOMIC) */
+	hsl_le64 result;	/* bytes written; the value (ATOMIC, SIGNAL: before; WAIT: last seen; LOAD without dst) */
 	hsl_le64 fault_ga;	/* first GA at fault, 0 if none */
 	hsl_le16 sq_head;	/* low 16 bits of the count of descriptors taken */
 	hsl_le16 qid;
@@ -97,7 +159,7 @@ struct hsl_cqe {
 #define HSL_ST_DENIED		8	/* the home node refused context, key or epoch */
 #define HSL_ST_UNREACHABLE	9	/* no route, link down or home node absent or in reset */
 #define HSL_ST_DMA		10	/* IOVA of a table or page did not translate to memory */
-#define HSL_ST_ABORTED		11	/* not started: queue destroyed or in ERROR */
+#define HSL_ST_ABORTED		11	/* queue destroyed, aborted or in ERROR first; or a linked command failed */
 #define HSL_ST_REVOKED		12	/* segment entry changed while the command ran */
 #define HSL_ST_TIMEOUT		13
 #define HSL_ST_POISON		14
@@ -107,6 +169,13 @@ struct hsl_cqe {
 #define HSL_ST_INTERNAL		18
 #define HSL_ST_GONE		19	/* never written by a chip: software reports ops lost with their queue this way */
 #define HSL_ST_COUNT		20
+
+/* Fabric events, as driver and library report them (HEP-API-012) */
+#define HSL_FABRIC_EV_OVERFLOW	0	/* value = events lost to a slow reader */
+#define HSL_FABRIC_EV_CHIP_ADD	1
+#define HSL_FABRIC_EV_CHIP_REMOVE	2
+#define HSL_FABRIC_EV_CHIP_STATE	3	/* value = 0 ready, 1 resetting, 2 failed */
+#define HSL_FABRIC_EV_LINK	4	/* index = link, value = HSL_LTSSM_* */
 
 /* ------------------------------------------------------------------ tables in host memory */
 
@@ -228,6 +297,7 @@ HSL_ASSERT_OFF(hsl_desc, src, 24);
 HSL_ASSERT_OFF(hsl_desc, len, 32);
 HSL_ASSERT_OFF(hsl_desc, arg0, 40);
 HSL_ASSERT_OFF(hsl_desc, arg1, 48);
+HSL_ASSERT_SIZE(hsl_copy_entry, 32);
 HSL_ASSERT_SIZE(hsl_cqe, 32);
 HSL_ASSERT_OFF(hsl_cqe, fault_ga, 16);
 HSL_ASSERT_OFF(hsl_cqe, sq_head, 24);

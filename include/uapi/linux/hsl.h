@@ -15,6 +15,10 @@
  *   ENOMEM      out of kernel memory, or RLIMIT_MEMLOCK would be exceeded (SEGMENT_REGISTER)
  *   ENOSPC      out of chip memory, handles or global addresses
  *   EBUSY       out of queues or vectors on that chip now
+ *   EDQUOT      a limit of this user would be exceeded (parameters of hsl.ko: contexts, queues, segments, chip memory)
+ *   EACCES      rights that the segment does not have or was not exported with; a queue file used by a process that
+ *               did not create it
+ *   ESTALE      import of an export that was revoked
  *   EINTR       a signal came first; nothing was changed
  * On error nothing has changed, unless the ioctl's text says otherwise.
  *
@@ -23,9 +27,13 @@
  *
  * mmap() of the context file: the file offset is a global address (GA); the range must lie in one segment of
  * chip memory of this context. MAP_SHARED only (EINVAL else), PROT_EXEC is refused (EACCES), PROT_* beyond the
- * segment's rights is EACCES, a GA or length outside the segment is ENXIO. Free, unplug and unbind remove the
- * mapping: SIGBUS after. munmap, partial munmap and fork (the child keeps the mapping, not the context) work;
- * mremap growth is EFAULT.
+ * segment's rights is EACCES, a GA or length outside the segment is ENXIO. Free, revoke, unplug and unbind remove the
+ * mapping: SIGBUS after. munmap, partial munmap and fork (the child keeps the mapping, not the context) work, and a
+ * mapping with MADV_DONTFORK is not in the child; mremap may move or shrink, growth is EFAULT; mprotect beyond the rights
+ * is EACCES; exec drops mappings and files (O_CLOEXEC). A mapping keeps the memory of its segment, not the right to
+ * name it: after SEGMENT_FREE it faults, whoever else holds the memory.
+ * read() of the context file: see struct hsl_event_info; poll() of it: POLLIN while events are there to read, POLLHUP
+ * when the fabric is gone.
  * A queue file: see hsl_queue_create. close() of a queue aborts what is outstanding.
  */
 #ifndef _UAPI_LINUX_HSL_H
@@ -35,7 +43,7 @@
 #include <linux/ioctl.h>
 
 #define HSL_ABI_MAJOR	1
-#define HSL_ABI_MINOR	0
+#define HSL_ABI_MINOR	1
 #define HSL_ABI_VERSION	((HSL_ABI_MAJOR << 16) | HSL_ABI_MINOR)
 
 #define HSL_IOC_TYPE	0xe8
@@ -229,6 +237,98 @@ struct hsl_segment_info {
 #define HSL_IOC_SEGMENT_INFO	HSL_IO(0x13)
 #define HSL_SEGMENT_F_HOST	(1u << 0)
 
+/**
+ * struct hsl_segment_export - HSL_IOC_SEGMENT_EXPORT: a file that stands for the memory of a segment
+ * @size: In: sizeof(struct hsl_segment_export)
+ * @flags: In: 0, or HSL_EXPORT_DMABUF
+ * @handle: In: a segment of this context, of chip memory (EOPNOTSUPP for host memory)
+ * @rights: In: HSL_SEGMENT_*, at least one, no more than the segment's (EACCES)
+ * @fd: Out: O_CLOEXEC; to be passed over a UNIX socket. It holds the memory.
+ * @rsvd: In: must be 0
+ *
+ * An imported segment may be exported again. With HSL_EXPORT_DMABUF the file is a dma-buf for other drivers; EOPNOTSUPP on a
+ * kernel without. An open dma-buf attachment of another driver is told to let go by a revoke if it can be.
+ */
+struct hsl_segment_export {
+	__u32 size;
+	__u32 flags;
+	__u32 handle;
+	__u32 rights;
+	__s32 fd;
+	__u32 rsvd;
+};
+#define HSL_IOC_SEGMENT_EXPORT	HSL_IO(0x14)
+#define HSL_EXPORT_DMABUF	(1u << 0)
+
+/**
+ * struct hsl_segment_import - HSL_IOC_SEGMENT_IMPORT: a handle of this context for an exported segment or a dma-buf
+ * @size: In: sizeof(struct hsl_segment_import)
+ * @flags: In: must be 0
+ * @fd: In: from SEGMENT_EXPORT of this fabric (EXDEV of another), or a dma-buf of another driver; else EINVAL. May be
+ *      closed afterwards.
+ * @rights: In: HSL_SEGMENT_* wanted, 0 = all that are granted; more is EACCES. Out: what was given
+ * @handle: Out: handle
+ * @rsvd: In: must be 0
+ * @ga: Out: first GA: the exporter's; for a foreign dma-buf in the host's node
+ * @len_bytes: Out: length
+ *
+ * EEXIST: the memory is a segment of this context already (a GA has one segment in a context).
+ */
+struct hsl_segment_import {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 rights;
+	__u32 handle;
+	__u32 rsvd;
+	__u64 ga;
+	__u64 len_bytes;
+};
+#define HSL_IOC_SEGMENT_IMPORT	HSL_IO(0x15)
+
+/**
+ * struct hsl_segment_revoke - HSL_IOC_SEGMENT_REVOKE: end every export of this handle
+ * @size: In: sizeof(struct hsl_segment_revoke)
+ * @flags: In: must be 0
+ * @handle: In: a segment of this context
+ * @rsvd: In: must be 0
+ *
+ * Returns when every segment that was imported from an export of this handle, or again from an export of such an
+ * import, gives no access: as after SEGMENT_FREE by its holder, who still has to free the handle. Export files
+ * give ESTALE from now on. The segment itself stays, and can be exported anew.
+ */
+struct hsl_segment_revoke {
+	__u32 size;
+	__u32 flags;
+	__u32 handle;
+	__u32 rsvd;
+};
+#define HSL_IOC_SEGMENT_REVOKE	HSL_IO(0x16)
+
+/* ---- events ---- */
+
+/**
+ * struct hsl_event_info - what read() of a context file returns, whole events only, oldest first
+ * @seq: counts the fabric's events; the next one has seq + 1
+ * @time_ns: CLOCK_MONOTONIC
+ * @type: HSL_FABRIC_EV_* of include/hsl/proto.h
+ * @node: chip
+ * @index: HSL_FABRIC_EV_LINK: link of the chip
+ * @value: HSL_FABRIC_EV_CHIP_STATE: HSL_CHIP_*; HSL_FABRIC_EV_LINK: HSL_LTSSM_*; HSL_FABRIC_EV_OVERFLOW: how many events were lost, this seq
+ *         being that of the last of them
+ *
+ * A file sees what happens after its open. A buffer shorter than one event is EINVAL. O_NONBLOCK is EAGAIN when there is
+ * nothing. The driver keeps the last 256 events of a fabric.
+ */
+struct hsl_event_info {
+	__u64 seq;
+	__u64 time_ns;
+	__u32 type;
+	__u32 node;
+	__u32 index;
+	__u32 value;
+};
+
 /* ---- queues ---- */
 
 /**
@@ -248,7 +348,8 @@ struct hsl_segment_info {
  *
  * poll() of the file: POLLIN while the completion at cq_head is there; POLLERR | POLLHUP once state is not
  * READY. The driver arms the chip by itself, the caller only keeps ctrl->cq_head up to date. mmap(): MAP_SHARED only
- * (EINVAL else), a range that is not inside one of the two areas is ENXIO. After the queue's end the doorbell page is
+ * (EINVAL else), a range that is not inside one of the two areas is ENXIO. Mappings are not inherited by fork; mmap,
+ * QUEUE_KICK and QUEUE_ABORT by a process other than the creator are EACCES. After the queue's end the doorbell page is
  * a page of scratch memory, never a SIGBUS.
  */
 struct hsl_queue_create {
@@ -333,5 +434,16 @@ struct hsl_queue_info {
 	__u32 rsvd;
 };
 #define HSL_IOC_QUEUE_INFO	HSL_IO(0x42)
+
+/**
+ * struct hsl_queue_abort - HSL_IOC_QUEUE_ABORT: complete what is submitted with HSL_ST_ABORTED; the queue stays READY
+ * @size: In: sizeof(struct hsl_queue_abort)
+ * @flags: In: must be 0
+ */
+struct hsl_queue_abort {
+	__u32 size;
+	__u32 flags;
+};
+#define HSL_IOC_QUEUE_ABORT	HSL_IO(0x43)
 
 #endif /* _UAPI_LINUX_HSL_H */
