@@ -154,6 +154,8 @@
 #define HSL_DB_CQ_ARM		0x008		/* u32 WO: count of completions consumed; raise the vector once when more exist */
 #define HSL_DB_STATE		0x010		/* u32 RO: HSL_QUEUE_* */
 #define HSL_DB_ERROR		0x014		/* u32 RO: completion status that put the queue into ERROR */
+#define HSL_DB_MODERATION	0x018		/* u32 WO: completions [15:0], microseconds [31:16] (HEP-QUE-019); needs HSL_CAP_MODERATION */
+#define HSL_MODERATION(count, us)	(((uint32_t)(count) & 0xffffu) | (uint32_t)(us) << 16)
 #define HSL_DB_OFFSET_DEFAULT	0x10000
 #define HSL_DB_STRIDE_DEFAULT	0x10000
 #define HSL_QUEUE_RESET		0		/* does not exist */
