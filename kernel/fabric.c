@@ -143,6 +143,7 @@ static struct hsl_fabric *hsl_fabric_new(const u64 id[2], u32 host_node)
 	xa_init(&f->chips);
 	xa_init(&f->left);
 	mutex_init(&f->lock);
+	mutex_init(&f->share_lock);
 	INIT_LIST_HEAD(&f->contexts);
 	ida_init(&f->ctx_ida);
 	for (i = 0; i < HSL_HOST_GA_CLASSES; i++)

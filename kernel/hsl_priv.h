@@ -6,11 +6,13 @@
  *   chip     one function; a device on the bus "hsl"; outlives its hardware while segments or queues name it
  *   context  one open file of /dev/hsl<N>; the owner of segments and queues
  *   attach   one context on one chip: its context entry and segment tables there; made at first use
- *   segment  a handle of a context: chip memory or pinned host memory
+ *   segment  a handle of a context: a share of chip memory, or pinned host memory
+ *   mem      a range of chip memory; lives as long as a segment, an export or a dma-buf attachment holds it
+ *   export   permission to make a segment of a mem in another context; a node in the tree of who gave it to whom (share.c)
  *   queue    one open queue file
  *
- * References: queue -> context -> fabric; queue, segment and attach -> chip -> fabric. A mapping holds its segment or
- * its queue's file. Files end their objects (ctx_shutdown, queue_end); a reference only keeps the struct.
+ * References: queue -> context -> fabric; queue, segment, mem and attach -> chip -> fabric; segment and export -> mem, export ->
+ * fabric, until it is revoked. A mapping holds its segment or its queue's file. Files end their objects (ctx_shutdown, queue_end); a reference only keeps the struct.
  *
  * States of a chip (chip->state, changed under chip->lock, then chip->state_wq is woken):
  *
@@ -24,8 +26,12 @@
  *   hsl_fabrics_lock  mutex: the list of fabrics, chips joining and leaving
  *   chip->life        mutex: one life cycle change of a chip at a time
  *   fabric->lock      mutex: list of contexts, open_count; never held while waiting for a device
+ *   mem->revoke_lock  mutex: one revoke of a memory at a time, so that who returns second finds the work of the first done
  *   ctx->lock         mutex: tables, segments and attachments of one context. Held over admin commands, which are
  *                     bounded; never over anything that takes mmap_lock (user copies, pinning, accounting)
+ *                     Never two of them: a revoke collects other contexts' segments under share_lock and takes
+ *                     references, then visits one context after the other
+ *   fabric->share_lock  mutex: the tree of exports and the segments in it; never held while waiting for a device
  *   queue->lock       mutex: end of a queue
  *   mmap_lock, then chip->access
  *   chip->access      rwsem: read: registers are touched or PTEs to the chip inserted, after a look at the state.
@@ -49,6 +55,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
+#include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -81,6 +88,7 @@ struct hsl_fabric {
 	struct mutex lock;		/* contexts, open_count */
 	struct list_head contexts;
 	unsigned int open_count;
+	struct mutex share_lock;	/* mem->exports, all of struct hsl_export, segment->export and ->import_link */
 	struct ida ctx_ida;
 	struct ida host_ga[HSL_HOST_GA_CLASSES];
 	struct dentry *debugfs;
@@ -168,6 +176,25 @@ struct hsl_mem {
 	struct hsl_chip *chip;		/* reference */
 	u64 off, len;
 	struct list_head link;		/* chip->dirty */
+	/* the rest is that of memory handed out by hsl_share_alloc(): share.c */
+	struct kref kref;
+	struct mutex revoke_lock;
+	struct list_head exports;	/* not revoked, in order of creation; fabric->share_lock */
+};
+
+/* What SEGMENT_EXPORT made. All but the first three under fabric->share_lock. */
+struct hsl_export {
+	refcount_t ref;			/* its file, segments imported from it, exports below it */
+	struct hsl_fabric *fabric;	/* reference */
+	u32 rights;
+	struct hsl_mem *mem;		/* reference; NULL: revoked */
+	struct hsl_export *parent;	/* reference: where the exporting segment came from; NULL: from its allocation */
+	struct hsl_segment *from;	/* the exporting segment, only to be compared; NULL: freed */
+	struct list_head link;		/* mem->exports */
+	struct list_head imports;	/* segments, by import_link */
+	/* for other kinds of file, set by their maker: called once by a revoke, after mem was let go; may sleep */
+	void (*revoked)(struct hsl_export *exp);
+	void *priv;
 };
 
 struct hsl_attach {
@@ -233,9 +260,13 @@ struct hsl_segment {
 	struct kref kref;
 	u32 handle, epoch, rights;
 	u64 ga, len;
-	bool dead;			/* freed, or its chip has left: no PTE, no entry is written any more */
+	struct hsl_context *ctx;	/* valid while a handle or on an import list */
+	bool dead;			/* freed, revoked, or its chip has left: no PTE, no entry is written any more */
 	struct hsl_chip *chip;		/* reference; NULL: host memory */
-	struct hsl_mem *mem;		/* chip memory */
+	struct hsl_mem *mem;		/* reference; chip memory; taken away by xchg; NULL: revoked */
+	struct hsl_export *export;	/* reference; where it was imported from, or NULL */
+	struct list_head import_link;	/* export->imports */
+	bool exported;			/* some export is from here; ctx->lock */
 	struct hsl_host *host;		/* host memory */
 	struct list_head maps;		/* host memory: struct hsl_hostmap; ctx->lock */
 	struct rb_node node;
@@ -350,10 +381,28 @@ int hsl_segment_alloc(struct hsl_context *ctx, struct hsl_segment_alloc *a);
 int hsl_segment_register(struct hsl_context *ctx, struct hsl_segment_register *r);
 int hsl_segment_free(struct hsl_context *ctx, u32 handle);
 int hsl_segment_info(struct hsl_context *ctx, struct hsl_segment_info *i);
+struct hsl_segment *hsl_segment_new(struct hsl_context *ctx, u32 rights);
+int hsl_segment_install(struct hsl_context *ctx, struct hsl_segment *seg);
+void hsl_segment_kill(struct hsl_segment *seg);
+bool hsl_rights_valid(u32 rights);
 void hsl_segment_destroy(struct hsl_context *ctx, struct hsl_segment *seg);
 void hsl_segment_orphan(struct hsl_context *ctx, struct hsl_chip *chip);
 struct hsl_segment *hsl_segment_find(struct hsl_context *ctx, u64 ga);
 void hsl_segment_put(struct hsl_segment *seg);
+
+/* share.c */
+struct hsl_mem *hsl_share_alloc(struct hsl_context *ctx, struct hsl_chip *chip, u64 len, u64 align);
+struct hsl_mem *hsl_share_get(struct hsl_mem *mem);
+void hsl_share_put(struct hsl_mem *mem);
+void hsl_share_drop(struct hsl_segment *seg);
+struct hsl_export *hsl_export_create(struct hsl_context *ctx, u32 handle, u32 rights);
+void hsl_export_put(struct hsl_export *exp);
+struct hsl_mem *hsl_export_mem(struct hsl_export *exp);
+struct file *hsl_export_file(struct hsl_export *exp);
+int hsl_export_import(struct hsl_context *ctx, struct hsl_export *exp, struct hsl_segment_import *i);
+void hsl_export_leave(struct hsl_segment *seg);
+int hsl_segment_import(struct hsl_context *ctx, struct hsl_segment_import *i);
+int hsl_segment_revoke(struct hsl_context *ctx, u32 handle);
 
 /* host.c */
 struct hsl_host *hsl_host_pin(struct hsl_fabric *f, u64 addr, u64 len, bool writable);

@@ -20,6 +20,9 @@ static_assert(sizeof(struct hsl_segment_alloc) == 48);
 static_assert(sizeof(struct hsl_segment_register) == 40);
 static_assert(sizeof(struct hsl_segment_free) == 16);
 static_assert(sizeof(struct hsl_segment_info) == 32);
+static_assert(sizeof(struct hsl_segment_export) == 24);
+static_assert(sizeof(struct hsl_segment_import) == 40);
+static_assert(sizeof(struct hsl_segment_revoke) == 16);
 static_assert(sizeof(struct hsl_queue_create) == 56);
 static_assert(sizeof(struct hsl_queue_ctrl) == 128);
 static_assert(sizeof(struct hsl_queue_kick) == 16);
@@ -39,6 +42,9 @@ union hsl_arg {
 	struct hsl_segment_register segment_register;
 	struct hsl_segment_free segment_free;
 	struct hsl_segment_info segment_info;
+	struct hsl_segment_export segment_export;
+	struct hsl_segment_import segment_import;
+	struct hsl_segment_revoke segment_revoke;
 	struct hsl_queue_create queue_create;
 	struct hsl_queue_kick queue_kick;
 	struct hsl_queue_eventfd queue_eventfd;
@@ -60,6 +66,31 @@ struct hsl_ioctl {
 	void (*undo)(struct hsl_call *c);
 	bool out_on_error;	/* the struct is written back even then */
 };
+
+/* A new file for the caller, whose descriptor goes to *fd; or an ERR_PTR. */
+static int hsl_call_add_file(struct hsl_call *c, struct file *file, s32 *fd)
+{
+	int new_fd;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	new_fd = get_unused_fd_flags(O_CLOEXEC);
+	if (new_fd < 0) {
+		fput(file);
+		return new_fd;
+	}
+	*fd = new_fd;
+	c->new_fd = new_fd;
+	c->new_file = file;
+	return 0;
+}
+
+static void hsl_call_undo_file(struct hsl_call *c)
+{
+	put_unused_fd(c->new_fd);
+	fput(c->new_file);
+	c->new_file = NULL;
+}
 
 static int hsl_ioc_info(struct hsl_call *c)
 {
@@ -168,30 +199,41 @@ static int hsl_ioc_segment_info(struct hsl_call *c)
 	return hsl_segment_info(c->obj, &c->arg.segment_info);
 }
 
-static int hsl_ioc_queue_create(struct hsl_call *c)
+static int hsl_ioc_segment_export(struct hsl_call *c)
 {
-	struct file *file;
-	int fd;
+	struct hsl_segment_export *e = &c->arg.segment_export;
+	struct hsl_export *exp;
 
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0)
-		return fd;
-	file = hsl_queue_create(c->obj, &c->arg.queue_create);
-	if (IS_ERR(file)) {
-		put_unused_fd(fd);
-		return PTR_ERR(file);
-	}
-	c->arg.queue_create.fd = fd;
-	c->new_fd = fd;
-	c->new_file = file;
-	return 0;
+	if (e->rsvd || !hsl_rights_valid(e->rights))
+		return -EINVAL;
+	if (e->flags & HSL_EXPORT_DMABUF)
+		return -EOPNOTSUPP;
+	exp = hsl_export_create(c->obj, e->handle, e->rights);
+	if (IS_ERR(exp))
+		return PTR_ERR(exp);
+	return hsl_call_add_file(c, hsl_export_file(exp), &e->fd);
 }
 
-static void hsl_ioc_queue_create_undo(struct hsl_call *c)
+static int hsl_ioc_segment_import(struct hsl_call *c)
 {
-	put_unused_fd(c->new_fd);
-	fput(c->new_file);
-	c->new_file = NULL;
+	return hsl_segment_import(c->obj, &c->arg.segment_import);
+}
+
+static void hsl_ioc_segment_import_undo(struct hsl_call *c)
+{
+	hsl_segment_free(c->obj, c->arg.segment_import.handle);
+}
+
+static int hsl_ioc_segment_revoke(struct hsl_call *c)
+{
+	if (c->arg.segment_revoke.rsvd)
+		return -EINVAL;
+	return hsl_segment_revoke(c->obj, c->arg.segment_revoke.handle);
+}
+
+static int hsl_ioc_queue_create(struct hsl_call *c)
+{
+	return hsl_call_add_file(c, hsl_queue_create(c->obj, &c->arg.queue_create), &c->arg.queue_create.fd);
 }
 
 static int hsl_ioc_queue_kick(struct hsl_call *c)
@@ -225,8 +267,13 @@ static const struct hsl_ioctl hsl_context_ioctls[] = {
 		  .undo = hsl_ioc_segment_register_undo),
 	HSL_IOCTL(HSL_IOC_SEGMENT_FREE, hsl_segment_free, .run = hsl_ioc_segment_free),
 	HSL_IOCTL(HSL_IOC_SEGMENT_INFO, hsl_segment_info, .run = hsl_ioc_segment_info),
+	HSL_IOCTL(HSL_IOC_SEGMENT_EXPORT, hsl_segment_export, .run = hsl_ioc_segment_export,
+		  .undo = hsl_call_undo_file, .flags = HSL_EXPORT_DMABUF),
+	HSL_IOCTL(HSL_IOC_SEGMENT_IMPORT, hsl_segment_import, .run = hsl_ioc_segment_import,
+		  .undo = hsl_ioc_segment_import_undo),
+	HSL_IOCTL(HSL_IOC_SEGMENT_REVOKE, hsl_segment_revoke, .run = hsl_ioc_segment_revoke),
 	HSL_IOCTL(HSL_IOC_QUEUE_CREATE, hsl_queue_create, .run = hsl_ioc_queue_create,
-		  .undo = hsl_ioc_queue_create_undo),
+		  .undo = hsl_call_undo_file),
 };
 
 static const struct hsl_ioctl hsl_queue_ioctls[] = {

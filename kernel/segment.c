@@ -5,7 +5,8 @@
  * Birth: memory first (allocated and zeroed, or pinned; outside ctx->lock), then a handle and an epoch, then entries on all
  * attached chips, then SEG_INVALIDATE on all of them, because a chip may have cached "invalid" (HEP-MAP-010).
  * Death: entries invalid on all attached chips, SEG_INVALIDATE issued to all and waited for, mappings zapped, DMA unmapped,
- * and only then is memory released: chip memory to be zeroed, host pages unpinned.
+ * and only then is memory released: chip memory to be zeroed if no other share of it is left, host pages unpinned.
+ * A revoke does the same and leaves the handle (share.c).
  *
  * Epochs count up per context and never repeat, so a cached grant for an earlier owner of a handle is worth nothing.
  *
@@ -30,7 +31,7 @@ void hsl_segment_put(struct hsl_segment *seg)
 	kref_put(&seg->kref, hsl_segment_release);
 }
 
-static struct hsl_segment *hsl_segment_new(struct hsl_context *ctx, u32 rights)
+struct hsl_segment *hsl_segment_new(struct hsl_context *ctx, u32 rights)
 {
 	struct hsl_segment *seg = kzalloc(sizeof(*seg), GFP_KERNEL_ACCOUNT);
 
@@ -38,6 +39,8 @@ static struct hsl_segment *hsl_segment_new(struct hsl_context *ctx, u32 rights)
 		return NULL;
 	kref_init(&seg->kref);
 	INIT_LIST_HEAD(&seg->maps);
+	INIT_LIST_HEAD(&seg->import_link);
+	seg->ctx = ctx;
 	RB_CLEAR_NODE(&seg->node);
 	seg->rights = rights;
 	seg->fabric = ctx->fabric;
@@ -134,7 +137,8 @@ static void hsl_segment_retire(struct hsl_context *ctx, struct hsl_segment *seg)
 	xa_erase(&ctx->segments, seg->handle);
 }
 
-static int hsl_segment_install(struct hsl_context *ctx, struct hsl_segment *seg)
+/* Under ctx->lock, attached to the chip that has the memory. */
+int hsl_segment_install(struct hsl_context *ctx, struct hsl_segment *seg)
 {
 	struct hsl_attach *at;
 	int err;
@@ -174,13 +178,35 @@ void hsl_segment_destroy(struct hsl_context *ctx, struct hsl_segment *seg)
 		hsl_tree_remove(ctx, seg);
 		hsl_segment_zap(seg);
 	}
-	if (seg->mem)
-		hsl_mem_free(seg->mem);
+	hsl_export_leave(seg);	/* after the zap: a revoke need not know a segment that gives no access */
+	hsl_share_drop(seg);
 	if (seg->host)
 		hsl_host_unpin(ctx->fabric, seg->host);
-	seg->mem = NULL;
 	seg->host = NULL;
 	hsl_segment_put(seg);
+}
+
+/*
+ * A revoke reaches this segment: as if freed, but for its handle. The caller has references on it and its context. If its
+ * holder frees it at the same time, entries are invalid when ctx->lock is free, and the rest may be done twice.
+ */
+void hsl_segment_kill(struct hsl_segment *seg)
+{
+	struct hsl_context *ctx = seg->ctx;
+	struct hsl_attach *at;
+
+	mutex_lock(&ctx->lock);
+	if (xa_load(&ctx->segments, seg->handle) == seg) {
+		hsl_tree_remove(ctx, seg);
+		WRITE_ONCE(seg->dead, true);
+		list_for_each_entry(at, &ctx->attachments, ctx_link)
+			hsl_attach_clear(at, seg->handle);
+		hsl_segment_invalidate(ctx, seg->handle);
+		trace_hsl_segment(ctx->index, seg->handle, seg->ga, seg->len, "revoked");
+	}
+	mutex_unlock(&ctx->lock);
+	hsl_segment_zap(seg);
+	hsl_share_drop(seg);
 }
 
 /*
@@ -212,7 +238,7 @@ void hsl_segment_orphan(struct hsl_context *ctx, struct hsl_chip *chip)
 
 /* ---- ioctls ---- */
 
-static bool hsl_rights_valid(u32 rights)
+bool hsl_rights_valid(u32 rights)
 {
 	return rights && !(rights & ~(HSL_SEGMENT_READ | HSL_SEGMENT_WRITE));
 }
@@ -230,7 +256,7 @@ static int hsl_segment_alloc_on(struct hsl_context *ctx, struct hsl_chip *chip, 
 	if (!seg)
 		return -ENOMEM;
 	seg->chip = hsl_chip_get(chip);
-	seg->mem = hsl_mem_alloc(chip, a->len_bytes, a->align_bytes);
+	seg->mem = hsl_share_alloc(ctx, chip, a->len_bytes, a->align_bytes);
 	if (IS_ERR(seg->mem)) {
 		err = PTR_ERR(seg->mem);
 		goto put_segment;
@@ -252,7 +278,7 @@ static int hsl_segment_alloc_on(struct hsl_context *ctx, struct hsl_chip *chip, 
 	if (!err)
 		return 0;
 free_mem:
-	hsl_mem_free(seg->mem);
+	hsl_share_put(seg->mem);
 put_segment:
 	hsl_segment_put(seg);
 	return err;

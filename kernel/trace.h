@@ -76,6 +76,25 @@ TRACE_EVENT(hsl_segment,
 		  __entry->ga, __entry->len)
 );
 
+TRACE_EVENT(hsl_share,
+	TP_PROTO(u32 context, u32 handle, u32 rights, const char *what),
+	TP_ARGS(context, handle, rights, what),
+	TP_STRUCT__entry(
+		__field(u32, context)
+		__field(u32, handle)
+		__field(u32, rights)
+		__field(const char *, what)
+	),
+	TP_fast_assign(
+		__entry->context = context;
+		__entry->handle = handle;
+		__entry->rights = rights;
+		__entry->what = what;
+	),
+	TP_printk("%s context=%u handle=%u rights=%u", __entry->what, __entry->context, __entry->handle,
+		  __entry->rights)
+);
+
 TRACE_EVENT(hsl_queue,
 	TP_PROTO(u32 node, u32 qid, u32 context, u32 depth, u32 state, u32 error),
 	TP_ARGS(node, qid, context, depth, state, error),
