@@ -162,6 +162,13 @@ static int kernel_queue_eventfd(struct hsl_queue *q, int fd)
 	return call(q->fd, HSL_IOC_QUEUE_EVENTFD, &e);
 }
 
+static int kernel_queue_abort(struct hsl_queue *q)
+{
+	struct hsl_queue_abort a = { .size = sizeof(a) };
+
+	return call(q->fd, HSL_IOC_QUEUE_ABORT, &a);
+}
+
 static void kernel_queue_refresh(struct hsl_queue *q)
 {
 	/* the driver keeps ctrl true by itself */
@@ -183,6 +190,7 @@ static const struct hsl_backend_ops kernel_ops = {
 	.queue_doorbell = kernel_queue_doorbell,
 	.queue_arm = kernel_queue_arm,
 	.queue_eventfd = kernel_queue_eventfd,
+	.queue_abort = kernel_queue_abort,
 	.queue_refresh = kernel_queue_refresh,
 };
 

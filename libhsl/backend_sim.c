@@ -378,6 +378,8 @@ static const struct hsl_backend_ops sim_ops = {
 	.queue_doorbell = sim_queue_doorbell,
 	.queue_arm = sim_queue_arm,
 	.queue_eventfd = sim_queue_eventfd,
+	.queue_abort = sim_queue_abort,
+	.queue_moderate = sim_queue_moderate,
 	.queue_refresh = sim_queue_refresh,
 	.queue_fd_rearm = sim_queue_fd_rearm,
 };

@@ -80,12 +80,24 @@ struct hsl_segment {
 	void *map;			/* mapping of chip memory, NULL before hsl_segment_map; under fabric->lock */
 };
 
+/* What a slot holds, and so what happens at its completion. */
+enum hslp_slot_kind {
+	HSLP_SLOT_FREE,
+	HSLP_SLOT_LOUD,			/* completes and is reported */
+	HSLP_SLOT_QUIET,		/* HSL_DF_NO_CQE: completes, and is reported, if it fails; on the list of quiet ones */
+	HSLP_SLOT_FORCED,		/* the same, but made to complete by the library: hidden unless it fails */
+	HSLP_SLOT_OWN,			/* the library's, completes, never reported */
+};
+
 /* What is kept of a command until its completion has been taken. */
 struct hslp_slot {
 	uint64_t cookie;		/* the user's; the descriptor carries the slot's index */
 	uint32_t seq;			/* sq_tail when submitted: orders what is reported as GONE */
-	bool busy;
+	uint32_t prev, next;		/* QUIET: neighbours in the order of submission, HSLP_NO_SLOT at the ends */
+	uint8_t kind;			/* enum hslp_slot_kind */
+	bool marks;			/* its completion says that all before it have ended */
 };
+#define HSLP_NO_SLOT	UINT32_MAX
 
 struct hsl_queue {
 	struct hsl_fabric *fabric;
@@ -115,6 +127,12 @@ struct hsl_queue {
 	struct hslp_slot *slots;	/* [depth] */
 	uint32_t *free_slots;		/* stack of nfree indices; reused as gone[] after the end */
 	uint32_t nfree;
+	uint32_t quiet_first, quiet_last;	/* list of QUIET slots, oldest first */
+	uint32_t nquiet, nhidden, nown;	/* QUIET slots; FORCED and OWN slots; OWN slots */
+	uint32_t unmarked;		/* quiet ones submitted since the last command that marks */
+	uint32_t abort_seq;		/* abort_done: everything submitted before this has ended */
+	bool abort_done;
+	bool linked;			/* the last descriptor had HSL_DF_LINK */
 
 	uint32_t spin_ns;		/* how long the next wait spins: adapts */
 	_Atomic bool fd_used;		/* hsl_queue_fd was called: any thread */
@@ -146,6 +164,10 @@ struct hsl_backend_ops {
 	int (*queue_doorbell)(struct hsl_queue *q, uint32_t sq_tail);
 	int (*queue_arm)(struct hsl_queue *q, uint32_t cq_head);
 	int (*queue_eventfd)(struct hsl_queue *q, int fd);
+	/* Returns when the completions of all that was submitted are in the ring. */
+	int (*queue_abort)(struct hsl_queue *q);
+	/* HSL_MODERATION() where no doorbell page is mapped; NULL: cannot be done there. */
+	int (*queue_moderate)(struct hsl_queue *q, uint32_t moderation);
 	/* Bring ctrl->state and error up to date if the backend does not do that by itself. */
 	void (*queue_refresh)(struct hsl_queue *q);
 	/*

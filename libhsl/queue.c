@@ -11,6 +11,15 @@
  * Completion. Completion n is at cq[n mod depth] once its phase bit is ((n / depth) & 1) ^ 1. The last 8 bytes hold
  * the phase, and are read first.
  *
+ * Quiet commands (HSL_DF_NO_CQE). One that ends well writes no completion. Its slot is free when a later command that is not
+ * RELAXED has completed: such a command starts after all before it have ended, so its completion, and the failures
+ * before it, tell all about them. We say that it marks. Quiet slots are on a list, and a completion that marks takes off it
+ * what is older than itself. That the ring cannot fill with quiet commands nothing ever marks is the library's
+ * care: of each depth / 2 of them without a mark one loses the flag and the RELAXED order (FORCED), and its completion is
+ * hidden unless it failed. So of a full ring either a mark is outstanding, or there are commands that complete by themselves.
+ * hsl_queue_wait with nothing but quiet commands outstanding submits a NOP of its own that marks, which says
+ * when they have ended. It joins an open chain of HSL_DF_LINK, so that it does not end it.
+ *
  * End. ctrl->state leaves READY when the chip or the driver has ended the queue, and the chip writes no completion
  * after that. Then: what is in the ring is taken, the slots still busy are reported as HSL_ST_GONE in the order of
  * their submission, and nothing is looked at again. So every command is reported exactly once (HEP-QUE-014).
@@ -76,6 +85,8 @@ int hslp_queue_init(struct hsl_queue *q)
 	for (uint32_t i = 0; i < q->depth; i++)
 		q->free_slots[i] = q->depth - 1 - i;
 	q->nfree = q->depth;
+	q->quiet_first = HSLP_NO_SLOT;
+	q->quiet_last = HSLP_NO_SLOT;
 	q->spin_ns = SPIN_MAX_NS / 4;
 	return 0;
 }
@@ -192,6 +203,53 @@ uint32_t hsl_queue_node(const struct hsl_queue *q)
 	return q->node;
 }
 
+/* ---- slots ---- */
+
+static void quiet_append(struct hsl_queue *q, uint32_t slot)
+{
+	struct hslp_slot *s = &q->slots[slot];
+
+	s->prev = q->quiet_last;
+	s->next = HSLP_NO_SLOT;
+	*(s->prev == HSLP_NO_SLOT ? &q->quiet_first : &q->slots[s->prev].next) = slot;
+	q->quiet_last = slot;
+	q->nquiet++;
+}
+
+static void quiet_remove(struct hsl_queue *q, const struct hslp_slot *s)
+{
+	*(s->prev == HSLP_NO_SLOT ? &q->quiet_first : &q->slots[s->prev].next) = s->next;
+	*(s->next == HSLP_NO_SLOT ? &q->quiet_last : &q->slots[s->next].prev) = s->prev;
+	q->nquiet--;
+}
+
+static void slot_free(struct hsl_queue *q, uint32_t slot)
+{
+	struct hslp_slot *s = &q->slots[slot];
+
+	switch (s->kind) {
+	case HSLP_SLOT_QUIET:
+		quiet_remove(q, s);
+		break;
+	case HSLP_SLOT_OWN:
+		q->nown--;
+		q->nhidden--;
+		break;
+	case HSLP_SLOT_FORCED:
+		q->nhidden--;
+		break;
+	}
+	s->kind = HSLP_SLOT_FREE;
+	q->free_slots[q->nfree++] = slot;
+}
+
+/* Everything submitted before seq has ended, and what failed of it has been taken: the quiet ones have ended well. */
+static void quiet_release(struct hsl_queue *q, uint32_t seq)
+{
+	while (q->quiet_first != HSLP_NO_SLOT && (int32_t)(q->slots[q->quiet_first].seq - seq) < 0)
+		slot_free(q, q->quiet_first);
+}
+
 /* ---- submission ---- */
 
 static bool has_ended(const struct hsl_queue *q)
@@ -209,20 +267,92 @@ static int ring_doorbell(struct hsl_queue *q, uint32_t sq_tail)
 	return 0;
 }
 
-/* A doorbell that could not be rung: the chip has not seen the last n descriptors, take them back. */
-static void take_back(struct hsl_queue *q, unsigned int n)
+/* Write op into the ring as the next descriptor, for a free slot of this kind. */
+static void put(struct hsl_queue *q, const struct hsl_op *op, enum hslp_slot_kind kind)
 {
-	while (n--) {
-		const struct hsl_desc *d = &q->sq[--q->sq_tail & (q->depth - 1)];
-		uint32_t slot = (uint32_t)d->cookie;
+	uint32_t slot = q->free_slots[--q->nfree];
+	struct hslp_slot *s = &q->slots[slot];
+	uint8_t flags = op->flags, order = op->order;
 
-		q->slots[slot].busy = false;
-		q->free_slots[q->nfree++] = slot;
+	s->cookie = op->cookie;
+	s->seq = q->sq_tail;
+	s->kind = (uint8_t)kind;
+	if (kind == HSLP_SLOT_QUIET) {
+		quiet_append(q, slot);
+		s->marks = false;
+		q->unmarked++;
+	} else {
+		if (kind == HSLP_SLOT_FORCED) {
+			flags &= (uint8_t)~HSL_DF_NO_CQE;
+			if (order == HSL_ORDER_RELAXED)
+				order = HSL_ORDER_STRONG;
+		}
+		q->nhidden += kind != HSLP_SLOT_LOUD;
+		q->nown += kind == HSLP_SLOT_OWN;
+		s->marks = order == HSL_ORDER_STRONG || order == HSL_ORDER_ACQ_REL;
+		if (s->marks)
+			q->unmarked = 0;
 	}
+	q->linked = flags & HSL_DF_LINK;
+	q->sq[q->sq_tail & (q->depth - 1)] = (struct hsl_desc){
+		.opcode = op->opcode,
+		.order = order,
+		.flags = flags,
+		.subop = op->subop,
+		.cookie = slot,
+		.dst = op->dst,
+		.src = op->src,
+		.len = op->len,
+		.arg0 = op->arg0,
+		.arg1 = op->arg1,
+	};
+	q->sq_tail++;
 }
+
+static enum hslp_slot_kind kind_of(const struct hsl_queue *q, const struct hsl_op *op)
+{
+	if (!(op->flags & HSL_DF_NO_CQE))
+		return HSLP_SLOT_LOUD;
+	/* an order that does not exist cannot mark: the command will fail, and so complete */
+	return q->unmarked + 1 >= q->depth / 2 && op->order <= HSL_ORDER_RELAXED ? HSLP_SLOT_FORCED : HSLP_SLOT_QUIET;
+}
+
+/* Ring for n descriptors just written. If that cannot be done the chip has not seen them: take them back. */
+static int ring_for(struct hsl_queue *q, unsigned int n, uint32_t unmarked, bool linked)
+{
+	int err = ring_doorbell(q, q->sq_tail);
+
+	if (!err)
+		return 0;
+	while (n--)
+		slot_free(q, (uint32_t)q->sq[--q->sq_tail & (q->depth - 1)].cookie);
+	q->unmarked = unmarked;
+	q->linked = linked;
+	return err == -ENODEV ? -ESHUTDOWN : err;
+}
+
+/* Only quiet commands are outstanding, and nothing submitted says when they have ended. */
+static bool needs_mark(const struct hsl_queue *q)
+{
+	return !q->ended && q->nquiet && q->unmarked && q->nfree && q->depth - q->nfree == q->nquiet + q->nhidden;
+}
+
+static int submit_mark(struct hsl_queue *q)
+{
+	struct hsl_op op = { .opcode = HSL_OP_NOP, .flags = q->linked ? HSL_DF_LINK : 0 };
+	uint32_t unmarked = q->unmarked;
+	bool linked = q->linked;
+
+	put(q, &op, HSLP_SLOT_OWN);
+	return ring_for(q, 1, unmarked, linked);
+}
+
+static void reap_hidden(struct hsl_queue *q);
 
 int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int n)
 {
+	uint32_t unmarked;
+	bool linked;
 	int err;
 
 	if (!q || (!ops && n))
@@ -231,6 +361,8 @@ int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int
 		return -ESHUTDOWN;
 	if (!n)
 		return 0;
+	if (n > q->nfree && q->nhidden)
+		reap_hidden(q);
 	if (!q->nfree)
 		return -EAGAIN;
 	if (n > q->nfree)
@@ -239,31 +371,12 @@ int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int
 		if (ops[i].rsvd1)
 			return -EINVAL;
 
-	for (unsigned int i = 0; i < n; i++) {
-		const struct hsl_op *op = &ops[i];
-		uint32_t slot = q->free_slots[--q->nfree];
-
-		q->slots[slot] = (struct hslp_slot){ .cookie = op->cookie, .seq = q->sq_tail, .busy = true };
-		q->sq[q->sq_tail & (q->depth - 1)] = (struct hsl_desc){
-			.opcode = op->opcode,
-			.order = op->order,
-			.flags = op->flags,
-			.subop = op->subop,
-			.cookie = slot,
-			.dst = op->dst,
-			.src = op->src,
-			.len = op->len,
-			.arg0 = op->arg0,
-			.arg1 = op->arg1,
-		};
-		q->sq_tail++;
-	}
-	err = ring_doorbell(q, q->sq_tail);
-	if (err) {
-		take_back(q, n);
-		return err == -ENODEV ? -ESHUTDOWN : err;
-	}
-	return (int)n;
+	unmarked = q->unmarked;
+	linked = q->linked;
+	for (unsigned int i = 0; i < n; i++)
+		put(q, &ops[i], kind_of(q, &ops[i]));
+	err = ring_for(q, n, unmarked, linked);
+	return err ? err : (int)n;
 }
 
 /* ---- completion ---- */
@@ -292,32 +405,84 @@ static bool completion_ready(const struct hsl_queue *q, uint64_t *tail)
 	return (uint32_t)(*tail >> 63) == phase;
 }
 
+/* Completions were taken. If somebody watches the fd it must say what is true now. */
+static void keep_fd_true(struct hsl_queue *q)
+{
+	if (q->ops->queue_fd_rearm && atomic_load_explicit(&q->fd_used, memory_order_relaxed))
+		q->ops->queue_fd_rearm(q, true);
+}
+
+static bool is_hidden(const struct hslp_slot *s, uint32_t status)
+{
+	return s->kind == HSLP_SLOT_OWN || (s->kind == HSLP_SLOT_FORCED && status == HSL_ST_OK);
+}
+
+/* Take completion cq_head, whose last 8 bytes are tail. True if it is to be reported: then it is in *c. */
+static bool take_one(struct hsl_queue *q, uint64_t tail, struct hsl_completion *c)
+{
+	const struct hsl_cqe *e = &q->cq[q->cq_head & (q->depth - 1)];
+	uint32_t status = HSL_CQE_CODE((uint32_t)(tail >> 32));
+	uint64_t slot = e->cookie;
+	struct hslp_slot *s;
+	bool hidden;
+
+	q->cq_head++;
+	if (slot >= q->depth || q->slots[slot].kind == HSLP_SLOT_FREE) {
+		/* a chip that breaks HEP-QUE-001; a command it forgot shows as outstanding for ever */
+		hslp_err("queue of node %u: completion %u names slot %#llx, which is not in use", q->node,
+			 q->cq_head - 1, (unsigned long long)slot);
+		return false;
+	}
+	s = &q->slots[slot];
+	hidden = is_hidden(s, status);
+	if (!hidden)
+		report(c, s->cookie, status, e->result, e->fault_ga);
+	if (s->marks)
+		quiet_release(q, s->seq);
+	slot_free(q, (uint32_t)slot);
+	return !hidden;
+}
+
+/* release: the completions were read before the driver learns that. Partner: the driver's poll. */
+static void publish_head(struct hsl_queue *q, uint32_t old_head)
+{
+	if (q->cq_head != old_head)
+		__atomic_store_n(&q->ctrl->cq_head, q->cq_head, __ATOMIC_RELEASE);
+}
+
 static unsigned int take_ring(struct hsl_queue *q, struct hsl_completion *c, unsigned int max)
 {
 	uint32_t head = q->cq_head;
 	unsigned int n = 0;
 	uint64_t tail;
 
-	while (n < max && completion_ready(q, &tail)) {
-		const struct hsl_cqe *e = &q->cq[q->cq_head & (q->depth - 1)];
-		uint64_t slot = e->cookie;
-
-		q->cq_head++;
-		if (slot >= q->depth || !q->slots[slot].busy) {
-			/* a chip that breaks HEP-QUE-001; a command it forgot shows as outstanding for ever */
-			hslp_err("queue of node %u: completion %u names slot %#llx, which is not in use", q->node,
-				 q->cq_head - 1, (unsigned long long)slot);
-			continue;
-		}
-		report(&c[n++], q->slots[slot].cookie, HSL_CQE_CODE((uint32_t)(tail >> 32)), e->result,
-		       e->fault_ga);
-		q->slots[slot].busy = false;
-		q->free_slots[q->nfree++] = (uint32_t)slot;
+	while (n < max && completion_ready(q, &tail))
+		n += take_one(q, tail, &c[n]);
+	if (n < max && q->abort_done) {
+		/* the ring was empty after all before abort_seq had ended */
+		q->abort_done = false;
+		quiet_release(q, q->abort_seq);
 	}
-	/* release: the completions were read before the driver learns that. Partner: the driver's poll. */
-	if (q->cq_head != head)
-		__atomic_store_n(&q->ctrl->cq_head, q->cq_head, __ATOMIC_RELEASE);
+	publish_head(q, head);
 	return n;
+}
+
+/* The user submits without taking completions: take those he is not to see. */
+static void reap_hidden(struct hsl_queue *q)
+{
+	uint32_t head = q->cq_head;
+	uint64_t tail;
+
+	while (completion_ready(q, &tail)) {
+		uint64_t slot = q->cq[q->cq_head & (q->depth - 1)].cookie;
+
+		if (slot >= q->depth || !is_hidden(&q->slots[slot], HSL_CQE_CODE((uint32_t)(tail >> 32))))
+			break;
+		take_one(q, tail, NULL);
+	}
+	publish_head(q, head);
+	if (q->cq_head != head)
+		keep_fd_true(q);
 }
 
 static int by_age(const void *a, const void *b, void *queue)
@@ -337,7 +502,7 @@ static void list_gone(struct hsl_queue *q)
 	q->ngone = 0;
 	q->gone_next = 0;
 	for (uint32_t i = 0; i < q->depth; i++)
-		if (q->slots[i].busy)
+		if (q->slots[i].kind != HSLP_SLOT_FREE && q->slots[i].kind != HSLP_SLOT_OWN)
 			q->free_slots[q->ngone++] = i;
 	q->nfree = 0;
 	qsort_r(q->free_slots, q->ngone, sizeof(*q->free_slots), by_age, q);
@@ -378,15 +543,14 @@ int hsl_queue_poll(struct hsl_queue *q, struct hsl_completion *c, unsigned int m
 	if (max > INT32_MAX)
 		max = INT32_MAX;
 	n = take(q, c, max);
-	/* somebody watches the fd: it must say what is true after this */
-	if (q->ops->queue_fd_rearm && max && !q->ended && atomic_load_explicit(&q->fd_used, memory_order_relaxed))
-		q->ops->queue_fd_rearm(q, true);
+	if (max && !q->ended)
+		keep_fd_true(q);
 	return (int)n;
 }
 
 unsigned int hsl_queue_outstanding(const struct hsl_queue *q)
 {
-	return q->ended ? q->ngone - q->gone_next : q->depth - q->nfree;
+	return q->ended ? q->ngone - q->gone_next : q->depth - q->nfree - q->nown;
 }
 
 /* ---- waiting ---- */
@@ -462,6 +626,12 @@ int hsl_queue_wait(struct hsl_queue *q, struct hsl_completion *c, unsigned int m
 		/* looked once more after the time was up: a completion that came in time is not a timeout */
 		if (err)
 			return err;
+		if (needs_mark(q)) {
+			err = submit_mark(q);
+			if (err && err != -ESHUTDOWN)
+				return err;
+			err = 0;
+		}
 		if (spin(q, deadline_ns))
 			continue;
 		/* a queue the chip has stopped wakes nobody; has it ended since the last look? */
@@ -499,6 +669,44 @@ int hsl_queue_arm(struct hsl_queue *q)
 	before_doorbell();
 	q->doorbell[HSL_DB_CQ_ARM / 4] = q->cq_head;
 	return 0;
+}
+
+int hsl_queue_abort(struct hsl_queue *q)
+{
+	int err;
+
+	if (!q)
+		return -EINVAL;
+	if (has_ended(q))
+		return -ESHUTDOWN;
+	err = q->ops->queue_abort(q);
+	if (err)
+		return err == -ENODEV ? -ESHUTDOWN : err;
+	q->abort_seq = q->sq_tail;
+	q->abort_done = true;
+	return 0;
+}
+
+int hsl_queue_moderate(struct hsl_queue *q, uint32_t count, uint32_t us)
+{
+	struct hsl_chip_info c = { .size = sizeof(c) };
+	int err;
+
+	if (!q || count > UINT16_MAX || us > UINT16_MAX)
+		return -EINVAL;
+	if (has_ended(q))
+		return -ESHUTDOWN;
+	c.node = q->node;
+	err = q->ops->chip_info(q->fabric, &c);
+	if (err)
+		return err == -ENODEV || err == -ENOENT ? -ESHUTDOWN : err;
+	if (!(c.cap & HSL_CAP_MODERATION))
+		return -EOPNOTSUPP;
+	if (q->doorbell) {
+		q->doorbell[HSL_DB_MODERATION / 4] = HSL_MODERATION(count, us);
+		return 0;
+	}
+	return q->ops->queue_moderate ? q->ops->queue_moderate(q, HSL_MODERATION(count, us)) : -EOPNOTSUPP;
 }
 
 int hsl_queue_state(struct hsl_queue *q, uint32_t *error)

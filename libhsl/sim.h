@@ -194,6 +194,8 @@ void sim_queue_destroy(struct hsl_queue *q);
 int sim_queue_doorbell(struct hsl_queue *q, uint32_t sq_tail);
 int sim_queue_arm(struct hsl_queue *q, uint32_t cq_head);
 int sim_queue_eventfd(struct hsl_queue *q, int fd);
+int sim_queue_abort(struct hsl_queue *q);
+int sim_queue_moderate(struct hsl_queue *q, uint32_t moderation);
 void sim_queue_refresh(struct hsl_queue *q);
 void sim_queue_fd_rearm(struct hsl_queue *q, bool settled);
 /* From the interrupt callback and at a queue's end; irq_lock is held. */

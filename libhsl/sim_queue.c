@@ -92,6 +92,12 @@ int sim_queue_arm(struct hsl_queue *q, uint32_t cq_head)
 	return 0;
 }
 
+int sim_queue_moderate(struct hsl_queue *q, uint32_t moderation)
+{
+	hsl_chip_mmio_write(q->sim->chip->engine, q->sim->db + HSL_DB_MODERATION, moderation, 4);
+	return 0;
+}
+
 static bool is_eventfd(int fd)
 {
 	char path[32], target[32] = "";
@@ -130,6 +136,24 @@ static int destroy_on_chip(struct hslp_sim_queue *s)
 {
 	/* completes after the running command has stopped and the others have their ABORTED */
 	return sim_admin(s->chip, &(struct hsl_desc){ .opcode = HSL_OP_QUEUE_DESTROY, .arg0 = s->qid });
+}
+
+int sim_queue_abort(struct hsl_queue *q)
+{
+	struct hslp_sim_queue *s = q->sim;
+	struct sim_fabric *f = s->chip->fabric;
+	int status, err;
+
+	pthread_mutex_lock(&f->lock);
+	if (s->ctrl->state != HSL_QUEUE_READY) {
+		err = -ESHUTDOWN;
+	} else {
+		status = sim_admin(s->chip, &(struct hsl_desc){ .opcode = HSL_OP_QUEUE_ABORT, .arg0 = s->qid });
+		/* QUEUE: the chip has stopped it, which the next refresh finds */
+		err = status == HSL_ST_QUEUE ? -ESHUTDOWN : status ? -EIO : 0;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return err;
 }
 
 void sim_queue_refresh(struct hsl_queue *q)

@@ -90,7 +90,7 @@ check 'the program says the version of libhsl.pc' test "$("$tmp/app-static" 2>/d
 
 # every function that hsl.h declares is exported with a version, and nothing else is
 gcc -E -I"$D/usr/include" -include hsl/hsl.h -x c /dev/null | tr '\n' ' ' | tr ';{}' '\n' |
-	grep -vE '^[[:space:]]*(# .*)?(static|typedef|extern int .*__)' |
+	grep -vE '^[[:space:]]*(# .*)?(static|return|typedef|extern int .*__)' |
 	grep -oE '\bhsl_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u >"$tmp/declared"
 nm -D --defined-only "$D/usr/lib/libhsl.so" | awk '$2 == "T" { sub(/@.*/, "", $3); print $3 }' | sort -u >"$tmp/exported"
 check 'exports are what hsl.h declares' diff -u "$tmp/declared" "$tmp/exported"

@@ -242,9 +242,11 @@ int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int
 int hsl_queue_poll(struct hsl_queue *q, struct hsl_completion *c, unsigned int max);
 /*
  * As poll, but waits for at least one: spins a little, then sleeps. deadline_ns: CLOCK_MONOTONIC, UINT64_MAX =
- * forever. -ETIMEDOUT (nothing is lost, wait again), -EINTR, -ENOENT nothing is outstanding.
+ * forever. -ETIMEDOUT (nothing is lost, wait again), -EINTR, -ENOENT nothing is outstanding. With only HSL_DF_NO_CQE
+ * operations outstanding it waits until all have ended, and is -ENOENT then if none failed.
  */
 int hsl_queue_wait(struct hsl_queue *q, struct hsl_completion *c, unsigned int max, uint64_t deadline_ns);
+/* Submitted and not taken; of those with HSL_DF_NO_CQE, what is not known to have ended. */
 unsigned int hsl_queue_outstanding(const struct hsl_queue *q);
 /* A descriptor for poll(2)/epoll: readable while completions are there to take. Owned by the queue. */
 int hsl_queue_fd(const struct hsl_queue *q);
@@ -263,6 +265,64 @@ int hsl_queue_abort(struct hsl_queue *q);
 int hsl_queue_moderate(struct hsl_queue *q, uint32_t count, uint32_t us);
 /* HSL_QUEUE_READY or HSL_QUEUE_ERROR; *error (may be NULL) gets the HSL_ST_* that ended it. */
 int hsl_queue_state(struct hsl_queue *q, uint32_t *error);
+
+/* Operations for hsl_queue_submit; set order, flags and cookie afterwards where they matter. */
+static inline struct hsl_op hsl_op_make(unsigned int opcode, unsigned int subop, uint64_t dst, uint64_t src, uint64_t len,
+					uint64_t arg0, uint64_t arg1)
+{
+	struct hsl_op op = { (uint8_t)opcode, 0, 0, (uint8_t)subop, 0, 0, dst, src, len, arg0, arg1 };
+
+	return op;
+}
+static inline struct hsl_op hsl_op_copy(uint64_t dst_ga, uint64_t src_ga, uint64_t len_bytes)
+{
+	return hsl_op_make(HSL_OP_COPY, 0, dst_ga, src_ga, len_bytes, 0, 0);
+}
+static inline struct hsl_op hsl_op_fill(uint64_t dst_ga, uint64_t len_bytes, uint64_t pattern)
+{
+	return hsl_op_make(HSL_OP_FILL, 0, dst_ga, 0, len_bytes, pattern, 0);
+}
+static inline struct hsl_op hsl_op_fence(void)
+{
+	return hsl_op_make(HSL_OP_FENCE, 0, 0, 0, 0, 0, 0);
+}
+static inline struct hsl_op hsl_op_reduce(unsigned int op, unsigned int type, uint64_t dst_ga, uint64_t src_ga,
+					  uint64_t len_bytes)
+{
+	return hsl_op_make(HSL_OP_REDUCE, HSL_REDUCE_SUBOP(op, type), dst_ga, src_ga, len_bytes, 0, 0);
+}
+static inline struct hsl_op hsl_op_atomic(unsigned int op, uint64_t ga, unsigned int len_bytes, uint64_t operand,
+					  uint64_t compare)
+{
+	return hsl_op_make(HSL_OP_ATOMIC, op, ga, 0, len_bytes, operand, compare);
+}
+/* dst_ga 0: the value comes as result, at most 8 bytes; else at most 64 bytes to dst_ga. */
+static inline struct hsl_op hsl_op_load(uint64_t dst_ga, uint64_t src_ga, unsigned int len_bytes)
+{
+	return hsl_op_make(HSL_OP_LOAD, 0, dst_ga, src_ga, len_bytes, 0, 0);
+}
+/* The low len_bytes, at most 8, of value. */
+static inline struct hsl_op hsl_op_store(uint64_t dst_ga, uint64_t value, unsigned int len_bytes)
+{
+	return hsl_op_make(HSL_OP_STORE, 0, dst_ga, 0, len_bytes, value, 0);
+}
+static inline struct hsl_op hsl_op_signal(unsigned int op, uint64_t ga, uint64_t value)
+{
+	return hsl_op_make(HSL_OP_SIGNAL, op, ga, 0, 8, value, 0);
+}
+static inline struct hsl_op hsl_op_wait(unsigned int cond, uint64_t ga, uint64_t value, uint64_t timeout_ns)
+{
+	return hsl_op_make(HSL_OP_WAIT, cond, 0, ga, 8, value, timeout_ns);
+}
+static inline struct hsl_op hsl_op_copy2d(uint64_t dst_ga, uint32_t dst_pitch, uint64_t src_ga, uint32_t src_pitch,
+					  uint64_t row_bytes, uint32_t rows)
+{
+	return hsl_op_make(HSL_OP_COPY2D, 0, dst_ga, src_ga, row_bytes, rows, HSL_PITCH(dst_pitch, src_pitch));
+}
+static inline struct hsl_op hsl_op_copy_list(uint64_t list_ga, unsigned int n)
+{
+	return hsl_op_make(HSL_OP_COPY_LIST, 0, 0, list_ga, (uint64_t)n * sizeof(struct hsl_copy_entry), 0, 0);
+}
 
 /* Submit one operation and wait for it. Only on a queue with nothing outstanding (-EBUSY else). */
 int hsl_copy(struct hsl_queue *q, uint64_t dst_ga, uint64_t src_ga, uint64_t len_bytes);

@@ -28,9 +28,18 @@ static struct chip {
 	uint32_t cq_tail;		/* completions written */
 	uint32_t doorbells, arms;
 	int doorbell_error;
-	uint64_t taken[DEPTH_MAX];	/* cookies of descriptors seen and not completed, oldest first */
+	struct taken {			/* of descriptors seen and not completed, oldest first */
+		uint64_t cookie;
+		uint8_t opcode, flags, order;
+	} taken[DEPTH_MAX];
 	unsigned int ntaken;
+	unsigned int sleeps, aborts;
+	int abort_error;
+	uint32_t moderation;
+	uint64_t cap;
 } chip;
+
+static void complete(unsigned int i, uint32_t status);
 
 static int fake_doorbell(struct hsl_queue *q, uint32_t sq_tail)
 {
@@ -38,8 +47,12 @@ static int fake_doorbell(struct hsl_queue *q, uint32_t sq_tail)
 	if (chip.doorbell_error)
 		return chip.doorbell_error;
 	chip.doorbells++;
-	for (; chip.sq_tail != sq_tail; chip.sq_tail++)
-		chip.taken[chip.ntaken++] = chip.sq[chip.sq_tail % chip.depth].cookie;
+	for (; chip.sq_tail != sq_tail; chip.sq_tail++) {
+		const struct hsl_desc *d = &chip.sq[chip.sq_tail % chip.depth];
+
+		assert_true(chip.ntaken < chip.depth);
+		chip.taken[chip.ntaken++] = (struct taken){ d->cookie, d->opcode, d->flags, d->order };
+	}
 	return 0;
 }
 
@@ -56,8 +69,44 @@ static void fake_refresh(struct hsl_queue *q)
 	(void)q;
 }
 
+static void fake_fd_rearm(struct hsl_queue *q, bool settled)
+{
+	(void)q;
+	(void)settled;
+	chip.sleeps++;
+}
+
+static int fake_abort(struct hsl_queue *q)
+{
+	(void)q;
+	chip.aborts++;
+	if (chip.abort_error)
+		return chip.abort_error;
+	while (chip.ntaken)
+		complete(0, HSL_ST_ABORTED);
+	return 0;
+}
+
+static int fake_moderate(struct hsl_queue *q, uint32_t moderation)
+{
+	(void)q;
+	chip.moderation = moderation;
+	return 0;
+}
+
+static int fake_chip_info(struct hsl_fabric *f, struct hsl_chip_info *c)
+{
+	(void)f;
+	c->cap = chip.cap;
+	return c->node == 1 ? 0 : -ENOENT;
+}
+
 static const struct hsl_backend_ops fake_ops = {
 	.name = "fake",
+	.chip_info = fake_chip_info,
+	.queue_fd_rearm = fake_fd_rearm,
+	.queue_abort = fake_abort,
+	.queue_moderate = fake_moderate,
 	.queue_doorbell = fake_doorbell,
 	.queue_arm = fake_arm,
 	.queue_refresh = fake_refresh,
@@ -78,12 +127,13 @@ static void write_completion(uint64_t cookie, uint32_t status, uint64_t result)
 /* Complete the i-th oldest outstanding command. */
 static void complete(unsigned int i, uint32_t status)
 {
-	uint64_t cookie = chip.taken[i];
+	struct taken t = chip.taken[i];
 
 	assert_true(i < chip.ntaken);
 	chip.ntaken--;
 	memmove(&chip.taken[i], &chip.taken[i + 1], (chip.ntaken - i) * sizeof(chip.taken[0]));
-	write_completion(cookie, status, cookie + 1000);
+	if (status || !(t.flags & HSL_DF_NO_CQE))
+		write_completion(t.cookie, status, t.cookie + 1000);
 }
 
 /* A queue whose counters stand at start, with the rings as start commands would have left them. */
@@ -288,8 +338,8 @@ static void invented_completions(void **state)
 	assert_int_equal(submit(q, 7, 2), 2);
 	write_completion(0xdeadbeef12345678ull, HSL_ST_OK, 1);
 	write_completion(7, HSL_ST_OK, 1);
-	write_completion(chip.taken[1], HSL_ST_OK, 5);
-	write_completion(chip.taken[1], HSL_ST_OK, 6);
+	write_completion(chip.taken[1].cookie, HSL_ST_OK, 5);
+	write_completion(chip.taken[1].cookie, HSL_ST_OK, 6);
 	assert_int_equal(hsl_queue_poll(q, c, 8), 1);
 	assert_int_equal(c[0].cookie, 8);
 	assert_int_equal(c[0].result, 5);
@@ -350,6 +400,288 @@ static void waiting(void **state)
 	unmake(q);
 }
 
+static int submit_op(struct hsl_queue *q, uint64_t cookie, uint8_t flags, uint8_t order)
+{
+	struct hsl_op op = { .cookie = cookie, .flags = flags, .order = order };
+
+	return hsl_queue_submit(q, &op, 1);
+}
+
+/*
+ * HEP-QUE-016: any mixture of quiet and loud, strong and relaxed commands, some of which fail. What is loud or fails is reported
+ * once, what is quiet and ends well never; whenever the chip has done everything, there is room again; in the end
+ * nothing is outstanding, however few commands were loud.
+ */
+static void quiet_mixture(void **state)
+{
+	enum { TOTAL = 3000 };
+	static uint8_t quiet[TOTAL], failed[TOTAL], seen[TOTAL];
+	uint32_t rng = 7;
+
+	(void)state;
+	for (uint32_t depth = 2; depth <= DEPTH_MAX; depth *= 2)
+		for (uint32_t mix = 0; mix < 6; mix++) {
+			struct hsl_queue *q = make(depth, 0u - 100);
+			struct hsl_completion c[DEPTH_MAX];
+			uint64_t user_of[DEPTH_MAX] = { 0 };
+			unsigned int sent = 0, stuck = 0;
+			int n;
+
+			memset(seen, 0, sizeof(seen));
+			memset(failed, 0, sizeof(failed));
+			while (sent < TOTAL) {
+				uint8_t flags, order;
+
+				rng = rng * 1103515245 + 12345;
+				/* all quiet, 7/8 quiet, half; all relaxed or some */
+				flags = mix % 3 == 0 || (rng >> 8) % (mix % 3 == 1 ? 8 : 2) ? HSL_DF_NO_CQE : 0;
+				order = mix >= 3 || (rng >> 12) % 2 ? HSL_ORDER_RELAXED : (rng >> 13) % 2;
+				n = submit_op(q, sent, flags, order);
+				if (n == 1) {
+					quiet[sent] = flags;
+					user_of[chip.taken[chip.ntaken - 1].cookie] = sent++;
+					stuck = 0;
+				} else {
+					assert_int_equal(n, -EAGAIN);
+					assert_true(++stuck < 3);
+				}
+				while (chip.ntaken && (n < 0 || (rng >> 16) % 3)) {
+					unsigned int i = (rng >> 20) % chip.ntaken;
+					uint32_t status = (rng >> 5) % 11 ? HSL_ST_OK : HSL_ST_RANGE;
+
+					rng = rng * 1103515245 + 12345;
+					if (chip.taken[i].order != HSL_ORDER_RELAXED)
+						i = 0;
+					failed[user_of[chip.taken[i].cookie]] = status != HSL_ST_OK;
+					complete(i, status);
+				}
+				if (n < 0 || (rng >> 24) % 4 == 0) {
+					n = hsl_queue_poll(q, c, DEPTH_MAX);
+					assert_true(n >= 0);
+					for (int i = 0; i < n; i++) {
+						assert_true(c[i].cookie < sent);
+						assert_true(!quiet[c[i].cookie] || failed[c[i].cookie]);
+						assert_int_equal(c[i].status != HSL_ST_OK, failed[c[i].cookie]);
+						seen[c[i].cookie]++;
+					}
+				}
+				assert_true(hsl_queue_outstanding(q) <= depth);
+			}
+			do {
+				while (chip.ntaken)
+					complete(0, HSL_ST_OK);
+				n = hsl_queue_wait(q, c, DEPTH_MAX, 0);
+				for (int i = 0; i < n; i++)
+					seen[c[i].cookie]++;
+			} while (n != -ENOENT);
+			for (unsigned int i = 0; i < TOTAL; i++)
+				assert_int_equal(seen[i], !quiet[i] || failed[i]);
+			assert_int_equal(hsl_queue_outstanding(q), 0);
+			unmake(q);
+		}
+}
+
+/* Who submits quiet commands and never takes a completion gets room as the chip goes on. */
+static void quiet_without_polling(void **state)
+{
+	(void)state;
+	for (uint32_t depth = 2; depth <= DEPTH_MAX; depth *= 2) {
+		struct hsl_queue *q = make(depth, 0);
+		struct hsl_completion c[2];
+
+		for (unsigned int i = 0; i < 10 * depth; i++) {
+			uint8_t order = i % 3 % 2 * HSL_ORDER_RELAXED;
+			int n = submit_op(q, i, HSL_DF_NO_CQE, order);
+
+			if (n == -EAGAIN) {
+				while (chip.ntaken)
+					complete(0, HSL_ST_OK);
+				n = submit_op(q, i, HSL_DF_NO_CQE, order);
+			}
+			assert_int_equal(n, 1);
+			if (i % 5 == 0)
+				complete(0, HSL_ST_OK);
+		}
+		while (chip.ntaken)
+			complete(0, HSL_ST_OK);
+		/* the library made one in depth / 2 complete */
+		assert_int_equal(chip.cq_tail, 20);
+		/* a failure is not swallowed, and is not taken away by a submission */
+		assert_int_equal(submit_op(q, 777, HSL_DF_NO_CQE, 0), 1);
+		complete(0, HSL_ST_RIGHTS);
+		for (unsigned int i = 0; i < depth; i++)
+			submit_op(q, i, HSL_DF_NO_CQE, 0);
+		assert_int_equal(hsl_queue_poll(q, c, 1), 1);
+		assert_int_equal(c[0].cookie, 777);
+		assert_int_equal(c[0].error, -EACCES);
+		unmake(q);
+	}
+}
+
+/* A wait for nothing but quiet commands ends when they have ended, and is woken by one command of the library's. */
+static void quiet_waited_for(void **state)
+{
+	struct hsl_queue *q = make(16, 0);
+	struct hsl_completion c[4];
+
+	(void)state;
+	for (uint8_t link = 0; link <= HSL_DF_LINK; link += HSL_DF_LINK) {
+		for (uint64_t i = 0; i < 3; i++)
+			assert_int_equal(submit_op(q, i, HSL_DF_NO_CQE | link, HSL_ORDER_RELAXED), 1);
+		assert_int_equal(hsl_queue_outstanding(q), 3);
+		assert_int_equal(hsl_queue_poll(q, c, 4), 0);
+		assert_int_equal(chip.ntaken, 3);
+		assert_int_equal(hsl_queue_wait(q, c, 4, 0), -ETIMEDOUT);
+		assert_int_equal(hsl_queue_wait(q, c, 4, now_ns() + 1000), -ETIMEDOUT);
+		assert_int_equal(chip.ntaken, 4);
+		assert_int_equal(chip.taken[3].opcode, HSL_OP_NOP);
+		assert_int_equal(chip.taken[3].order, HSL_ORDER_STRONG);
+		/* it does not end a chain that the user goes on with */
+		assert_int_equal(chip.taken[3].flags, link);
+		assert_int_equal(hsl_queue_outstanding(q), 3);
+		complete(1, HSL_ST_REVOKED);
+		assert_int_equal(hsl_queue_wait(q, c, 4, UINT64_MAX), 1);
+		assert_int_equal(c[0].cookie, 1);
+		assert_int_equal(hsl_queue_outstanding(q), 2);
+		complete(0, HSL_ST_OK);
+		complete(0, HSL_ST_OK);
+		assert_int_equal(hsl_queue_wait(q, c, 4, 0), -ETIMEDOUT);
+		/* the library's own is not reported, not even when a chain failed before it */
+		complete(0, link ? HSL_ST_ABORTED : HSL_ST_OK);
+		assert_int_equal(hsl_queue_wait(q, c, 4, UINT64_MAX), -ENOENT);
+		assert_int_equal(hsl_queue_outstanding(q), 0);
+	}
+	/* a loud one behind them says the same: no need for another */
+	assert_int_equal(submit_op(q, 5, HSL_DF_NO_CQE, 0), 1);
+	assert_int_equal(submit_op(q, 6, 0, 0), 1);
+	assert_int_equal(hsl_queue_wait(q, c, 4, 0), -ETIMEDOUT);
+	assert_int_equal(chip.ntaken, 2);
+	complete(0, HSL_ST_OK);
+	complete(0, HSL_ST_OK);
+	assert_int_equal(hsl_queue_wait(q, c, 4, UINT64_MAX), 1);
+	assert_int_equal(c[0].cookie, 6);
+	assert_int_equal(hsl_queue_wait(q, c, 4, UINT64_MAX), -ENOENT);
+	unmake(q);
+}
+
+/* The end of the queue: a quiet command that may not have ended is GONE like the others, the library's own is not reported. */
+static void quiet_at_the_end(void **state)
+{
+	struct hsl_queue *q = make(16, 0);
+	struct hsl_completion c[16];
+
+	(void)state;
+	for (uint64_t i = 0; i < 6; i++)
+		assert_int_equal(submit_op(q, i, i == 2 ? 0 : HSL_DF_NO_CQE, 0), 1);
+	for (int i = 0; i < 3; i++)
+		complete(0, HSL_ST_OK);
+	assert_int_equal(hsl_queue_wait(q, c, 16, 0), 1);
+	assert_int_equal(c[0].cookie, 2);
+	assert_int_equal(hsl_queue_wait(q, c, 16, 0), -ETIMEDOUT);
+	assert_int_equal(chip.ntaken, 4);
+	complete(1, HSL_ST_DMA);
+	end_queue(HSL_ST_GONE);
+	assert_int_equal(hsl_queue_wait(q, c, 16, UINT64_MAX), 3);
+	assert_int_equal(c[0].cookie, 4);
+	assert_int_equal(c[0].status, HSL_ST_DMA);
+	assert_int_equal(c[1].cookie, 3);
+	assert_int_equal(c[1].status, HSL_ST_GONE);
+	assert_int_equal(c[2].cookie, 5);
+	assert_int_equal(hsl_queue_wait(q, c, 16, UINT64_MAX), -ENOENT);
+	unmake(q);
+}
+
+static void quiet_doorbell_fails(void **state)
+{
+	struct hsl_queue *q = make(8, 0u - 2);
+	struct hsl_op ops[6] = { 0 };
+	struct hsl_completion c[8];
+
+	(void)state;
+	for (unsigned int i = 0; i < 6; i++)
+		ops[i] = (struct hsl_op){ .cookie = i, .flags = HSL_DF_NO_CQE | HSL_DF_LINK };
+	ops[5].flags = 0;
+	assert_int_equal(submit_op(q, 10, HSL_DF_NO_CQE, 0), 1);
+	for (int i = 0; i < 3; i++) {
+		chip.doorbell_error = -ESHUTDOWN;
+		assert_int_equal(hsl_queue_submit(q, ops, 6), -ESHUTDOWN);
+		assert_int_equal(hsl_queue_outstanding(q), 1);
+		/* nothing comes of the library's own either, and the wait says why it cannot wait */
+		chip.doorbell_error = -EACCES;
+		assert_int_equal(hsl_queue_wait(q, c, 8, 0), -EACCES);
+		assert_int_equal(hsl_queue_outstanding(q), 1);
+	}
+	chip.doorbell_error = 0;
+	assert_int_equal(hsl_queue_wait(q, c, 8, 0), -ETIMEDOUT);
+	assert_int_equal(chip.ntaken, 2);
+	/* not linked: that batch was taken back */
+	assert_int_equal(chip.taken[1].flags, 0);
+	complete(0, HSL_ST_OK);
+	complete(0, HSL_ST_OK);
+	assert_int_equal(hsl_queue_wait(q, c, 8, 0), -ENOENT);
+	unmake(q);
+}
+
+static void abort_and_moderate(void **state)
+{
+	struct hsl_queue *q = make(16, 0);
+	struct hsl_completion c[16];
+
+	(void)state;
+	assert_int_equal(hsl_queue_abort(NULL), -EINVAL);
+	for (uint64_t i = 0; i < 6; i++)
+		assert_int_equal(submit_op(q, i, i % 2 ? HSL_DF_NO_CQE : 0, HSL_ORDER_RELAXED), 1);
+	complete(0, HSL_ST_OK);
+	complete(0, HSL_ST_OK);
+	assert_int_equal(hsl_queue_abort(q), 0);
+	/* submitted after it: not affected */
+	assert_int_equal(submit_op(q, 6, HSL_DF_NO_CQE, 0), 1);
+	assert_int_equal(hsl_queue_poll(q, c, 2), 2);
+	assert_int_equal(c[0].status, HSL_ST_OK);
+	assert_int_equal(c[1].error, -ECANCELED);
+	assert_int_equal(hsl_queue_outstanding(q), 5);
+	assert_int_equal(hsl_queue_poll(q, c, 16), 3);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_true(c[i].cookie == 3 + i && c[i].status == HSL_ST_ABORTED);
+	/* 1 had ended well before, which is known now */
+	assert_int_equal(hsl_queue_outstanding(q), 1);
+	complete(0, HSL_ST_OK);
+	assert_int_equal(hsl_queue_wait(q, c, 16, 0), -ETIMEDOUT);
+	complete(0, HSL_ST_OK);
+	assert_int_equal(hsl_queue_wait(q, c, 16, 0), -ENOENT);
+	chip.abort_error = -ENODEV;
+	assert_int_equal(hsl_queue_abort(q), -ESHUTDOWN);
+	chip.abort_error = -EIO;
+	assert_int_equal(hsl_queue_abort(q), -EIO);
+
+	assert_int_equal(hsl_queue_moderate(NULL, 1, 1), -EINVAL);
+	assert_int_equal(hsl_queue_moderate(q, 8, 20), -EOPNOTSUPP);
+	chip.cap = HSL_CAP_MODERATION;
+	assert_int_equal(hsl_queue_moderate(q, 65536, 20), -EINVAL);
+	assert_int_equal(hsl_queue_moderate(q, 8, 65536), -EINVAL);
+	assert_int_equal(chip.moderation, 0);
+	assert_int_equal(hsl_queue_moderate(q, 8, 65535), 0);
+	assert_int_equal(chip.moderation, 0xffff0008);
+	end_queue(HSL_ST_GONE);
+	assert_int_equal(hsl_queue_abort(q), -ESHUTDOWN);
+	assert_int_equal(hsl_queue_moderate(q, 0, 0), -ESHUTDOWN);
+	assert_int_equal(chip.aborts, 3);
+	unmake(q);
+}
+
+/* A wait for something far away sleeps; it does not spin, nor wake to look. */
+static void long_wait_sleeps_once(void **state)
+{
+	struct hsl_queue *q = make(8, 0);
+	struct hsl_completion c[8];
+
+	(void)state;
+	assert_int_equal(submit(q, 1, 1), 1);
+	assert_int_equal(hsl_queue_wait(q, c, 8, now_ns() + 50000000), -ETIMEDOUT);
+	assert_int_equal(chip.sleeps, 1);
+	unmake(q);
+}
+
 static void status_table(void **state)
 {
 	(void)state;
@@ -377,6 +709,13 @@ int main(void)
 		cmocka_unit_test(doorbell_fails),
 		cmocka_unit_test(invented_completions),
 		cmocka_unit_test(waiting),
+		cmocka_unit_test(long_wait_sleeps_once),
+		cmocka_unit_test(quiet_mixture),
+		cmocka_unit_test(quiet_without_polling),
+		cmocka_unit_test(quiet_waited_for),
+		cmocka_unit_test(quiet_at_the_end),
+		cmocka_unit_test(quiet_doorbell_fails),
+		cmocka_unit_test(abort_and_moderate),
 		cmocka_unit_test(status_table),
 	};
 
