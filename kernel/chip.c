@@ -124,6 +124,28 @@ refuse:
 	return -EIO;
 }
 
+u32 hsl_chip_uapi_state(struct hsl_chip *chip)
+{
+	switch (hsl_chip_state_get(chip)) {
+	case HSL_STATE_READY:
+		return HSL_CHIP_READY;
+	case HSL_STATE_FAILED:
+		return HSL_CHIP_FAILED;
+	default:
+		return HSL_CHIP_RESETTING;
+	}
+}
+
+/* Tell readers of events, if the state is another than they were told. Under life. */
+static void hsl_chip_tell_state(struct hsl_chip *chip)
+{
+	u32 state = hsl_chip_uapi_state(chip);
+
+	if (state != chip->event_state)
+		hsl_event_post(chip->fabric, HSL_FABRIC_EV_CHIP_STATE, chip->node, 0, state);
+	chip->event_state = state;
+}
+
 /* READY -> STOPPED, or any -> next. Under life. */
 static void hsl_chip_stop(struct hsl_chip *chip, enum hsl_chip_state next)
 {
@@ -133,6 +155,8 @@ static void hsl_chip_stop(struct hsl_chip *chip, enum hsl_chip_state next)
 	hsl_admin_reset(chip);
 	hsl_chip_state_set(chip, next);
 	hsl_queue_end_all(chip, HSL_ST_GONE);
+	if (next != HSL_STATE_GONE)	/* that is CHIP_REMOVE */
+		hsl_chip_tell_state(chip);
 }
 
 static void hsl_chip_changed(struct hsl_chip *chip)
@@ -181,7 +205,11 @@ int hsl_chip_reset_done(struct hsl_chip *chip)
 	if (hsl_chip_state_get(chip) == HSL_STATE_STOPPED) {
 		err = hsl_chip_start(chip);
 		hsl_chip_state_set(chip, err ? HSL_STATE_FAILED : HSL_STATE_READY);
+		hsl_chip_tell_state(chip);
 		hsl_chip_changed(chip);
+		/* an EVENT.LINK of before the reset was lost with it */
+		atomic_or(HSL_EVENT_LINK, &chip->events);
+		schedule_work(&chip->event_work);
 	}
 	mutex_unlock(&chip->life);
 	return err;
@@ -249,6 +277,7 @@ static void hsl_chip_release(struct device *dev)
 	ida_destroy(&chip->qids);
 	hsl_sysfs_free(chip);
 	kfree(chip->vectors);
+	kfree(chip->links);
 	if (chip->fabric)
 		put_device(&chip->fabric->dev);
 	kfree(chip);
@@ -318,12 +347,56 @@ static void hsl_chip_read_regs(struct hsl_chip *chip)
 	chip->ctx_count = min_t(u32, readl(r + HSL_REG_NCONTEXTS), HSL_CTX_COUNT_MAX);
 }
 
+/* Under access (read), state READY; or nobody else has the chip yet. */
+static void hsl_chip_read_link(struct hsl_chip *chip, u32 index, struct hsl_link_info *li)
+{
+	void __iomem *l = chip->p.regs + HSL_REG_LINK(index);
+	u32 peer = readl(l + HSL_LINK_O_PEER);
+
+	li->peer = peer & 0xffff;
+	li->peer_type = (peer >> 16) & 0xff;
+	li->state = readl(l + HSL_LINK_O_STATE);
+	li->width = readl(l + HSL_LINK_O_WIDTH);
+	li->rate_mtps = readl(l + HSL_LINK_O_RATE);
+	li->latency_ps = readl(l + HSL_LINK_O_LATENCY);
+}
+
+/* Links as they are when the chip joins: what events are told against. */
+int hsl_chip_links_init(struct hsl_chip *chip)
+{
+	u32 i;
+
+	chip->links = kcalloc(chip->nlinks, sizeof(*chip->links), GFP_KERNEL);
+	if (!chip->links)
+		return -ENOMEM;
+	for (i = 0; i < chip->nlinks; i++)
+		hsl_chip_read_link(chip, i, &chip->links[i]);
+	return 0;
+}
+
+/* One event per link that is another than last seen. From event_work only. A reset in between has it run again. */
+void hsl_chip_links_check(struct hsl_chip *chip)
+{
+	struct hsl_link_info li = { 0 };
+	u32 i;
+
+	if (hsl_chip_settled(chip))
+		return;
+	down_read(&chip->access);	/* over the posting too: it is before CHIP_REMOVE */
+	for (i = 0; i < chip->nlinks && hsl_chip_state_get(chip) == HSL_STATE_READY; i++) {
+		hsl_chip_read_link(chip, i, &li);
+		if (!memcmp(&li, &chip->links[i], sizeof(li)))
+			continue;
+		chip->links[i] = li;
+		hsl_event_post(chip->fabric, HSL_FABRIC_EV_LINK, chip->node, i, li.state);
+	}
+	up_read(&chip->access);
+}
+
 /* HSL_IOC_LINK_INFO and sysfs: -ENOENT if there is no such link. */
 int hsl_chip_link(struct hsl_chip *chip, u32 index, struct hsl_link_info *li)
 {
-	void __iomem *l = chip->p.regs + HSL_REG_LINK(index);
 	int err;
-	u32 peer;
 
 	if (index >= chip->nlinks)
 		return -ENOENT;
@@ -331,18 +404,10 @@ int hsl_chip_link(struct hsl_chip *chip, u32 index, struct hsl_link_info *li)
 	if (err)
 		return err;
 	down_read(&chip->access);
-	if (hsl_chip_state_get(chip) != HSL_STATE_READY) {
+	if (hsl_chip_state_get(chip) == HSL_STATE_READY)
+		hsl_chip_read_link(chip, index, li);
+	else
 		err = -ENODEV;
-		goto unlock;
-	}
-	peer = readl(l + HSL_LINK_O_PEER);
-	li->peer = peer & 0xffff;
-	li->peer_type = (peer >> 16) & 0xff;
-	li->state = readl(l + HSL_LINK_O_STATE);
-	li->width = readl(l + HSL_LINK_O_WIDTH);
-	li->rate_mtps = readl(l + HSL_LINK_O_RATE);
-	li->latency_ps = readl(l + HSL_LINK_O_LATENCY);
-unlock:
 	up_read(&chip->access);
 	return err;
 }
@@ -407,11 +472,14 @@ struct hsl_chip *hsl_chip_register(struct device *parent, const struct hsl_chip_
 	err = hsl_chip_start(chip);
 	if (err)
 		goto exit_irq;
-	err = hsl_fabric_join(chip);
+	err = hsl_chip_links_init(chip);
+	if (!err)
+		err = hsl_fabric_join(chip);
 	if (err)
 		goto stop;
 	err = dev_set_name(&chip->dev, "hsl%d-%u", chip->fabric->minor, chip->node);
 	hsl_chip_state_set(chip, HSL_STATE_READY);
+	hsl_event_post(chip->fabric, HSL_FABRIC_EV_CHIP_ADD, chip->node, 0, 0);
 	if (!err)
 		err = device_add(&chip->dev);
 	if (err) {

@@ -29,6 +29,7 @@ struct hsl_context *hsl_context_open(struct hsl_fabric *f)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&ctx->kref);
 	mutex_init(&ctx->lock);
+	mutex_init(&ctx->read_lock);
 	spin_lock_init(&ctx->tree_lock);
 	INIT_LIST_HEAD(&ctx->attachments);
 	INIT_LIST_HEAD(&ctx->queues);
@@ -38,10 +39,17 @@ struct hsl_context *hsl_context_open(struct hsl_fabric *f)
 	do {
 		ctx->key = get_random_u64();
 	} while (!ctx->key);
+	err = -ENOMEM;
+	ctx->user = hsl_user_current();
+	if (!ctx->user)
+		goto free_ctx;
+	err = hsl_user_charge(ctx->user, HSL_LIMIT_CONTEXTS, 1);
+	if (err)
+		goto put_user;
 	index = ida_alloc_range(&f->ctx_ida, 1, HSL_CTX_COUNT_MAX - 1, GFP_KERNEL);
 	if (index < 0) {
 		err = index == -ENOSPC ? -EBUSY : index;
-		goto free_ctx;
+		goto uncharge;
 	}
 	ctx->index = index;
 	err = hsl_fabric_open_begin(f, ctx);
@@ -49,11 +57,16 @@ struct hsl_context *hsl_context_open(struct hsl_fabric *f)
 		goto free_index;
 	ctx->fabric = f;
 	get_device(&f->dev);
+	hsl_events_open(ctx, f);
 	trace_hsl_context(f->minor, ctx->index, true);
 	return ctx;
 
 free_index:
 	ida_free(&f->ctx_ida, index);
+uncharge:
+	hsl_user_uncharge(ctx->user, HSL_LIMIT_CONTEXTS, 1);
+put_user:
+	hsl_user_put(ctx->user);
 free_ctx:
 	kfree(ctx);
 	return ERR_PTR(err);
@@ -64,6 +77,7 @@ static void hsl_context_release(struct kref *kref)
 	struct hsl_context *ctx = container_of(kref, struct hsl_context, kref);
 
 	xa_destroy(&ctx->segments);
+	hsl_user_put(ctx->user);
 	put_device(&ctx->fabric->dev);
 	kfree(ctx);
 }
@@ -100,6 +114,7 @@ void hsl_context_shutdown(struct hsl_context *ctx)
 	trace_hsl_context(f->minor, ctx->index, false);
 	hsl_fabric_open_end(f, ctx);
 	ida_free(&f->ctx_ida, ctx->index);
+	hsl_user_uncharge(ctx->user, HSL_LIMIT_CONTEXTS, 1);
 	hsl_context_put(ctx);
 }
 

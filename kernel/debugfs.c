@@ -33,11 +33,14 @@ static void hsl_dump_context(struct seq_file *m, struct hsl_context *ctx)
 	seq_printf(m, "context %u pid %d next epoch %u attached:", ctx->index, ctx->pid, ctx->next_epoch);
 	list_for_each_entry(at, &ctx->attachments, ctx_link)
 		seq_printf(m, " %u", at->chip->node);
+	seq_puts(m, " charged to ");
+	hsl_user_usage(ctx->user, m);
 	seq_putc(m, '\n');
 	xa_for_each(&ctx->segments, handle, seg)
-		seq_printf(m, "  segment %lu ga 0x%llx len %llu rights %s%s epoch %u %s\n", handle, seg->ga, seg->len,
+		seq_printf(m, "  segment %lu ga 0x%llx len %llu rights %s%s epoch %u %s%s%s%s\n", handle, seg->ga, seg->len,
 			   seg->rights & HSL_SEGMENT_READ ? "r" : "-", seg->rights & HSL_SEGMENT_WRITE ? "w" : "-",
-			   seg->epoch, seg->host ? "host" : "chip");
+			   seg->epoch, seg->host ? "host" : "chip", READ_ONCE(seg->export) ? " imported" : "",
+			   seg->exported ? " exported" : "", READ_ONCE(seg->dead) ? " dead" : "");
 	list_for_each_entry(q, &ctx->queues, ctx_link) {
 		struct hsl_queue_ctrl *ctrl = q->ctrl.va;
 

@@ -144,6 +144,7 @@ static struct hsl_fabric *hsl_fabric_new(const u64 id[2], u32 host_node)
 	xa_init(&f->left);
 	mutex_init(&f->lock);
 	mutex_init(&f->share_lock);
+	hsl_events_init(&f->events);
 	INIT_LIST_HEAD(&f->contexts);
 	ida_init(&f->ctx_ida);
 	for (i = 0; i < HSL_HOST_GA_CLASSES; i++)
@@ -268,7 +269,9 @@ void hsl_fabric_leave(struct hsl_chip *chip)
 		module_put(chip->p.owner);
 	chip->owner_held = false;
 	mutex_unlock(&f->lock);
+	hsl_event_post(f, HSL_FABRIC_EV_CHIP_REMOVE, chip->node, 0, 0);
 	if (!f->nchips) {
+		hsl_events_end(f);
 		list_del(&f->link);
 		hsl_debugfs_remove(f);
 		cdev_device_del(&f->cdev, &f->dev);
@@ -381,6 +384,8 @@ const struct file_operations hsl_context_fops = {
 	.owner = THIS_MODULE,
 	.open = hsl_context_fop_open,
 	.release = hsl_context_fop_release,
+	.read = hsl_context_read,
+	.poll = hsl_context_poll,
 	.unlocked_ioctl = hsl_context_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = hsl_context_mmap,

@@ -37,7 +37,7 @@
  *   chip->access      rwsem: read: registers are touched or PTEs to the chip inserted, after a look at the state.
  *                     Write: taken and dropped after a change of state, segment->dead or queue->state, so that who
  *                     looked before has finished
- *   chip->lock, ctx->tree_lock, admin.lock, vector.lock  spinlocks: leaves, never nested in each other
+ *   chip->lock, ctx->tree_lock, admin.lock, vector.lock, events.lock  spinlocks: leaves, never nested in each other
  */
 #ifndef HSL_PRIV_H
 #define HSL_PRIV_H
@@ -57,6 +57,7 @@
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -73,6 +74,20 @@
 #define HSL_VECTORS_MAX		64
 #define HSL_HOST_GA_CLASS_SHIFT	41	/* see host_ga_alloc() */
 #define HSL_HOST_GA_CLASSES	(HSL_HOST_GA_CLASS_SHIFT - PAGE_SHIFT + 1)
+
+/* What happened, for read() of the context files (event.c). */
+#define HSL_EVENTS		256
+struct hsl_events {
+	spinlock_t lock;		/* all of it, and ctx->next_event */
+	u64 next;			/* number of the next event */
+	bool ended;
+	wait_queue_head_t wq;
+	struct hsl_event_info ring[HSL_EVENTS];	/* event n at n % HSL_EVENTS */
+};
+
+/* What is limited per user (limits.c). */
+enum hsl_limit { HSL_LIMIT_CONTEXTS, HSL_LIMIT_QUEUES, HSL_LIMIT_SEGMENTS, HSL_LIMIT_MEM, HSL_LIMITS };
+struct hsl_user;
 
 struct hsl_fabric {
 	struct device dev;		/* /sys/class/hsl/hsl<minor>; its reference count is the fabric's */
@@ -91,6 +106,7 @@ struct hsl_fabric {
 	struct mutex share_lock;	/* mem->exports, all of struct hsl_export, segment->export and ->import_link */
 	struct ida ctx_ida;
 	struct ida host_ga[HSL_HOST_GA_CLASSES];
+	struct hsl_events events;
 	struct dentry *debugfs;
 };
 
@@ -165,6 +181,9 @@ struct hsl_chip {
 	struct work_struct fail_work;
 	atomic_t events;		/* HSL_EVENT_* seen by the handler, for event_work */
 
+	struct hsl_link_info *links;	/* last seen; event_work's own after registration */
+	u32 event_state;		/* HSL_CHIP_* last told; life */
+
 	struct ida qids;
 	atomic_t nqueues_used;
 	struct hsl_vector *vectors;
@@ -180,6 +199,7 @@ struct hsl_mem {
 	struct kref kref;
 	struct mutex revoke_lock;
 	struct list_head exports;	/* not revoked, in order of creation; fabric->share_lock */
+	struct hsl_user *user;		/* reference; who is charged */
 };
 
 /* What SEGMENT_EXPORT made. All but the first three under fabric->share_lock. */
@@ -217,6 +237,9 @@ struct hsl_context {
 	struct hsl_fabric *fabric;	/* reference */
 	struct list_head link;		/* fabric->contexts */
 	pid_t pid;			/* of the opener, for dumps */
+	struct hsl_user *user;		/* reference; of the opener */
+	struct mutex read_lock;		/* readers of events */
+	u64 next_event;			/* events.lock */
 	u32 index;
 	u64 key;
 	struct mutex lock;
@@ -292,6 +315,7 @@ struct hsl_queue {
 	struct hsl_vector *vec;
 	struct hsl_ring ctrl, sq, cq;
 	struct page *scratch;		/* replaces the doorbell page after the end */
+	struct mm_struct *mm;		/* mm_count reference: only this one may map and ring; only to be compared */
 	loff_t db_off;			/* place of the doorbell page in the fabric's address_space */
 	wait_queue_head_t wq;
 	struct eventfd_ctx *eventfd;	/* vector->lock */
@@ -342,6 +366,10 @@ static inline void hsl_table_free(struct hsl_chip *chip, void *va, dma_addr_t dm
 	dma_free_coherent(chip->parent, HSL_TABLE_PAGE, va, dma);
 }
 
+u32 hsl_chip_uapi_state(struct hsl_chip *chip);
+int hsl_chip_links_init(struct hsl_chip *chip);
+void hsl_chip_links_check(struct hsl_chip *chip);
+
 /* irq.c */
 int hsl_irq_init(struct hsl_chip *chip);
 void hsl_irq_exit(struct hsl_chip *chip);
@@ -384,6 +412,7 @@ int hsl_segment_info(struct hsl_context *ctx, struct hsl_segment_info *i);
 struct hsl_segment *hsl_segment_new(struct hsl_context *ctx, u32 rights);
 int hsl_segment_install(struct hsl_context *ctx, struct hsl_segment *seg);
 void hsl_segment_kill(struct hsl_segment *seg);
+void hsl_segment_drop(struct hsl_segment *seg);
 bool hsl_rights_valid(u32 rights);
 void hsl_segment_destroy(struct hsl_context *ctx, struct hsl_segment *seg);
 void hsl_segment_orphan(struct hsl_context *ctx, struct hsl_chip *chip);
@@ -403,6 +432,22 @@ int hsl_export_import(struct hsl_context *ctx, struct hsl_export *exp, struct hs
 void hsl_export_leave(struct hsl_segment *seg);
 int hsl_segment_import(struct hsl_context *ctx, struct hsl_segment_import *i);
 int hsl_segment_revoke(struct hsl_context *ctx, u32 handle);
+
+/* event.c */
+void hsl_events_init(struct hsl_events *ev);
+void hsl_event_post(struct hsl_fabric *f, u32 type, u32 node, u32 index, u32 value);
+void hsl_events_end(struct hsl_fabric *f);
+void hsl_events_open(struct hsl_context *ctx, struct hsl_fabric *f);
+ssize_t hsl_context_read(struct file *file, char __user *buf, size_t len, loff_t *pos);
+__poll_t hsl_context_poll(struct file *file, struct poll_table_struct *wait);
+
+/* limits.c */
+struct hsl_user *hsl_user_current(void);
+struct hsl_user *hsl_user_get(struct hsl_user *u);
+void hsl_user_put(struct hsl_user *u);
+int hsl_user_charge(struct hsl_user *u, enum hsl_limit what, u64 n);
+void hsl_user_uncharge(struct hsl_user *u, enum hsl_limit what, u64 n);
+void hsl_user_usage(struct hsl_user *u, struct seq_file *m);
 
 /* host.c */
 struct hsl_host *hsl_host_pin(struct hsl_fabric *f, u64 addr, u64 len, bool writable);
@@ -426,6 +471,7 @@ void hsl_queue_end_all(struct hsl_chip *chip, u32 error);
 void hsl_queue_check_all(struct hsl_chip *chip);
 void hsl_queue_put(struct hsl_queue *q);
 int hsl_queue_kick(struct hsl_queue *q, const struct hsl_queue_kick *k);
+int hsl_queue_abort(struct hsl_queue *q);
 int hsl_queue_eventfd(struct hsl_queue *q, const struct hsl_queue_eventfd *e);
 void hsl_queue_info(struct hsl_queue *q, struct hsl_queue_info *i);
 

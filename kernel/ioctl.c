@@ -28,6 +28,7 @@ static_assert(sizeof(struct hsl_queue_ctrl) == 128);
 static_assert(sizeof(struct hsl_queue_kick) == 16);
 static_assert(sizeof(struct hsl_queue_eventfd) == 16);
 static_assert(sizeof(struct hsl_queue_info) == 32);
+static_assert(sizeof(struct hsl_queue_abort) == 8);
 static_assert(HSL_SEGMENT_READ == 1 && HSL_SEGMENT_WRITE == 2);
 
 union hsl_arg {
@@ -49,6 +50,7 @@ union hsl_arg {
 	struct hsl_queue_kick queue_kick;
 	struct hsl_queue_eventfd queue_eventfd;
 	struct hsl_queue_info queue_info;
+	struct hsl_queue_abort queue_abort;
 };
 
 struct hsl_call {
@@ -111,18 +113,6 @@ static int hsl_ioc_info(struct hsl_call *c)
 	return 0;
 }
 
-static u32 hsl_uapi_state(struct hsl_chip *chip)
-{
-	switch (hsl_chip_state_get(chip)) {
-	case HSL_STATE_READY:
-		return HSL_CHIP_READY;
-	case HSL_STATE_FAILED:
-		return HSL_CHIP_FAILED;
-	default:
-		return HSL_CHIP_RESETTING;
-	}
-}
-
 static int hsl_ioc_chip_info(struct hsl_call *c)
 {
 	struct hsl_context *ctx = c->obj;
@@ -136,7 +126,7 @@ static int hsl_ioc_chip_info(struct hsl_call *c)
 	if (IS_ERR(chip))
 		return PTR_ERR(chip);
 	i->node = chip->node;
-	i->state = hsl_uapi_state(chip);
+	i->state = hsl_chip_uapi_state(chip);
 	i->mem_bytes = chip->mem_bytes;
 	i->mem_free_bytes = hsl_mem_avail(chip);
 	i->cap = chip->cap;
@@ -254,6 +244,11 @@ static int hsl_ioc_queue_info(struct hsl_call *c)
 	return 0;
 }
 
+static int hsl_ioc_queue_abort(struct hsl_call *c)
+{
+	return hsl_queue_abort(c->obj);
+}
+
 /* All structs are of the first version, so the smallest size is today's. */
 #define HSL_IOCTL(nr, type, ...) { .cmd = (nr), .size = sizeof(struct type), .min_size = sizeof(struct type), __VA_ARGS__ }
 
@@ -280,6 +275,7 @@ static const struct hsl_ioctl hsl_queue_ioctls[] = {
 	HSL_IOCTL(HSL_IOC_QUEUE_KICK, hsl_queue_kick, .run = hsl_ioc_queue_kick, .flags = HSL_KICK_ARM),
 	HSL_IOCTL(HSL_IOC_QUEUE_EVENTFD, hsl_queue_eventfd, .run = hsl_ioc_queue_eventfd),
 	HSL_IOCTL(HSL_IOC_QUEUE_INFO, hsl_queue_info, .run = hsl_ioc_queue_info),
+	HSL_IOCTL(HSL_IOC_QUEUE_ABORT, hsl_queue_abort, .run = hsl_ioc_queue_abort),
 };
 
 static const struct hsl_ioctl *hsl_ioctl_find(const struct hsl_ioctl *table, unsigned int n, unsigned int cmd)

@@ -54,8 +54,10 @@ void hsl_event_work(struct work_struct *work)
 		hsl_chip_fail(chip, "it reports a fatal error");
 	if (events & HSL_EVENT_QUEUE_ERROR)
 		hsl_queue_check_all(chip);
-	if (events & HSL_EVENT_LINK)
+	if (events & HSL_EVENT_LINK) {
+		hsl_chip_links_check(chip);
 		kobject_uevent(&chip->dev.kobj, KOBJ_CHANGE);
+	}
 }
 
 int hsl_irq_init(struct hsl_chip *chip)

@@ -181,9 +181,11 @@ static struct page *hsl_queue_page(struct hsl_queue *q, u64 off)
 /* The queue lives as long as its file, which the mapping holds. */
 static vm_fault_t hsl_ring_fault(struct vm_fault *vmf)
 {
-	struct page *page = hsl_queue_page(vmf->vma->vm_private_data, (u64)vmf->pgoff << PAGE_SHIFT);
+	struct hsl_queue *q = vmf->vma->vm_private_data;
+	struct page *page = hsl_queue_page(q, (u64)vmf->pgoff << PAGE_SHIFT);
 
-	if (!page)
+	/* a child, after MADV_DOFORK; for the doorbell VM_IO forbids that */
+	if (!page || vmf->vma->vm_mm != q->mm)
 		return VM_FAULT_SIGBUS;
 	get_page(page);
 	vmf->page = page;
@@ -229,15 +231,17 @@ int hsl_queue_mmap(struct file *file, struct vm_area_struct *vma)
 	err = hsl_mmap_check(vma);
 	if (err)
 		return err;
+	if (current->mm != q->mm)
+		return -EACCES;
 	if (off < ring_bytes && len <= ring_bytes - off) {
-		vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+		vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_DONTCOPY);
 		vma->vm_private_data = q;
 		vma->vm_ops = &hsl_ring_vm_ops;
 		return 0;
 	}
 	if (off != HSL_QUEUE_MMAP_DOORBELL || len != PAGE_SIZE || !q->db_off)
 		return -ENXIO;
-	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP | VM_DONTCOPY);
 	vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
 	vma->vm_pgoff = q->db_off >> PAGE_SHIFT;
 	vma->vm_private_data = q;

@@ -11,6 +11,9 @@
  * Rings are plain pages mapped for DMA, contiguous for the chip, rather than coherent allocations of the device: they
  * outlive the device. (Platforms whose DMA is not cache-coherent are refused by the driver that registers the chip.)
  *
+ * Rings and doorbell are of the process that created the queue, told by its mm: who gets the file by fork, exec or
+ * SCM_RIGHTS can neither map them nor ring nor abort (HEP-SEC-009), and mappings do not go to a child.
+ *
  * Nothing read from the rings or the control page is trusted: indices are masked, states are the driver's own.
  *
  * Locking: queue->lock is held over start and end. It may be waited for by a reset, so under it only admin commands with
@@ -21,6 +24,7 @@
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/poll.h>
+#include <linux/sched/mm.h>
 
 #include "hsl_priv.h"
 #include "trace.h"
@@ -73,7 +77,9 @@ static void hsl_queue_release(struct kref *kref)
 	hsl_ring_free(&q->sq);
 	hsl_ring_free(&q->cq);
 	hsl_chip_put(q->chip);
+	hsl_user_uncharge(q->ctx->user, HSL_LIMIT_QUEUES, 1);
 	hsl_context_put(q->ctx);
+	mmdrop(q->mm);
 	kfree(q);
 }
 
@@ -86,15 +92,23 @@ static struct hsl_queue *hsl_queue_new(struct hsl_context *ctx, struct hsl_chip 
 {
 	struct hsl_queue *q;
 	u64 serial;
+	int err;
 
+	err = hsl_user_charge(ctx->user, HSL_LIMIT_QUEUES, 1);
+	if (err)
+		return ERR_PTR(err);
 	q = kzalloc(sizeof(*q), GFP_KERNEL_ACCOUNT);
-	if (!q)
-		return NULL;
+	if (!q) {
+		hsl_user_uncharge(ctx->user, HSL_LIMIT_QUEUES, 1);
+		return ERR_PTR(-ENOMEM);
+	}
 	kref_init(&q->kref);
 	kref_get(&ctx->kref);
 	q->ctx = ctx;
 	q->chip = hsl_chip_get(chip);
 	q->depth = depth;
+	q->mm = current->mm;
+	mmgrab(q->mm);
 	q->state = HSL_QUEUE_RESET;
 	mutex_init(&q->lock);
 	init_waitqueue_head(&q->wq);
@@ -110,7 +124,7 @@ static struct hsl_queue *hsl_queue_new(struct hsl_context *ctx, struct hsl_chip 
 	    hsl_ring_alloc(&q->sq, (size_t)depth * sizeof(struct hsl_desc)) ||
 	    hsl_ring_alloc(&q->cq, (size_t)depth * sizeof(struct hsl_cqe))) {
 		hsl_queue_put(q);
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	}
 	return q;
 }
@@ -467,8 +481,8 @@ struct file *hsl_queue_create(struct hsl_context *ctx, struct hsl_queue_create *
 		goto put_chip;
 	}
 	q = hsl_queue_new(ctx, chip, c->depth);
-	if (!q) {
-		file = ERR_PTR(-ENOMEM);
+	if (IS_ERR(q)) {
+		file = ERR_CAST(q);
 		goto put_chip;
 	}
 	file = hsl_queue_file(ctx, q);
@@ -493,7 +507,34 @@ int hsl_queue_kick(struct hsl_queue *q, const struct hsl_queue_kick *k)
 
 	if (!arm && k->cq_head)
 		return -EINVAL;
+	if (current->mm != q->mm)
+		return -EACCES;
 	return hsl_queue_doorbell(q, &k->sq_tail, arm ? &k->cq_head : NULL);
+}
+
+/* The chip completes what is submitted; when this returns it has. */
+int hsl_queue_abort(struct hsl_queue *q)
+{
+	struct hsl_admin_req req = {
+		.desc = { .opcode = HSL_OP_QUEUE_ABORT, .arg0 = cpu_to_le64(q->qid) },
+	};
+	int err;
+
+	if (current->mm != q->mm)
+		return -EACCES;
+	if (mutex_lock_killable(&q->lock))
+		return -EINTR;
+	err = hsl_queue_dead(q);
+	if (err)
+		goto unlock;
+	err = hsl_admin_exec(q->chip, &req, HSL_ADMIN_ONCE);
+	if (err == -EAGAIN)
+		err = -ESHUTDOWN;	/* reset in between: the queue is about to end */
+	else if (err == -EIO)
+		err = req.status == HSL_ST_OPCODE ? -EOPNOTSUPP : -ESHUTDOWN;
+unlock:
+	mutex_unlock(&q->lock);
+	return err;
 }
 
 int hsl_queue_eventfd(struct hsl_queue *q, const struct hsl_queue_eventfd *e)

@@ -33,10 +33,17 @@ void hsl_segment_put(struct hsl_segment *seg)
 
 struct hsl_segment *hsl_segment_new(struct hsl_context *ctx, u32 rights)
 {
-	struct hsl_segment *seg = kzalloc(sizeof(*seg), GFP_KERNEL_ACCOUNT);
+	struct hsl_segment *seg;
+	int err;
 
-	if (!seg)
-		return NULL;
+	err = hsl_user_charge(ctx->user, HSL_LIMIT_SEGMENTS, 1);
+	if (err)
+		return ERR_PTR(err);
+	seg = kzalloc(sizeof(*seg), GFP_KERNEL_ACCOUNT);
+	if (!seg) {
+		hsl_user_uncharge(ctx->user, HSL_LIMIT_SEGMENTS, 1);
+		return ERR_PTR(-ENOMEM);
+	}
 	kref_init(&seg->kref);
 	INIT_LIST_HEAD(&seg->maps);
 	INIT_LIST_HEAD(&seg->import_link);
@@ -45,6 +52,13 @@ struct hsl_segment *hsl_segment_new(struct hsl_context *ctx, u32 rights)
 	seg->rights = rights;
 	seg->fabric = ctx->fabric;
 	return seg;
+}
+
+/* The context has no handle of it any more, or never had. */
+void hsl_segment_drop(struct hsl_segment *seg)
+{
+	hsl_user_uncharge(seg->ctx->user, HSL_LIMIT_SEGMENTS, 1);
+	hsl_segment_put(seg);
 }
 
 /* ---- look-up of chip segments by GA; they never overlap ---- */
@@ -183,7 +197,7 @@ void hsl_segment_destroy(struct hsl_context *ctx, struct hsl_segment *seg)
 	if (seg->host)
 		hsl_host_unpin(ctx->fabric, seg->host);
 	seg->host = NULL;
-	hsl_segment_put(seg);
+	hsl_segment_drop(seg);
 }
 
 /*
@@ -253,8 +267,8 @@ static int hsl_segment_alloc_on(struct hsl_context *ctx, struct hsl_chip *chip, 
 		return -ENOSPC;
 	a->len_bytes = PAGE_ALIGN(a->len_bytes);
 	seg = hsl_segment_new(ctx, a->rights);
-	if (!seg)
-		return -ENOMEM;
+	if (IS_ERR(seg))
+		return PTR_ERR(seg);
 	seg->chip = hsl_chip_get(chip);
 	seg->mem = hsl_share_alloc(ctx, chip, a->len_bytes, a->align_bytes);
 	if (IS_ERR(seg->mem)) {
@@ -280,7 +294,7 @@ static int hsl_segment_alloc_on(struct hsl_context *ctx, struct hsl_chip *chip, 
 free_mem:
 	hsl_share_put(seg->mem);
 put_segment:
-	hsl_segment_put(seg);
+	hsl_segment_drop(seg);
 	return err;
 }
 
@@ -311,8 +325,8 @@ int hsl_segment_register(struct hsl_context *ctx, struct hsl_segment_register *r
 	if (!hsl_rights_valid(r->rights) || !r->len_bytes || r->len_bytes - 1 > U64_MAX - r->addr)
 		return -EINVAL;
 	seg = hsl_segment_new(ctx, r->rights);
-	if (!seg)
-		return -ENOMEM;
+	if (IS_ERR(seg))
+		return PTR_ERR(seg);
 	host = hsl_host_pin(ctx->fabric, r->addr, r->len_bytes, r->rights & HSL_SEGMENT_WRITE);
 	if (IS_ERR(host)) {
 		err = PTR_ERR(host);
@@ -337,7 +351,7 @@ int hsl_segment_register(struct hsl_context *ctx, struct hsl_segment_register *r
 unpin:
 	hsl_host_unpin(ctx->fabric, host);
 put_segment:
-	hsl_segment_put(seg);
+	hsl_segment_drop(seg);
 	return err;
 }
 

@@ -33,10 +33,17 @@
 struct hsl_mem *hsl_share_alloc(struct hsl_context *ctx, struct hsl_chip *chip, u64 len, u64 align)
 {
 	struct hsl_mem *mem;
+	int err;
 
+	err = hsl_user_charge(ctx->user, HSL_LIMIT_MEM, len);
+	if (err)
+		return ERR_PTR(err);
 	mem = hsl_mem_alloc(chip, len, align);
-	if (IS_ERR(mem))
+	if (IS_ERR(mem)) {
+		hsl_user_uncharge(ctx->user, HSL_LIMIT_MEM, len);
 		return mem;
+	}
+	mem->user = hsl_user_get(ctx->user);
 	kref_init(&mem->kref);
 	mutex_init(&mem->revoke_lock);
 	INIT_LIST_HEAD(&mem->exports);
@@ -54,6 +61,8 @@ static void hsl_share_release(struct kref *kref)
 	struct hsl_mem *mem = container_of(kref, struct hsl_mem, kref);
 
 	WARN_ON(!list_empty(&mem->exports));
+	hsl_user_uncharge(mem->user, HSL_LIMIT_MEM, mem->len);
+	hsl_user_put(mem->user);
 	hsl_mem_free(mem);
 }
 
@@ -299,8 +308,8 @@ int hsl_export_import(struct hsl_context *ctx, struct hsl_export *exp, struct hs
 	if (i->rights & ~exp->rights)
 		return -EACCES;
 	seg = hsl_segment_new(ctx, i->rights ?: exp->rights);
-	if (!seg)
-		return -ENOMEM;
+	if (IS_ERR(seg))
+		return PTR_ERR(seg);
 	if (mutex_lock_killable(&ctx->lock))
 		goto put_segment;
 	err = hsl_export_enter(exp, seg);
@@ -319,7 +328,7 @@ int hsl_export_import(struct hsl_context *ctx, struct hsl_export *exp, struct hs
 	hsl_export_leave(seg);
 	hsl_share_drop(seg);
 put_segment:
-	hsl_segment_put(seg);
+	hsl_segment_drop(seg);
 	return err;
 }
 

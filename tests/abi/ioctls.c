@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -139,6 +140,42 @@ static void fill_seginfo(void *p)
 	((struct hsl_segment_info *)p)->handle = live_handle;
 }
 
+static void fill_export(void *p)
+{
+	struct hsl_segment_export *e = p;
+
+	e->handle = live_handle;
+	e->rights = HSL_SEGMENT_READ;
+}
+
+static void undo_export(void *p)
+{
+	close(((struct hsl_segment_export *)p)->fd);
+}
+
+/* An import needs memory that is not of this context: another one exports it. */
+static int export_fd = -1;
+
+static void fill_import(void *p)
+{
+	((struct hsl_segment_import *)p)->fd = export_fd;
+}
+
+static void undo_import(void *p)
+{
+	free_handle(((struct hsl_segment_import *)p)->handle);
+}
+
+static int export_of(int fd, uint32_t handle, uint32_t rights, int *out)
+{
+	struct hsl_segment_export e = { .size = sizeof(e), .handle = handle, .rights = rights };
+	int r = call(fd, HSL_IOC_SEGMENT_EXPORT, &e);
+
+	if (!r)
+		*out = e.fd;
+	return r;
+}
+
 static void fill_queue(void *p)
 {
 	struct hsl_queue_create *q = p;
@@ -183,6 +220,12 @@ static const struct ioc {
 	  offsetof(struct hsl_segment_free, rsvd), fill_free, undo_free },
 	{ "SEGMENT_INFO", HSL_IOC_SEGMENT_INFO, sizeof(struct hsl_segment_info), false,
 	  RSVD_NONE, fill_seginfo, NULL },
+	{ "SEGMENT_EXPORT", HSL_IOC_SEGMENT_EXPORT, sizeof(struct hsl_segment_export), false,
+	  offsetof(struct hsl_segment_export, rsvd), fill_export, undo_export },
+	{ "SEGMENT_IMPORT", HSL_IOC_SEGMENT_IMPORT, sizeof(struct hsl_segment_import), false,
+	  offsetof(struct hsl_segment_import, rsvd), fill_import, undo_import },
+	{ "SEGMENT_REVOKE", HSL_IOC_SEGMENT_REVOKE, sizeof(struct hsl_segment_revoke), false,
+	  offsetof(struct hsl_segment_revoke, rsvd), fill_free, NULL },
 	{ "QUEUE_CREATE", HSL_IOC_QUEUE_CREATE, sizeof(struct hsl_queue_create), false,
 	  offsetof(struct hsl_queue_create, rsvd), fill_queue, undo_queue },
 	{ "QUEUE_KICK", HSL_IOC_QUEUE_KICK, sizeof(struct hsl_queue_kick), true,
@@ -191,6 +234,7 @@ static const struct ioc {
 	  offsetof(struct hsl_queue_eventfd, rsvd), fill_eventfd, NULL },
 	{ "QUEUE_INFO", HSL_IOC_QUEUE_INFO, sizeof(struct hsl_queue_info), true,
 	  offsetof(struct hsl_queue_info, rsvd), fill_nothing, NULL },
+	{ "QUEUE_ABORT", HSL_IOC_QUEUE_ABORT, sizeof(struct hsl_queue_abort), true, RSVD_NONE, fill_nothing, NULL },
 };
 
 /* A valid argument at the start of a zeroed buffer that is larger than any struct. */
@@ -211,9 +255,11 @@ static void done_right(const struct ioc *i, int fd, uint8_t *arg, size_t argsize
 		i->undo(arg);
 }
 
-/* A link may be missing on a one-chip fabric; then its right answer is ENOENT. */
+/* A link may be missing on a one-chip fabric, its right answer is ENOENT then; a chip may not know QUEUE_ABORT. */
 static bool usable(const struct ioc *i, int fd, uint8_t *arg, size_t argsize)
 {
+	if (i->nr == HSL_IOC_QUEUE_ABORT && call(fd, i->nr, prepare(i, arg, argsize, i->size)) == -EOPNOTSUPP)
+		return false;
 	return i->nr != HSL_IOC_LINK_INFO || call(fd, i->nr, prepare(i, arg, argsize, i->size)) != -ENOENT;
 }
 
@@ -222,6 +268,7 @@ static void misuse(const struct ioc *i)
 	static uint8_t arg[8192] __attribute__((aligned(4096)));
 	int fd = i->on_queue ? queue : ctx, other = i->on_queue ? ctx : queue;
 	uint8_t *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t head = i->size > 8 ? 8 : 4;
 	uint32_t one = 1;
 
 	if (page == MAP_FAILED || munmap(page + 4096, 4096)) {
@@ -229,7 +276,7 @@ static void misuse(const struct ioc *i)
 		return;
 	}
 	if (!usable(i, fd, arg, sizeof(arg))) {
-		printf("ok %d - %s # SKIP this fabric has no link\n", ++ntests, i->name);
+		printf("ok %d - %s # SKIP not on this fabric\n", ++ntests, i->name);
 		munmap(page, 4096);
 		return;
 	}
@@ -240,8 +287,8 @@ static void misuse(const struct ioc *i)
 	expect(call(fd, i->nr, NULL), -EFAULT, i->name, "null pointer");
 	expect(call(fd, i->nr, page + 4096), -EFAULT, i->name, "unmapped pointer");
 	/* the struct starts on a mapped page and ends beyond it */
-	memcpy(page + 4096 - 8, prepare(i, arg, sizeof(arg), i->size), 8);
-	expect(call(fd, i->nr, page + 4096 - 8), -EFAULT, i->name, "struct that ends on an unmapped page");
+	memcpy(page + 4096 - head, prepare(i, arg, sizeof(arg), i->size), head);
+	expect(call(fd, i->nr, page + 4096 - head), -EFAULT, i->name, "struct that ends on an unmapped page");
 
 	expect(call(fd, i->nr, prepare(i, arg, sizeof(arg), 0)), -EINVAL, i->name, "size 0");
 	expect(call(fd, i->nr, prepare(i, arg, sizeof(arg), i->size - 4)), -EINVAL, i->name, "short struct");
@@ -287,6 +334,92 @@ static int register_with(uint64_t addr, uint64_t len, uint32_t rights)
 	if (!ret)
 		free_handle(r.handle);
 	return ret;
+}
+
+static int export_with(uint32_t handle, uint32_t rights, uint32_t flags)
+{
+	struct hsl_segment_export e = { .size = sizeof(e), .handle = handle, .rights = rights, .flags = flags };
+	int r = call(ctx, HSL_IOC_SEGMENT_EXPORT, &e);
+
+	if (!r)
+		close(e.fd);
+	return r;
+}
+
+static int import_with(int fd, uint32_t rights)
+{
+	struct hsl_segment_import i = { .size = sizeof(i), .fd = fd, .rights = rights };
+	int r = call(ctx, HSL_IOC_SEGMENT_IMPORT, &i);
+
+	if (!r)
+		free_handle(i.handle);
+	return r;
+}
+
+static void sharing(void)
+{
+	const uint32_t rw = HSL_SEGMENT_READ | HSL_SEGMENT_WRITE;
+	struct hsl_segment_revoke v = { .size = sizeof(v), .handle = 32767 };
+	struct hsl_segment_register h = { .size = sizeof(h) };
+	struct hsl_segment_alloc a = { .size = sizeof(a) };
+	int fd = -1, pipes[2];
+
+	fill_alloc(&a);
+	a.rights = HSL_SEGMENT_READ;
+	fill_register(&h);
+	if (call(ctx, HSL_IOC_SEGMENT_ALLOC, &a) || call(ctx, HSL_IOC_SEGMENT_REGISTER, &h) || pipe(pipes)) {
+		check(false, "segments to share: %s", strerror(errno));
+		return;
+	}
+	expect(export_with(live_handle, 0, 0), -EINVAL, "SEGMENT_EXPORT", "no rights");
+	expect(export_with(live_handle, 4, 0), -EINVAL, "SEGMENT_EXPORT", "unknown right");
+	expect(export_with(live_handle, rw, 2), -EINVAL, "SEGMENT_EXPORT", "unknown flag 1");
+	expect(export_with(0, rw, 0), -ENOENT, "SEGMENT_EXPORT", "handle 0");
+	expect(export_with(UINT32_MAX, rw, 0), -ENOENT, "SEGMENT_EXPORT", "handle 2^32 - 1");
+	expect(export_with(h.handle, rw, 0), -EOPNOTSUPP, "SEGMENT_EXPORT", "host memory");
+	expect(export_with(a.handle, rw, 0), -EACCES, "SEGMENT_EXPORT", "more rights than the segment has");
+	expect(export_with(a.handle, HSL_SEGMENT_READ, 0), 0, "SEGMENT_EXPORT", "as many");
+
+	expect(import_with(-1, 0), -EBADF, "SEGMENT_IMPORT", "descriptor -1");
+	expect(import_with(9999, 0), -EBADF, "SEGMENT_IMPORT", "a closed descriptor");
+	expect(import_with(pipes[0], 0), -EINVAL, "SEGMENT_IMPORT", "a pipe");
+	expect(import_with(ctx, 0), -EINVAL, "SEGMENT_IMPORT", "a context file");
+	expect(import_with(queue, 0), -EINVAL, "SEGMENT_IMPORT", "a queue file");
+	expect(import_with(export_fd, 4), -EINVAL, "SEGMENT_IMPORT", "unknown right");
+	expect(import_with(export_fd, rw), -EACCES, "SEGMENT_IMPORT", "more rights than exported");
+	expect(import_with(export_fd, HSL_SEGMENT_READ), 0, "SEGMENT_IMPORT", "as many");
+	if (!export_of(ctx, live_handle, HSL_SEGMENT_READ, &fd)) {
+		expect(import_with(fd, 0), -EEXIST, "SEGMENT_IMPORT", "memory that this context has");
+		expect(call(fd, HSL_IO(0), buf), -ENOTTY, "INFO", "on an export file");
+		check(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED && errno == ENODEV,
+		      "mmap of an export file is ENODEV");
+		v.handle = live_handle;
+		expect(call(ctx, HSL_IOC_SEGMENT_REVOKE, &v), 0, "SEGMENT_REVOKE", "an exported segment");
+		expect(import_with(fd, 0), -ESTALE, "SEGMENT_IMPORT", "a revoked export");
+		close(fd);
+	}
+	v.handle = 32767;
+	expect(call(ctx, HSL_IOC_SEGMENT_REVOKE, &v), -ENOENT, "SEGMENT_REVOKE", "handle not in use");
+	v.handle = h.handle;
+	expect(call(ctx, HSL_IOC_SEGMENT_REVOKE, &v), 0, "SEGMENT_REVOKE", "host memory, never exported");
+	free_handle(a.handle);
+	free_handle(h.handle);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+static void reading(void)
+{
+	struct hsl_event_info e[2];
+	int fd = open(getenv("HSL_FABRIC") ? : "/dev/hsl0", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	check(read(fd, e, sizeof(e[0]) - 1) < 0 && errno == EINVAL, "read: less than one event is EINVAL");
+	check(read(fd, e, sizeof(e)) < 0 && errno == EAGAIN, "read: nothing, O_NONBLOCK is EAGAIN");
+	check(poll(&p, 1, 0) == 0, "poll: nothing to read");
+	check(write(fd, e, sizeof(e)) < 0 && errno == EINVAL, "write is EINVAL");
+	check(lseek(fd, 0, SEEK_SET) < 0 || !lseek(fd, 0, SEEK_CUR), "there is nothing to seek");
+	close(fd);
 }
 
 static int create_with(uint32_t node, uint32_t depth)
@@ -428,6 +561,8 @@ int main(void)
 	const char *path = getenv("HSL_FABRIC");
 	struct hsl_chip_info chip = { .size = sizeof(chip), .flags = HSL_CHIP_BY_INDEX };
 	struct hsl_queue_create q = { .size = sizeof(q), .depth = 16 };
+	struct hsl_segment_alloc a = { .size = sizeof(a) };
+	int other;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ctx = open(path ? path : "/dev/hsl0", O_RDWR | O_CLOEXEC);
@@ -447,10 +582,19 @@ int main(void)
 	}
 	queue = q.fd;
 	alloc_live();
+	other = open(path ? path : "/dev/hsl0", O_RDWR | O_CLOEXEC);
+	fill_alloc(&a);
+	if (other < 0 || ioctl(other, HSL_IOC_SEGMENT_ALLOC, &a) ||
+	    export_of(other, a.handle, HSL_SEGMENT_READ, &export_fd)) {
+		printf("Bail out! SEGMENT_EXPORT: %s\n", strerror(errno));
+		return 1;
+	}
 	for (size_t i = 0; i < sizeof(iocs) / sizeof(iocs[0]); i++)
 		misuse(&iocs[i]);
 	values();
 	mappings();
+	sharing();
+	reading();
 	printf("1..%d\n", ntests);
 	return nfailed != 0;
 }

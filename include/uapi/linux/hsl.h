@@ -264,8 +264,8 @@ struct hsl_segment_export {
  * struct hsl_segment_import - HSL_IOC_SEGMENT_IMPORT: a handle of this context for an exported segment or a dma-buf
  * @size: In: sizeof(struct hsl_segment_import)
  * @flags: In: must be 0
- * @fd: In: from SEGMENT_EXPORT of this fabric (EXDEV of another), or a dma-buf of another driver; else EINVAL. May be
- *      closed afterwards.
+ * @fd: In: from SEGMENT_EXPORT of this fabric (EXDEV of another), or a dma-buf of another driver; else EINVAL, or EBADF if
+ *      it is not open. May be closed afterwards.
  * @rights: In: HSL_SEGMENT_* wanted, 0 = all that are granted; more is EACCES. Out: what was given
  * @handle: Out: handle
  * @rsvd: In: must be 0
@@ -439,6 +439,8 @@ struct hsl_queue_info {
  * struct hsl_queue_abort - HSL_IOC_QUEUE_ABORT: complete what is submitted with HSL_ST_ABORTED; the queue stays READY
  * @size: In: sizeof(struct hsl_queue_abort)
  * @flags: In: must be 0
+ *
+ * EOPNOTSUPP: the chip does not know QUEUE_ABORT.
  */
 struct hsl_queue_abort {
 	__u32 size;
