@@ -13,6 +13,7 @@ make vm           a shell in that VM            make vm RUN='hslbench bw'    one
 make check        every test that CI runs; the last line is 'N passed, N failed'
 make check-fast   host only, under two minutes  make check-deep, make soak   the long ones
                   TESTS='name ...' selects
+make examples     the programs of libhsl/examples; make examples-check runs them on sim:mesh4
 make modules      hsl.ko, hsl_pci.ko (KERNEL= or KDIR=)
 make lib tools tests qemu                       the other parts
 make install      DESTDIR= PREFIX=/usr/local LIBDIR= : library, headers, pkg-config, tools, man pages, DKMS tree
@@ -60,6 +61,7 @@ COMMON_SRC := $(wildcard tools/common/*.c)
 TESTCOMMON_SRC := $(wildcard tests/common/*.c)
 TOOLS := $(foreach t,hslctl hsltest hslbench,$(if $(wildcard tools/$(t)/*.c),$(t)))
 UNIT := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
+EXAMPLES := $(patsubst libhsl/examples/%.c,%,$(wildcard libhsl/examples/*.c))
 VMTESTS := $(patsubst %.c,%,$(wildcard tests/abi/*.c tests/guest/*.c))
 QTESTS := $(patsubst %.c,%,$(wildcard tests/qtest/*.c))
 
@@ -68,7 +70,7 @@ san = $(patsubst %.c,$(B)/asan/obj/%.o,$(1))
 
 LIB := $(if $(LIB_SRC),$(B)/libhsl.so $(B)/libhsl.a)
 
-.PHONY: all help lib tools tests host-tests modules qemu vm demo check check-fast check-deep soak install uninstall clean \
+.PHONY: all help lib tools examples examples-check tests host-tests modules qemu vm demo check check-fast check-deep soak install uninstall clean \
 	check-deps FORCE
 all: lib tools
 help:
@@ -77,7 +79,10 @@ help:
 
 lib: $(LIB)
 tools: $(TOOLS:%=$(B)/%)
-tests: host-tests $(VMTESTS:%=$(B)/%) $(QTESTS:%=$(B)/%)
+examples: $(EXAMPLES:%=$(B)/examples/%)
+examples-check: examples
+	@tests/guest/examples.sh sim:mesh4 $(B)/examples
+tests: host-tests examples $(VMTESTS:%=$(B)/%) $(QTESTS:%=$(B)/%)
 host-tests: $(UNIT:%=$(B)/asan/%)
 
 $(B)/.deps-%: qemu/lib/common.sh
@@ -147,6 +152,11 @@ $(VMTESTS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.so
 	@echo '  LD      $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(B)/libcommon.a -L$(B) -lhsl \
 		-Wl,-rpath,'$$ORIGIN/../..' -Wl,--as-needed $(TOOL_LIBS)
+# as a user would build them
+$(EXAMPLES:%=$(B)/examples/%): $(B)/examples/%: $(B)/obj/libhsl/examples/%.o $(B)/libhsl.so
+	@mkdir -p $(@D)
+	@echo '  LD      $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< -L$(B) -lhsl -Wl,-rpath,'$$ORIGIN/..'
 $(QTESTS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.a
 	@mkdir -p $(@D)
 	@echo '  LD      $@'
@@ -183,7 +193,7 @@ demo:
 	@host=$$($(B)/hslbench baseline --size 4K,64K,1M); exec setpriv --pdeathsig TERM qemu/vm CHIPS=4 -- \
 		env HSL_HOST_MEMCPY_BASELINE="$$host" /hsl/tests/guest/demo.sh
 
-check-fast: lib tools host-tests
+check-fast: lib tools host-tests examples
 	@qemu/deps lint
 	@tests/run fast $(TESTS)
 check:
@@ -199,7 +209,8 @@ check-deep soak: qemu-for-vm modules lib tools tests
 MAN1 := $(wildcard tools/man/*.1)
 MAN3 := $(wildcard libhsl/man/*.3)
 MAN7 := $(wildcard libhsl/man/*.7)
-HEADERS := $(wildcard include/hsl/*.h)
+HEADERS := $(wildcard include/hsl/*.h include/hsl/*.hpp)
+DOCDIR ?= $(PREFIX)/share/doc/hsl
 DKMS := $(SRCDIR)/hsl-$(VERSION)
 
 install: lib tools $(TOOLS:%=$(B)/install/%)
@@ -214,6 +225,8 @@ install: lib tools $(TOOLS:%=$(B)/install/%)
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' libhsl/libhsl.pc.in \
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/libhsl.pc
 	$(foreach t,$(TOOLS),install -m 755 $(B)/install/$(t) $(DESTDIR)$(PREFIX)/bin/ &&) :
+	install -d $(DESTDIR)$(DOCDIR)/examples
+	install -m 644 $(EXAMPLES:%=libhsl/examples/%.c) $(DESTDIR)$(DOCDIR)/examples/
 	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/)
 	$(if $(MAN3),install -m 644 $(MAN3) $(DESTDIR)$(MANDIR)/man3/)
 	$(if $(MAN7),install -m 644 $(MAN7) $(DESTDIR)$(MANDIR)/man7/)
@@ -228,7 +241,7 @@ uninstall:
 	rm -f $(TOOLS:%=$(DESTDIR)$(PREFIX)/bin/%)
 	rm -f $(MAN1:tools/man/%=$(DESTDIR)$(MANDIR)/man1/%) $(MAN3:libhsl/man/%=$(DESTDIR)$(MANDIR)/man3/%) \
 		$(MAN7:libhsl/man/%=$(DESTDIR)$(MANDIR)/man7/%)
-	rm -rf $(DESTDIR)$(PREFIX)/include/hsl $(DESTDIR)$(DKMS)
+	rm -rf $(DESTDIR)$(PREFIX)/include/hsl $(DESTDIR)$(DKMS) $(DESTDIR)$(DOCDIR)/examples
 
 clean:
 	rm -rf $(B)

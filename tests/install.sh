@@ -88,6 +88,22 @@ check 'a C program links to the archive' gcc -Wall -Werror $cflags -o "$tmp/app-
 check 'and runs on sim: (static)' "$tmp/app-static"
 check 'the program says the version of libhsl.pc' test "$("$tmp/app-static" 2>/dev/null)" = "$version"
 
+cat >"$tmp/app2.cc" <<'EOF'
+#include <hsl/hsl.hpp>
+
+int main()
+{
+	return hsl::fabric("sim:pair2").chips().size() == 2 ? 0 : 1;
+}
+EOF
+# shellcheck disable=SC2086
+check 'a program with hsl.hpp links to it' g++ -std=c++11 -Wall -Wextra -Werror $cflags -o "$tmp/app2" "$tmp/app2.cc" $libs
+check 'and runs on sim: (hsl.hpp)' env LD_LIBRARY_PATH="$D/usr/lib" "$tmp/app2"
+for e in "$D"/usr/share/doc/hsl/examples/*.c; do
+	# shellcheck disable=SC2086
+	check "example ${e##*/} builds against it" gcc -Wall -Werror $cflags -pthread -o "$tmp/example" "$e" $libs
+done
+
 # every function that hsl.h declares is exported with a version, and nothing else is
 gcc -E -I"$D/usr/include" -include hsl/hsl.h -x c /dev/null | tr '\n' ' ' | tr ';{}' '\n' |
 	grep -vE '^[[:space:]]*(# .*)?(static|return|typedef|extern int .*__)' |

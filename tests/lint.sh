@@ -36,7 +36,7 @@ man)
 	mandoc -T lint -W warning $found
 	;;
 spdx)
-	files | grep -E '\.([ch]|sh|build|bash)$|/(Kbuild|Makefile|run|vm|build|kernel|deps|modules|init)$' |
+	files | grep -E '\.([ch]|cc|hpp|sh|build|bash)$|/(Kbuild|Makefile|run|vm|build|kernel|deps|modules|init)$' |
 		grep -v '^LICENSES/' | while IFS= read -r f; do
 		[ ! -f "$f" ] || printf '%s\n' "$f"
 	done | xargs -d '\n' awk '

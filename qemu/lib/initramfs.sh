@@ -77,6 +77,9 @@ app_files() {
 	for f in "$b"/hslctl "$b"/hsltest "$b"/hslbench; do
 		[ -x "$f" ] && printf '%s\t/hsl/bin/%s\tx\n' "$f" "${f##*/}"
 	done
+	for f in "$b"/examples/*; do
+		[ -x "$f" ] && printf '%s\t/hsl/examples/%s\tx\n' "$f" "${f##*/}"
+	done
 	for f in /usr/bin/lspci /usr/bin/setpci; do
 		[ -x "$f" ] && printf '%s\t%s\tx\n' "$f" "$f"
 	done

@@ -51,6 +51,12 @@ check 'every function links from C++' "$CXX" -std=c++17 -Wall -Wextra -Werror -I
 	-L"$build" -lhsl -Wl,-rpath,"$(realpath "$build")"
 check 'and runs' "$tmp/all"
 
+for std in 11 17 20; do
+	check "hsl.hpp is C++$std" "$CXX" "-std=c++$std" "${warnings[@]}" -O1 -o "$tmp/cpp" tests/headers/cpp.cc \
+		-L"$build" -lhsl -Wl,-rpath,"$(realpath "$build")"
+done
+check 'and does what it says' "$tmp/cpp"
+
 nm -D --defined-only "$build/libhsl.so" | awk '$2 != "A" { sub(/@@?.*/, "", $3); print $3 }' | sort >"$tmp/exported"
 check 'the library exports what libhsl.map says, nothing else' diff -u "$tmp/map" "$tmp/exported"
 nm -D --defined-only "$build/libhsl.so" | awk '$2 != "A"' | grep -v '@@HSL_1\.[01]$' >"$tmp/unversioned" || :
