@@ -89,6 +89,8 @@ struct hslp_sim_queue {
 	int user_fd;			/* duplicate of the eventfd attached, or -1; under irq_lock */
 	bool signalled;			/* fd is readable; under irq_lock, which is held while it is made so or not */
 	bool settled;			/* see sim_queue.c; under irq_lock */
+	bool armed;			/* queue_fd_rearm has armed at armed_at, and no interrupt has come since; */
+	uint32_t armed_at;		/* both under irq_lock */
 	pthread_mutex_t arm_lock;	/* makes "read cq_head, arm with it" one step; taken before irq_lock */
 	const struct hsl_cqe *cq;
 	uint32_t depth_log2;

@@ -8,6 +8,9 @@
  * more. An interrupt may come late, for a completion that was taken meanwhile, so it looks at the ring first, as a driver
  * does in poll. It does not when the owner of the queue may not know yet that somebody watches the fd (not settled):
  * an arming with a count that is old would be used up without a wake-up. After the queue's end it stays readable.
+ *
+ * A poll that finds nothing, or leaves something, need not arm: an arming with the same count is still good until its
+ * interrupt comes, and an fd that is readable while there is more to take is right as it is.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -41,6 +44,7 @@ static bool something_to_take(const struct hslp_sim_queue *q)
 
 void sim_queue_signal(struct hslp_sim_queue *q)
 {
+	q->armed = false;
 	if (!q->settled || q->ctrl->state != HSL_QUEUE_READY || something_to_take(q)) {
 		raise_fd(q->fd);
 		q->signalled = true;
@@ -62,21 +66,37 @@ void sim_queue_end(struct hslp_sim_queue *q, uint32_t error)
 	pthread_mutex_unlock(&q->chip->irq_lock);
 }
 
+/* Under irq_lock: the fd says what is true, and will when that changes, if it is left alone. */
+static bool is_right(const struct hslp_sim_queue *s, uint32_t head)
+{
+	return s->settled && (s->signalled ? something_to_take(s) : s->armed && s->armed_at == head);
+}
+
 void sim_queue_fd_rearm(struct hsl_queue *q, bool settled)
 {
 	struct hslp_sim_queue *s = q->sim;
 	uint64_t count;
+	uint32_t head;
+	bool right;
 
 	pthread_mutex_lock(&s->arm_lock);
+	head = __atomic_load_n(&s->ctrl->cq_head, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&s->chip->irq_lock);
-	if (s->signalled && s->ctrl->state == HSL_QUEUE_READY) {
-		if (read(s->fd, &count, sizeof(count)) < 0)
-			hslp_warn("sim: eventfd: read failed with %d", errno);
-		s->signalled = false;
+	right = is_right(s, head);
+	if (!right) {
+		if (s->signalled && s->ctrl->state == HSL_QUEUE_READY) {
+			if (read(s->fd, &count, sizeof(count)) < 0)
+				hslp_warn("sim: eventfd: read failed with %d", errno);
+			s->signalled = false;
+		}
+		s->settled |= settled;
+		/* before it is done: its interrupt may come at once */
+		s->armed = true;
+		s->armed_at = head;
 	}
-	s->settled |= settled;
 	pthread_mutex_unlock(&s->chip->irq_lock);
-	sim_queue_arm(q, __atomic_load_n(&s->ctrl->cq_head, __ATOMIC_RELAXED));
+	if (!right)
+		sim_queue_arm(q, head);
 	pthread_mutex_unlock(&s->arm_lock);
 }
 
