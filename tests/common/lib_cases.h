@@ -30,7 +30,9 @@ struct lib_case {
 	void (*run)(struct lib_test *t);
 };
 
-extern const struct lib_case lib_cases_objects[], lib_cases_data[], lib_cases_queues[];	/* end with name NULL */
+/* each ends with name NULL */
+extern const struct lib_case lib_cases_objects[], lib_cases_data[], lib_cases_queues[], lib_cases_ops[];
+#define LIB_CASES_ALL	{ lib_cases_objects, lib_cases_data, lib_cases_queues, lib_cases_ops }
 
 /* One case on a fabric of its own. True if it passed or was skipped. */
 bool lib_case_run(const struct lib_case *c, const char *url, const char **skipped);

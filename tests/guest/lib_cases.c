@@ -19,7 +19,7 @@ static bool wanted(const char *name, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct lib_case *const groups[] = { lib_cases_objects, lib_cases_data, lib_cases_queues };
+	static const struct lib_case *const groups[] = LIB_CASES_ALL;
 	const char *url = getenv("HSL_FABRIC"), *skipped;
 	unsigned int n = 0, failed = 0;
 	struct hsl_fabric *f;

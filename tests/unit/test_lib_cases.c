@@ -22,8 +22,8 @@ static void run(void **state)
 
 int main(void)
 {
-	static const struct lib_case *const groups[] = { lib_cases_objects, lib_cases_data, lib_cases_queues };
-	struct CMUnitTest tests[64] = { 0 };
+	static const struct lib_case *const groups[] = LIB_CASES_ALL;
+	struct CMUnitTest tests[128] = { 0 };
 	size_t n = 0;
 
 	for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++)
