@@ -223,30 +223,31 @@ static void quiet_remove(struct hsl_queue *q, const struct hslp_slot *s)
 	q->nquiet--;
 }
 
-static void slot_free(struct hsl_queue *q, uint32_t slot)
+static void count_out(struct hsl_queue *q, const struct hslp_slot *s)
+{
+	if (s->kind == HSLP_SLOT_QUIET) {
+		quiet_remove(q, s);
+	} else {
+		q->nhidden--;
+		q->nown -= s->kind == HSLP_SLOT_OWN;
+	}
+}
+
+/* These are on the way of every command; what is special about the quiet ones is not in it. */
+static inline void slot_free(struct hsl_queue *q, uint32_t slot)
 {
 	struct hslp_slot *s = &q->slots[slot];
 
-	switch (s->kind) {
-	case HSLP_SLOT_QUIET:
-		quiet_remove(q, s);
-		break;
-	case HSLP_SLOT_OWN:
-		q->nown--;
-		q->nhidden--;
-		break;
-	case HSLP_SLOT_FORCED:
-		q->nhidden--;
-		break;
-	}
+	if (s->kind != HSLP_SLOT_LOUD)
+		count_out(q, s);
 	s->kind = HSLP_SLOT_FREE;
 	q->free_slots[q->nfree++] = slot;
 }
 
 /* Everything submitted before seq has ended, and what failed of it has been taken: the quiet ones have ended well. */
-static void quiet_release(struct hsl_queue *q, uint32_t seq)
+static inline void quiet_release(struct hsl_queue *q, uint32_t seq)
 {
-	while (q->quiet_first != HSLP_NO_SLOT && (int32_t)(q->slots[q->quiet_first].seq - seq) < 0)
+	while (q->nquiet && (int32_t)(q->slots[q->quiet_first].seq - seq) < 0)
 		slot_free(q, q->quiet_first);
 }
 
@@ -267,54 +268,51 @@ static int ring_doorbell(struct hsl_queue *q, uint32_t sq_tail)
 	return 0;
 }
 
-/* Write op into the ring as the next descriptor, for a free slot of this kind. */
-static void put(struct hsl_queue *q, const struct hsl_op *op, enum hslp_slot_kind kind)
+/* A command without its completion. Returns the slot's kind; op is what goes into the ring. */
+static enum hslp_slot_kind quieten(struct hsl_queue *q, struct hsl_op *op, uint32_t slot)
+{
+	/* an order that does not exist cannot mark: the command will fail, and so complete */
+	if (q->unmarked + 1 < q->depth / 2 || op->order > HSL_ORDER_RELAXED) {
+		quiet_append(q, slot);
+		q->unmarked++;
+		return HSLP_SLOT_QUIET;
+	}
+	op->flags &= (uint8_t)~HSL_DF_NO_CQE;
+	if (op->order == HSL_ORDER_RELAXED)
+		op->order = HSL_ORDER_STRONG;
+	q->nhidden++;
+	return HSLP_SLOT_FORCED;
+}
+
+/* Write op into the ring as the next descriptor, for a free slot; kind is LOUD or OWN. */
+static inline void put(struct hsl_queue *q, const struct hsl_op *user_op, enum hslp_slot_kind kind)
 {
 	uint32_t slot = q->free_slots[--q->nfree];
 	struct hslp_slot *s = &q->slots[slot];
-	uint8_t flags = op->flags, order = op->order;
+	struct hsl_op op = *user_op;
 
-	s->cookie = op->cookie;
+	if (op.flags & HSL_DF_NO_CQE)
+		kind = quieten(q, &op, slot);
+	s->cookie = op.cookie;
 	s->seq = q->sq_tail;
 	s->kind = (uint8_t)kind;
-	if (kind == HSLP_SLOT_QUIET) {
-		quiet_append(q, slot);
-		s->marks = false;
-		q->unmarked++;
-	} else {
-		if (kind == HSLP_SLOT_FORCED) {
-			flags &= (uint8_t)~HSL_DF_NO_CQE;
-			if (order == HSL_ORDER_RELAXED)
-				order = HSL_ORDER_STRONG;
-		}
-		q->nhidden += kind != HSLP_SLOT_LOUD;
-		q->nown += kind == HSLP_SLOT_OWN;
-		s->marks = order == HSL_ORDER_STRONG || order == HSL_ORDER_ACQ_REL;
-		if (s->marks)
-			q->unmarked = 0;
-	}
-	q->linked = flags & HSL_DF_LINK;
+	s->marks = kind != HSLP_SLOT_QUIET && op.order < HSL_ORDER_RELAXED;
+	if (s->marks)
+		q->unmarked = 0;
+	q->linked = op.flags & HSL_DF_LINK;
 	q->sq[q->sq_tail & (q->depth - 1)] = (struct hsl_desc){
-		.opcode = op->opcode,
-		.order = order,
-		.flags = flags,
-		.subop = op->subop,
+		.opcode = op.opcode,
+		.order = op.order,
+		.flags = op.flags,
+		.subop = op.subop,
 		.cookie = slot,
-		.dst = op->dst,
-		.src = op->src,
-		.len = op->len,
-		.arg0 = op->arg0,
-		.arg1 = op->arg1,
+		.dst = op.dst,
+		.src = op.src,
+		.len = op.len,
+		.arg0 = op.arg0,
+		.arg1 = op.arg1,
 	};
 	q->sq_tail++;
-}
-
-static enum hslp_slot_kind kind_of(const struct hsl_queue *q, const struct hsl_op *op)
-{
-	if (!(op->flags & HSL_DF_NO_CQE))
-		return HSLP_SLOT_LOUD;
-	/* an order that does not exist cannot mark: the command will fail, and so complete */
-	return q->unmarked + 1 >= q->depth / 2 && op->order <= HSL_ORDER_RELAXED ? HSLP_SLOT_FORCED : HSLP_SLOT_QUIET;
 }
 
 /* Ring for n descriptors just written. If that cannot be done the chip has not seen them: take them back. */
@@ -344,6 +342,8 @@ static int submit_mark(struct hsl_queue *q)
 	bool linked = q->linked;
 
 	put(q, &op, HSLP_SLOT_OWN);
+	q->nhidden++;
+	q->nown++;
 	return ring_for(q, 1, unmarked, linked);
 }
 
@@ -374,7 +374,7 @@ int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int
 	unmarked = q->unmarked;
 	linked = q->linked;
 	for (unsigned int i = 0; i < n; i++)
-		put(q, &ops[i], kind_of(q, &ops[i]));
+		put(q, &ops[i], HSLP_SLOT_LOUD);
 	err = ring_for(q, n, unmarked, linked);
 	return err ? err : (int)n;
 }
@@ -412,13 +412,13 @@ static void keep_fd_true(struct hsl_queue *q)
 		q->ops->queue_fd_rearm(q, true);
 }
 
-static bool is_hidden(const struct hslp_slot *s, uint32_t status)
+static inline bool is_hidden(const struct hslp_slot *s, uint32_t status)
 {
 	return s->kind == HSLP_SLOT_OWN || (s->kind == HSLP_SLOT_FORCED && status == HSL_ST_OK);
 }
 
 /* Take completion cq_head, whose last 8 bytes are tail. True if it is to be reported: then it is in *c. */
-static bool take_one(struct hsl_queue *q, uint64_t tail, struct hsl_completion *c)
+static inline bool take_one(struct hsl_queue *q, uint64_t tail, struct hsl_completion *c)
 {
 	const struct hsl_cqe *e = &q->cq[q->cq_head & (q->depth - 1)];
 	uint32_t status = HSL_CQE_CODE((uint32_t)(tail >> 32));
