@@ -2,10 +2,10 @@
 /*
  * What the driver guards, on the raw ABI. As root in the VM with 2 chips.
  *
- *   guard limits | creator | events | abort	prints TAP; exit 0, 1, 77
+ *   guard limits | creator | events | links | abort	prints TAP; exit 0, 1, 77
  *
  * limits: of a user without privileges (HEP-API-011). creator: queues are of the process that made them (HEP-SEC-009).
- * events: read and poll of the context file (HEP-API-012). abort: QUEUE_ABORT, and freeing what a WAIT looks at
+ * events, links: read and poll of the context file (HEP-API-012); links needs QMP=guest. abort: QUEUE_ABORT, and freeing what a WAIT looks at
  * (HEP-QUE-018, HEP-TXN-024).
  */
 #include <errno.h>
@@ -418,13 +418,13 @@ static void driver(const char *file, unsigned int node)
 #define EVENTS_MAX 512
 static struct hsl_event_info ev[EVENTS_MAX];
 
-/* All that comes until nothing comes for 300 ms; how many. */
-static int gather(int fd)
+/* At least so many, and all that comes until nothing comes for 300 ms; how many. */
+static int gather(int fd, int want)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int n = 0;
 
-	while (n < EVENTS_MAX && poll(&p, 1, 300) > 0 && p.revents & POLLIN) {
+	while (n < EVENTS_MAX && poll(&p, 1, n < want ? 30000 : 300) > 0 && p.revents & POLLIN) {
 		ssize_t r = read(fd, &ev[n], (EVENTS_MAX - (size_t)n) * sizeof(ev[0]));
 
 		if (r <= 0 || r % (ssize_t)sizeof(ev[0]))
@@ -510,7 +510,7 @@ static void events_of_reset(int fd, uint64_t *last)
 	int n, down, up;
 
 	pci(2, "reset");
-	n = gather(fd);
+	n = gather(fd, 2);
 	down = position(n, HSL_FABRIC_EV_CHIP_STATE, 2, HSL_CHIP_RESETTING);
 	up = position(n, HSL_FABRIC_EV_CHIP_STATE, 2, HSL_CHIP_READY);
 	expect(n > 0 && down >= 0 && up > down, 1, "a reset is told by resetting, then ready");
@@ -522,27 +522,20 @@ static void events_of_reset(int fd, uint64_t *last)
 
 static void events_of_unbind(int fd, uint64_t *last)
 {
-	struct hsl_link_info l = { .size = sizeof(l), .node = 1 };
 	int n, i;
 
 	driver("unbind", 2);
-	n = gather(fd);
+	n = gather(fd, 1);
 	expect(count(n, HSL_FABRIC_EV_CHIP_REMOVE, 2, -1), 1, "unbind tells that the chip left");
 	expect(count(n, HSL_FABRIC_EV_CHIP_STATE, 2, -1), 0, "and no state");
 	expect(n > 0 && consecutive(n, last), 1, "sequence numbers are consecutive");
 	print_events(n);
 	driver("bind", 2);
-	n = gather(fd);
+	n = gather(fd, 1);
 	i = position(n, HSL_FABRIC_EV_CHIP_ADD, 2, -1);
 	expect(i >= 0 && count(n, HSL_FABRIC_EV_CHIP_ADD, 2, -1) == 1, 1, "bind tells that it is back");
 	expect(n > 0 && consecutive(n, last), 1, "sequence numbers are consecutive");
 	print_events(n);
-	/* what is told last of a link is what it is */
-	for (i = n - 1; i >= 0; i--)
-		if (ev[i].type == HSL_FABRIC_EV_LINK && ev[i].node == 1 && ev[i].index == 0)
-			break;
-	if (i >= 0 && !raw_ioctl(fd, HSL_IOC_LINK_INFO, &l))
-		expect((int)ev[i].value, (int)l.state, "the last event of link 0 agrees with LINK_INFO");
 }
 
 static void events_of_blocked(int fd, uint64_t *last)
@@ -564,7 +557,7 @@ static void events_of_blocked(int fd, uint64_t *last)
 	expect((int)b.ret, (int)sizeof(b.e), "an event wakes the reader");
 	ev[0] = b.e;
 	expect(consecutive(1, last), 1, "with the next number");
-	n = gather(fd);
+	n = gather(fd, 1);
 	expect(n > 0 && consecutive(n, last), 1, "and the rest follows");
 }
 
@@ -574,14 +567,14 @@ static void events_overflow(int fd, int slow, uint64_t last, uint64_t slow_last)
 
 	while (last - slow_last < 300) {
 		pci(2, "reset");
-		n = gather(fd);
+		n = gather(fd, 2);
 		if (n <= 0 || !consecutive(n, &last)) {
 			expect(n, 1, "events of a reset, for who reads in time");
 			return;
 		}
 		total += n;
 	}
-	n = gather(slow);
+	n = gather(slow, 257);
 	expect(n, 257, "a slow reader gets the last 256 and a word about the rest");
 	expect(n > 0 && ev[0].type == HSL_FABRIC_EV_OVERFLOW, 1, "that comes first");
 	expect((int)ev[0].value, (int)(last - slow_last - 256), "how many were lost");
@@ -600,9 +593,7 @@ static void events_end(int fd)
 	driver("unbind", 1);
 	pthread_join(t, NULL);
 	expect((int)b.ret, (int)sizeof(b.e), "the first chip leaves");
-	while (read(fd, ev, sizeof(ev)) > 0 && ev[0].type != HSL_FABRIC_EV_CHIP_REMOVE)
-		;
-	raw_sleep_us(200000);
+	gather(fd, 1);
 	fcntl(other, F_SETFL, O_NONBLOCK);
 	while (read(other, ev, sizeof(ev)) > 0)
 		;
@@ -614,7 +605,7 @@ static void events_end(int fd)
 	       "the last chip leaves");
 	expect(read(other, &b.e, sizeof(b.e)) < 0 ? errno : 0, ENODEV, "and then there is nothing more to read");
 	expect(poll(&p, 1, 0) == 1 && p.revents & POLLHUP && p.revents & POLLIN, 1, "poll: POLLHUP, and what is left");
-	n = gather(fd);
+	n = gather(fd, 1);
 	expect(n > 0 && ev[n - 1].type == HSL_FABRIC_EV_CHIP_REMOVE && ev[n - 1].node == 2, 1, "it can be read");
 	expect(read(fd, ev, sizeof(ev)) < 0 ? errno : 0, ENODEV, "then ENODEV");
 	expect(poll(&p, 1, 0) == 1 && p.revents == POLLHUP, 1, "and POLLHUP alone");
@@ -639,10 +630,10 @@ static void test_events(void)
 	/* a file sees what comes after its open: the first number is only known with the first event */
 	expect(poll(&p, 1, 200), 0, "a new file has nothing to read");
 	pci(1, "reset");
-	if (gather(fd) <= 0)
+	if (gather(fd, 2) <= 0)
 		raw_bail("no events");
 	last = ev[0].seq - 1;
-	gather(slow);
+	gather(slow, 2);
 	slow_last = last = ev[0].seq - 1;
 	for (int i = 0; i < EVENTS_MAX && ev[i].seq == last + 1; i++)
 		last = ev[i].seq;
@@ -653,6 +644,58 @@ static void test_events(void)
 	events_overflow(fd, slow, last, slow_last);
 	events_end(fd);
 	close(slow);
+	close(fd);
+}
+
+/* ---- links ---- */
+
+static void link_down(int qmp, const char *value)
+{
+	char cmd[160];
+
+	snprintf(cmd, sizeof(cmd), "{\"execute\":\"qom-set\",\"arguments\":{\"path\":\"/objects/fab0\","
+		 "\"property\":\"link-down\",\"value\":\"%s\"}}\n", value);
+	if (write(qmp, cmd, strlen(cmd)) < 0)
+		raw_bail("QMP");
+}
+
+/* Both ends tell of their link, once each. */
+static void links_told(int fd, uint64_t *last, const char *what)
+{
+	struct hsl_link_info l;
+	int n = gather(fd, 2);
+
+	print_events(n);
+	expect(count(n, HSL_FABRIC_EV_LINK, 1, -1), 1, what);
+	expect(count(n, HSL_FABRIC_EV_LINK, 2, -1), 1, "also at the other end");
+	expect(n, 2, "events");
+	expect(*last ? consecutive(n, last) : 1, 1, "sequence numbers are consecutive");
+	if (n > 0)
+		*last = ev[n - 1].seq;
+	for (int i = 0; i < n; i++) {
+		l = (struct hsl_link_info){ .size = sizeof(l), .node = ev[i].node, .index = ev[i].index };
+		expect(raw_ioctl(fd, HSL_IOC_LINK_INFO, &l), 0, "LINK_INFO");
+		expect((int)ev[i].value, (int)l.state, "the state told is that of LINK_INFO");
+	}
+}
+
+static void test_links(void)
+{
+	static const char hello[] = "{\"execute\":\"qmp_capabilities\"}\n";
+	int qmp = open("/dev/virtio-ports/org.hsl.qmp", O_RDWR | O_NONBLOCK), fd = raw_open(0);
+	uint64_t last = 0;
+
+	if (qmp < 0)
+		raw_skip_all("needs QMP=guest");
+	if (write(qmp, hello, strlen(hello)) < 0)
+		raw_bail("QMP");
+	for (int i = 0; i < 3; i++) {
+		link_down(qmp, "1-2");
+		links_told(fd, &last, "a link goes down");
+		link_down(qmp, "");
+		links_told(fd, &last, "and up");
+	}
+	close(qmp);
 	close(fd);
 }
 
@@ -726,9 +769,11 @@ int main(int argc, char **argv)
 		test_creator();
 	else if (!strcmp(what, "events"))
 		test_events();
+	else if (!strcmp(what, "links"))
+		test_links();
 	else if (!strcmp(what, "abort"))
 		test_abort();
 	else
-		raw_skip_all("usage: guard limits|creator|events|abort");
+		raw_skip_all("usage: guard limits|creator|events|links|abort");
 	return raw_nfailed != 0;
 }
