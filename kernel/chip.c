@@ -271,8 +271,7 @@ static void hsl_chip_release(struct device *dev)
 	struct hsl_chip *chip = container_of(dev, struct hsl_chip, dev);
 
 	/* memory freed late, by a context that closed after the chip had left, went through zero_work: it calls us */
-	if (chip->pool)
-		gen_pool_destroy(chip->pool);
+	hsl_pool_exit(&chip->pool);
 	kvfree(chip->clean);
 	ida_destroy(&chip->qids);
 	hsl_sysfs_free(chip);
@@ -428,6 +427,7 @@ static struct hsl_chip *hsl_chip_new(struct device *parent, const struct hsl_chi
 	spin_lock_init(&chip->lock);
 	spin_lock_init(&chip->clean_lock);
 	mutex_init(&chip->life);
+	mutex_init(&chip->pool.lock);
 	init_rwsem(&chip->access);
 	init_waitqueue_head(&chip->state_wq);
 	spin_lock_init(&chip->admin.lock);

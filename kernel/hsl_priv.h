@@ -37,6 +37,7 @@
  *   chip->access      rwsem: read: registers are touched or PTEs to the chip inserted, after a look at the state.
  *                     Write: taken and dropped after a change of state, segment->dead or queue->state, so that who
  *                     looked before has finished
+ *   pool.lock         mutex: a leaf
  *   chip->lock, ctx->tree_lock, admin.lock, vector.lock, events.lock  spinlocks: leaves, never nested in each other
  */
 #ifndef HSL_PRIV_H
@@ -47,7 +48,6 @@
 #include <linux/dma-mapping.h>
 #include <linux/eventfd.h>
 #include <linux/fs.h>
-#include <linux/genalloc.h>
 #include <linux/idr.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/kref.h>
@@ -148,6 +148,18 @@ struct hsl_admin {
 	wait_queue_head_t slot_wq;
 };
 
+/* A range of chip memory, free in its pool or taken by one owner. */
+struct hsl_extent {
+	struct rb_node by_off, by_len;	/* free: pool.lock */
+	u64 off, len;
+};
+
+struct hsl_pool {
+	struct mutex lock;
+	struct rb_root by_off, by_len;	/* lock */
+	u64 avail;			/* written under lock, read anywhere */
+};
+
 struct hsl_chip {
 	struct device dev;		/* on the bus; its reference count is the chip's */
 	struct device *parent;		/* NULL checks are no use: only touched while not GONE */
@@ -172,7 +184,7 @@ struct hsl_chip {
 	struct hsl_ctx_entry *ctx_table;
 	dma_addr_t ctx_table_dma;
 
-	struct gen_pool *pool;		/* of chip memory, addresses shifted by HSL_POOL_BASE */
+	struct hsl_pool pool;		/* what is free of its memory */
 	unsigned long *clean;		/* a bit per page: known to be zero; clean_lock */
 	spinlock_t clean_lock;
 	void *mem_va;			/* also gives the mappings' memory type to the architecture */
@@ -193,7 +205,8 @@ struct hsl_chip {
 
 struct hsl_mem {
 	struct hsl_chip *chip;		/* reference */
-	u64 off, len;
+	struct hsl_extent *extent;
+	u64 off, len;			/* of the extent */
 	struct list_head link;		/* chip->dirty */
 	/* the rest is that of memory handed out by hsl_share_alloc(): share.c */
 	struct kref kref;
@@ -386,6 +399,14 @@ int hsl_admin_exec(struct hsl_chip *chip, struct hsl_admin_req *req, unsigned in
 int hsl_admin_fill(struct hsl_chip *chip, u64 off, u64 len);
 void hsl_admin_distrust(struct hsl_chip *chip);
 int hsl_admin_ctx_invalidate(struct hsl_chip *chip, u32 index);
+
+/* pool.c */
+int hsl_pool_init(struct hsl_pool *pool, u64 len);
+void hsl_pool_exit(struct hsl_pool *pool);
+struct hsl_extent *hsl_pool_take(struct hsl_pool *pool, u64 len, u64 align);
+struct hsl_extent *hsl_pool_take_at(struct hsl_pool *pool, u64 off, u64 len);
+void hsl_pool_give(struct hsl_pool *pool, struct hsl_extent *e);
+u64 hsl_pool_avail(struct hsl_pool *pool);
 
 /* mem.c */
 int hsl_mem_init(struct hsl_chip *chip);

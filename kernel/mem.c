@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Chip memory: allocation in pages, and the promise that what is handed out is zero (HEP-MAP-004, HEP-SEC-004).
+ * Chip memory: allocation in pages (pool.c), and the promise that what is handed out is zero (HEP-MAP-004, HEP-SEC-004).
  *
  * A bitmap tells which pages are known to be zero. At registration none is: memory is zeroed when it is first
  * allocated, not at probe. Freed memory is zeroed by zero_work and only then returns to the pool; an allocation that
@@ -17,7 +17,6 @@
 
 #include "hsl_priv.h"
 
-#define HSL_POOL_BASE	(1ull << 50)	/* the pool takes address 0 for failure; keeps every alignment */
 #define HSL_CPU_PIECE	(256u << 10)
 
 static void hsl_mem_mark_clean(struct hsl_chip *chip, u64 off, u64 len, bool clean)
@@ -90,7 +89,7 @@ static void hsl_mem_release(struct hsl_mem *mem)
 {
 	struct hsl_chip *chip = mem->chip;
 
-	gen_pool_free(chip->pool, HSL_POOL_BASE + mem->off, mem->len);
+	hsl_pool_give(&chip->pool, mem->extent);
 	kfree(mem);
 	hsl_chip_put(chip);
 }
@@ -132,41 +131,43 @@ void hsl_mem_free(struct hsl_mem *mem)
 		hsl_mem_release(mem);
 }
 
-static unsigned long hsl_mem_take(struct hsl_chip *chip, u64 len, u64 align)
+static struct hsl_extent *hsl_mem_take(struct hsl_chip *chip, u64 len, u64 align)
 {
-	struct genpool_data_align data = { .align = max_t(u64, align, PAGE_SIZE) };
-	unsigned long addr;
+	struct hsl_extent *e = ERR_PTR(-ENOSPC);
 	int tries;
 
 	/* twice: somebody may take what the first flush gave back, while more is being freed */
 	for (tries = 0; tries < 3; tries++) {
 		if (tries)
 			flush_work(&chip->zero_work);
-		addr = gen_pool_alloc_algo(chip->pool, len, gen_pool_first_fit_align, &data);
-		if (addr || fatal_signal_pending(current))
-			return addr;
+		e = hsl_pool_take(&chip->pool, len, align);
+		if (!IS_ERR(e) || PTR_ERR(e) != -ENOSPC)
+			return e;
+		if (fatal_signal_pending(current))
+			return ERR_PTR(-EINTR);
 	}
-	return 0;
+	return e;
 }
 
 /* len is a multiple of the page size; align is 0 or a power of two <= 1 GiB. */
 struct hsl_mem *hsl_mem_alloc(struct hsl_chip *chip, u64 len, u64 align)
 {
+	struct hsl_extent *e;
 	struct hsl_mem *mem;
-	unsigned long addr;
 	int err;
 
 	mem = kzalloc(sizeof(*mem), GFP_KERNEL);
 	if (!mem)
 		return ERR_PTR(-ENOMEM);
-	addr = hsl_mem_take(chip, len, align);
-	if (!addr) {
+	e = hsl_mem_take(chip, len, align);
+	if (IS_ERR(e)) {
 		kfree(mem);
-		return ERR_PTR(fatal_signal_pending(current) ? -EINTR : -ENOSPC);
+		return ERR_CAST(e);
 	}
 	mem->chip = hsl_chip_get(chip);
-	mem->off = addr - HSL_POOL_BASE;
-	mem->len = len;
+	mem->extent = e;
+	mem->off = e->off;
+	mem->len = e->len;
 	err = hsl_mem_clean(chip, mem->off, mem->len);
 	if (err) {
 		hsl_mem_release(mem);	/* clean or not is in the bitmap, page by page */
@@ -177,7 +178,7 @@ struct hsl_mem *hsl_mem_alloc(struct hsl_chip *chip, u64 len, u64 align)
 
 u64 hsl_mem_avail(struct hsl_chip *chip)
 {
-	return gen_pool_avail(chip->pool);
+	return hsl_pool_avail(&chip->pool);
 }
 
 int hsl_mem_init(struct hsl_chip *chip)
@@ -190,12 +191,7 @@ int hsl_mem_init(struct hsl_chip *chip)
 	if (!chip->mem_va)
 		return -ENOMEM;
 	chip->clean = kvcalloc(BITS_TO_LONGS(chip->mem_bytes >> PAGE_SHIFT), sizeof(long), GFP_KERNEL);
-	chip->pool = gen_pool_create(PAGE_SHIFT, chip->numa_node);
-	if (!chip->clean || !chip->pool) {
-		err = -ENOMEM;
-		goto unmap;
-	}
-	err = gen_pool_add(chip->pool, HSL_POOL_BASE, chip->mem_bytes, chip->numa_node);
+	err = chip->clean ? hsl_pool_init(&chip->pool, chip->mem_bytes) : -ENOMEM;
 	if (err)
 		goto unmap;
 	return 0;

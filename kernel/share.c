@@ -66,7 +66,7 @@ static void hsl_share_release(struct kref *kref)
 	hsl_mem_free(mem);
 }
 
-/* The holder's access has ended. Does not sleep. */
+/* The holder's access has ended. Takes no lock but those of the chip's memory. */
 void hsl_share_put(struct hsl_mem *mem)
 {
 	kref_put(&mem->kref, hsl_share_release);
