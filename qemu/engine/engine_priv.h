@@ -58,14 +58,30 @@ struct hsl_ring {
     void **page;
 };
 
+/* An entry of COPY_LIST, and the segments its operands were found in. */
+struct hsl_list_entry {
+    uint64_t dst, src, len, uid[2];
+};
+
 /* The command a queue is working on. */
 struct hsl_cmd {
-    bool active;
+    bool active;                        /* more to do in another turn */
+    bool has_value;                     /* the result is value, not done */
+    bool backward;                      /* the current run goes from its end */
     struct hsl_desc d;
-    uint64_t done;                      /* bytes moved */
-    bool backward;
+    uint64_t done;                      /* bytes written */
+    uint64_t value;
+    uint32_t run, runs;                 /* see move.c */
+    uint64_t moved;                     /* of the current run */
     uint64_t uid[2];                    /* of the segments of dst and src */
+    struct hsl_list_entry *list;        /* COPY_LIST: runs entries, freed with the command */
 };
+
+static inline void hsl_cmd_value(struct hsl_cmd *cmd, uint64_t value)
+{
+    cmd->has_value = true;
+    cmd->value = value;
+}
 
 #define HSL_ARMED           (1ull << 32)
 
@@ -202,10 +218,49 @@ uint32_t hsl_seg_authorise(struct hsl_chip_engine *c, struct hsl_worker *w, uint
                            struct hsl_ctx *ctx, struct hsl_seg *s, bool write, uint64_t end);
 
 /* exec.c */
-/* Check a fresh descriptor in q->cmd.d and move its first chunk. OK and q->cmd.active: more chunks follow. */
+/* Check a fresh descriptor in q->cmd.d and begin it. OK and q->cmd.active: it goes on in another turn. */
 uint32_t hsl_exec_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
-/* Move one more chunk. OK and cmd.active false: finished. */
+/* Go on. OK and cmd.active false: finished. */
 uint32_t hsl_exec_chunk(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
+
+/* operand.c; inside a section, and good to its end */
+struct hsl_operand {
+    uint64_t ga;
+    struct hsl_seg *seg;                /* NULL: the admin queue's own memory */
+    struct hsl_chip_engine *home;       /* NULL: host memory */
+};
+struct hsl_span {
+    void *host;
+    uint64_t len;
+    bool mapped;
+};
+/* Find [ga, ga + len) with rights HSL_SEG_READ | HSL_SEG_WRITE. A status other than OK sets *fault_ga. */
+uint32_t hsl_operand_get(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t ga, uint64_t len, uint32_t rights,
+                         struct hsl_operand *o, uint64_t *fault_ga);
+/* Host memory from byte off of the operand on, at most want bytes. which: 0 dst, 1 src. False: no translation. */
+bool hsl_span_get(struct hsl_queue_engine *q, unsigned int which, const struct hsl_operand *o, uint64_t off,
+                  uint64_t want, bool write, struct hsl_span *s);
+void hsl_span_put(struct hsl_queue_engine *q, struct hsl_span *s, bool write, uint64_t touched);
+/* To be told after each write to an operand: chip memory may hold code that the host has translated. */
+void hsl_operand_written(const struct hsl_operand *o, uint64_t off, uint64_t len);
+
+/* move.c */
+uint32_t hsl_move_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
+uint32_t hsl_move_chunk(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
+
+/* reduce.c */
+unsigned int hsl_reduce_bytes(unsigned int type);
+/* dst[i] = dst[i] op src[i], aligned to the element; backward: from the last one. */
+void hsl_reduce_run(unsigned int op, unsigned int type, void *dst, const void *src, uint64_t n, bool backward);
+
+/* ops.c: done at once */
+uint32_t hsl_ops_atomic(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
+uint32_t hsl_ops_load_store(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
+
+/* wait.c */
+uint32_t hsl_exec_wait(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
+/* Somebody has written the bytes at ga. */
+void hsl_wait_wake(struct hsl_fabric_engine *f, uint64_t ga);
 
 /* admin.c: opcodes of the admin queue but NOP, COPY and FILL */
 uint32_t hsl_admin_exec(struct hsl_queue_engine *q, struct hsl_worker *w);

@@ -89,6 +89,13 @@ uint32_t hsl_queue_open(struct hsl_queue_engine *q, uint64_t sq, uint64_t cq, ui
     return HSL_ST_OK;
 }
 
+static void cmd_end(struct hsl_queue_engine *q)
+{
+    q->cmd.active = false;
+    free(q->cmd.list);
+    q->cmd.list = NULL;
+}
+
 static void abort_rest(struct hsl_queue_engine *q)
 {
     uint32_t tail = atomic_load(&q->tail);
@@ -100,6 +107,7 @@ static void abort_rest(struct hsl_queue_engine *q)
         memcpy(&q->cmd.d, ring_at(&q->sq, atomic_load(&q->taken) & (q->depth - 1), sizeof(q->cmd.d)),
                sizeof(q->cmd.d));
         q->cmd.done = 0;
+        q->cmd.has_value = false;
         atomic_fetch_add(&q->taken, 1);
         hsl_queue_complete(q, HSL_ST_ABORTED, 0);
     }
@@ -115,7 +123,7 @@ void hsl_queue_close(struct hsl_queue_engine *q, bool complete)
     }
     atomic_store(&q->state, HSL_QUEUE_RESET);
     atomic_store(&q->error, 0);
-    q->cmd.active = false;
+    cmd_end(q);
     ring_unmap(q->chip, &q->sq);
     ring_unmap(q->chip, &q->cq);
 }
@@ -148,10 +156,10 @@ void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fa
     uint64_t last = (uint64_t)(status | phase) << 32 | (uint64_t)q->qid << 16 | head;
 
     e->cookie = q->cmd.d.cookie;
-    e->result = q->cmd.done;
+    e->result = q->cmd.has_value ? q->cmd.value : q->cmd.done;
     e->fault_ga = fault_ga;
     atomic_store_explicit((_Atomic uint64_t *)(void *)&e->sq_head, last, memory_order_release);
-    q->cmd.active = false;
+    cmd_end(q);
     /* seq_cst store, then look at armed; hsl_queue_arm_at stores armed, then looks here: one of us sees the other */
     atomic_store(&q->completed, n + 1);
     raise_if_armed(q);
@@ -221,6 +229,7 @@ static bool fetch(struct hsl_queue_engine *q)
     memcpy(&q->cmd.d, ring_at(&q->sq, atomic_load(&q->taken) & (q->depth - 1), sizeof(q->cmd.d)), sizeof(q->cmd.d));
     q->cmd.done = 0;
     q->cmd.active = false;
+    q->cmd.has_value = false;
     atomic_store_explicit(&q->taken, atomic_load(&q->taken) + 1, memory_order_relaxed);
     return true;
 }

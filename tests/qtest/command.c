@@ -204,11 +204,11 @@ static void refused(void **state)
 		unsigned int status;
 		uint64_t fault;
 	} bad[] = {
-		{ { .opcode = HSL_OP_REDUCE }, HSL_ST_OPCODE, 0 },
-		{ { .opcode = HSL_OP_FENCE }, HSL_ST_OPCODE, 0 },
+		{ { .opcode = HSL_OP_COPY_LIST + 1 }, HSL_ST_OPCODE, 0 },
+		{ { .opcode = HSL_OP_CTX_INVALIDATE - 1 }, HSL_ST_OPCODE, 0 },
 		{ { .opcode = 0xff }, HSL_ST_OPCODE, 0 },
 		{ { .opcode = HSL_OP_SEG_INVALIDATE, .arg0 = QC_CTX, .arg1 = 1 }, HSL_ST_OPCODE, 0 },
-		{ { .flags = 1 }, HSL_ST_FIELD, 0 },
+		{ { .flags = HSL_DF_ALL + 1 }, HSL_ST_FIELD, 0 },
 		{ { .order = 3 }, HSL_ST_FIELD, 0 },
 		{ { .subop = 1 }, HSL_ST_FIELD, 0 },
 		{ { .rsvd0 = 1 }, HSL_ST_FIELD, 0 },

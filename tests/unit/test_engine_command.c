@@ -93,11 +93,11 @@ struct bad {
 #define WO	HSL_GA(1, MEM - 4096)
 
 static const struct bad bads[] = {
-	{ "opcode", { .opcode = HSL_OP_REDUCE }, HSL_ST_OPCODE, 0 },
+	{ "opcode", { .opcode = HSL_OP_COPY_LIST + 1 }, HSL_ST_OPCODE, 0 },
 	{ "opcode 0xff", { .opcode = 0xff, .flags = 1 }, HSL_ST_OPCODE, 0 },
 	{ "admin opcode", { .opcode = HSL_OP_CTX_INVALIDATE, .arg0 = 1 }, HSL_ST_OPCODE, 0 },
 	{ "admin opcode", { .opcode = HSL_OP_QUEUE_DESTROY, .arg0 = 1 }, HSL_ST_OPCODE, 0 },
-	{ "flags", { .opcode = HSL_OP_NOP, .flags = 1 }, HSL_ST_FIELD, 0 },
+	{ "flags", { .opcode = HSL_OP_NOP, .flags = HSL_DF_ALL + 1 }, HSL_ST_FIELD, 0 },
 	{ "order", { .opcode = HSL_OP_NOP, .order = 3 }, HSL_ST_FIELD, 0 },
 	{ "subop", { .opcode = HSL_OP_FILL, .dst = C1, .len = 8, .subop = 1 }, HSL_ST_FIELD, 0 },
 	{ "rsvd0", { .opcode = HSL_OP_COPY, .dst = C1, .src = C1, .len = 8, .rsvd0 = 1 }, HSL_ST_FIELD, 0 },

@@ -42,11 +42,8 @@ static void reserved_opcodes(struct ht *t)
 			.opcode = (uint8_t)code, .dst = b.ga, .src = b.ga + 4096, .len = 8
 		};
 
-		if (code <= HSL_OP_FILL)
+		if (code <= HSL_OP_COPY_LIST)
 			continue;
-		if (code >= HSL_OP_REDUCE && code <= HSL_OP_FENCE &&
-		    t->chip[0].hep_version != HSL_HEP_VERSION)
-			continue; /* later minor versions give them a meaning */
 		ht_op_run(t, q, &op, &c);
 		if (c.status != HSL_ST_OPCODE)
 			HT_FAIL_TEST(t, "opcode 0x%02x: expected status opcode, got %s", code,

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Commands that move bytes: COPY, FILL, REDUCE, COPY2D, COPY_LIST. Checks before the first byte, then chunks.
+ *
+ * Such a command is a list of *runs*, each a contiguous range of dst and (but for FILL) src: one run, a row each, an entry
+ * each. A chunk is at most 64 KiB and a bounded number of runs, and lies in one section. Each chunk looks its
+ * operands up again: the segment found must be the one found at the start (same uid), and its grant must still
+ * hold, else the command ends with REVOKED. Nothing host-side is kept from chunk to chunk, so a segment, a page or
+ * a chip can go between any two of them.
+ *
+ * Overlap is by GA (HEP-TXN-005, -016): when dst lies inside [src, src + len) of one node the run goes from the end.
+ * Two segments over the same host page are different GAs; copying between them is safe, its order undefined.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_priv.h"
+
+#define RUNS_PER_CHUNK  256u
+
+/* One contiguous part of the command, as offsets into its operands. */
+struct run {
+    uint64_t dst, src, len;
+};
+
+/* In backward copies a piece must end where the chunk ends and start in one page of each operand. */
+static uint64_t backward_piece(const struct hsl_operand *o, uint64_t off, uint64_t want)
+{
+    uint64_t page_bytes, last;
+
+    if (o->home) {
+        return want;
+    }
+    page_bytes = 1ull << o->seg->e.page_shift;
+    last = (o->ga - o->seg->e.ga + o->seg->e.page_offset + off + want - 1) & (page_bytes - 1);
+    return last + 1 < want ? last + 1 : want;
+}
+
+static void fill_bytes(uint8_t *dst, uint64_t len, uint64_t pattern, unsigned int phase)
+{
+    uint64_t rotated = phase ? pattern >> (8 * phase) | pattern << (64 - 8 * phase) : pattern;
+    uint64_t n = len < 8 ? len : 8;
+
+    if (pattern == (pattern & 0xff) * 0x0101010101010101ull) {
+        memset(dst, (int)(pattern & 0xff), len);
+        return;
+    }
+    memcpy(dst, &rotated, n);
+    while (n < len) {
+        uint64_t m = n < len - n ? n : len - n;
+
+        memcpy(dst + n, dst, m);
+        n += m;
+    }
+}
+
+/* One piece of a run, from off on, its end if it goes backward; *len in: wanted, out: done. */
+static uint32_t move_piece(struct hsl_queue_engine *q, const struct hsl_operand *dst, const struct hsl_operand *src,
+                           const struct run *run, uint64_t off, uint64_t *len, uint64_t *fault_ga)
+{
+    const struct hsl_desc *cmd = &q->cmd.d;
+    struct hsl_span d, s;
+
+    for (;;) {
+        uint64_t n;
+
+        if (!hsl_span_get(q, 0, dst, run->dst + off, *len, true, &d)) {
+            *fault_ga = dst->ga + run->dst + off;
+            return HSL_ST_DMA;
+        }
+        n = d.len;
+        if (src && !hsl_span_get(q, 1, src, run->src + off, n, false, &s)) {
+            hsl_span_put(q, &d, true, 0);
+            *fault_ga = src->ga + run->src + off;
+            return HSL_ST_DMA;
+        }
+        if (src && s.len < n) {
+            n = s.len;
+        }
+        if (!q->cmd.backward || n == *len) {
+            *len = n;
+            break;
+        }
+        /* a page whose parts lie apart (an IOMMU's pages are smaller): the last part goes first */
+        hsl_span_put(q, &d, true, 0);
+        hsl_span_put(q, &s, false, 0);
+        off += n;
+        *len -= n;
+    }
+    if (cmd->opcode == HSL_OP_FILL) {
+        fill_bytes(d.host, *len, cmd->arg0, off & 7);
+    } else if (cmd->opcode == HSL_OP_REDUCE) {
+        unsigned int type = HSL_SUBOP_TYPE(cmd->subop);
+
+        /* pages and operands are aligned to the element, so pieces are too */
+        hsl_reduce_run(HSL_SUBOP_OP(cmd->subop), type, d.host, s.host, *len / hsl_reduce_bytes(type), q->cmd.backward);
+    } else {
+        memmove(d.host, s.host, *len);
+    }
+    if (src) {
+        hsl_span_put(q, &s, false, 0);
+    }
+    hsl_span_put(q, &d, true, *len);
+    hsl_operand_written(dst, run->dst + off, *len);
+    return HSL_ST_OK;
+}
+
+/* At most *budget bytes of what is left of a run. */
+static uint32_t move_run(struct hsl_queue_engine *q, const struct hsl_operand *dst, const struct hsl_operand *src,
+                         const struct run *run, uint64_t *budget, uint64_t *fault_ga)
+{
+    struct hsl_cmd *cmd = &q->cmd;
+
+    while (*budget && cmd->moved != run->len) {
+        uint64_t left = run->len - cmd->moved, n = left < *budget ? left : *budget, off = cmd->moved;
+        uint32_t status;
+
+        if (cmd->backward) {
+            n = backward_piece(dst, run->dst + left - n, n);
+            n = backward_piece(src, run->src + left - n, n);
+            off = left - n;
+        }
+        status = move_piece(q, dst, src, run, off, &n, fault_ga);
+        if (status) {
+            return status;
+        }
+        cmd->moved += n;
+        cmd->done += n;
+        *budget -= n;
+    }
+    return HSL_ST_OK;
+}
+
+/* ---- runs of a command ---- */
+
+static uint64_t extent(uint64_t rows, uint64_t pitch, uint64_t len)
+{
+    uint64_t n;
+
+    /* what does not fit into 64 bits is in no segment */
+    if (__builtin_mul_overflow(rows - 1, pitch, &n) || __builtin_add_overflow(n, len, &n)) {
+        return UINT64_MAX;
+    }
+    return n;
+}
+
+/* dst lies inside src: what is moved first must not be what is read later. */
+static bool goes_backward(uint64_t dst, uint64_t src, uint64_t len)
+{
+    return dst > src && dst - src < len;
+}
+
+/* GA and length of operand which of the current run's look-up. */
+static void operand_range(const struct hsl_cmd *cmd, unsigned int which, uint64_t *ga, uint64_t *len)
+{
+    const struct hsl_desc *d = &cmd->d;
+
+    if (d->opcode == HSL_OP_COPY_LIST) {
+        const struct hsl_list_entry *e = &cmd->list[cmd->run];
+
+        *ga = which ? e->src : e->dst;
+        *len = e->len;
+        return;
+    }
+    *ga = which ? d->src : d->dst;
+    *len = d->len;
+    if (d->opcode == HSL_OP_COPY2D) {
+        *len = extent(d->arg0, which ? HSL_PITCH_SRC(d->arg1) : HSL_PITCH_DST(d->arg1), d->len);
+    }
+}
+
+static uint32_t operand_find(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned int which,
+                             struct hsl_operand *o, uint64_t *fault_ga)
+{
+    uint32_t rights = which ? HSL_SEG_READ : HSL_SEG_WRITE;
+    uint64_t ga, len;
+
+    if (!which && q->cmd.d.opcode == HSL_OP_REDUCE) {
+        rights |= HSL_SEG_READ;
+    }
+    operand_range(&q->cmd, which, &ga, &len);
+    return hsl_operand_get(q, w, ga, len, rights, o, fault_ga);
+}
+
+static uint64_t *operand_uid(struct hsl_cmd *cmd, unsigned int which)
+{
+    return cmd->d.opcode == HSL_OP_COPY_LIST ? &cmd->list[cmd->run].uid[which] : &cmd->uid[which];
+}
+
+/* The first look, before anything moves. */
+static uint32_t operand_check(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned int which,
+                              struct hsl_operand *o, uint64_t *fault_ga)
+{
+    uint32_t status = operand_find(q, w, which, o, fault_ga);
+
+    if (!status) {
+        *operand_uid(&q->cmd, which) = o->seg ? o->seg->uid : 0;
+    }
+    return status;
+}
+
+static uint32_t operand_again(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned int which,
+                              struct hsl_operand *o, uint64_t *fault_ga)
+{
+    uint32_t status = operand_find(q, w, which, o, fault_ga);
+    uint64_t len;
+
+    if (status == HSL_ST_UNREACHABLE) {
+        return status;
+    }
+    if (status || (o->seg && o->seg->uid != *operand_uid(&q->cmd, which))) {
+        operand_range(&q->cmd, which, fault_ga, &len);
+        return HSL_ST_REVOKED;
+    }
+    return HSL_ST_OK;
+}
+
+static void run_begin(struct hsl_cmd *cmd, struct run *run)
+{
+    const struct hsl_desc *d = &cmd->d;
+
+    *run = (struct run){ .len = d->len };
+    cmd->backward = d->opcode != HSL_OP_FILL && d->opcode != HSL_OP_COPY2D && goes_backward(d->dst, d->src, d->len);
+    if (d->opcode == HSL_OP_COPY2D) {
+        run->dst = cmd->run * (uint64_t)HSL_PITCH_DST(d->arg1);
+        run->src = cmd->run * (uint64_t)HSL_PITCH_SRC(d->arg1);
+    } else if (d->opcode == HSL_OP_COPY_LIST) {
+        const struct hsl_list_entry *e = &cmd->list[cmd->run];
+
+        run->len = e->len;
+        cmd->backward = goes_backward(e->dst, e->src, e->len);
+    }
+}
+
+/* found: o[] is what a look-up of this section has found for the first run. */
+static uint32_t chunk(struct hsl_queue_engine *q, struct hsl_worker *w, struct hsl_operand o[2], bool found,
+                      uint64_t *fault_ga)
+{
+    struct hsl_cmd *cmd = &q->cmd;
+    bool has_src = cmd->d.opcode != HSL_OP_FILL, list = cmd->d.opcode == HSL_OP_COPY_LIST;
+    uint64_t budget = HSL_CHUNK_BYTES;
+    struct run run;
+
+    for (unsigned int n = 0; budget && n < RUNS_PER_CHUNK && cmd->run != cmd->runs; n++) {
+        uint32_t status = HSL_ST_OK;
+
+        run_begin(cmd, &run);
+        if (run.len && (!found || list)) {
+            status = operand_again(q, w, 0, &o[0], fault_ga);
+            if (!status && has_src) {
+                status = operand_again(q, w, 1, &o[1], fault_ga);
+            }
+            found = true;
+        }
+        if (!status) {
+            status = move_run(q, &o[0], has_src ? &o[1] : NULL, &run, &budget, fault_ga);
+        }
+        if (status) {
+            return status;
+        }
+        if (cmd->moved == run.len) {
+            cmd->run++;
+            cmd->moved = 0;
+        }
+    }
+    cmd->active = cmd->run != cmd->runs;
+    return HSL_ST_OK;
+}
+
+uint32_t hsl_move_chunk(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
+{
+    struct hsl_operand o[2];
+
+    return chunk(q, w, o, false, fault_ga);
+}
+
+/* ---- start ---- */
+
+/* Read the list once and check every entry. */
+static uint32_t list_begin(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
+{
+    struct hsl_cmd *cmd = &q->cmd;
+    uint64_t len = cmd->d.len, total = 0, at = 0, ga;
+    struct hsl_operand o;
+    struct hsl_span s;
+    uint32_t status = hsl_operand_get(q, w, cmd->d.src, len, HSL_SEG_READ, &o, fault_ga);
+
+    if (status) {
+        return status;
+    }
+    cmd->list = calloc(len / sizeof(struct hsl_copy_entry), sizeof(*cmd->list));
+    if (!cmd->list) {
+        return HSL_ST_INTERNAL;
+    }
+    cmd->runs = (uint32_t)(len / sizeof(struct hsl_copy_entry));
+    /* 8-byte aligned words: none lies across two pages */
+    while (at < len) {
+        if (!hsl_span_get(q, 1, &o, at, len - at, false, &s)) {
+            *fault_ga = o.ga + at;
+            return HSL_ST_DMA;
+        }
+        for (uint64_t i = 0; i < s.len / 8; i++, at += 8) {
+            struct hsl_list_entry *e = &cmd->list[at / sizeof(struct hsl_copy_entry)];
+            uint64_t word = __atomic_load_n((const uint64_t *)s.host + i, __ATOMIC_RELAXED);
+
+            switch (at % sizeof(struct hsl_copy_entry)) {
+            case offsetof(struct hsl_copy_entry, dst):
+                e->dst = word;
+                break;
+            case offsetof(struct hsl_copy_entry, src):
+                e->src = word;
+                break;
+            case offsetof(struct hsl_copy_entry, len):
+                e->len = word;
+                break;
+            default:
+                e->uid[0] = word;           /* the reserved word until it is checked */
+                break;
+            }
+        }
+        hsl_span_put(q, &s, false, 0);
+    }
+    for (cmd->run = 0; cmd->run < cmd->runs && !status; cmd->run++) {
+        const struct hsl_list_entry *e = &cmd->list[cmd->run];
+
+        if (e->uid[0]) {
+            status = HSL_ST_FIELD;
+        } else if (e->len > q->chip->cfg.max_len - total) {
+            status = HSL_ST_LENGTH;
+        } else if (e->len) {
+            total += e->len;
+            status = operand_check(q, w, 0, &o, &ga);
+            if (!status) {
+                status = operand_check(q, w, 1, &o, &ga);
+            }
+            if (status) {
+                *fault_ga = ga;
+            }
+        }
+    }
+    cmd->run = 0;
+    return status;
+}
+
+uint32_t hsl_move_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
+{
+    struct hsl_cmd *cmd = &q->cmd;
+    const struct hsl_desc *d = &cmd->d;
+    struct hsl_operand o[2];
+    uint32_t status;
+
+    cmd->run = 0;
+    cmd->runs = 1;
+    cmd->moved = 0;
+    if (!d->len || (d->opcode == HSL_OP_COPY2D && !d->arg0)) {
+        return HSL_ST_OK;
+    }
+    if (d->opcode == HSL_OP_COPY2D) {
+        cmd->runs = (uint32_t)d->arg0;
+    }
+    if (d->opcode == HSL_OP_COPY_LIST) {
+        status = list_begin(q, w, fault_ga);
+        return status ? status : hsl_move_chunk(q, w, fault_ga);
+    }
+    status = operand_check(q, w, 0, &o[0], fault_ga);
+    if (!status && d->opcode != HSL_OP_FILL) {
+        status = operand_check(q, w, 1, &o[1], fault_ga);
+    }
+    return status ? status : chunk(q, w, o, true, fault_ga);
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Operands of commands: from a global address to host memory.
+ *
+ * hsl_operand_get checks one operand in the order of HEP section 6: segment, range, rights, home. What it finds is good for
+ * the section it was found in. hsl_span_get then gives host memory for a part of it, at most to the end of what is
+ * contiguous: chip memory is, host memory is by pages.
+ */
+#include "engine_priv.h"
+
+static uint32_t resolve_own(struct hsl_chip_engine *c, uint64_t ga, uint64_t len, struct hsl_operand *o,
+                            uint64_t *fault_ga)
+{
+    uint64_t off = HSL_GA_OFFSET(ga);
+
+    o->ga = ga;
+    o->seg = NULL;
+    o->home = c;
+    if (HSL_GA_NODE(ga) != c->cfg.node || off >= c->cfg.mem_bytes) {
+        *fault_ga = ga;
+        return HSL_ST_SEGMENT;
+    }
+    if (len > c->cfg.mem_bytes - off) {
+        *fault_ga = HSL_GA(c->cfg.node, c->cfg.mem_bytes);
+        return HSL_ST_RANGE;
+    }
+    return HSL_ST_OK;
+}
+
+uint32_t hsl_operand_get(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t ga, uint64_t len, uint32_t rights,
+                         struct hsl_operand *o, uint64_t *fault_ga)
+{
+    struct hsl_chip_engine *c = q->chip;
+    struct hsl_ctx *ctx;
+    uint64_t off;
+    uint32_t status;
+
+    if (!q->qid) {
+        return resolve_own(c, ga, len, o, fault_ga);
+    }
+    status = hsl_ctx_get(c, q->ctx, &ctx);
+    if (status) {
+        if (status == HSL_ST_SEGMENT) {
+            *fault_ga = ga;
+        }
+        return status;
+    }
+    o->ga = ga;
+    o->home = NULL;
+    o->seg = hsl_seg_find(ctx, ga);
+    *fault_ga = ga;
+    if (!o->seg) {
+        return HSL_ST_SEGMENT;
+    }
+    off = ga - o->seg->e.ga;
+    if (len > o->seg->e.len - off) {
+        *fault_ga = o->seg->e.ga + o->seg->e.len;
+        return HSL_ST_RANGE;
+    }
+    if (rights & ~o->seg->e.flags) {
+        return HSL_ST_RIGHTS;
+    }
+    if (rights & HSL_SEG_READ) {
+        status = hsl_seg_authorise(c, w, q->ctx, ctx, o->seg, false, off + len);
+    }
+    if (!status && rights & HSL_SEG_WRITE) {
+        status = hsl_seg_authorise(c, w, q->ctx, ctx, o->seg, true, off + len);
+    }
+    if (!status) {
+        o->home = o->seg->e.flags & HSL_SEG_PAGED ? NULL : hsl_chip_at(c->f, HSL_GA_NODE(ga));
+        *fault_ga = 0;
+    }
+    return status;
+}
+
+static bool pte_at(struct hsl_queue_engine *q, unsigned int which, const struct hsl_seg *s, uint64_t page,
+                   uint64_t *iova)
+{
+    struct hsl_chip_engine *c = q->chip;
+    struct hsl_leaf *leaf = &q->leaf[which];
+    uint64_t index = page / HSL_PTES_PER_TABLE, table = s->e.pages, pte;
+
+    if (leaf->uid != s->uid || leaf->index != index) {
+        leaf->uid = 0;
+        for (unsigned int level = s->e.page_levels; level > 1; level--) {
+            uint64_t slot = page >> (9 * (level - 1)) & (HSL_PTES_PER_TABLE - 1);
+
+            if (!hsl_dma_read(c, table + slot * 8, &pte, sizeof(pte)) || !(pte & HSL_PTE_VALID)) {
+                return false;
+            }
+            table = HSL_PTE_IOVA(pte);
+        }
+        if (!hsl_dma_read(c, table, leaf->pte, sizeof(leaf->pte))) {
+            return false;
+        }
+        leaf->uid = s->uid;
+        leaf->index = index;
+    }
+    pte = leaf->pte[page % HSL_PTES_PER_TABLE];
+    *iova = HSL_PTE_IOVA(pte);
+    return pte & HSL_PTE_VALID;
+}
+
+/* At most want bytes at offset off of the operand's segment; from the end if backward. False: no translation. */
+static bool span_paged(struct hsl_queue_engine *q, unsigned int which, const struct hsl_operand *o, uint64_t off,
+                       uint64_t want, bool write, struct hsl_span *s)
+{
+    struct hsl_chip_engine *c = q->chip;
+    uint64_t page_bytes = 1ull << o->seg->e.page_shift;
+    uint64_t at = o->ga - o->seg->e.ga + o->seg->e.page_offset + off;
+    uint64_t page = at >> o->seg->e.page_shift, iova, next;
+
+    if (!pte_at(q, which, o->seg, page, &iova)) {
+        return false;
+    }
+    s->len = page_bytes - (at & (page_bytes - 1));
+    while (s->len < want && pte_at(q, which, o->seg, page + 1, &next) && next == iova + page_bytes) {
+        s->len += page_bytes;
+        iova = next;
+        page++;
+    }
+    if (s->len > want) {
+        s->len = want;
+    }
+    /* iova moved with the pages joined; go back to the first byte */
+    iova = iova - ((page << o->seg->e.page_shift) - at);
+    s->host = c->cfg.ops->dma_map(c->cfg.opaque, iova, &s->len, write);
+    s->mapped = true;
+    return s->host;
+}
+
+bool hsl_span_get(struct hsl_queue_engine *q, unsigned int which, const struct hsl_operand *o, uint64_t off,
+                  uint64_t want, bool write, struct hsl_span *s)
+{
+    if (!o->home) {
+        return span_paged(q, which, o, off, want, write, s);
+    }
+    s->host = (char *)o->home->cfg.mem + HSL_GA_OFFSET(o->ga) + off;
+    s->len = want;
+    s->mapped = false;
+    return true;
+}
+
+void hsl_span_put(struct hsl_queue_engine *q, struct hsl_span *s, bool write, uint64_t touched)
+{
+    if (s->mapped) {
+        q->chip->cfg.ops->dma_unmap(q->chip->cfg.opaque, s->host, s->len, write, write ? touched : 0);
+    }
+}
+
+void hsl_operand_written(const struct hsl_operand *o, uint64_t off, uint64_t len)
+{
+    if (o->home && o->home->cfg.ops->mem_written) {
+        o->home->cfg.ops->mem_written(o->home->cfg.opaque, HSL_GA_OFFSET(o->ga) + off, len);
+    }
+}
