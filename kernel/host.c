@@ -12,6 +12,7 @@
  * being used often, and two registrations cannot overlap.
  */
 #include <linux/log2.h>
+#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
@@ -35,16 +36,34 @@ static void *hsl_array_alloc(size_t n, size_t size)
 
 /* ---- pinning ---- */
 
+/*
+ * For reading, too, the pages must be the ones that the program writes later, not the zero page or a page of a privately
+ * mapped file that its first write replaces. Before 6.2 FOLL_LONGTERM alone does not see to that; a forced write fault
+ * does, where the mapping is private. Where it is shared there is nothing to replace, and force is refused. Force would
+ * also open PROT_NONE: so read it as the program first.
+ */
+static int hsl_host_pin_some(struct hsl_host *h, unsigned long addr, int n, struct page **pages)
+{
+	int r;
+
+	if (h->writable)
+		return pin_user_pages_fast(addr, n, FOLL_LONGTERM | FOLL_WRITE, pages);
+	if (fault_in_readable((const char __user *)addr, (size_t)n << PAGE_SHIFT))
+		return -EFAULT;
+	r = pin_user_pages_fast(addr, n, FOLL_LONGTERM | FOLL_WRITE | FOLL_FORCE, pages);
+	if (r > 0 || r == -ENOMEM || r == -EINTR)
+		return r;
+	return pin_user_pages_fast(addr, n, FOLL_LONGTERM, pages);
+}
+
 static int hsl_host_pin_pages(struct hsl_host *h, unsigned long start)
 {
-	unsigned int flags = FOLL_LONGTERM | (h->writable ? FOLL_WRITE : 0);
-
 	while (h->pinned < h->npages) {
 		int n = min(h->npages - h->pinned, HSL_PIN_CHUNK);
 
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		n = pin_user_pages_fast(start + (h->pinned << PAGE_SHIFT), n, flags, h->pages + h->pinned);
+		n = hsl_host_pin_some(h, start + (h->pinned << PAGE_SHIFT), n, h->pages + h->pinned);
 		if (n == -ENOMEM || n == -EINTR)
 			return n;
 		if (n <= 0)
