@@ -53,7 +53,9 @@ struct ht_test {
 
 /* One table per group, ended by a zeroed entry. */
 extern const struct ht_test ht_tests_reg[], ht_tests_map[], ht_tests_txn[], ht_tests_ord[],
-	ht_tests_que[], ht_tests_sec[], ht_tests_net[], ht_tests_ras[], ht_tests_api[];
+	ht_tests_que[], ht_tests_sec[], ht_tests_net[], ht_tests_ras[], ht_tests_api[],
+	ht_tests_reduce[], ht_tests_move[], ht_tests_sig[], ht_tests_atm[], ht_tests_chain[],
+	ht_tests_share[], ht_tests_host[], ht_tests_limit[];
 
 struct ht_requirement {
 	const char *id;
@@ -166,6 +168,18 @@ void ht_oracle_move(uint8_t *dst, const uint8_t *src, uint64_t len);
 int ht_cookies_check(const uint64_t *cookies, unsigned int ncookies, uint64_t base, unsigned int n,
 		     uint64_t *bad);
 
+/* ---- oracles of ATOMIC, REDUCE and WAIT (oracle.c: no fabric either). A value is in the low bytes. ---- */
+unsigned int ht_type_bytes(unsigned int type); /* HSL_TYPE_* */
+const char *ht_type_name(unsigned int type);
+bool ht_type_is_float(unsigned int type);
+bool ht_is_nan(unsigned int type, uint64_t v);
+uint64_t ht_oracle_nan(unsigned int type); /* the canonical one */
+uint64_t ht_oracle_reduce(unsigned int op, unsigned int type, uint64_t a, uint64_t b);
+/* The new value; all but CAS ignore compare. */
+uint64_t ht_oracle_atomic(unsigned int op, unsigned int len, uint64_t old, uint64_t operand,
+			  uint64_t compare);
+bool ht_oracle_condition(unsigned int cond, uint64_t seen, uint64_t value);
+
 /* ---- memory: a segment, the CPU's view of it, and what it should hold ---- */
 struct ht_buf {
 	struct hsl_segment *seg;
@@ -212,6 +226,19 @@ void ht_submit_all(struct ht *t, struct hsl_queue *q, const struct hsl_op *ops, 
 void ht_wait_all(struct ht *t, struct hsl_queue *q, struct hsl_completion *c, unsigned int n);
 struct hsl_op ht_op_copy(uint64_t dst, uint64_t src, uint64_t len);
 struct hsl_op ht_op_fill(uint64_t dst, uint64_t len, uint64_t pattern);
+struct hsl_op ht_op_reduce(unsigned int op, unsigned int type, uint64_t dst, uint64_t src,
+			   uint64_t len);
+struct hsl_op ht_op_atomic(unsigned int op, uint64_t dst, uint64_t len, uint64_t operand,
+			   uint64_t compare);
+struct hsl_op ht_op_signal(unsigned int op, uint64_t dst, uint64_t value);
+struct hsl_op ht_op_wait(unsigned int cond, uint64_t src, uint64_t value, uint64_t timeout_ns);
+/* Skips the test unless all chips claim this HSL_CAP_* bit. */
+void ht_need_cap(struct ht *t, uint64_t cap, const char *what);
+/*
+ * Gives a command time to do what it must not do: runs NOPs on another queue of the same fabric, then expects that
+ * nothing has completed on q.
+ */
+void ht_expect_parked(struct ht *t, struct hsl_queue *q, struct hsl_queue *other, const char *what);
 /* Expect this status (and the errno that goes with it). */
 void ht_status_at(struct ht *t, const struct hsl_completion *c, uint32_t want, const char *file,
 		  int line, const char *what);

@@ -208,6 +208,69 @@ struct hsl_op ht_op_fill(uint64_t dst, uint64_t len, uint64_t pattern)
 	return (struct hsl_op){ .opcode = HSL_OP_FILL, .dst = dst, .len = len, .arg0 = pattern };
 }
 
+struct hsl_op ht_op_reduce(unsigned int op, unsigned int type, uint64_t dst, uint64_t src,
+			   uint64_t len)
+{
+	return (struct hsl_op){ .opcode = HSL_OP_REDUCE,
+				.subop = HSL_REDUCE_SUBOP(op, type),
+				.dst = dst,
+				.src = src,
+				.len = len };
+}
+
+struct hsl_op ht_op_atomic(unsigned int op, uint64_t dst, uint64_t len, uint64_t operand,
+			   uint64_t compare)
+{
+	return (struct hsl_op){ .opcode = HSL_OP_ATOMIC,
+				.subop = (uint8_t)op,
+				.dst = dst,
+				.len = len,
+				.arg0 = operand,
+				.arg1 = compare };
+}
+
+struct hsl_op ht_op_signal(unsigned int op, uint64_t dst, uint64_t value)
+{
+	return (struct hsl_op){
+		.opcode = HSL_OP_SIGNAL, .subop = (uint8_t)op, .dst = dst, .len = 8, .arg0 = value
+	};
+}
+
+struct hsl_op ht_op_wait(unsigned int cond, uint64_t src, uint64_t value, uint64_t timeout_ns)
+{
+	return (struct hsl_op){ .opcode = HSL_OP_WAIT,
+				.subop = (uint8_t)cond,
+				.src = src,
+				.len = 8,
+				.arg0 = value,
+				.arg1 = timeout_ns };
+}
+
+void ht_need_cap(struct ht *t, uint64_t cap, const char *what)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nchips; i++) {
+		if (!(t->chip[i].cap & cap))
+			HT_SKIP_TEST(t, "chip %u does not claim %s", t->chip[i].node, what);
+	}
+}
+
+void ht_expect_parked(struct ht *t, struct hsl_queue *q, struct hsl_queue *other, const char *what)
+{
+	struct hsl_completion c;
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i < 20; i++) {
+		HT_OK(t, hsl_nop(other));
+		rc = hsl_queue_poll(q, &c, 1);
+		HT_TRUE(t, !rc, "%s: completed with status %s, result %" PRIu64 ", it has to wait",
+			what, rc == 1 ? hsl_status_name(c.status) : ht_errno_name(rc),
+			rc == 1 ? c.result : 0);
+	}
+}
+
 void ht_submit_all(struct ht *t, struct hsl_queue *q, const struct hsl_op *ops, unsigned int n)
 {
 	int rc = hsl_queue_submit(q, ops, n);
