@@ -24,6 +24,18 @@ static bool synchronize_outside(struct hsl_chip_engine *c, struct hsl_worker *w)
     return alive;
 }
 
+/*
+ * The WAITs of a context have been looked at with the new tables when this returns (HEP-TXN-024): here if nobody had
+ * them in hand, else by who had, whose section has begun after the change.
+ */
+static void waits_again(struct hsl_chip_engine *c, struct hsl_worker *w, uint32_t ctx)
+{
+    if (atomic_load(&c->nwaits)) {
+        hsl_wait_flush(c, w, ctx);
+        synchronize_outside(c, w);
+    }
+}
+
 static uint32_t ctx_invalidate(struct hsl_chip_engine *c, struct hsl_worker *w, uint64_t index)
 {
     struct hsl_ctx *old;
@@ -35,6 +47,7 @@ static uint32_t ctx_invalidate(struct hsl_chip_engine *c, struct hsl_worker *w, 
     atomic_fetch_add(&c->home_gen, 1);
     synchronize_outside(c, w);
     hsl_ctx_free(old);
+    waits_again(c, w, (uint32_t)index);
     return HSL_ST_OK;
 }
 
@@ -52,6 +65,7 @@ static uint32_t seg_invalidate(struct hsl_chip_engine *c, struct hsl_worker *w, 
     atomic_fetch_add(&c->home_gen, 1);
     synchronize_outside(c, w);
     hsl_stale_free(stale);
+    waits_again(c, w, (uint32_t)index);
     return HSL_ST_OK;
 }
 
@@ -89,6 +103,24 @@ static uint32_t queue_destroy(struct hsl_chip_engine *c, struct hsl_worker *w, u
     return HSL_ST_OK;
 }
 
+static uint32_t queue_abort(struct hsl_chip_engine *c, struct hsl_worker *w, uint64_t qid)
+{
+    struct hsl_queue_engine *q;
+
+    if (!qid || qid >= c->cfg.nqueues || atomic_load(&c->queue[qid].state) != HSL_QUEUE_READY) {
+        return HSL_ST_QUEUE;
+    }
+    q = &c->queue[qid];
+    /* as in queue_destroy; software sees the state only by a register that it reads in between */
+    atomic_store(&q->paused, true);
+    if (synchronize_outside(c, w)) {
+        hsl_queue_abort_all(q);
+        atomic_store(&q->paused, false);
+        hsl_queue_ready(q);
+    }
+    return HSL_ST_OK;
+}
+
 uint32_t hsl_admin_exec(struct hsl_queue_engine *q, struct hsl_worker *w)
 {
     struct hsl_chip_engine *c = q->chip;
@@ -101,6 +133,8 @@ uint32_t hsl_admin_exec(struct hsl_queue_engine *q, struct hsl_worker *w)
         return seg_invalidate(c, w, d->arg0, d->arg1);
     case HSL_OP_QUEUE_CREATE:
         return queue_create(c, d);
+    case HSL_OP_QUEUE_ABORT:
+        return queue_abort(c, w, d->arg0);
     default:
         return queue_destroy(c, w, d->arg0);
     }

@@ -75,6 +75,9 @@ struct hsl_cmd {
     uint64_t moved;                     /* of the current run */
     uint64_t uid[2];                    /* of the segments of dst and src */
     struct hsl_list_entry *list;        /* COPY_LIST: runs entries, freed with the command */
+    bool waits;                         /* a WAIT whose condition did not hold yet */
+    uint64_t wake_seq;                  /* of the fabric, before the last look at the value */
+    uint64_t deadline_ns, look_ns;      /* 0: no timeout; until the next look */
 };
 
 static inline void hsl_cmd_value(struct hsl_cmd *cmd, uint64_t value)
@@ -85,7 +88,8 @@ static inline void hsl_cmd_value(struct hsl_cmd *cmd, uint64_t value)
 
 #define HSL_ARMED           (1ull << 32)
 
-enum { HSL_SCHED_IDLE, HSL_SCHED_LISTED, HSL_SCHED_RUNNING };
+enum { HSL_SCHED_IDLE, HSL_SCHED_LISTED, HSL_SCHED_RUNNING, HSL_SCHED_PARKED };
+#define HSL_PARK_BUCKETS    256u
 
 struct hsl_queue_engine {
     struct hsl_chip_engine *chip;
@@ -97,11 +101,14 @@ struct hsl_queue_engine {
     _Atomic uint32_t completed;         /* completions written */
     _Atomic uint64_t armed;             /* 0, or HSL_ARMED | completions consumed: raise when more exist */
     _Atomic uint32_t taken;
+    _Atomic uint32_t moderation;        /* HSL_DB_MODERATION */
+    _Atomic bool paused;                /* an abort is under way: no turn begins */
     uint32_t depth;                     /* the rest changes only while no worker can run the queue */
     uint32_t ctx;
     uint32_t vector;
     struct hsl_ring sq, cq;
     struct hsl_cmd cmd;
+    bool chain_failed;                  /* a command with LINK has failed: so does the rest of its chain */
     struct hsl_leaf {                   /* last PAGE table leaf read for dst and src */
         uint64_t uid;
         uint64_t index;
@@ -109,7 +116,11 @@ struct hsl_queue_engine {
     } leaf[2];
     int sched;                          /* under run_lock */
     bool again;                         /* under run_lock: doorbell while running */
-    struct hsl_queue_engine *next;      /* under run_lock */
+    struct hsl_queue_engine *next;      /* under run_lock, as all that follows; see wait.c */
+    struct hsl_queue_engine *bucket_next, *park_prev, *park_next;
+    uint64_t look_at_ns;
+    struct hsl_queue_engine *held_next;
+    uint64_t held_until_ns;             /* 0: no interrupt is held back */
 };
 
 struct hsl_window { _Atomic uint64_t ga, size; _Atomic uint32_t ctrl, ctx, status; };
@@ -123,6 +134,7 @@ struct hsl_chip_engine {
     _Atomic bool enabled;               /* workers may run its queues and use its memory */
     _Atomic bool dma_on;
     _Atomic uint32_t busy;              /* admin commands between sections */
+    _Atomic uint32_t nwaits;            /* commands with waits set */
     _Atomic uint64_t home_gen;          /* grants given by this chip as a home are good while this stays */
     _Atomic uint32_t status, event, event_mask, guest_errors;
     _Atomic uint64_t scratch, aq_sq, aq_cq, ctx_table;
@@ -157,6 +169,10 @@ struct hsl_fabric_engine {
     pthread_cond_t run_cond;
     struct hsl_queue_engine *run_head, *run_tail;
     _Atomic uint32_t nready;
+    _Atomic uint64_t wake_seq;                  /* counts writes that WAITs must see */
+    _Atomic uint64_t tick_next;                 /* ns; see wait.c */
+    _Atomic uint32_t nparked, nheld;
+    struct hsl_queue_engine *parked, *held, *parked_at[HSL_PARK_BUCKETS];
     uint32_t sleepers;                          /* under run_lock */
     _Atomic bool stop;
     unsigned int nworkers;
@@ -177,6 +193,12 @@ void hsl_section_leave(struct hsl_worker *w);
 void hsl_synchronize(struct hsl_fabric_engine *f);
 void hsl_queue_ready(struct hsl_queue_engine *q);
 void hsl_run_forget(struct hsl_chip_engine *c);
+/* run_lock held */
+void hsl_run_push(struct hsl_fabric_engine *f, struct hsl_queue_engine *q, bool front);
+/* After a turn: put it back if there is more to do. */
+void hsl_run_done(struct hsl_fabric_engine *f, struct hsl_queue_engine *q);
+/* Take a queue of this context over, whose WAIT nobody looks at just now, as if it had been popped. */
+bool hsl_run_claim(struct hsl_queue_engine *q, uint32_t ctx);
 struct hsl_chip_engine *hsl_chip_at(struct hsl_fabric_engine *f, uint32_t node);
 void hsl_model_node(struct hsl_fabric_engine *f, uint32_t node, bool present);
 
@@ -199,6 +221,10 @@ void hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w);
 void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fault_ga);
 void hsl_queue_doorbell(struct hsl_queue_engine *q, uint32_t tail);
 void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed);
+/* The time of an interrupt held back is over. */
+void hsl_queue_moderated(struct hsl_queue_engine *q);
+/* No worker runs it: end what is submitted, keep the queue. */
+void hsl_queue_abort_all(struct hsl_queue_engine *q);
 /* Has the queue something to do? */
 bool hsl_queue_pending(struct hsl_queue_engine *q);
 
@@ -258,6 +284,18 @@ uint32_t hsl_ops_atomic(struct hsl_queue_engine *q, struct hsl_worker *w, uint64
 uint32_t hsl_ops_load_store(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
 
 /* wait.c */
+uint64_t hsl_now_ns(void);
+bool hsl_tick_due(struct hsl_fabric_engine *f);
+void hsl_tick(struct hsl_fabric_engine *f);
+/* run_lock held. False: somebody has written since the look, look again. */
+bool hsl_wait_park(struct hsl_queue_engine *q);
+void hsl_wait_unpark(struct hsl_queue_engine *q);
+/* Raise the interrupt of an armed queue at until_ns if it was not due before. */
+void hsl_moderate_hold(struct hsl_queue_engine *q, uint64_t until_ns);
+/* Out of all lists of this file. */
+void hsl_timed_forget(struct hsl_queue_engine *q);
+/* Look again at the WAITs of a context whose tables have changed; the caller synchronizes after. */
+void hsl_wait_flush(struct hsl_chip_engine *c, struct hsl_worker *w, uint32_t ctx);
 uint32_t hsl_exec_wait(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
 /* Somebody has written the bytes at ga. */
 void hsl_wait_wake(struct hsl_fabric_engine *f, uint64_t ga);

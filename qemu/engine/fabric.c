@@ -7,6 +7,8 @@
  * goes to the front: invalidations must not wait behind copies. After its turn it goes to the end like all others:
  * its own long FILL must not keep them, or the admin queue of another chip, from running.
  *
+ * A queue that waits for a value is parked meanwhile (wait.c).
+ *
  * No lost wake-up: `again` catches a doorbell that comes while the queue is in a worker's hands, and a worker
  * sleeps only under run_lock with the list empty.
  */
@@ -15,6 +17,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine_priv.h"
@@ -55,7 +58,7 @@ struct hsl_chip_engine *hsl_chip_at(struct hsl_fabric_engine *f, uint32_t node)
 
 /* ---- run list ---- */
 
-static void run_push(struct hsl_fabric_engine *f, struct hsl_queue_engine *q, bool front)
+void hsl_run_push(struct hsl_fabric_engine *f, struct hsl_queue_engine *q, bool front)
 {
     q->sched = HSL_SCHED_LISTED;
     if (front) {
@@ -85,7 +88,13 @@ void hsl_queue_ready(struct hsl_queue_engine *q)
 
     pthread_mutex_lock(&f->run_lock);
     if (q->sched == HSL_SCHED_IDLE) {
-        run_push(f, q, !q->qid);
+        hsl_run_push(f, q, !q->qid);
+    } else if (q->sched == HSL_SCHED_PARKED) {
+        /* what is new waits behind the WAIT; a wrong doorbell ends it */
+        if (atomic_load(&q->overflow)) {
+            hsl_wait_unpark(q);
+            hsl_run_push(f, q, false);
+        }
     } else if (q->sched == HSL_SCHED_RUNNING) {
         q->again = true;
     }
@@ -111,16 +120,46 @@ static struct hsl_queue_engine *run_pop(struct hsl_fabric_engine *f)
     return q;
 }
 
-static void run_done(struct hsl_fabric_engine *f, struct hsl_queue_engine *q)
+void hsl_run_done(struct hsl_fabric_engine *f, struct hsl_queue_engine *q)
 {
-    bool more = hsl_queue_pending(q);
+    bool more = hsl_queue_pending(q), waits = more && q->cmd.active && q->cmd.waits;
 
     pthread_mutex_lock(&f->run_lock);
     q->sched = HSL_SCHED_IDLE;
-    if (q->again || more) {
-        run_push(f, q, false);
+    if (waits && !atomic_load(&q->overflow) ? !hsl_wait_park(q) : q->again || more) {
+        hsl_run_push(f, q, false);
     }
     pthread_mutex_unlock(&f->run_lock);
+}
+
+bool hsl_run_claim(struct hsl_queue_engine *q, uint32_t ctx)
+{
+    struct hsl_fabric_engine *f = q->chip->f;
+    struct hsl_queue_engine **p = &f->run_head, *prev = NULL;
+    bool claimed = false;
+
+    pthread_mutex_lock(&f->run_lock);
+    /* who is not RUNNING left cmd behind when he took run_lock */
+    if ((q->sched == HSL_SCHED_PARKED || q->sched == HSL_SCHED_LISTED) && q->cmd.waits && q->ctx == ctx) {
+        claimed = true;
+        if (q->sched == HSL_SCHED_PARKED) {
+            hsl_wait_unpark(q);
+        } else {
+            while (*p != q) {
+                prev = *p;
+                p = &(*p)->next;
+            }
+            *p = q->next;
+            if (f->run_tail == q) {
+                f->run_tail = prev;
+            }
+            atomic_fetch_sub(&f->nready, 1);
+        }
+        q->sched = HSL_SCHED_RUNNING;
+        q->again = false;
+    }
+    pthread_mutex_unlock(&f->run_lock);
+    return claimed;
 }
 
 /* Take a chip's queues off the list; the caller synchronizes afterwards. */
@@ -129,6 +168,9 @@ void hsl_run_forget(struct hsl_chip_engine *c)
     struct hsl_fabric_engine *f = c->f;
     struct hsl_queue_engine **p, *q;
 
+    for (uint32_t i = 0; i < c->cfg.nqueues; i++) {
+        hsl_timed_forget(&c->queue[i]);
+    }
     pthread_mutex_lock(&f->run_lock);
     f->run_tail = NULL;
     for (p = &f->run_head; (q = *p);) {
@@ -152,15 +194,22 @@ static bool worker_wait(struct hsl_worker *w)
 
     for (unsigned int n = 0; n < f->cfg.spin_iterations; n++) {
         if (atomic_load_explicit(&f->nready, memory_order_relaxed) ||
-            atomic_load_explicit(&f->stop, memory_order_relaxed)) {
+            atomic_load_explicit(&f->stop, memory_order_relaxed) || (!(n & 63) && hsl_tick_due(f))) {
             return !atomic_load(&f->stop);
         }
         hsl_cpu_relax();
     }
     pthread_mutex_lock(&f->run_lock);
-    while (!f->run_head && !atomic_load(&f->stop)) {
+    while (!f->run_head && !atomic_load(&f->stop) && !hsl_tick_due(f)) {
         f->sleepers++;
-        pthread_cond_wait(&f->run_cond, &f->run_lock);
+        if (atomic_load(&f->nparked) || atomic_load(&f->nheld)) {
+            uint64_t ns = atomic_load(&f->tick_next);
+            struct timespec ts = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
+
+            pthread_cond_timedwait(&f->run_cond, &f->run_lock, &ts);
+        } else {
+            pthread_cond_wait(&f->run_cond, &f->run_lock);
+        }
         f->sleepers--;
     }
     pthread_mutex_unlock(&f->run_lock);
@@ -179,10 +228,13 @@ static void *worker_main(void *opaque)
         struct hsl_queue_engine *q;
 
         hsl_section_enter(w);
+        if (hsl_tick_due(f)) {
+            hsl_tick(f);
+        }
         q = run_pop(f);
         if (q) {
             hsl_queue_run(q, w);
-            run_done(f, q);
+            hsl_run_done(f, q);
         }
         hsl_section_leave(w);
     }
@@ -237,6 +289,7 @@ struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_c
     struct hsl_fabric_engine *f;
     unsigned int workers = cfg->workers ? cfg->workers : default_workers();
     struct hsl_model_config model = cfg->model;
+    pthread_condattr_t attr;
     size_t bytes;
 
     if (workers > HSL_WORKERS_MAX) {
@@ -272,7 +325,11 @@ struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_c
     pthread_mutex_init(&f->ctl_lock, NULL);
     pthread_mutex_init(&f->model_lock, NULL);
     pthread_mutex_init(&f->run_lock, NULL);
-    pthread_cond_init(&f->run_cond, NULL);
+    atomic_store(&f->tick_next, UINT64_MAX);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&f->run_cond, &attr);
+    pthread_condattr_destroy(&attr);
     for (unsigned int i = 0; i < workers; i++) {
         f->worker[i].f = f;
         f->worker[i].index = i;

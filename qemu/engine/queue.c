@@ -78,6 +78,9 @@ uint32_t hsl_queue_open(struct hsl_queue_engine *q, uint64_t sq, uint64_t cq, ui
     q->vector = vector;
     q->ctx = ctx;
     q->cmd.active = false;
+    q->chain_failed = false;
+    atomic_store(&q->moderation, 0);
+    atomic_store(&q->paused, false);
     q->leaf[0].uid = q->leaf[1].uid = 0;
     atomic_store(&q->tail, 0);
     atomic_store(&q->overflow, false);
@@ -92,6 +95,10 @@ uint32_t hsl_queue_open(struct hsl_queue_engine *q, uint64_t sq, uint64_t cq, ui
 static void cmd_end(struct hsl_queue_engine *q)
 {
     q->cmd.active = false;
+    if (q->cmd.waits) {
+        q->cmd.waits = false;
+        atomic_fetch_sub(&q->chip->nwaits, 1);
+    }
     free(q->cmd.list);
     q->cmd.list = NULL;
 }
@@ -113,11 +120,19 @@ static void abort_rest(struct hsl_queue_engine *q)
     }
 }
 
+void hsl_queue_abort_all(struct hsl_queue_engine *q)
+{
+    hsl_timed_forget(q);
+    abort_rest(q);
+    q->chain_failed = false;
+}
+
 void hsl_queue_close(struct hsl_queue_engine *q, bool complete)
 {
     if (!q->sq.page) {
         return;
     }
+    hsl_timed_forget(q);
     if (complete) {
         abort_rest(q);
     }
@@ -134,35 +149,58 @@ void hsl_queue_close(struct hsl_queue_engine *q, bool complete)
  * The count guards a re-arming from a worker that is late with the completion before: it must not spend it. The user may
  * even be ahead of completed, as he sees the phase before completed is stored: a signed difference.
  */
-static void raise_if_armed(struct hsl_queue_engine *q)
+static void raise_if_armed(struct hsl_queue_engine *q, bool now)
 {
     uint64_t armed = atomic_load(&q->armed);
     int32_t more = (int32_t)(atomic_load(&q->completed) - (uint32_t)armed);
+    uint32_t mod = atomic_load_explicit(&q->moderation, memory_order_relaxed);
+    bool ended = atomic_load(&q->state) == HSL_QUEUE_ERROR;
 
-    if (armed && (more > 0 || atomic_load(&q->state) == HSL_QUEUE_ERROR) &&
-        atomic_compare_exchange_strong(&q->armed, &armed, 0)) {
+    if (!armed || (more <= 0 && !ended)) {
+        return;
+    }
+    if (!now && !ended && more < (int32_t)(mod & 0xffff)) {
+        hsl_moderate_hold(q, hsl_now_ns() + (mod >> 16 ? mod >> 16 : 1) * 1000ull);
+        return;
+    }
+    if (atomic_compare_exchange_strong(&q->armed, &armed, 0)) {
         hsl_chip_interrupt(q->chip, q->vector);
     }
+}
+
+void hsl_queue_moderated(struct hsl_queue_engine *q)
+{
+    raise_if_armed(q, true);
 }
 
 /* Complete q->cmd. result is what it has moved. */
 void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fault_ga)
 {
     struct hsl_chip_engine *c = q->chip;
-    uint32_t n = atomic_load_explicit(&q->completed, memory_order_relaxed);
-    struct hsl_cqe *e = ring_at(&q->cq, n & (q->depth - 1), sizeof(*e));
-    uint32_t phase = (n / q->depth) & 1 ? 0 : HSL_CQE_PHASE;
-    uint16_t head = (uint16_t)atomic_load_explicit(&q->taken, memory_order_relaxed);
-    uint64_t last = (uint64_t)(status | phase) << 32 | (uint64_t)q->qid << 16 | head;
 
-    e->cookie = q->cmd.d.cookie;
-    e->result = q->cmd.has_value ? q->cmd.value : q->cmd.done;
-    e->fault_ga = fault_ga;
-    atomic_store_explicit((_Atomic uint64_t *)(void *)&e->sq_head, last, memory_order_release);
-    cmd_end(q);
-    /* seq_cst store, then look at armed; hsl_queue_arm_at stores armed, then looks here: one of us sees the other */
-    atomic_store(&q->completed, n + 1);
-    raise_if_armed(q);
+    if (q->cmd.d.flags & HSL_DF_LINK) {
+        q->chain_failed |= status;
+    } else {
+        q->chain_failed = false;
+    }
+    if (status || !(q->cmd.d.flags & HSL_DF_NO_CQE)) {
+        uint32_t n = atomic_load_explicit(&q->completed, memory_order_relaxed);
+        struct hsl_cqe *e = ring_at(&q->cq, n & (q->depth - 1), sizeof(*e));
+        uint32_t phase = (n / q->depth) & 1 ? 0 : HSL_CQE_PHASE;
+        uint16_t head = (uint16_t)atomic_load_explicit(&q->taken, memory_order_relaxed);
+        uint64_t last = (uint64_t)(status | phase) << 32 | (uint64_t)q->qid << 16 | head;
+
+        e->cookie = q->cmd.d.cookie;
+        e->result = q->cmd.has_value ? q->cmd.value : q->cmd.done;
+        e->fault_ga = fault_ga;
+        atomic_store_explicit((_Atomic uint64_t *)(void *)&e->sq_head, last, memory_order_release);
+        cmd_end(q);
+        /* seq_cst store, then look at armed; hsl_queue_arm_at stores armed, then looks here: one of us sees the other */
+        atomic_store(&q->completed, n + 1);
+        raise_if_armed(q, false);
+    } else {
+        cmd_end(q);
+    }
 
     atomic_fetch_add_explicit(&c->n_commands, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&c->n_bytes, q->cmd.done, memory_order_relaxed);
@@ -177,7 +215,7 @@ void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fa
 void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed)
 {
     atomic_store(&q->armed, HSL_ARMED | consumed);
-    raise_if_armed(q);
+    raise_if_armed(q, false);
 }
 
 /* The last good tail stays: what was submitted before a wrong doorbell is known and completes with ABORTED. */
@@ -200,7 +238,7 @@ static void queue_fail(struct hsl_queue_engine *q, uint32_t status)
     atomic_store(&q->error, status);
     atomic_store(&q->state, HSL_QUEUE_ERROR);
     hsl_chip_event(q->chip, HSL_EVENT_QUEUE_ERROR);
-    raise_if_armed(q);
+    raise_if_armed(q, true);
 }
 
 /* ---- a turn ---- */
@@ -209,7 +247,7 @@ bool hsl_queue_pending(struct hsl_queue_engine *q)
 {
     struct hsl_chip_engine *c = q->chip;
 
-    return atomic_load(&c->enabled) && atomic_load(&c->dma_on) && atomic_load(&q->state) == HSL_QUEUE_READY &&
+    return atomic_load(&c->enabled) && atomic_load(&c->dma_on) && atomic_load(&q->state) == HSL_QUEUE_READY && !atomic_load(&q->paused) &&
            (q->cmd.active || atomic_load(&q->overflow) || atomic_load(&q->tail) != atomic_load(&q->taken));
 }
 
@@ -242,17 +280,27 @@ void hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w)
         uint64_t before, fault_ga = 0;
         uint32_t status;
 
+        if (q->cmd.waits && atomic_load(&q->overflow)) {
+            queue_fail(q, HSL_ST_OVERFLOW);
+            return;
+        }
         if (!q->cmd.active && !fetch(q)) {
             return;
         }
         before = q->cmd.done;
-        status = q->cmd.active ? hsl_exec_chunk(q, w, &fault_ga) : hsl_exec_start(q, w, &fault_ga);
+        if (q->cmd.active) {
+            status = hsl_exec_chunk(q, w, &fault_ga);
+        } else {
+            status = q->chain_failed ? HSL_ST_ABORTED : hsl_exec_start(q, w, &fault_ga);
+        }
         moved += q->cmd.done - before;
         if (!atomic_load(&q->chip->enabled)) {
             return;             /* a reset has begun: this command ends with its queue, not with a status */
         }
         if (status || !q->cmd.active) {
             hsl_queue_complete(q, status, fault_ga);
+        } else if (q->cmd.waits) {
+            return;
         }
     }
 }

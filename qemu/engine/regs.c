@@ -223,7 +223,7 @@ static void doorbell_write(struct hsl_chip_engine *c, uint64_t off, uint32_t val
     uint64_t qid = (off - HSL_DB_OFFSET_DEFAULT) / HSL_DB_STRIDE_DEFAULT, r = off & (HSL_DB_STRIDE_DEFAULT - 1);
     struct hsl_queue_engine *q;
 
-    if (qid >= c->cfg.nqueues || (r != HSL_DB_SQ_TAIL && r != HSL_DB_CQ_ARM)) {
+    if (qid >= c->cfg.nqueues || (r != HSL_DB_SQ_TAIL && r != HSL_DB_CQ_ARM && r != HSL_DB_MODERATION)) {
         return;
     }
     q = &c->queue[qid];
@@ -233,6 +233,12 @@ static void doorbell_write(struct hsl_chip_engine *c, uint64_t off, uint32_t val
     }
     if (r == HSL_DB_CQ_ARM) {
         hsl_queue_arm_at(q, val);
+        return;
+    }
+    if (r == HSL_DB_MODERATION) {
+        if (c->cap & HSL_CAP_MODERATION) {
+            atomic_store(&q->moderation, val);
+        }
         return;
     }
     hsl_queue_doorbell(q, val);
