@@ -455,6 +455,7 @@ static void party_child(int sock, void *arg)
 	struct parties *p = arg;
 
 	raw_catch_faults();
+	alarm(120);	/* what does not end by the revoke ends here, and fails */
 	party_run(sock, p->next, p->load);
 }
 
