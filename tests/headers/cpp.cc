@@ -116,6 +116,65 @@ static void commands(hsl::fabric &f, std::uint32_t a, std::uint32_t b)
 	q.eventfd(-1);
 }
 
+static void operations(hsl::fabric &f, std::uint32_t a, std::uint32_t b)
+{
+	hsl::segment m = f.alloc(a, 65536), n = f.alloc(b, 65536);
+	hsl::queue q = f.make_queue(a), other = f.make_queue(b);
+	std::uint64_t *w = m.map<std::uint64_t>();
+	std::uint64_t seen = 0;
+
+	q.fence();
+	q.store<std::uint32_t>(m.ga(), 7);
+	EXPECT(q.load<std::uint32_t>(m.ga()) == 7 && w[0] == 7);
+	EXPECT(q.atomic<std::uint64_t>(HSL_ATOMIC_ADD, m.ga(), 3) == 7 && w[0] == 10);
+	EXPECT(q.atomic<std::int32_t>(HSL_ATOMIC_CAS, m.ga(), -1, 10) == 10 && w[0] == 0xffffffffu);
+	EXPECT(q.signal(m.ga(), 1) == 0xffffffffu);
+	EXPECT(q.wait_value(m.ga(), 0x100000000ull, HSL_WAIT_EQ, 0, &seen) && seen == 0x100000000ull);
+	EXPECT(!q.wait_value(m.ga(), 0, HSL_WAIT_EQ, 1000000));
+	EXPECT(thrown([&] { q.atomic<std::uint64_t>(HSL_ATOMIC_ADD, m.ga(4), 3); }) == EINVAL);
+	q.fill(m.ga(), 64, 2);
+	q.fill(n.ga(), 64, 5);
+	q.reduce(HSL_REDUCE_ADD, HSL_TYPE_I64, m.ga(), n.ga(), 8);
+	EXPECT(w[0] == 7 && w[7] == 7 && w[8] == 0);
+	q.copy2d(n.ga(4096), 16, m.ga(), 8, 8, 4);
+	EXPECT(n.map<std::uint64_t>()[512] == 7 && n.map<std::uint64_t>()[513] == 0);
+
+	hsl_copy_entry e[2] = { { n.ga(8192), m.ga(), 8, 0 }, { n.ga(8200), m.ga(), 8, 0 } };
+
+	std::memcpy(m.map<char>() + 32768, e, sizeof(e));
+	q.copy_list(m.ga(32768), 2);
+	EXPECT(n.map<std::uint64_t>()[1024] == 7 && n.map<std::uint64_t>()[1025] == 7);
+
+	/* two queues, linked and quiet, one waiting for the other */
+	hsl::batch first, second;
+
+	w[100] = 0;
+	first.wait(m.ga(800), 1).link().quiet().copy(n.ga(16384), m.ga(), 64).quiet();
+	second.fill(m.ga(), 64, 9).relaxed().fence().atomic(HSL_ATOMIC_ADD, m.ga(), 8, 1).load(0, m.ga(), 8).cookie(1);
+	second.store(m.ga(8), 3, 8).reduce(HSL_REDUCE_MAX, HSL_TYPE_I64, m.ga(16), m.ga(), 8).copy2d(n.ga(), 8, m.ga(), 8, 8, 1);
+	second.signal(m.ga(800), 1);
+	EXPECT(q.submit(first) == 2 && q.outstanding() == 2);
+	other.run(second);
+	q.drain();
+	EXPECT(n.map<std::uint64_t>()[2048] == 10 && n.map<std::uint64_t>()[2049] == 3 && n.map<std::uint64_t>()[2050] == 10);
+	second.clear();
+	EXPECT(second.size() == 0);
+
+	/* a failure stops a chain; abort ends a wait */
+	first.clear();
+	first.copy(0, m.ga(), 8).link().fill(m.ga(), 8, 1);
+	EXPECT(thrown([&] { q.run(first); }) == EFAULT && w[0] == 10);
+	EXPECT(q.submit(hsl_op_wait(HSL_WAIT_EQ, m.ga(), 0, 0)));
+	q.abort();
+	EXPECT(thrown([&] { q.drain(); }) == ECANCELED);
+	if (f.chip(a).cap & HSL_CAP_MODERATION)
+		q.moderate(8, 50);
+	else
+		EXPECT(thrown([&] { q.moderate(8, 50); }) == EOPNOTSUPP);
+	EXPECT(thrown([&] { q.moderate(65536, 50); }) == EINVAL);
+	q.nop();
+}
+
 int main()
 {
 	const char *url = std::getenv("HSL_FABRIC");
@@ -127,6 +186,7 @@ int main()
 		discovery(f);
 		owning(f, a);
 		commands(f, a, b);
+		operations(f, a, b);
 	} catch (const std::system_error &e) {
 		std::printf("# %s\n", e.what());
 		return 1;
