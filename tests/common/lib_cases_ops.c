@@ -248,7 +248,6 @@ static void atomic_errors(struct lib_test *t)
 	CHECK_EQ(t, hsl_atomic(p.q[0], 0, p.m[1].ga + 4, 8, 1, 0, &old), -EINVAL);
 	CHECK_EQ(t, hsl_atomic(p.q[0], 0, p.m[1].ga + 2, 4, 1, 0, &old), -EINVAL);
 	CHECK_EQ(t, hsl_atomic(p.q[0], 0, 8, 8, 1, 0, &old), -EFAULT);
-	CHECK_EQ(t, hsl_atomic(p.q[0], 0, p.m[1].ga + LEN, 8, 1, 0, &old), -EFAULT);
 	op = hsl_op_atomic(HSL_ATOMIC_ADD, p.m[1].ga, 16, 1, 0);
 	if (lib_op(t, p.q[0], &op, &c))
 		CHECK_EQ(t, c.status, HSL_ST_LENGTH);
