@@ -121,6 +121,9 @@ static void reserved_fields_raw(struct ht *t)
 
 				if (fields[i].off == offsetof(struct hsl_desc, order) && bit < 2)
 					continue;
+				if (fields[i].off == offsetof(struct hsl_desc, flags) &&
+				    1u << bit & HSL_DF_ALL)
+					continue;
 				d = ht_rawq_slot(&q);
 				d->opcode = (uint8_t)op;
 				if (op != HSL_OP_NOP) {
