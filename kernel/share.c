@@ -267,17 +267,20 @@ struct file *hsl_export_file(struct hsl_export *exp)
 
 static int hsl_export_enter(struct hsl_export *exp, struct hsl_segment *seg)
 {
-	int err = -ESTALE;
+	int err = 0;
 
 	mutex_lock(&exp->fabric->share_lock);
-	if (exp->mem) {
+	if (!exp->mem) {
+		err = -ESTALE;
+	} else if (hsl_chip_state_get(exp->mem->chip) == HSL_STATE_GONE) {
+		err = -ENODEV;
+	} else {
 		seg->mem = hsl_share_get(exp->mem);
 		seg->chip = hsl_chip_get(exp->mem->chip);
 		seg->len = exp->mem->len;
 		seg->ga = HSL_GA(seg->chip->node, exp->mem->off);
 		seg->export = hsl_export_get(exp);
 		list_add(&seg->import_link, &exp->imports);
-		err = 0;
 	}
 	mutex_unlock(&exp->fabric->share_lock);
 	return err;
