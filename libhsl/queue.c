@@ -700,7 +700,8 @@ int hsl_queue_moderate(struct hsl_queue *q, uint32_t count, uint32_t us)
 	err = q->ops->chip_info(q->fabric, &c);
 	if (err)
 		return err == -ENODEV || err == -ENOENT ? -ESHUTDOWN : err;
-	if (!(c.cap & HSL_CAP_MODERATION))
+	/* the register is in the doorbell page, and there is no system call for it: the same answer on every backend */
+	if (!(c.cap & HSL_CAP_MODERATION) || (q->flags & HSL_QUEUE_F_SYSCALL))
 		return -EOPNOTSUPP;
 	if (q->doorbell) {
 		q->doorbell[HSL_DB_MODERATION / 4] = HSL_MODERATION(count, us);

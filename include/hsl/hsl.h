@@ -260,7 +260,7 @@ int hsl_queue_arm(struct hsl_queue *q);
 int hsl_queue_abort(struct hsl_queue *q);
 /*
  * Interrupt moderation: a sleeping waiter, the fd and the eventfd are woken at count completions or us microseconds after the first,
- * whichever is first; count 0 or 1 is off. Both < 65536. -EOPNOTSUPP if the chip has none.
+ * whichever is first; count 0 or 1 is off. Both < 65536. -EOPNOTSUPP if the chip has none, or with HSL_QUEUE_F_SYSCALL.
  */
 int hsl_queue_moderate(struct hsl_queue *q, uint32_t count, uint32_t us);
 /* HSL_QUEUE_READY or HSL_QUEUE_ERROR; *error (may be NULL) gets the HSL_ST_* that ended it. */

@@ -423,6 +423,8 @@ static void abort_in_flight(struct lib_test *t)
 /* HEP-QUE-019: nothing is lost, neither below the count nor above */
 static void moderation(struct lib_test *t)
 {
+	struct hsl_queue_opts by_call = { .size = sizeof(by_call), .flags = HSL_QUEUE_F_SYSCALL };
+	struct hsl_queue *q;
 	struct pair p;
 	int err;
 
@@ -435,6 +437,10 @@ static void moderation(struct lib_test *t)
 			CHECK_EQ(t, hsl_queue_moderate(p.q[0], 65536, 0), -EINVAL);
 			CHECK_EQ(t, hsl_queue_moderate(p.q[0], 0, 65536), -EINVAL);
 			CHECK_EQ(t, hsl_queue_moderate(NULL, 1, 1), -EINVAL);
+			if (CHECK_EQ(t, hsl_queue_create(t->f, t->node[0], &by_call, &q), 0)) {
+				CHECK_EQ(t, hsl_queue_moderate(q, 1, 1), -EOPNOTSUPP);
+				hsl_queue_destroy(q);
+			}
 			for (unsigned int i = 0; i < 300; i++) {
 				unsigned int n = 1 + i % 9;
 				struct pollfd fd = { .fd = hsl_queue_fd(p.q[0]), .events = POLLIN };
