@@ -543,6 +543,65 @@ static void long_waits(struct lib_test *t)
 	pair_put(t, &p);
 }
 
+/*
+ * HEP-QUE-007, -013: no wake-up is lost, however arming, completion and sleep meet. HSL_TEST_ROUNDS of them; a lost one shows
+ * as a minute without a completion.
+ */
+static void random_arming(struct lib_test *t)
+{
+	const char *env = getenv("HSL_TEST_ROUNDS");
+	unsigned long rounds = env ? strtoul(env, NULL, 10) : 3000;
+	int efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	/* its fd is watched; an eventfd is attached; neither */
+	struct hsl_queue *q[3] = { NULL };
+	unsigned long n = 0;
+
+	CHECK(t, efd >= 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(t, hsl_queue_create(t->f, t->node[i % 2], NULL, &q[i]), 0);
+	if (!t->failures)
+		CHECK_EQ(t, hsl_queue_eventfd(q[1], efd), 0);
+	for (; n < rounds && !t->failures; n++) {
+		uint64_t r = lib_random(t), drained;
+		unsigned int way = (unsigned int)(r % 3), ops = 1 + (r >> 8 & 3), got = 0;
+		struct pollfd p = { .fd = way ? efd : hsl_queue_fd(q[0]), .events = POLLIN };
+		struct hsl_op op[4] = { 0 };
+		struct hsl_completion c[4];
+		int k;
+
+		if (way == 1 && (r >> 10 & 1))
+			CHECK_EQ(t, hsl_queue_arm(q[way]), 0);
+		CHECK_EQ(t, hsl_queue_submit(q[way], op, ops), ops);
+		for (volatile uint64_t spin = r >> 16 & 0x3ff; spin; spin--)
+			;
+		while (got < ops) {
+			if (way == 2) {
+				k = hsl_queue_wait(q[way], c, 1 + (r >> 12 & 3), soon());
+				if (!CHECK(t, k > 0))
+					break;
+			} else {
+				/* armed before or after the submission, or again because there is more to come */
+				if (way == 1 && (got || !(r >> 10 & 1)))
+					CHECK_EQ(t, hsl_queue_arm(q[way]), 0);
+				if (!CHECK_EQ(t, poll(&p, 1, 60000), 1))
+					break;
+				/* EAGAIN: not this time */
+				if (way == 1 && read(efd, &drained, sizeof(drained)) < 0)
+					CHECK_EQ(t, errno, EAGAIN);
+				k = hsl_queue_poll(q[way], c, 1 + (r >> 12 & 3));
+				if (!CHECK(t, k >= 0))
+					break;
+			}
+			got += (unsigned int)k;
+		}
+		if (t->failures)
+			printf("# round %lu, way %u, %u of %u\n", n, way, got, ops);
+	}
+	for (int i = 0; i < 3; i++)
+		hsl_queue_destroy(q[i]);
+	close(efd);
+}
+
 const struct lib_case lib_cases_sync[] = {
 	{ "signal and wait: values, conditions, errors", signal_and_wait },
 	{ "wait: woken by a chip, by the CPU, by another command", wait_is_woken },
@@ -554,5 +613,6 @@ const struct lib_case lib_cases_sync[] = {
 	{ "abort with work in flight", abort_in_flight },
 	{ "moderation", moderation },
 	{ "waits that take long sleep", long_waits },
+	{ "no wake-up is lost by random arming", random_arming },
 	{ NULL, NULL },
 };
