@@ -292,6 +292,8 @@ bool hsl_wait_park(struct hsl_queue_engine *q);
 void hsl_wait_unpark(struct hsl_queue_engine *q);
 /* Raise the interrupt of an armed queue at until_ns if it was not due before. */
 void hsl_moderate_hold(struct hsl_queue_engine *q, uint64_t until_ns);
+/* Forget that time. */
+void hsl_moderate_release(struct hsl_queue_engine *q);
 /* Out of all lists of this file. */
 void hsl_timed_forget(struct hsl_queue_engine *q);
 /* Look again at the WAITs of a context whose tables have changed; the caller synchronizes after. */

@@ -152,20 +152,24 @@ void hsl_queue_close(struct hsl_queue_engine *q, bool complete)
 static void raise_if_armed(struct hsl_queue_engine *q, bool now)
 {
     uint64_t armed = atomic_load(&q->armed);
-    int32_t more = (int32_t)(atomic_load(&q->completed) - (uint32_t)armed);
     uint32_t mod = atomic_load_explicit(&q->moderation, memory_order_relaxed);
-    bool ended = atomic_load(&q->state) == HSL_QUEUE_ERROR;
+    bool ended;
+    int32_t more;
 
-    if (!armed || (more <= 0 && !ended)) {
-        return;
-    }
-    if (!now && !ended && more < (int32_t)(mod & 0xffff)) {
-        hsl_moderate_hold(q, hsl_now_ns() + (mod >> 16 ? mod >> 16 : 1) * 1000ull);
-        return;
-    }
-    if (atomic_compare_exchange_strong(&q->armed, &armed, 0)) {
-        hsl_chip_interrupt(q->chip, q->vector);
-    }
+    do {
+        more = (int32_t)(atomic_load(&q->completed) - (uint32_t)armed);
+        ended = atomic_load(&q->state) == HSL_QUEUE_ERROR;
+        if (!armed || (more <= 0 && !ended)) {
+            return;
+        }
+        if (!now && !ended && more < (int32_t)(mod & 0xffff)) {
+            hsl_moderate_hold(q, hsl_now_ns() + (mod >> 16 ? mod >> 16 : 1) * 1000ull);
+            return;
+        }
+        /* its time is not the next arming's. If that came meanwhile its time was dropped here: look again */
+        hsl_moderate_release(q);
+    } while (!atomic_compare_exchange_strong(&q->armed, &armed, 0));
+    hsl_chip_interrupt(q->chip, q->vector);
 }
 
 void hsl_queue_moderated(struct hsl_queue_engine *q)

@@ -41,10 +41,13 @@ static struct hsl_queue_engine **bucket(struct hsl_fabric_engine *f, uint64_t ga
     return &f->parked_at[(ga >> 3 ^ ga >> 13) % HSL_PARK_BUCKETS];
 }
 
-/* run_lock held: there is something for a tick to do at this time. */
+/*
+ * run_lock held: there is something more for a tick to do at this time. If it is the only thing, nobody sleeps until
+ * tick_next, whatever that says: what it was for may have been forgotten.
+ */
 static void tick_at(struct hsl_fabric_engine *f, uint64_t ns)
 {
-    if (ns < atomic_load(&f->tick_next)) {
+    if (ns < atomic_load(&f->tick_next) || atomic_load(&f->nparked) + atomic_load(&f->nheld) == 1) {
         atomic_store(&f->tick_next, ns);
         if (f->sleepers) {
             pthread_cond_signal(&f->run_cond);
@@ -138,6 +141,18 @@ static void moderate_drop(struct hsl_queue_engine *q)
     *p = q->held_next;
     q->held_until_ns = 0;
     atomic_fetch_sub(&f->nheld, 1);
+}
+
+void hsl_moderate_release(struct hsl_queue_engine *q)
+{
+    struct hsl_fabric_engine *f = q->chip->f;
+
+    if (!atomic_load_explicit(&f->nheld, memory_order_relaxed)) {
+        return;
+    }
+    pthread_mutex_lock(&f->run_lock);
+    moderate_drop(q);
+    pthread_mutex_unlock(&f->run_lock);
 }
 
 void hsl_timed_forget(struct hsl_queue_engine *q)
