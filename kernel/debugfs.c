@@ -22,6 +22,20 @@ static void hsl_dump_chip(struct seq_file *m, struct hsl_chip *chip)
 		   READ_ONCE(a->cq_head));
 }
 
+static void hsl_dump_segment(struct seq_file *m, struct hsl_segment *seg)
+{
+	unsigned int exports, imports;
+
+	hsl_export_count(seg, &exports, &imports);
+	seq_printf(m, "  segment %u ga 0x%llx len %llu rights %s%s epoch %u %s%s%s", seg->handle, seg->ga, seg->len,
+		   seg->rights & HSL_SEGMENT_READ ? "r" : "-", seg->rights & HSL_SEGMENT_WRITE ? "w" : "-", seg->epoch,
+		   seg->host ? "host" : "chip", READ_ONCE(seg->export) ? " imported" : "",
+		   READ_ONCE(seg->dead) ? " dead" : "");
+	if (exports)
+		seq_printf(m, " exports %u imported by %u", exports, imports);
+	seq_putc(m, '\n');
+}
+
 static void hsl_dump_context(struct seq_file *m, struct hsl_context *ctx)
 {
 	struct hsl_segment *seg;
@@ -37,10 +51,7 @@ static void hsl_dump_context(struct seq_file *m, struct hsl_context *ctx)
 	hsl_user_usage(ctx->user, m);
 	seq_putc(m, '\n');
 	xa_for_each(&ctx->segments, handle, seg)
-		seq_printf(m, "  segment %lu ga 0x%llx len %llu rights %s%s epoch %u %s%s%s%s\n", handle, seg->ga, seg->len,
-			   seg->rights & HSL_SEGMENT_READ ? "r" : "-", seg->rights & HSL_SEGMENT_WRITE ? "w" : "-",
-			   seg->epoch, seg->host ? "host" : "chip", READ_ONCE(seg->export) ? " imported" : "",
-			   seg->exported ? " exported" : "", READ_ONCE(seg->dead) ? " dead" : "");
+		hsl_dump_segment(m, seg);
 	list_for_each_entry(q, &ctx->queues, ctx_link) {
 		struct hsl_queue_ctrl *ctrl = q->ctrl.va;
 
@@ -59,8 +70,8 @@ static int hsl_state_show(struct seq_file *m, void *unused)
 
 	if (mutex_lock_killable(&f->lock))
 		return -EINTR;
-	seq_printf(m, "fabric hsl%d id %016llx%016llx host node %u open files %u\n", f->minor, f->id[1], f->id[0],
-		   f->host_node, f->open_count);
+	seq_printf(m, "fabric hsl%d id %016llx%016llx host node %u open files %u events %llu\n", f->minor, f->id[1],
+		   f->id[0], f->host_node, f->open_count, READ_ONCE(f->events.next) - 1);
 	xa_for_each(&f->chips, node, chip)	/* chips leave under f->lock */
 		hsl_dump_chip(m, chip);
 	list_for_each_entry(ctx, &f->contexts, link) {

@@ -16,6 +16,7 @@
 #include <linux/uaccess.h>
 
 #include "hsl_priv.h"
+#include "trace.h"
 
 static_assert(sizeof(struct hsl_event_info) == 32);
 
@@ -30,14 +31,16 @@ void hsl_event_post(struct hsl_fabric *f, u32 type, u32 node, u32 index, u32 val
 {
 	struct hsl_events *ev = &f->events;
 	struct hsl_event_info *e;
+	u64 seq;
 
 	spin_lock(&ev->lock);
 	e = &ev->ring[ev->next % HSL_EVENTS];
 	*e = (struct hsl_event_info){
 		.seq = ev->next, .time_ns = ktime_get_ns(), .type = type, .node = node, .index = index, .value = value,
 	};
-	ev->next++;
+	seq = ev->next++;
 	spin_unlock(&ev->lock);
+	trace_hsl_fabric_event(f->minor, seq, type, node, index, value);
 	wake_up_all(&ev->wq);
 }
 

@@ -451,6 +451,7 @@ struct hsl_mem *hsl_export_mem(struct hsl_export *exp);
 struct file *hsl_export_file(struct hsl_export *exp);
 int hsl_export_import(struct hsl_context *ctx, struct hsl_export *exp, struct hsl_segment_import *i);
 void hsl_export_leave(struct hsl_segment *seg);
+void hsl_export_count(struct hsl_segment *seg, unsigned int *exports, unsigned int *imports);
 int hsl_segment_import(struct hsl_context *ctx, struct hsl_segment_import *i);
 int hsl_segment_revoke(struct hsl_context *ctx, u32 handle);
 

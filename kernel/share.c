@@ -180,6 +180,27 @@ void hsl_export_leave(struct hsl_segment *seg)
 	hsl_fabric_put_many(f, n);
 }
 
+/* For dumps: exports of the segment, and segments below them. Under ctx->lock. */
+void hsl_export_count(struct hsl_segment *seg, unsigned int *exports, unsigned int *imports)
+{
+	struct hsl_export *exp;
+	struct hsl_segment *s;
+
+	*exports = 0;
+	*imports = 0;
+	mutex_lock(&seg->fabric->share_lock);
+	if (seg->mem) {
+		list_for_each_entry(exp, &seg->mem->exports, link) {
+			if (exp->from != seg)
+				continue;
+			(*exports)++;
+			list_for_each_entry(s, &exp->imports, import_link)
+				(*imports)++;
+		}
+	}
+	mutex_unlock(&seg->fabric->share_lock);
+}
+
 /* ---- export ---- */
 
 static int hsl_export_link(struct hsl_export *exp, struct hsl_segment *seg)

@@ -39,6 +39,29 @@ TRACE_EVENT(hsl_chip_event,
 	TP_printk("node=%u events=0x%x", __entry->node, __entry->events)
 );
 
+TRACE_EVENT(hsl_fabric_event,
+	TP_PROTO(int fabric, u64 seq, u32 type, u32 node, u32 index, u32 value),
+	TP_ARGS(fabric, seq, type, node, index, value),
+	TP_STRUCT__entry(
+		__field(int, fabric)
+		__field(u64, seq)
+		__field(u32, type)
+		__field(u32, node)
+		__field(u32, index)
+		__field(u32, value)
+	),
+	TP_fast_assign(
+		__entry->fabric = fabric;
+		__entry->seq = seq;
+		__entry->type = type;
+		__entry->node = node;
+		__entry->index = index;
+		__entry->value = value;
+	),
+	TP_printk("fabric=%d seq=%llu type=%u (1 add 2 remove 3 state 4 link) node=%u index=%u value=%u",
+		  __entry->fabric, __entry->seq, __entry->type, __entry->node, __entry->index, __entry->value)
+);
+
 TRACE_EVENT(hsl_context,
 	TP_PROTO(int fabric, u32 index, bool open),
 	TP_ARGS(fabric, index, open),
