@@ -561,6 +561,27 @@ static void events_of_blocked(int fd, uint64_t *last)
 	expect(n > 0 && consecutive(n, last), 1, "and the rest follows");
 }
 
+/* Threads that read the same file share its events: each is read once, by one. */
+static void events_of_two(int fd, uint64_t *last)
+{
+	struct blocked b[2];
+	pthread_t t[2];
+	int n;
+
+	for (int i = 0; i < 2; i++)
+		start_blocked(&b[i], fd, &t[i]);
+	pci(2, "reset");
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	n = b[0].e.seq < b[1].e.seq ? 0 : 1;
+	ev[0] = b[n].e;
+	ev[1] = b[!n].e;
+	expect(b[0].ret == sizeof(ev[0]) && b[1].ret == sizeof(ev[0]) && consecutive(2, last), 1,
+	       "two readers of a file get an event each");
+	n = gather(fd, 0);
+	expect(consecutive(n, last), 1, "and the rest follows");
+}
+
 static void events_overflow(int fd, int slow, uint64_t last, uint64_t slow_last)
 {
 	int n, total = 0;
@@ -641,6 +662,7 @@ static void test_events(void)
 	events_of_reset(fd, &last);
 	events_of_unbind(fd, &last);
 	events_of_blocked(fd, &last);
+	events_of_two(fd, &last);
 	events_overflow(fd, slow, last, slow_last);
 	events_end(fd);
 	close(slow);

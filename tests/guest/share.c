@@ -168,6 +168,8 @@ static void test_rights(void)
 	close(ctx);
 }
 
+static void test_mapping(void);
+
 /* ---- order of frees ---- */
 
 #define HOLDERS	5	/* owner, import, import of the import, and the two export files */
@@ -279,6 +281,50 @@ static void test_order(void)
 	raw_check(raw_mem_comes_to(t.ctx[0], 1, ci.mem_free_bytes), "all memory is free again");
 	close(t.ctx[0]);
 	close(t.ctx[2]);
+	test_mapping();
+}
+
+/* ---- a mapping is all that is left ---- */
+
+static void test_mapping(void)
+{
+	int owner = ctx_open(), ctx = ctx_open(), fd, go[2], status;
+	struct hsl_chip_info ci, now;
+	volatile uint64_t *p, *mine;
+	struct raw_seg s, t;
+	char c;
+	pid_t pid;
+
+	raw_chip(owner, 1, &ci);
+	if (pipe(go) || raw_alloc(owner, 1, 2 * PAGE, RAW_RW, &s) ||
+	    raw_map(owner, &s, PROT_READ | PROT_WRITE, &mine))
+		raw_bail("a segment");
+	for (unsigned int i = 0; i < 2 * WORDS; i++)
+		mine[i] = MARK + i;
+	fd = raw_export(owner, s.handle, RAW_RW);
+	if (raw_import(ctx, fd, 0, &t) || raw_map(ctx, &t, PROT_READ | PROT_WRITE, &p))
+		raw_bail("import, mmap");
+	close(fd);
+	close(ctx);
+	raw_check(!raw_free(owner, s.handle) && faults(mine), "the owner frees, its mapping is SIGBUS");
+	raw_check(reads(p), "a mapping whose context file is closed reads");
+	pid = fork();
+	if (!pid) {
+		close(go[1]);
+		if (read(go[0], &c, 1) < 0)	/* until the parent has let go */
+			_exit(1);
+		_exit(reads(p) && faults(mine) ? 0 : 1);
+	}
+	munmap((void *)(uintptr_t)p, 2 * PAGE);
+	munmap((void *)(uintptr_t)mine, 2 * PAGE);
+	raw_sleep_us(50000);
+	raw_check(!raw_chip(owner, 1, &now) && now.mem_free_bytes == ci.mem_free_bytes - 2 * PAGE,
+		  "the memory is held by the mapping of a child");
+	close(go[1]);
+	raw_check(waitpid(pid, &status, 0) == pid && !status, "which reads");
+	raw_check(raw_mem_comes_to(owner, 1, ci.mem_free_bytes), "and whose end frees it");
+	close(go[0]);
+	close(owner);
 }
 
 /* ---- a long chain of hands ---- */
