@@ -190,6 +190,7 @@ void hsl_chip_fail(struct hsl_chip *chip, const char *why)
 
 void hsl_chip_reset_begin(struct hsl_chip *chip)
 {
+	hsl_numa_stop(chip);
 	mutex_lock(&chip->life);
 	if (hsl_chip_state_get(chip) != HSL_STATE_GONE)
 		hsl_chip_stop(chip, HSL_STATE_STOPPED);
@@ -212,6 +213,8 @@ int hsl_chip_reset_done(struct hsl_chip *chip)
 		schedule_work(&chip->event_work);
 	}
 	mutex_unlock(&chip->life);
+	if (!err)
+		hsl_numa_allow(chip);
 	return err;
 }
 EXPORT_SYMBOL_GPL(hsl_chip_reset_done);
@@ -254,6 +257,7 @@ static int hsl_chip_setup_dma(struct hsl_chip *chip)
 
 void hsl_chip_unregister(struct hsl_chip *chip)
 {
+	hsl_numa_stop(chip);
 	hsl_chip_disconnect(chip);
 	device_del(&chip->dev);
 	hsl_irq_exit(chip);
@@ -428,6 +432,7 @@ static struct hsl_chip *hsl_chip_new(struct device *parent, const struct hsl_chi
 	spin_lock_init(&chip->clean_lock);
 	mutex_init(&chip->life);
 	mutex_init(&chip->pool.lock);
+	hsl_numa_init(chip);
 	init_rwsem(&chip->access);
 	init_waitqueue_head(&chip->state_wq);
 	spin_lock_init(&chip->admin.lock);

@@ -23,6 +23,7 @@
  *   GONE       unplugged or unbound; final
  *
  * Locks, outermost first:
+ *   chip->numa.lock   mutex: memory going online and offline
  *   hsl_fabrics_lock  mutex: the list of fabrics, chips joining and leaving
  *   chip->life        mutex: one life cycle change of a chip at a time
  *   fabric->lock      mutex: list of contexts, open_count; never held while waiting for a device
@@ -160,6 +161,17 @@ struct hsl_pool {
 	u64 avail;			/* written under lock, read anywhere */
 };
 
+/* Memory that is online as a NUMA node: numa.c. */
+struct hsl_numa {
+	struct mutex lock;
+	struct hsl_mem *mem;		/* lock; NULL: nothing is online */
+	u64 bytes;			/* of mem; written under lock, read anywhere */
+	int node;			/* written under lock, read anywhere */
+	bool hold;			/* reset or removal: nothing goes online */
+	bool stopping;			/* work is queued or running */
+	struct work_struct work;
+};
+
 struct hsl_chip {
 	struct device dev;		/* on the bus; its reference count is the chip's */
 	struct device *parent;		/* NULL checks are no use: only touched while not GONE */
@@ -188,6 +200,7 @@ struct hsl_chip {
 	unsigned long *clean;		/* a bit per page: known to be zero; clean_lock */
 	spinlock_t clean_lock;
 	void *mem_va;			/* also gives the mappings' memory type to the architecture */
+	struct hsl_numa numa;
 	struct work_struct zero_work;
 	struct work_struct event_work;
 	struct work_struct fail_work;
@@ -412,8 +425,15 @@ u64 hsl_pool_avail(struct hsl_pool *pool);
 int hsl_mem_init(struct hsl_chip *chip);
 void hsl_mem_exit(struct hsl_chip *chip);
 struct hsl_mem *hsl_mem_alloc(struct hsl_chip *chip, u64 len, u64 align);
+struct hsl_mem *hsl_mem_alloc_at(struct hsl_chip *chip, u64 off, u64 len);
 void hsl_mem_free(struct hsl_mem *mem);
 u64 hsl_mem_avail(struct hsl_chip *chip);
+
+/* numa.c */
+void hsl_numa_init(struct hsl_chip *chip);
+int hsl_numa_set(struct hsl_chip *chip, u64 bytes);
+void hsl_numa_stop(struct hsl_chip *chip);
+void hsl_numa_allow(struct hsl_chip *chip);
 
 /* context.c */
 struct hsl_context *hsl_context_open(struct hsl_fabric *f);

@@ -131,7 +131,8 @@ void hsl_mem_free(struct hsl_mem *mem)
 		hsl_mem_release(mem);
 }
 
-static struct hsl_extent *hsl_mem_take(struct hsl_chip *chip, u64 len, u64 align)
+/* at: not anywhere but at off. */
+static struct hsl_extent *hsl_mem_take(struct hsl_chip *chip, u64 off, u64 len, u64 align, bool at)
 {
 	struct hsl_extent *e = ERR_PTR(-ENOSPC);
 	int tries;
@@ -140,7 +141,7 @@ static struct hsl_extent *hsl_mem_take(struct hsl_chip *chip, u64 len, u64 align
 	for (tries = 0; tries < 3; tries++) {
 		if (tries)
 			flush_work(&chip->zero_work);
-		e = hsl_pool_take(&chip->pool, len, align);
+		e = at ? hsl_pool_take_at(&chip->pool, off, len) : hsl_pool_take(&chip->pool, len, align);
 		if (!IS_ERR(e) || PTR_ERR(e) != -ENOSPC)
 			return e;
 		if (fatal_signal_pending(current))
@@ -149,17 +150,15 @@ static struct hsl_extent *hsl_mem_take(struct hsl_chip *chip, u64 len, u64 align
 	return e;
 }
 
-/* len is a multiple of the page size; align is 0 or a power of two <= 1 GiB. */
-struct hsl_mem *hsl_mem_alloc(struct hsl_chip *chip, u64 len, u64 align)
+static struct hsl_mem *hsl_mem_new(struct hsl_chip *chip, u64 off, u64 len, u64 align, bool at)
 {
 	struct hsl_extent *e;
 	struct hsl_mem *mem;
-	int err;
 
 	mem = kzalloc(sizeof(*mem), GFP_KERNEL);
 	if (!mem)
 		return ERR_PTR(-ENOMEM);
-	e = hsl_mem_take(chip, len, align);
+	e = hsl_mem_take(chip, off, len, align, at);
 	if (IS_ERR(e)) {
 		kfree(mem);
 		return ERR_CAST(e);
@@ -168,6 +167,23 @@ struct hsl_mem *hsl_mem_alloc(struct hsl_chip *chip, u64 len, u64 align)
 	mem->extent = e;
 	mem->off = e->off;
 	mem->len = e->len;
+	return mem;
+}
+
+/* For the kernel, which clears what it hands out by itself. */
+struct hsl_mem *hsl_mem_alloc_at(struct hsl_chip *chip, u64 off, u64 len)
+{
+	return hsl_mem_new(chip, off, len, 0, true);
+}
+
+/* len is a multiple of the page size; align is 0 or a power of two <= 1 GiB. */
+struct hsl_mem *hsl_mem_alloc(struct hsl_chip *chip, u64 len, u64 align)
+{
+	struct hsl_mem *mem = hsl_mem_new(chip, 0, len, align, false);
+	int err;
+
+	if (IS_ERR(mem))
+		return mem;
 	err = hsl_mem_clean(chip, mem->off, mem->len);
 	if (err) {
 		hsl_mem_release(mem);	/* clean or not is in the bitmap, page by page */

@@ -78,6 +78,17 @@ static int hsl_pci_read_dvsec(struct pci_dev *pdev, int pos, struct hsl_chip_par
 	return 0;
 }
 
+/* What pci_request_regions made of the memory BAR: it is the only child of the BAR's own resource. */
+static struct resource *hsl_pci_mem_claim(struct pci_dev *pdev, u64 mem_phys)
+{
+	int bar;
+
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+		if (pci_resource_len(pdev, bar) && pci_resource_start(pdev, bar) == mem_phys)
+			return pdev->resource[bar].child;
+	return NULL;
+}
+
 static int hsl_pci_setup_dma(struct pci_dev *pdev)
 {
 	int err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
@@ -138,6 +149,7 @@ static int hsl_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		err = pci_request_regions(pdev, KBUILD_MODNAME);	/* managed, after pcim_enable_device */
 	if (err)
 		return err;
+	p.mem_res = hsl_pci_mem_claim(pdev, p.mem_phys);
 	p.regs = devm_ioremap(&pdev->dev, p.regs_phys, p.regs_bytes);
 	if (!p.regs)
 		return -ENOMEM;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * sysfs: what docs/abi/sysfs-hsl describes. All of it is read-only; a reset is the PCI device's "reset".
+ * sysfs: what docs/abi/sysfs-hsl describes. All of it but mem_online_bytes is read-only; a reset is the PCI device's "reset".
  *
  * Attributes of links are made per chip, since their number is the chip's. Registers are read through
  * hsl_chip_link(), which waits for a reset and refuses a chip that has left.
@@ -43,11 +43,38 @@ HSL_CHIP_ATTR(max_depth, "%u", chip->max_depth);
 HSL_CHIP_ATTR(state, "%s", hsl_chip_state_name(hsl_chip_state_get(chip)));
 HSL_CHIP_ATTR(fabric, "hsl%d", chip->fabric->minor);
 
+HSL_CHIP_ATTR(mem_online_node, "%d", READ_ONCE(chip->numa.node));
+
+static ssize_t mem_online_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", READ_ONCE(container_of(dev, struct hsl_chip, dev)->numa.bytes));
+}
+
+static ssize_t mem_online_bytes_store(struct device *dev, struct device_attribute *attr, const char *buf, size_t len)
+{
+	u64 bytes;
+	int err = kstrtou64(buf, 0, &bytes);
+
+	if (!err)
+		err = hsl_numa_set(container_of(dev, struct hsl_chip, dev), bytes);
+	return err ?: len;
+}
+static DEVICE_ATTR_RW(mem_online_bytes);
+
+static ssize_t mem_phys_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "0x%llx\n", (u64)container_of(dev, struct hsl_chip, dev)->p.mem_phys);
+}
+static DEVICE_ATTR_ADMIN_RO(mem_phys);
+
 static struct attribute *hsl_chip_attrs[] = {
 	&dev_attr_node.attr,
 	&dev_attr_hep_version.attr,
 	&dev_attr_mem_size.attr,
 	&dev_attr_mem_free.attr,
+	&dev_attr_mem_online_bytes.attr,
+	&dev_attr_mem_online_node.attr,
+	&dev_attr_mem_phys.attr,
 	&dev_attr_capabilities.attr,
 	&dev_attr_queues.attr,
 	&dev_attr_queues_free.attr,

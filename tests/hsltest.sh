@@ -115,6 +115,11 @@ run 0 "$hslctl" list -f sim:mesh4 --json && json hslctl/1 && out '"mem_bytes": [
 run 0 "$hslctl" topo -f sim:mesh4 --json && json hslctl/1 && out '"basis": "model-input"'; ok 'topo --json'
 run 0 "$hslctl" doctor -f sim:mesh4 && [ "$(grep -c 'a NOP completes' "$dir/out")" = 4 ] && out '^healthy:'; ok 'doctor of sim:mesh4'
 run 0 "$hslctl" doctor -f sim:mesh4 --json && json hslctl/1 && out '"healthy": true'; ok 'doctor --json'
+run 0 "$hslctl" mem -f sim:mesh4 && [ "$(grep -c ' MiB ' "$dir/out")" = 4 ]; ok 'mem of sim:mesh4'
+run 0 "$hslctl" mem -f sim:mesh4 --json && json hslctl/1 && out '"numa_node": null'; ok 'mem --json'
+run 1 "$hslctl" mem online 128M -f sim:mesh4 && err 'on a driver'; ok 'mem online of sim: is refused'
+run 2 "$hslctl" mem online -f sim:mesh4; ok 'refused with 2: hslctl mem online without a size'
+run 2 "$hslctl" list --chip 1 -f sim:mesh4; ok 'refused with 2: hslctl list --chip 1'
 run 0 "$hslctl" list --pci -f sim:mesh4; ok 'list --pci'
 
 echo "1..$n"

@@ -25,6 +25,7 @@
 
 struct device;
 struct module;
+struct resource;
 struct hsl_chip;
 
 /**
@@ -45,6 +46,8 @@ struct hsl_chip_ops {
  * @regs_bytes: length of @regs
  * @mem_phys: physical address of chip memory
  * @mem_bytes: length of the memory BAR
+ * @mem_res: the driver's claim on all of it, or NULL: none of it can go online as a NUMA node. While some is online the core
+ *	takes IORESOURCE_BUSY off
  * @irqs: Linux interrupt numbers of vectors 0..@nirqs-1, requested by the core
  * @nirqs: at least 1
  */
@@ -57,6 +60,7 @@ struct hsl_chip_params {
 	u64 regs_bytes;
 	phys_addr_t mem_phys;
 	u64 mem_bytes;
+	struct resource *mem_res;
 	const int *irqs;
 	unsigned int nirqs;
 };

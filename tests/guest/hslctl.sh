@@ -36,6 +36,10 @@ run 0 hslctl topo && has ' L0 '; ok topo
 run 0 hslctl doctor && [ "$(grep -c 'a NOP completes' $out)" = 2 ] && has 'MSI-X on' && ! has '^(FAIL|NOT CHECKED)'; ok 'doctor: healthy'
 run 0 hslctl doctor --json && has '"healthy": true'; ok 'doctor --json'
 
+run 0 hslctl mem && [ "$(grep -c '256 MiB' $out)" = 2 ]; ok mem
+run 1 hslctl mem online 128M --chip 1 && has '512 MiB'; ok 'mem online: a chip that is too small is refused'
+run 0 hslctl mem offline --chip 1; ok 'mem offline: nothing to do'
+
 chmod 600 /dev/hsl0
 run 1 /hsl/tests/guest/as_user 1000 hslctl doctor && has 'FAIL +device +/dev/hsl0 +no permission for uid 1000' && has 'NOT CHECKED +fabric'
 ok 'doctor: no permission'

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * hslctl: what is there, how it is connected, what is wrong. Every verb reads; none changes
- * anything. JSON documents have schema hslctl/1 and name their verb.
+ * hslctl: what is there, how it is connected, what is wrong. Every verb reads, and only mem
+ * changes anything. JSON documents have schema hslctl/1 and name their verb.
  */
 #ifndef HSLCTL_H
 #define HSLCTL_H
@@ -15,11 +15,15 @@ struct ctl_args {
 	const char *url; /* NULL = libhsl's default */
 	bool json;
 	bool pci; /* list --pci */
+	const char *action, *size; /* mem: online, offline or NULL; SIZE or NULL */
+	uint32_t chip;		   /* mem: node id, 0 = the only one */
+	bool force;		   /* mem offline: move what is in use */
 };
 
 int ctl_list(const struct ctl_args *a);
 int ctl_topo(const struct ctl_args *a);
 int ctl_doctor(const struct ctl_args *a);
+int ctl_mem(const struct ctl_args *a);
 
 /* An object with schema and verb. */
 struct json_object *ctl_document(const char *verb);
