@@ -729,6 +729,50 @@ static void wait_op(struct raw_queue *q, uint64_t ga)
 					  .arg0 = ~0ull });
 }
 
+static void *aborter(void *arg)
+{
+	struct hsl_queue_abort a = { .size = sizeof(a) };
+	int *ret = arg;
+
+	do {
+		*ret = raw_ioctl(queue.fd, HSL_IOC_QUEUE_ABORT, &a);
+	} while (!*ret);
+	return NULL;
+}
+
+/* Aborts against commands, then against a reset of the chip. */
+static void abort_race(int ctx, uint64_t dst, uint64_t src)
+{
+	unsigned int ok = 0, aborted = 0, other = 0;
+	struct hsl_chip_info ci;
+	pthread_t t;
+	int ret = 0;
+
+	if (raw_queue_open(ctx, 1, &queue) || raw_chip(ctx, 1, &ci) || pthread_create(&t, NULL, aborter, &ret))
+		raw_bail("a queue and a thread");
+	snprintf(bdf[1], sizeof(bdf[1]), "%s", ci.bus_addr);
+	for (int round = 0; round < 300; round++) {
+		for (int i = 0; i < 8; i++)
+			raw_submit(&queue, &(struct hsl_desc){ .opcode = HSL_OP_COPY, .dst = dst, .src = src,
+							       .len = i * 65536u });
+		for (int i = 0; i < 8; i++) {
+			int st = raw_complete(&queue, 30000);
+
+			ok += st == HSL_ST_OK;
+			aborted += st == HSL_ST_ABORTED;
+			other += st != HSL_ST_OK && st != HSL_ST_ABORTED;
+		}
+	}
+	printf("# %u ok, %u aborted\n", ok, aborted);
+	expect((int)other, 0, "commands under aborts complete as OK or ABORTED, once each; others");
+	expect(aborted > 0, 1, "some are aborted");
+	wait_op(&queue, dst);
+	pci(1, "reset");
+	pthread_join(t, NULL);
+	expect(ret, -ESHUTDOWN, "an abort in a reset");
+	raw_queue_close(&queue);
+}
+
 static void test_abort(void)
 {
 	struct hsl_queue_abort a = { .size = sizeof(a) };
@@ -768,6 +812,7 @@ static void test_abort(void)
 	expect(raw_free(ctx, s.handle), 0, "free of what a WAIT looks at");
 	expect(raw_complete(&q, 0), HSL_ST_REVOKED, "the WAIT has ended before");
 	expect(raw_copy(&q, big2.ga, big.ga, PAGE), HSL_ST_OK, "the queue takes commands");
+	abort_race(ctx, big2.ga, big.ga);
 	close(ctx);
 	expect(raw_ioctl(q.fd, HSL_IOC_QUEUE_ABORT, &a), -ESHUTDOWN, "abort of a queue that has ended");
 }
