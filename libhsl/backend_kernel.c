@@ -60,9 +60,44 @@ static int kernel_segment_free(struct hsl_fabric *f, uint32_t handle)
 	return call(f->fd, HSL_IOC_SEGMENT_FREE, &a);
 }
 
-static int map_file(int fd, uint64_t offset, size_t len, int prot, void **ptr)
+static int kernel_segment_export(struct hsl_fabric *f, struct hsl_segment_export *e)
 {
-	void *p = mmap(NULL, len, prot, MAP_SHARED, fd, (off_t)offset);
+	return call(f->fd, HSL_IOC_SEGMENT_EXPORT, e);
+}
+
+static int kernel_segment_import(struct hsl_fabric *f, struct hsl_segment_import *i)
+{
+	return call(f->fd, HSL_IOC_SEGMENT_IMPORT, i);
+}
+
+static int kernel_segment_revoke(struct hsl_fabric *f, uint32_t handle)
+{
+	struct hsl_segment_revoke r = { .size = sizeof(r), .handle = handle };
+
+	return call(f->fd, HSL_IOC_SEGMENT_REVOKE, &r);
+}
+
+static int kernel_event_fd(struct hsl_fabric *f)
+{
+	return f->fd;
+}
+
+static int kernel_event_read(struct hsl_fabric *f, struct hsl_fabric_event *ev, unsigned int n)
+{
+	ssize_t got;
+
+	do
+		got = read(f->fd, ev, (size_t)n * sizeof(*ev));
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	return (int)((size_t)got / sizeof(*ev));
+}
+
+/* at: where, or NULL */
+static int map_file(int fd, uint64_t offset, size_t len, int prot, void *at, void **ptr)
+{
+	void *p = mmap(at, len, prot, MAP_SHARED | (at ? MAP_FIXED : 0), fd, (off_t)offset);
 
 	if (p == MAP_FAILED)
 		return -errno;
@@ -70,10 +105,10 @@ static int map_file(int fd, uint64_t offset, size_t len, int prot, void **ptr)
 	return 0;
 }
 
-static int kernel_segment_map(struct hsl_fabric *f, const struct hsl_segment *s, int prot, void **ptr)
+static int kernel_segment_map(struct hsl_fabric *f, const struct hsl_segment *s, int prot, void *at, void **ptr)
 {
 	/* the file offset of the context file is the GA */
-	return map_file(f->fd, s->ga, hslp_round_up(s->len_bytes, f->info.page_size), prot, ptr);
+	return map_file(f->fd, s->ga, hslp_round_up(s->len_bytes, f->info.page_size), prot, at, ptr);
 }
 
 static bool rings_fit(const struct hsl_queue_create *c)
@@ -104,14 +139,14 @@ static int kernel_queue_create(struct hsl_fabric *f, struct hsl_queue *q)
 		goto close_queue;
 	}
 	q->ring_bytes = (size_t)c.ring_bytes;
-	err = map_file(c.fd, HSL_QUEUE_MMAP_RINGS, q->ring_bytes, PROT_READ | PROT_WRITE, &q->ring_map);
+	err = map_file(c.fd, HSL_QUEUE_MMAP_RINGS, q->ring_bytes, PROT_READ | PROT_WRITE, NULL, &q->ring_map);
 	if (err)
 		goto close_queue;
 	madvise(q->ring_map, q->ring_bytes, MADV_DONTFORK);
 	if (c.doorbell_bytes && !(q->flags & HSL_QUEUE_F_SYSCALL)) {
 		q->doorbell_bytes = c.doorbell_bytes;
 		err = map_file(c.fd, HSL_QUEUE_MMAP_DOORBELL, q->doorbell_bytes, PROT_READ | PROT_WRITE,
-			       &q->doorbell_map);
+			       NULL, &q->doorbell_map);
 		if (err)
 			goto unmap_rings;
 		madvise(q->doorbell_map, q->doorbell_bytes, MADV_DONTFORK);
@@ -185,6 +220,11 @@ static const struct hsl_backend_ops kernel_ops = {
 	.segment_register = kernel_segment_register,
 	.segment_free = kernel_segment_free,
 	.segment_map = kernel_segment_map,
+	.segment_export = kernel_segment_export,
+	.segment_import = kernel_segment_import,
+	.segment_revoke = kernel_segment_revoke,
+	.event_fd = kernel_event_fd,
+	.event_read = kernel_event_read,
 	.queue_create = kernel_queue_create,
 	.queue_destroy = kernel_queue_destroy,
 	.queue_doorbell = kernel_queue_doorbell,
@@ -260,7 +300,8 @@ int hslp_kernel_open(struct hsl_fabric *f, const char *path)
 {
 	int err;
 
-	f->fd = open(path, O_RDWR | O_CLOEXEC);
+	/* O_NONBLOCK concerns the reading of events only */
+	f->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (f->fd < 0)
 		return explain_open(path, errno);
 	err = handshake(path, f->fd, &f->info);

@@ -113,6 +113,7 @@ static const char *parse(const char *s, struct sim_config *c)
 
 static void fabric_free(struct sim_fabric *f)
 {
+	sim_exports_reap(f, true);
 	for (uint32_t i = 0; i < f->nchips; i++)
 		sim_chip_free(f->chips[i]);
 	if (f->engine)
@@ -120,6 +121,7 @@ static void fabric_free(struct sim_fabric *f)
 	sim_dma_free(f, f->ctx_table, SIM_CONTEXTS * sizeof(*f->ctx_table));
 	sim_ranges_fini(&f->host_ga);
 	sim_iova_fini(&f->iova);
+	pthread_mutex_destroy(&f->events_lock);
 	pthread_mutex_destroy(&f->lock);
 	free(f->spec);
 	free(f);
@@ -151,9 +153,13 @@ static int fabric_new(const char *spec, struct sim_fabric **out)
 	err = -pthread_mutex_init(&f->lock, NULL);
 	if (err)
 		goto free_memory;
-	err = sim_iova_init(&f->iova);
+	err = -pthread_mutex_init(&f->events_lock, NULL);
 	if (err)
 		goto destroy_lock;
+	f->next_event = 1;
+	err = sim_iova_init(&f->iova);
+	if (err)
+		goto destroy_events_lock;
 	/* from here on fabric_free knows what to undo */
 	f->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
 	err = sim_ranges_init(&f->host_ga, HOST_GA_START, HOST_GA_BYTES);
@@ -187,6 +193,8 @@ static int fabric_new(const char *spec, struct sim_fabric **out)
 free_all:
 	fabric_free(f);
 	return err;
+destroy_events_lock:
+	pthread_mutex_destroy(&f->events_lock);
 destroy_lock:
 	pthread_mutex_destroy(&f->lock);
 free_memory:
@@ -289,6 +297,7 @@ static int sim_chip_info(struct hsl_fabric *f, struct hsl_chip_info *i)
 	snprintf((char *)i->bus_addr, sizeof(i->bus_addr), "sim:%u", i->node);
 	snprintf((char *)i->driver, sizeof(i->driver), "sim");
 	pthread_mutex_lock(&sf->lock);
+	sim_exports_reap(sf, false);
 	i->state = c->failed ? HSL_CHIP_FAILED : HSL_CHIP_READY;
 	i->mem_free_bytes = c->free.free_bytes;
 	i->nqueues_free = free_queues(c);
@@ -349,18 +358,63 @@ static int free_segment(struct hsl_fabric *f, uint32_t handle)
 	return err;
 }
 
-static int map_segment(struct hsl_fabric *f, const struct hsl_segment *s, int prot, void **ptr)
+static int export_segment(struct hsl_fabric *f, struct hsl_segment_export *e)
 {
-	struct sim_chip *c = sim_chip_find(f->sim->fabric, HSL_GA_NODE(s->ga));
-	void *p;
+	int err;
+
+	pthread_mutex_lock(&f->sim->fabric->lock);
+	err = sim_segment_export(f->sim, e);
+	pthread_mutex_unlock(&f->sim->fabric->lock);
+	return err;
+}
+
+static int import_segment(struct hsl_fabric *f, struct hsl_segment_import *i)
+{
+	int err;
+
+	pthread_mutex_lock(&f->sim->fabric->lock);
+	err = sim_segment_import(f->sim, i);
+	pthread_mutex_unlock(&f->sim->fabric->lock);
+	return err;
+}
+
+static int revoke_segment(struct hsl_fabric *f, uint32_t handle)
+{
+	int err;
+
+	pthread_mutex_lock(&f->sim->fabric->lock);
+	err = sim_segment_revoke(f->sim, handle);
+	pthread_mutex_unlock(&f->sim->fabric->lock);
+	return err;
+}
+
+static int map_segment(struct hsl_fabric *f, const struct hsl_segment *s, int prot, void *at, void **ptr)
+{
+	struct sim_fabric *sf = f->sim->fabric;
+	struct sim_chip *c = sim_chip_find(sf, HSL_GA_NODE(s->ga));
+	struct sim_segment *seg;
+	void *p = MAP_FAILED;
+	int err = 0;
 
 	/* a view of its own: it has the segment's rights, and is gone after the free */
-	p = mmap(NULL, s->len_bytes, prot, MAP_SHARED, prot & PROT_WRITE ? c->memfd : c->memfd_ro,
+	pthread_mutex_lock(&sf->lock);
+	seg = f->sim->segs[s->handle];
+	if (!seg || !seg->mem) {
+		err = -ENXIO;
+		goto unlock;
+	}
+	p = mmap(at, s->len_bytes, prot, MAP_SHARED | (at ? MAP_FIXED : 0), prot & PROT_WRITE ? c->memfd : c->memfd_ro,
 		 (off_t)HSL_GA_OFFSET(s->ga));
-	if (p == MAP_FAILED)
-		return -errno;
+	if (p == MAP_FAILED) {
+		err = -errno;
+		goto unlock;
+	}
+	/* a revoke has to find it */
+	seg->map = p;
 	*ptr = p;
-	return 0;
+unlock:
+	pthread_mutex_unlock(&sf->lock);
+	return err;
 }
 
 static const struct hsl_backend_ops sim_ops = {
@@ -373,6 +427,11 @@ static const struct hsl_backend_ops sim_ops = {
 	.segment_register = register_segment,
 	.segment_free = free_segment,
 	.segment_map = map_segment,
+	.segment_export = export_segment,
+	.segment_import = import_segment,
+	.segment_revoke = revoke_segment,
+	.event_fd = sim_event_fd,
+	.event_read = sim_event_read,
 	.queue_create = sim_queue_create,
 	.queue_destroy = sim_queue_destroy,
 	.queue_doorbell = sim_queue_doorbell,

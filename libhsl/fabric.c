@@ -132,6 +132,7 @@ void hsl_fabric_close(struct hsl_fabric *f)
 		return;
 	hslp_queue_free_all(f);
 	hslp_segment_free_all(f);
+	hslp_window_free_all(f);
 	f->ops->close(f);
 	pthread_mutex_destroy(&f->lock);
 	free(f);

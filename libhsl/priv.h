@@ -67,6 +67,16 @@ struct hsl_fabric {
 	pthread_mutex_t lock;		/* guards the lists below and the map fields of segments */
 	struct hsl_segment *segments;
 	struct hsl_queue *queues;
+	struct hslp_window *windows;
+};
+
+/* A node window: the address range reserved for a chip's memory (segment.c). Under fabric->lock. */
+struct hslp_window {
+	struct hslp_window *next;
+	uint32_t node;
+	unsigned int mapped;		/* segments in it */
+	char *base;
+	uint64_t len_bytes;
 };
 
 struct hsl_segment {
@@ -78,6 +88,7 @@ struct hsl_segment {
 	uint32_t rights;		/* HSL_RIGHT_* */
 	void *host;			/* registered memory, NULL for chip memory */
 	void *map;			/* mapping of chip memory, NULL before hsl_segment_map; under fabric->lock */
+	struct hslp_window *window;	/* it is mapped there */
 };
 
 /* What a slot holds, and so what happens at its completion. */
@@ -154,8 +165,14 @@ struct hsl_backend_ops {
 	int (*segment_alloc)(struct hsl_fabric *f, struct hsl_segment_alloc *a);
 	int (*segment_register)(struct hsl_fabric *f, struct hsl_segment_register *r);
 	int (*segment_free)(struct hsl_fabric *f, uint32_t handle);
-	/* Map a chip segment with protection prot; undone by munmap of the page-rounded length. */
-	int (*segment_map)(struct hsl_fabric *f, const struct hsl_segment *s, int prot, void **ptr);
+	/* Map a chip segment with protection prot, at an address if not NULL; undone by munmap of the page-rounded length. */
+	int (*segment_map)(struct hsl_fabric *f, const struct hsl_segment *s, int prot, void *at, void **ptr);
+	int (*segment_export)(struct hsl_fabric *f, struct hsl_segment_export *e);
+	int (*segment_import)(struct hsl_fabric *f, struct hsl_segment_import *i);
+	int (*segment_revoke)(struct hsl_fabric *f, uint32_t handle);
+	/* Readable while event_read has something. Any thread, both. */
+	int (*event_fd)(struct hsl_fabric *f);
+	int (*event_read)(struct hsl_fabric *f, struct hsl_fabric_event *ev, unsigned int n);
 	/* node, depth and flags of q are set; sets its shared memory, doorbell, fd and ctrl. */
 	int (*queue_create)(struct hsl_fabric *f, struct hsl_queue *q);
 	/* Returns when the chip does not touch the rings any more, and releases them. */
@@ -182,9 +199,14 @@ int hslp_kernel_open(struct hsl_fabric *f, const char *path);
 /* spec is what follows "sim:". */
 int hslp_sim_open(struct hsl_fabric *f, const char *spec);
 
-/* queue.c, segment.c: for hsl_fabric_close */
+/* window.c, under fabric->lock: map a segment, into its node's window if that is open, and undo it */
+int hslp_window_map(struct hsl_segment *s, int prot);
+void hslp_window_unmap(struct hsl_segment *s, size_t len);
+
+/* queue.c, segment.c, window.c: for hsl_fabric_close, in this order */
 void hslp_queue_free_all(struct hsl_fabric *f);
 void hslp_segment_free_all(struct hsl_fabric *f);
+void hslp_window_free_all(struct hsl_fabric *f);
 /* queue.c, for tests with a backend of their own: the ring state of q from what queue_create has set */
 int hslp_queue_init(struct hsl_queue *q);
 void hslp_queue_fini(struct hsl_queue *q);

@@ -10,6 +10,14 @@
 
 #include "priv.h"
 
+/* Under fabric->lock. */
+static void unmap(struct hsl_segment *s)
+{
+	if (s->map)
+		hslp_window_unmap(s, hslp_round_up(s->len_bytes, s->fabric->info.page_size));
+	s->map = NULL;
+}
+
 static int read_opts(const struct hsl_segment_opts *opts, struct hsl_segment_opts *o)
 {
 	int err;
@@ -130,17 +138,73 @@ int hsl_segment_free(struct hsl_segment *s)
 	if (!s)
 		return 0;
 	f = s->fabric;
+	/* the lock: who allocates the memory next must not map it into the window before this mapping is out of it */
+	if (s->window)
+		pthread_mutex_lock(&f->lock);
 	err = f->ops->segment_free(f, s->handle);
 	/* a fabric that is gone has taken its segments with it; only the object is left to free */
+	if (!err || err == -ENODEV)
+		unmap(s);
+	if (s->window)
+		pthread_mutex_unlock(&f->lock);
 	if (err && err != -ENODEV) {
 		hslp_warn("segment %u stays: free failed with %d", s->handle, err);
 		return err;
 	}
 	unlink_segment(s);
-	if (s->map)
-		munmap(s->map, hslp_round_up(s->len_bytes, f->info.page_size));
 	free(s);
 	return 0;
+}
+
+int hsl_segment_export(struct hsl_segment *s, uint32_t rights, uint32_t flags, int *fd)
+{
+	struct hsl_segment_export e = { .size = sizeof(e), .flags = flags };
+	int err;
+
+	if (!s || !fd || (flags & ~HSL_EXPORT_F_DMABUF))
+		return -EINVAL;
+	e.handle = s->handle;
+	e.rights = rights ? rights : s->rights;
+	err = s->fabric->ops->segment_export(s->fabric, &e);
+	if (!err)
+		*fd = e.fd;
+	return err;
+}
+
+int hsl_segment_import(struct hsl_fabric *f, int fd, uint32_t rights, struct hsl_segment **out)
+{
+	struct hsl_segment_import i = { .size = sizeof(i), .fd = fd, .rights = rights };
+	struct hsl_segment *s;
+	int err;
+
+	if (!f || !out)
+		return -EINVAL;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	err = f->ops->segment_import(f, &i);
+	if (err) {
+		free(s);
+		return err;
+	}
+	s->fabric = f;
+	s->ga = i.ga;
+	s->len_bytes = i.len_bytes;
+	s->handle = i.handle;
+	s->rights = i.rights;
+	link_segment(s);
+	*out = s;
+	return 0;
+}
+
+int hsl_segment_revoke(struct hsl_segment *s)
+{
+	return s ? s->fabric->ops->segment_revoke(s->fabric, s->handle) : -EINVAL;
+}
+
+uint32_t hsl_segment_rights(const struct hsl_segment *s)
+{
+	return s->rights;
 }
 
 uint64_t hsl_segment_ga(const struct hsl_segment *s)
@@ -178,7 +242,7 @@ int hsl_segment_map(struct hsl_segment *s, void **ptr)
 	if (!s->map) {
 		int prot = PROT_READ | (s->rights & HSL_RIGHT_WRITE ? PROT_WRITE : 0);
 
-		err = f->ops->segment_map(f, s, prot, &s->map);
+		err = hslp_window_map(s, prot);
 	}
 	if (!err)
 		*ptr = s->map;
@@ -196,8 +260,7 @@ void hslp_segment_free_all(struct hsl_fabric *f)
 			continue;
 		/* closing the context frees what could not be freed one by one */
 		unlink_segment(s);
-		if (s->map)
-			munmap(s->map, hslp_round_up(s->len_bytes, f->info.page_size));
+		unmap(s);
 		free(s);
 	}
 }

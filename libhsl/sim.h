@@ -20,6 +20,7 @@
  *   hslp_sim_queue.arm_lock        see there
  *   sim_chip.irq_lock              queues[], the eventfds in them, admin_irq; taken by the engine's interrupt callback,
  *                                  so never held over a call into the engine
+ *   sim_fabric.events_lock         events, cursors, link states seen; taken by the engine's interrupt callback
  *   sim_iova_set.lock              the set; taken by the engine's dma_map callback
  */
 #ifndef HSLP_SIM_H
@@ -32,6 +33,7 @@
 #define SIM_QUEUES_MAX		255u	/* user queues; the engine has one more */
 #define SIM_CONTEXTS		1024u
 #define SIM_ADMIN_DEPTH		64u
+#define SIM_EVENTS		256u
 
 /* ---- sim_ranges.c ---- */
 
@@ -106,6 +108,7 @@ struct sim_chip {
 	uint64_t mem_bytes;
 	struct sim_ranges free;		/* offsets not allocated */
 	bool failed;			/* its admin queue has stopped answering */
+	uint32_t link_state[HSL_LINK_MAX];	/* seen last; events_lock */
 
 	/* admin queue */
 	struct hsl_desc *aq_sq;
@@ -120,12 +123,24 @@ struct sim_chip {
 	struct hslp_sim_queue *queues[SIM_QUEUES_MAX + 1];	/* by id */
 };
 
+/* Chip memory that segments and exports share; under sim_fabric.lock. */
+struct sim_mem {
+	struct sim_chip *chip;
+	uint64_t offset, len;
+	unsigned int refs;
+};
+
+struct sim_export;
+
 struct sim_segment {
 	uint32_t node;			/* of chip memory; 0 = host memory */
 	uint32_t rights;
 	uint64_t ga;
 	uint64_t len_bytes;
 	struct sim_chip *chip;
+	struct sim_mem *mem;		/* chip memory; NULL after a revoke: the handle is all that is left */
+	struct sim_export *via;		/* imported from there */
+	void *map;			/* where the library has mapped it */
 	/* host memory: what is in the iova set, the GA range, the PAGE table */
 	void *host;
 	uint64_t host_bytes;
@@ -142,6 +157,9 @@ struct hslp_sim_context {
 	hsl_le64 *dir;			/* page of IOVAs of leaves */
 	struct hsl_seg_entry *leaf[HSL_SEG_DIR_LEAVES];
 	struct sim_segment *segs[HSL_SEGS_MAX];	/* by handle */
+	struct hslp_sim_context *next_reader;	/* this and the next: events_lock */
+	uint64_t next_event;
+	int event_fd;
 };
 
 struct sim_fabric {
@@ -156,6 +174,10 @@ struct sim_fabric {
 	struct sim_ranges host_ga;	/* offsets of the host's node */
 	struct hsl_ctx_entry *ctx_table;
 	struct hslp_sim_context *contexts[SIM_CONTEXTS];	/* by index; 0 is the driver's */
+	pthread_mutex_t events_lock;
+	struct hsl_fabric_event events[SIM_EVENTS];
+	uint64_t next_event;			/* its number; counts from 1 */
+	struct hslp_sim_context *readers;
 	uint32_t nchips;
 	struct sim_chip *chips[SIM_CHIPS_MAX];			/* node i + 1 */
 };
@@ -179,6 +201,7 @@ int sim_admin(struct sim_chip *c, const struct hsl_desc *d);
 int sim_admin_all(struct sim_fabric *f, const struct hsl_desc *d);
 /* What a driver does around a function level reset: queues end, tables and segments stay. */
 int sim_chip_reset(struct sim_chip *c);
+void sim_chip_zero(struct sim_chip *c, uint64_t offset, uint64_t len);
 
 /* ---- sim_tables.c. All under sim_fabric.lock. ---- */
 
@@ -188,6 +211,32 @@ void sim_context_free(struct hslp_sim_context *x);
 int sim_segment_alloc(struct hslp_sim_context *x, struct hsl_segment_alloc *a);
 int sim_segment_register(struct hslp_sim_context *x, struct hsl_segment_register *r);
 int sim_segment_free(struct hslp_sim_context *x, uint32_t handle);
+/* Give s, which describes chip memory, a handle and an entry. */
+int sim_segment_publish(struct hslp_sim_context *x, struct sim_segment *s, uint32_t *handle);
+/* Take the entry away; returns when no command uses the segment any more. */
+int sim_segment_withdraw(struct hslp_sim_context *x, uint32_t handle);
+
+/* ---- sim_share.c. All under sim_fabric.lock. ---- */
+
+struct sim_mem *sim_mem_new(struct sim_chip *c, uint64_t len, uint64_t align, int *err);
+void sim_mem_put(struct sim_mem *m);
+int sim_segment_export(struct hslp_sim_context *x, struct hsl_segment_export *a);
+int sim_segment_import(struct hslp_sim_context *x, struct hsl_segment_import *i);
+int sim_segment_revoke(struct hslp_sim_context *x, uint32_t handle);
+/* Export files that nobody holds any more let go of their memory; all: the others too. */
+void sim_exports_reap(struct sim_fabric *f, bool all);
+/* s is about to be freed: its share and its place in the tree of exports. */
+void sim_share_leave(struct hslp_sim_context *x, struct sim_segment *s);
+
+/* ---- sim_event.c ---- */
+
+int sim_event_open(struct hslp_sim_context *x);
+void sim_event_close(struct hslp_sim_context *x);
+void sim_event_post(struct sim_fabric *f, uint32_t type, uint32_t node, uint32_t index, uint32_t value);
+/* One event for each link whose state is not what was seen last; quiet: none, only look. */
+void sim_event_links(struct sim_chip *c, bool quiet);
+int sim_event_fd(struct hsl_fabric *f);
+int sim_event_read(struct hsl_fabric *f, struct hsl_fabric_event *ev, unsigned int n);
 
 /* ---- sim_queue.c ---- */
 

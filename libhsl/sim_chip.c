@@ -47,6 +47,11 @@ static void chip_interrupt(void *opaque, unsigned int vector)
 {
 	struct sim_chip *c = opaque;
 
+	if (vector == 0 && hsl_chip_mmio_read(c->engine, HSL_REG_EVENT, 4) & HSL_EVENT_LINK) {
+		/* first acknowledged, then looked at: what changes after the look raises again */
+		hsl_chip_mmio_write(c->engine, HSL_REG_EVENT, HSL_EVENT_LINK, 4);
+		sim_event_links(c, false);
+	}
 	pthread_mutex_lock(&c->irq_lock);
 	if (vector == 0) {
 		c->admin_irq = true;
@@ -104,6 +109,8 @@ static int enable(struct sim_chip *c)
 		hslp_err("sim: node %u does not become ready: status %#x", c->node, read32(c, HSL_REG_STATUS));
 		return -EIO;
 	}
+	sim_event_links(c, true);
+	write32(c, HSL_REG_EVENT_MASK, HSL_EVENT_LINK);
 	return 0;
 }
 
@@ -208,6 +215,13 @@ int sim_admin_all(struct sim_fabric *f, const struct hsl_desc *d)
 }
 
 /* ---- life ---- */
+
+void sim_chip_zero(struct sim_chip *c, uint64_t offset, uint64_t len)
+{
+	/* gives the memory back too; where that cannot be done, zeroing it is what matters */
+	if (fallocate(c->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len))
+		memset((char *)c->mem + offset, 0, len);
+}
 
 static int map_memory(struct sim_chip *c)
 {
@@ -331,12 +345,17 @@ void sim_chip_free(struct sim_chip *c)
 
 int sim_chip_reset(struct sim_chip *c)
 {
+	int err;
+
 	if (c->failed)
 		return -ENODEV;
+	sim_event_post(c->fabric, HSL_FABRIC_EV_CHIP_STATE, c->node, 0, HSL_CHIP_RESETTING);
 	/* after this no worker touches the rings */
 	hsl_chip_reset(c->engine);
 	for (uint32_t i = 1; i <= SIM_QUEUES_MAX; i++)
 		if (c->queues[i])
 			sim_queue_end(c->queues[i], HSL_ST_GONE);
-	return enable(c);
+	err = enable(c);
+	sim_event_post(c->fabric, HSL_FABRIC_EV_CHIP_STATE, c->node, 0, err ? HSL_CHIP_FAILED : HSL_CHIP_READY);
+	return err;
 }

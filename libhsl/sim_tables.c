@@ -118,6 +118,9 @@ int sim_context_new(struct sim_fabric *f, struct hslp_sim_context **out)
 	err = invalidate_context(x);
 	if (err)
 		goto clear_table;
+	err = sim_event_open(x);
+	if (err)
+		goto clear_table;
 	f->contexts[i] = x;
 	*out = x;
 	return 0;
@@ -135,6 +138,7 @@ void sim_context_free(struct hslp_sim_context *x)
 {
 	struct sim_fabric *f = x->fabric;
 
+	sim_event_close(x);
 	for (uint32_t h = 1; h < HSL_SEGS_MAX; h++)
 		if (x->segs[h])
 			sim_segment_free(x, h);
@@ -176,8 +180,7 @@ static struct hsl_seg_entry *entry_of(struct hslp_sim_context *x, uint32_t handl
 	return &x->leaf[handle / HSL_SEGS_PER_LEAF][handle % HSL_SEGS_PER_LEAF];
 }
 
-/* Returns when no command uses the segment any more. */
-static int withdraw(struct hslp_sim_context *x, uint32_t handle)
+int sim_segment_withdraw(struct hslp_sim_context *x, uint32_t handle)
 {
 	clear_entry(entry_of(x, handle));
 	return invalidate_segment(x, handle);
@@ -197,12 +200,26 @@ static int publish(struct hslp_sim_context *x, uint32_t handle, struct sim_segme
 	store_entry(entry_of(x, handle), e);
 	err = invalidate_segment(x, handle);
 	if (err) {
-		withdraw(x, handle);
+		sim_segment_withdraw(x, handle);
 		return err;
 	}
 	x->segs[handle] = s;
 	x->next_handle = handle + 1;
 	return 0;
+}
+
+int sim_segment_publish(struct hslp_sim_context *x, struct sim_segment *s, uint32_t *handle)
+{
+	struct hsl_seg_entry e = { 0 };
+	uint32_t h;
+	int err;
+
+	err = take_handle(x, &h);
+	if (!err)
+		err = publish(x, h, s, &e);
+	if (!err)
+		*handle = h;
+	return err;
 }
 
 static int check_rights(uint32_t rights)
@@ -212,21 +229,12 @@ static int check_rights(uint32_t rights)
 
 /* ---- chip memory ---- */
 
-static void zero_chip_memory(struct sim_chip *c, uint64_t offset, uint64_t len)
-{
-	/* gives the memory back too; where that cannot be done, zeroing it is what matters */
-	if (fallocate(c->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len))
-		memset((char *)c->mem + offset, 0, len);
-}
-
 int sim_segment_alloc(struct hslp_sim_context *x, struct hsl_segment_alloc *a)
 {
 	struct sim_fabric *f = x->fabric;
-	struct hsl_seg_entry e = { 0 };
 	struct sim_segment *s;
 	struct sim_chip *c;
-	uint64_t len, align, offset;
-	uint32_t handle;
+	uint64_t len, align;
 	int err;
 
 	align = a->align_bytes ? a->align_bytes : f->page_size;
@@ -245,27 +253,24 @@ int sim_segment_alloc(struct hslp_sim_context *x, struct hsl_segment_alloc *a)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	err = take_handle(x, &handle);
-	if (err)
-		goto free_segment;
-	err = sim_ranges_take(&c->free, len, align, &offset);
-	if (err)
+	sim_exports_reap(f, false);
+	s->mem = sim_mem_new(c, len, align, &err);
+	if (!s->mem)
 		goto free_segment;
 	s->node = a->node;
 	s->chip = c;
 	s->rights = a->rights;
-	s->ga = HSL_GA(a->node, offset);
+	s->ga = HSL_GA(a->node, s->mem->offset);
 	s->len_bytes = len;
-	err = publish(x, handle, s, &e);
+	err = sim_segment_publish(x, s, &a->handle);
 	if (err)
-		goto give_range;
+		goto put_memory;
 	a->len_bytes = len;
 	a->ga = s->ga;
-	a->handle = handle;
 	return 0;
 
-give_range:
-	sim_ranges_give(&c->free, offset, len);
+put_memory:
+	sim_mem_put(s->mem);
 free_segment:
 	free(s);
 	return err;
@@ -436,13 +441,12 @@ int sim_segment_free(struct hslp_sim_context *x, uint32_t handle)
 		return -ENOENT;
 	s = x->segs[handle];
 	/* a chip that does not answer has been detached: it uses nothing any more either */
-	withdraw(x, handle);
+	sim_segment_withdraw(x, handle);
 	x->segs[handle] = NULL;
 	if (handle < x->next_handle)
 		x->next_handle = handle;
 	if (s->chip) {
-		zero_chip_memory(s->chip, HSL_GA_OFFSET(s->ga), s->len_bytes);
-		sim_ranges_give(&s->chip->free, HSL_GA_OFFSET(s->ga), s->len_bytes);
+		sim_share_leave(x, s);
 	} else {
 		uint64_t start = (uintptr_t)s->host & ~(uint64_t)(f->page_size - 1);
 

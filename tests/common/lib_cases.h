@@ -31,8 +31,10 @@ struct lib_case {
 };
 
 /* each ends with name NULL */
-extern const struct lib_case lib_cases_objects[], lib_cases_data[], lib_cases_queues[], lib_cases_ops[], lib_cases_sync[];
-#define LIB_CASES_ALL	{ lib_cases_objects, lib_cases_data, lib_cases_queues, lib_cases_ops, lib_cases_sync }
+extern const struct lib_case lib_cases_objects[], lib_cases_data[], lib_cases_queues[], lib_cases_ops[], lib_cases_sync[],
+	lib_cases_share[];
+#define LIB_CASES_ALL	{ lib_cases_objects, lib_cases_data, lib_cases_queues, lib_cases_ops, lib_cases_sync, \
+			  lib_cases_share }
 
 /* One case on a fabric of its own. True if it passed or was skipped. */
 bool lib_case_run(const struct lib_case *c, const char *url, const char **skipped);

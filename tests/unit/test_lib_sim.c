@@ -374,6 +374,66 @@ static void queue_error(void **state)
 	hsl_fabric_close(f);
 }
 
+/* HEP-API-012: in order, numbered, each context its own place; the oldest are lost, and counted. */
+static void events(void **state)
+{
+	struct hsl_fabric_event ev[300];
+	struct pollfd p = { .events = POLLIN };
+	struct hsl_fabric *f, *late;
+	uint64_t seq;
+
+	(void)state;
+	assert_int_equal(hsl_fabric_open("sim:mesh3", &f), 0);
+	p.fd = hsl_event_fd(f);
+	assert_int_equal(poll(&p, 1, 0), 0);
+	assert_int_equal(hslp_sim_set_link(f, 1, 2, false), 0);
+	assert_int_equal(hslp_sim_set_link(f, 1, 2, true), 0);
+	assert_int_equal(hsl_fabric_open("sim:mesh3", &late), 0);
+	assert_int_equal(poll(&p, 1, 0), 1);
+	/* both ends, down and up */
+	assert_int_equal(hsl_event_read(f, ev, 3), 3);
+	assert_int_equal(poll(&p, 1, 0), 1);
+	assert_int_equal(hsl_event_read(f, ev + 3, 10), 1);
+	assert_int_equal(poll(&p, 1, 0), 0);
+	seq = ev[0].seq;
+	for (unsigned int i = 0; i < 4; i++) {
+		struct hsl_link_props l = { .size = sizeof(l) };
+
+		assert_int_equal(ev[i].type, HSL_FABRIC_EV_LINK);
+		assert_int_equal(ev[i].seq, seq + i);
+		assert_int_equal(ev[i].value, i < 2 ? HSL_LTSSM_DETECT : HSL_LTSSM_L0);
+		assert_true(ev[i].node == 1 || ev[i].node == 2);
+		assert_int_equal(hsl_link_query(f, ev[i].node, ev[i].index, &l), 0);
+		assert_int_equal(l.peer, 3 - ev[i].node);
+		assert_true(ev[i].time_ns >= ev[0].time_ns);
+	}
+	assert_true(ev[0].node != ev[1].node && ev[2].node != ev[3].node);
+	assert_int_equal(hsl_event_read(late, ev, 10), 0);
+
+	assert_int_equal(hslp_sim_reset_chip(f, 3), 0);
+	assert_true(hsl_event_read(late, ev, 10) >= 2);
+	assert_int_equal(ev[0].type, HSL_FABRIC_EV_CHIP_STATE);
+	assert_int_equal(ev[0].node, 3);
+	assert_int_equal(ev[0].value, 1);
+
+	while (hsl_event_read(f, ev, 300) > 0)
+		;
+	assert_int_equal(hsl_event_read(late, ev, 300), 0);
+	for (unsigned int i = 0; i < 100; i++) {
+		assert_int_equal(hslp_sim_set_link(f, 1, 2, false), 0);
+		assert_int_equal(hslp_sim_set_link(f, 1, 2, true), 0);
+	}
+	assert_int_equal(hsl_event_read(f, ev, 300), 257);
+	assert_int_equal(ev[0].type, HSL_FABRIC_EV_OVERFLOW);
+	assert_int_equal(ev[0].value, 400 - 256);
+	for (unsigned int i = 1; i < 257; i++) {
+		assert_int_equal(ev[i].type, HSL_FABRIC_EV_LINK);
+		assert_int_equal(ev[i].seq, ev[0].seq + i);
+	}
+	hsl_fabric_close(late);
+	hsl_fabric_close(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -388,6 +448,7 @@ int main(void)
 		cmocka_unit_test(reset_under_traffic),
 		cmocka_unit_test(reset_of_a_home),
 		cmocka_unit_test(queue_error),
+		cmocka_unit_test(events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
