@@ -85,7 +85,7 @@ run 0 "$hsltest" list --json && json hsltest-list/1; ok 'list --json'
 run 0 "$hsltest" list --requirements && out UNTESTED && out 'HEP-TXN-004 .*copy_alignment, copy_sizes'; ok 'list --requirements'
 run 0 "$hsltest" list --requirements --json && json hsltest-requirements/1; ok 'list --requirements --json'
 
-run 0 "$hsltest" run -f sim:pair2 TXN-001 ORD && out '^TAP version 13$' && out '^1\.\.5$' && out '^ok 1 - HEP-TXN-001 nop$'
+run 0 "$hsltest" run -f sim:pair2 TXN-001 ORD && out '^TAP version 13$' && out '^1\.\.[0-9]+$' && out '^ok 1 - HEP-TXN-001 nop$'
 ok 'TAP in a pipe'
 run 0 "$hsltest" run --table -f sim:pair2 TXN-001 && out '^ +group +passed' && out '^1 passed, 0 failed, 0 skipped$'; ok '--table'
 run 0 "$hsltest" run --json -f sim:pair2 TXN-001 HEP-API-002 && json hsltest/1 && out '"verdict": "skip"' &&

@@ -66,6 +66,14 @@ uint32_t hsl_operand_get(struct hsl_queue_engine *q, struct hsl_worker *w, uint6
     if (!status && rights & HSL_SEG_WRITE) {
         status = hsl_seg_authorise(c, w, q->ctx, ctx, o->seg, true, off + len);
     }
+    /* an entry that goes just now is gone at its home first; here it is SEGMENT as soon as it is gone here too */
+    if (status == HSL_ST_DENIED) {
+        struct hsl_seg *now = hsl_ctx_get(c, q->ctx, &ctx) ? NULL : hsl_seg_find(ctx, ga);
+
+        if (!now || now->uid != o->seg->uid) {
+            status = HSL_ST_SEGMENT;
+        }
+    }
     if (!status) {
         o->home = o->seg->e.flags & HSL_SEG_PAGED ? NULL : hsl_chip_at(c->f, HSL_GA_NODE(ga));
         *fault_ga = 0;
