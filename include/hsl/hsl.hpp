@@ -349,6 +349,31 @@ private:
 	hsl_queue *q_ = nullptr;
 };
 
+/*
+ * A node window: pointer and GA differ by a constant for all segments of a chip. Closed with the object, or, while a segment
+ * is mapped in it, with the fabric.
+ */
+class window {
+public:
+	window(std::shared_ptr<hsl_fabric> f, std::uint32_t node) : fabric_(std::move(f)), w_()
+	{
+		w_.size = sizeof(w_);
+		check(hsl_window_open(fabric_.get(), node, &w_), "hsl_window_open");
+	}
+	window(window &&) noexcept = default;
+	~window()
+	{
+		if (fabric_)
+			hsl_window_close(fabric_.get(), w_.node);
+	}
+	template <typename T = void> T *ptr(std::uint64_t ga) const noexcept { return static_cast<T *>(hsl_window_ptr(&w_, ga)); }
+	std::uint64_t ga(const void *p) const noexcept { return hsl_window_ga(&w_, p); }
+
+private:
+	std::shared_ptr<hsl_fabric> fabric_;
+	hsl_window w_;
+};
+
 /* An open fabric: a context. Copies name the same one; the last of them, its segments and its queues closes it. */
 class fabric {
 public:
@@ -435,6 +460,17 @@ public:
 
 		check(hsl_segment_import(f_.get(), fd, rights, &s), "hsl_segment_import");
 		return segment(f_, s);
+	}
+	window open_window(std::uint32_t node) { return window(f_, node); }
+	/* For poll(2): readable while events() has something. */
+	int event_fd() const { return check(hsl_event_fd(f_.get()), "hsl_event_fd"); }
+	/* Events that have come, oldest first; at most max. */
+	std::vector<hsl_fabric_event> events(unsigned int max = 64)
+	{
+		std::vector<hsl_fabric_event> ev(max);
+
+		ev.resize(static_cast<std::size_t>(check(hsl_event_read(f_.get(), ev.data(), max), "hsl_event_read")));
+		return ev;
 	}
 	queue make_queue(std::uint32_t node, std::uint32_t depth = 0, std::uint32_t flags = 0)
 	{

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include <unistd.h>
+
 #include "hsl/hsl.hpp"
 #include "hsl/hsl.hpp"
 
@@ -175,18 +177,47 @@ static void operations(hsl::fabric &f, std::uint32_t a, std::uint32_t b)
 	q.nop();
 }
 
+static void sharing(const char *url, hsl::fabric &f, std::uint32_t node)
+{
+	hsl::fabric g(url);
+	hsl::segment mine = f.alloc(node, 4096), theirs;
+	int fd = mine.export_fd(HSL_RIGHT_READ);
+
+	theirs = g.import_fd(fd);
+	close(fd);
+	EXPECT(theirs.ga() == mine.ga() && theirs.rights() == HSL_RIGHT_READ && mine.rights() == HSL_RIGHT_RW);
+	mine.map<int>()[3] = 5;
+	EXPECT(theirs.map<int>()[3] == 5);
+	EXPECT(thrown([&] { theirs.export_fd(HSL_RIGHT_RW); }) == EACCES);
+	{
+		hsl::fabric h(url);
+		hsl::window w = h.open_window(node), moved = std::move(w);
+		hsl::segment in = h.alloc(node, 4096);
+
+		EXPECT(moved.ptr<char>(in.ga(8)) == in.map<char>() + 8 && moved.ga(in.map()) == in.ga());
+		EXPECT(thrown([&] { h.open_window(node); }) == EBUSY);
+	}
+	EXPECT(g.event_fd() >= 0 && g.events().empty());
+	mine.revoke();
+	EXPECT(thrown([&] { g.make_queue(node).copy(theirs.ga(), theirs.ga(), 1); }) == EFAULT);
+}
+
 int main()
 {
 	const char *url = std::getenv("HSL_FABRIC");
 
 	try {
-		hsl::fabric f(url ? url : "sim:mesh4");
+		if (!url)
+			url = "sim:mesh4";
+
+		hsl::fabric f(url);
 		std::uint32_t a = f.chips().front().node, b = f.chips().back().node;
 
 		discovery(f);
 		owning(f, a);
 		commands(f, a, b);
 		operations(f, a, b);
+		sharing(url, f, a);
 	} catch (const std::system_error &e) {
 		std::printf("# %s\n", e.what());
 		return 1;
