@@ -346,7 +346,7 @@ static void other_properties(void **state)
 		"-object", "memory-backend-memfd,share=on,size=192M,id=m1", "-object", MEM "m2",
 		"-device", "hsl-chip,bus=pcie.0,addr=4,fabric=fab0,node=3,memdev=m1,queues=2,vectors=1,windows=0",
 		"-device", "hsl-chip,bus=pcie.0,addr=5,fabric=fab1,node=1,memdev=m2,queues=256,vectors=1024,windows=64,"
-			   "aperture=4M,max-len=64M", NULL
+			   "aperture=4M,max-len=64M,cap-clear=0x40002", NULL
 	};
 	unsigned int type;
 	struct qc a, b;
@@ -376,6 +376,7 @@ static void other_properties(void **state)
 	assert_int_equal(qc_r32(&b, HSL_REG_NWINDOWS), 64);
 	assert_int_equal(qc_r32(&b, HSL_REG_WIN_STRIDE_LOG2), 16);
 	assert_int_equal(qc_r64(&b, HSL_REG_MAX_LEN), 64 << 20);
+	assert_int_equal(qc_r64(&a, HSL_REG_CAP) & ~qc_r64(&b, HSL_REG_CAP), HSL_CAP_HOST_ATOMIC | HSL_CAP_OP_REDUCE);
 	qc_enable(&b);
 	assert_int_equal(qc_r32(&b, HSL_REG_STATUS), HSL_STATUS_READY);
 	qt_stop(&qt);

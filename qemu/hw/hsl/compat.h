@@ -8,6 +8,8 @@
 
 #include "qemu/main-loop.h"
 #include "exec/memory.h"
+#include "hw/boards.h"
+#include "hw/core/cpu.h"
 #include "hw/pci/msix.h"
 #include "hw/pci/pci.h"
 #include "hw/pci/pcie.h"
@@ -18,6 +20,7 @@
 #include "hw/pci/pci_device.h"
 #include "system/hostmem.h"
 #include "system/runstate.h"
+#include "system/tcg.h"
 
 #define hsl_bql_locked()                    bql_locked()
 #define HSL_PROP_CONST                      const
@@ -30,6 +33,7 @@
 
 #include "sysemu/hostmem.h"
 #include "sysemu/runstate.h"
+#include "sysemu/tcg.h"
 
 #define hsl_bql_locked()                    qemu_mutex_iothread_locked()
 #define HSL_PROP_CONST

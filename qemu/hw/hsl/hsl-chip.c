@@ -282,6 +282,17 @@ static bool hsl_chip_add_capabilities(HslChip *c, Error **errp)
     return true;
 }
 
+/*
+ * Capabilities that this machine does not let us have. TCG leaves the lock out of locked instructions when only one thread
+ * can run guest code; then the engine's atomics do not see them as one step.
+ */
+static uint64_t hsl_chip_cap_missing(void)
+{
+    bool parallel = !tcg_enabled() || (qemu_tcg_mttcg_enabled() && current_machine->smp.max_cpus > 1);
+
+    return parallel ? 0 : HSL_CAP_HOST_ATOMIC;
+}
+
 static bool hsl_chip_add_engine(HslChip *c, Error **errp)
 {
     struct hsl_chip_engine_config cfg = {
@@ -293,6 +304,7 @@ static bool hsl_chip_add_engine(HslChip *c, Error **errp)
         .nwindows = c->windows,
         .win_stride_log2 = c->window_shift,
         .max_len = c->max_len,
+        .cap_clear = c->cap_clear | hsl_chip_cap_missing(),
         .ops = &hsl_host_ops,
         .opaque = c,
     };
@@ -416,6 +428,7 @@ static HSL_PROP_CONST Property hsl_chip_properties[] = {
     DEFINE_PROP_UINT32("windows", HslChip, windows, 8),
     DEFINE_PROP_SIZE("aperture", HslChip, aperture, 128 * MiB),
     DEFINE_PROP_SIZE("max-len", HslChip, max_len, 0),
+    DEFINE_PROP_UINT64("cap-clear", HslChip, cap_clear, 0),
     DEFINE_PROP_UINT16("vendor-id", HslChip, vendor_id, HSL_PCI_VENDOR_ID),
     DEFINE_PROP_UINT16("device-id", HslChip, device_id, HSL_PCI_DEVICE_ID),
     HSL_PROP_END

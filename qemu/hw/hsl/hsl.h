@@ -76,6 +76,7 @@ struct HslChip {
     uint32_t windows;
     uint64_t aperture;                  /* bytes of BAR4 */
     uint64_t max_len;                   /* 0: the engine's default */
+    uint64_t cap_clear;                 /* capabilities not to have */
     uint16_t vendor_id;
     uint16_t device_id;
 
