@@ -112,9 +112,13 @@ u64 hsl_host_ga(struct hsl_fabric *f, struct hsl_host *h)
 
 void hsl_host_unpin(struct hsl_fabric *f, struct hsl_host *h)
 {
-	hsl_host_unpin_pages(h);
-	account_locked_vm(h->mm, h->npages, false);
-	mmdrop(h->mm);
+	if (h->dmabuf) {
+		hsl_dmabuf_put(h);
+	} else {
+		hsl_host_unpin_pages(h);
+		account_locked_vm(h->mm, h->npages, false);
+		mmdrop(h->mm);
+	}
 	if (h->ga_valid)
 		ida_free(&f->host_ga[h->ga_class], h->ga_slot);
 	kvfree(h->pages);
@@ -162,6 +166,24 @@ free_host:
 	return ERR_PTR(err);
 }
 
+/* An imported dma-buf, which somebody else keeps: global addresses only. Takes over the reference on it, not on error. */
+struct hsl_host *hsl_host_dmabuf(struct hsl_fabric *f, struct dma_buf *dmabuf, unsigned long npages, bool writable)
+{
+	struct hsl_host *h = kzalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!h)
+		return ERR_PTR(-ENOMEM);
+	h->dmabuf = dmabuf;
+	h->npages = npages;
+	h->writable = writable;
+	err = hsl_host_ga_alloc(f, h);
+	if (!err)
+		return h;
+	kfree(h);
+	return ERR_PTR(err);
+}
+
 /* ---- one chip's view ---- */
 
 struct hsl_hostmap *hsl_hostmap_find(struct hsl_segment *seg, struct hsl_attach *at)
@@ -184,6 +206,8 @@ static int hsl_hostmap_map_pages(struct hsl_hostmap *map, struct hsl_host *h)
 	struct device *dev = map->attach->chip->parent;
 	dma_addr_t dma;
 
+	if (h->dmabuf)
+		return hsl_dmabuf_map_host(map, h, hsl_host_dir(h));
 	for (; map->mapped < h->npages; map->mapped++) {
 		dma = dma_map_page(dev, h->pages[map->mapped], 0, PAGE_SIZE, hsl_host_dir(h));
 		if (dma_mapping_error(dev, dma))
@@ -253,7 +277,8 @@ void hsl_hostmap_destroy(struct hsl_segment *seg, struct hsl_hostmap *map)
 	unsigned long i;
 
 	list_del(&map->link);
-	for (i = 0; i < map->mapped; i++) {
+	hsl_dmabuf_unmap_host(map);
+	for (i = 0; !seg->host->dmabuf && i < map->mapped; i++) {
 		dma_unmap_page(chip->parent, map->dma[i], PAGE_SIZE, hsl_host_dir(seg->host));
 		if (!(i & 1023))
 			cond_resched();

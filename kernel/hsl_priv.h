@@ -90,6 +90,9 @@ struct hsl_events {
 enum hsl_limit { HSL_LIMIT_CONTEXTS, HSL_LIMIT_QUEUES, HSL_LIMIT_SEGMENTS, HSL_LIMIT_MEM, HSL_LIMITS };
 struct hsl_user;
 
+struct dma_buf;
+struct dma_buf_attachment;
+
 struct hsl_fabric {
 	struct device dev;		/* /sys/class/hsl/hsl<minor>; its reference count is the fabric's */
 	struct cdev cdev;
@@ -240,7 +243,7 @@ struct hsl_export {
 	struct list_head imports;	/* segments, by import_link */
 	/* for other kinds of file, set by their maker: called once by a revoke, after mem was let go; may sleep */
 	void (*revoked)(struct hsl_export *exp);
-	void *priv;
+	void *priv;			/* kfree()d with the node */
 };
 
 struct hsl_attach {
@@ -283,6 +286,9 @@ struct hsl_hostmap {
 	struct list_head link;		/* segment->maps */
 	struct hsl_attach *attach;
 	dma_addr_t *dma;		/* per page */
+	struct dma_buf_attachment *dmabuf;	/* these three: the segment is an imported dma-buf */
+	struct sg_table *sgt;
+	enum dma_data_direction attach_dir;
 	unsigned long mapped;
 	struct hsl_table {
 		__le64 *va;
@@ -293,8 +299,9 @@ struct hsl_hostmap {
 	unsigned int levels;
 };
 
-/* Pinned pages of a process. */
+/* Pinned pages of a process, or an imported dma-buf. */
 struct hsl_host {
+	struct dma_buf *dmabuf;		/* reference; then there is no mm and no page */
 	struct mm_struct *mm;		/* mm_count reference: who is charged */
 	struct page **pages;
 	unsigned long npages, pinned;
@@ -435,6 +442,13 @@ int hsl_numa_set(struct hsl_chip *chip, u64 bytes);
 void hsl_numa_stop(struct hsl_chip *chip);
 void hsl_numa_allow(struct hsl_chip *chip);
 
+/* dmabuf.c */
+struct file *hsl_dmabuf_file(struct hsl_export *exp);
+int hsl_dmabuf_import(struct hsl_context *ctx, struct hsl_segment_import *i);
+int hsl_dmabuf_map_host(struct hsl_hostmap *map, struct hsl_host *h, enum dma_data_direction dir);
+void hsl_dmabuf_unmap_host(struct hsl_hostmap *map);
+void hsl_dmabuf_put(struct hsl_host *h);
+
 /* context.c */
 struct hsl_context *hsl_context_open(struct hsl_fabric *f);
 void hsl_context_shutdown(struct hsl_context *ctx);
@@ -448,6 +462,7 @@ void hsl_attach_clear(struct hsl_attach *at, u32 handle);
 /* segment.c */
 int hsl_segment_alloc(struct hsl_context *ctx, struct hsl_segment_alloc *a);
 int hsl_segment_register(struct hsl_context *ctx, struct hsl_segment_register *r);
+int hsl_segment_import_host(struct hsl_context *ctx, struct hsl_host *host, struct hsl_segment_import *i);
 int hsl_segment_free(struct hsl_context *ctx, u32 handle);
 int hsl_segment_info(struct hsl_context *ctx, struct hsl_segment_info *i);
 struct hsl_segment *hsl_segment_new(struct hsl_context *ctx, u32 rights);
@@ -493,6 +508,7 @@ void hsl_user_usage(struct hsl_user *u, struct seq_file *m);
 
 /* host.c */
 struct hsl_host *hsl_host_pin(struct hsl_fabric *f, u64 addr, u64 len, bool writable);
+struct hsl_host *hsl_host_dmabuf(struct hsl_fabric *f, struct dma_buf *dmabuf, unsigned long npages, bool writable);
 void hsl_host_unpin(struct hsl_fabric *f, struct hsl_host *host);
 u64 hsl_host_ga(struct hsl_fabric *f, struct hsl_host *host);
 struct hsl_hostmap *hsl_hostmap_create(struct hsl_attach *at, struct hsl_segment *seg);
@@ -502,6 +518,9 @@ struct hsl_hostmap *hsl_hostmap_find(struct hsl_segment *seg, struct hsl_attach 
 /* map.c */
 int hsl_context_mmap(struct file *file, struct vm_area_struct *vma);
 void hsl_segment_zap(struct hsl_segment *seg);
+vm_fault_t hsl_chip_fault(struct vm_fault *vmf, struct hsl_chip *chip, const bool *dead);
+int hsl_chip_vma_init(struct vm_area_struct *vma, struct hsl_chip *chip, u32 rights);
+void hsl_chip_zap_dead(struct hsl_chip *chip, struct hsl_fabric *f, u64 ga, u64 len, bool *dead);
 void hsl_chip_zap(struct hsl_chip *chip);
 int hsl_queue_mmap(struct file *file, struct vm_area_struct *vma);
 void hsl_queue_zap_doorbell(struct hsl_queue *q);

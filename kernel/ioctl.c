@@ -196,12 +196,10 @@ static int hsl_ioc_segment_export(struct hsl_call *c)
 
 	if (e->rsvd || !hsl_rights_valid(e->rights))
 		return -EINVAL;
-	if (e->flags & HSL_EXPORT_DMABUF)
-		return -EOPNOTSUPP;
 	exp = hsl_export_create(c->obj, e->handle, e->rights);
 	if (IS_ERR(exp))
 		return PTR_ERR(exp);
-	return hsl_call_add_file(c, hsl_export_file(exp), &e->fd);
+	return hsl_call_add_file(c, e->flags & HSL_EXPORT_DMABUF ? hsl_dmabuf_file(exp) : hsl_export_file(exp), &e->fd);
 }
 
 static int hsl_ioc_segment_import(struct hsl_call *c)

@@ -21,7 +21,7 @@
 /* Both kinds of file: shared only, never executable. */
 static int hsl_mmap_check(struct vm_area_struct *vma)
 {
-	if (!(vma->vm_flags & VM_SHARED))
+	if (!(vma->vm_flags & VM_MAYSHARE))	/* VM_SHARED is off where the file is not open for writing */
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;
@@ -64,16 +64,15 @@ static bool hsl_chip_in_reset(struct hsl_chip *chip)
 	return s == HSL_STATE_QUIESCING || s == HSL_STATE_STOPPED;
 }
 
-static vm_fault_t hsl_segment_fault(struct vm_fault *vmf)
+/* A fault in a mapping of chip memory, whose page offset is its GA; dead: set before the zap that ends it. */
+vm_fault_t hsl_chip_fault(struct vm_fault *vmf, struct hsl_chip *chip, const bool *dead)
 {
-	struct hsl_segment *seg = vmf->vma->vm_private_data;
-	struct hsl_chip *chip = seg->chip;
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 
-	if (wait_event_killable(chip->state_wq, !hsl_chip_in_reset(chip) || READ_ONCE(seg->dead)))
+	if (wait_event_killable(chip->state_wq, !hsl_chip_in_reset(chip) || READ_ONCE(*dead)))
 		return VM_FAULT_NOPAGE;	/* being killed */
 	down_read(&chip->access);
-	if (!READ_ONCE(seg->dead)) {
+	if (!READ_ONCE(*dead)) {
 		if (hsl_chip_state_get(chip) == HSL_STATE_READY)
 			ret = hsl_segment_insert(vmf, chip);
 		else if (hsl_chip_in_reset(chip))
@@ -81,6 +80,13 @@ static vm_fault_t hsl_segment_fault(struct vm_fault *vmf)
 	}
 	up_read(&chip->access);
 	return ret;
+}
+
+static vm_fault_t hsl_segment_fault(struct vm_fault *vmf)
+{
+	struct hsl_segment *seg = vmf->vma->vm_private_data;
+
+	return hsl_chip_fault(vmf, seg->chip, &seg->dead);
 }
 
 static void hsl_segment_vm_open(struct vm_area_struct *vma)
@@ -101,20 +107,26 @@ static const struct vm_operations_struct hsl_segment_vm_ops = {
 	.fault = hsl_segment_fault,
 };
 
-static int hsl_segment_mmap_check(struct hsl_segment *seg, struct vm_area_struct *vma, u64 ga)
+/* A mapping of chip memory begins; the range is right. */
+int hsl_chip_vma_init(struct vm_area_struct *vma, struct hsl_chip *chip, u32 rights)
 {
-	if (vma->vm_end - vma->vm_start > PAGE_ALIGN(seg->len) - (ga - seg->ga))
-		return -ENXIO;
+	int err = hsl_mmap_check(vma);
+
+	if (err)
+		return err;
 	/* what may be written can be read by the CPU, so READ is needed in any case */
-	if (!(seg->rights & HSL_SEGMENT_READ))
+	if (!(rights & HSL_SEGMENT_READ))
 		return -EACCES;
-	if (!(seg->rights & HSL_SEGMENT_WRITE)) {
+	if (!(rights & HSL_SEGMENT_WRITE)) {
 		if (vma->vm_flags & VM_WRITE)
 			return -EACCES;
 		vm_flags_clear(vma, VM_MAYWRITE);
 	}
-	if (hsl_chip_state_get(seg->chip) == HSL_STATE_GONE)
+	if (hsl_chip_state_get(chip) == HSL_STATE_GONE)
 		return -ENODEV;
+	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	if (!(chip->cap & HSL_CAP_HOST_COHERENT))
+		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
 	return 0;
 }
 
@@ -133,26 +145,31 @@ int hsl_context_mmap(struct file *file, struct vm_area_struct *vma)
 	seg = hsl_segment_find(ctx, ga);
 	if (!seg)
 		return -ENXIO;
-	err = hsl_segment_mmap_check(seg, vma, ga);
+	err = -ENXIO;
+	if (vma->vm_end - vma->vm_start <= PAGE_ALIGN(seg->len) - (ga - seg->ga))
+		err = hsl_chip_vma_init(vma, seg->chip, seg->rights);
 	if (err) {
 		hsl_segment_put(seg);
 		return err;
 	}
-	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
-	if (!(seg->chip->cap & HSL_CAP_HOST_COHERENT))
-		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
 	vma->vm_private_data = seg;	/* takes the reference */
 	vma->vm_ops = &hsl_segment_vm_ops;
 	return 0;
 }
 
+/* Set dead, and remove the mappings of a range that look at it, for good. Others of the range come back by faults. */
+void hsl_chip_zap_dead(struct hsl_chip *chip, struct hsl_fabric *f, u64 ga, u64 len, bool *dead)
+{
+	WRITE_ONCE(*dead, true);
+	hsl_chip_barrier(chip);
+	wake_up_all(&chip->state_wq);
+	unmap_mapping_range(f->inode->i_mapping, ga, len, 1);
+}
+
 /* Remove all mappings of a segment, for good. */
 void hsl_segment_zap(struct hsl_segment *seg)
 {
-	WRITE_ONCE(seg->dead, true);
-	hsl_chip_barrier(seg->chip);
-	wake_up_all(&seg->chip->state_wq);
-	unmap_mapping_range(seg->fabric->inode->i_mapping, seg->ga, seg->len, 1);
+	hsl_chip_zap_dead(seg->chip, seg->fabric, seg->ga, seg->len, &seg->dead);
 }
 
 /* Remove all mappings of a chip's memory; they come back by faults if its state allows. */

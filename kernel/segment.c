@@ -316,6 +316,31 @@ int hsl_segment_alloc(struct hsl_context *ctx, struct hsl_segment_alloc *a)
 	return err;
 }
 
+/* A segment of host memory; the caller keeps host on error. i->rights and i->len_bytes are right. */
+int hsl_segment_import_host(struct hsl_context *ctx, struct hsl_host *host, struct hsl_segment_import *i)
+{
+	struct hsl_segment *seg = hsl_segment_new(ctx, i->rights);
+	int err = -EINTR;
+
+	if (IS_ERR(seg))
+		return PTR_ERR(seg);
+	seg->host = host;
+	seg->len = i->len_bytes;
+	seg->ga = hsl_host_ga(ctx->fabric, host);
+	if (!mutex_lock_killable(&ctx->lock)) {
+		err = hsl_segment_install(ctx, seg);
+		if (!err) {
+			i->handle = seg->handle;
+			i->ga = seg->ga;
+			trace_hsl_segment(ctx->index, seg->handle, seg->ga, seg->len, "import");
+		}
+		mutex_unlock(&ctx->lock);
+	}
+	if (err)
+		hsl_segment_drop(seg);
+	return err;
+}
+
 int hsl_segment_register(struct hsl_context *ctx, struct hsl_segment_register *r)
 {
 	struct hsl_segment *seg;

@@ -95,6 +95,7 @@ static unsigned int hsl_export_put_locked(struct hsl_export *exp)
 			list_del(&exp->link);
 			hsl_share_put(exp->mem);
 		}
+		kfree(exp->priv);
 		kfree(exp);
 		exp = parent;
 		n++;
@@ -359,7 +360,7 @@ put_segment:
 int hsl_segment_import(struct hsl_context *ctx, struct hsl_segment_import *i)
 {
 	struct file *file;
-	int err = -EINVAL;
+	int err;
 
 	if (i->rsvd || (i->rights && !hsl_rights_valid(i->rights)))
 		return -EINVAL;
@@ -368,6 +369,8 @@ int hsl_segment_import(struct hsl_context *ctx, struct hsl_segment_import *i)
 		return -EBADF;
 	if (file->f_op == &hsl_export_fops)
 		err = hsl_export_import(ctx, file->private_data, i);
+	else
+		err = hsl_dmabuf_import(ctx, i);
 	fput(file);
 	return err;
 }
