@@ -13,7 +13,7 @@ unset HSL_FABRIC
 dir=$(mktemp -d) || exit 3
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
-${CC:-cc} -O1 -Wall -Wextra -Werror -fPIC -shared -I"$top/include" -o "$dir/mutant.so" "$here/preload.c" -ldl ||
+${CC:-cc} -O1 -Wall -Wextra -Werror -fPIC -shared -I"$top/include" -o "$dir/mutant.so" "$here/preload.c" -ldl -lm ||
 	{ echo "not ok - preload.c does not compile"; exit 1; }
 n=0
 failed=0
@@ -57,6 +57,27 @@ mutant leak HEP-API-006 no_leak 'mappings: |free memory'
 mutant errno HEP-API-008 refused_arguments 'expected -EINVAL, got -ENOMEM'
 mutant link-width HEP-LNK-003 symmetric 'chip 1 '
 mutant lost-wakeup HEP-QUE-007 no_lost_wakeup 'no event within'
+mutant atomic-new HEP-ATM-001 atomic_ops 'expected the old value as result'
+mutant cas-always HEP-ATM-001 atomic_ops 'ATOMIC 2 .*expected 0.* in memory'
+mutant umin-signed HEP-ATM-001 atomic_ops 'ATOMIC 8 .*expected 0.* in memory'
+mutant atomic-8 HEP-ATM-001 atomic_ops 'expected'
+mutant atomic-new HEP-ATM-002 one_after_other 'seen twice'
+mutant atomic-rights HEP-ATM-005 atomic_rights 'expected status 7 '
+mutant load-9 HEP-TXN-017 load_store 'expected status 3 '
+mutant store-half HEP-TXN-017 load_store 'expected 0x.*, got 0x'
+mutant reduce-truncates HEP-TXN-014 reduce_floats 'REDUCE add f32.*expected 0x.*, got 0x'
+mutant reduce-nan-payload HEP-TXN-015 reduce_special 'REDUCE .* f32.*expected 0x7fc00000, got 0x'
+mutant reduce-zero-sign HEP-TXN-015 reduce_special 'REDUCE m.. f32.*expected 0x80000000, got 0,?'
+mutant copy2d-gap HEP-TXN-018 copy2d 'expected 0x.*, got 0x'
+mutant list-first HEP-TXN-019 copy_list 'expected 0x.*, got 0x'
+mutant wait-ge HEP-TXN-022 conditions 'it has to wait'
+mutant timeout-twice HEP-TXN-023 timeouts 'expected 0, got 1|cookie'
+mutant timeout-lost HEP-TXN-023 timeouts '-ETIMEDOUT|timed out' --time-limit 30
+mutant signal-new HEP-TXN-025 signals 'value before a SIGNAL'
+mutant signal-early HEP-ORD-005 data_before_signal 'expected 0x.*, got 0x'
+mutant no-cqe HEP-QUE-016 no_completion 'expected'
+mutant link HEP-QUE-017 chains 'expected status 11 '
+mutant abort-loses HEP-QUE-018 aborts 'hsl_queue_poll'
 mutant crash HEP-QUE-010 wrap 'SIGSEGV'
 mutant hang HEP-TXN-001 nop 'timed out after 2 s.*queue of chip 1: state READY' --time-limit 2
 
