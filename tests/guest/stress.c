@@ -35,10 +35,6 @@
 #include "tools/hsltest/compare.c"
 #include "tools/hsltest/oracle.c"
 
-#pragma weak hsl_segment_export
-#pragma weak hsl_segment_import
-#pragma weak hsl_segment_revoke
-#pragma weak hsl_event_read
 
 #define NWORKERS_MAX	32
 #define NSEGS		10
@@ -447,6 +443,12 @@ static void run_jobs(struct worker *w, struct hsl_queue *q, struct job *j, unsig
 			check(w, &w->seg[i], 0, w->seg[i].len);
 }
 
+/* It ran, it had not begun, or it began while the entry went on one of the two chips that have to agree. */
+static bool gone(uint32_t status)
+{
+	return status == HSL_ST_SEGMENT || status == HSL_ST_REVOKED || status == HSL_ST_DENIED;
+}
+
 /* ---- verbs ---- */
 
 static void verb_batch(struct worker *w)
@@ -664,7 +666,7 @@ static void verb_end(struct worker *w)
 		seg_done(w, s, false);
 		if (collect(w, w->q[k], c, n))
 			for (i = 0; i < n; i++)
-				if (c[i].status != HSL_ST_OK && c[i].status != HSL_ST_REVOKED && c[i].status != HSL_ST_SEGMENT)
+				if (c[i].status != HSL_ST_OK && !gone(c[i].status))
 					fail(w, "command of a freed segment: %s", hsl_status_name(c[i].status));
 		return;
 	}
@@ -721,7 +723,7 @@ static void verb_look(struct worker *w)
 	rc = hsl_topology_path(w->f, w->node[rnd(w, w->nchips)], w->node[rnd(w, w->nchips)], &path);
 	if (rc)
 		fail(w, "hsl_topology_path: %s", strerror(-rc));
-	rc = hsl_event_read ? hsl_event_read(w->f, ev, 8) : 0;
+	rc = hsl_event_read(w->f, ev, 8);
 	if (rc < 0)
 		fail(w, "hsl_event_read: %s", strerror(-rc));
 }
@@ -760,7 +762,7 @@ static void verb_export(struct worker *w)
 	struct seg *s = pick(w);
 	int fd, rc;
 
-	if (!hsl_segment_export || !s || s->host || to == w->number)
+	if (!s || s->host || to == w->number)
 		return;
 	ht_pattern(s->want, s->len, m.pattern);
 	memcpy(s->p, s->want, s->len);
@@ -810,11 +812,6 @@ static void touched(int sig)
 {
 	(void)sig;
 	siglongjmp(touch_env, 1);
-}
-
-static bool gone(uint32_t status)
-{
-	return status == HSL_ST_SEGMENT || status == HSL_ST_REVOKED;
 }
 
 /* Something another worker exported: it has its pattern in the lower half, until it is revoked. */

@@ -78,6 +78,10 @@ mutant signal-early HEP-ORD-005 data_before_signal 'expected 0x.*, got 0x'
 mutant no-cqe HEP-QUE-016 no_completion 'expected'
 mutant link HEP-QUE-017 chains 'expected status 11 '
 mutant abort-loses HEP-QUE-018 aborts 'hsl_queue_poll'
+mutant export-all HEP-MAP-016 imports '-EACCES|rights of the import'
+mutant import-all HEP-MAP-016 imports '-EACCES|rights of the import'
+mutant revoke-nothing HEP-MAP-018 revokes 'after a revoke'
+mutant window-off HEP-MAP-021 node_window 'the window says'
 mutant crash HEP-QUE-010 wrap 'SIGSEGV'
 mutant hang HEP-TXN-001 nop 'timed out after 2 s.*queue of chip 1: state READY' --time-limit 2
 

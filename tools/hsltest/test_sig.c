@@ -367,10 +367,10 @@ static void fence(struct ht *t)
  */
 static void data_before_signal(struct ht *t)
 {
-	enum { ROUNDS = 200, PIECES = 4 };
+	enum { ROUNDS = 120, PIECES = 8 };
 	struct hsl_completion c[PIECES + 1], cc[2];
 	struct hsl_op ops[PIECES + 1], take[2];
-	uint64_t piece = 24 * KIB, pattern, v, until_ns;
+	uint64_t piece = 64 * KIB, pattern, v, until_ns;
 	struct hsl_queue *p, *q;
 	struct ht_buf data, flag, sink;
 	unsigned int i, round;
