@@ -114,8 +114,8 @@ struct hsl_queue_engine {
         uint64_t index;
         uint64_t pte[HSL_PTES_PER_TABLE];
     } leaf[2];
-    int sched;                          /* under run_lock */
-    bool again;                         /* under run_lock: doorbell while running */
+    _Atomic int sched;                  /* written under run_lock */
+    _Atomic bool again;                 /* something came since it was popped; see hsl_queue_ready */
     struct hsl_queue_engine *next;      /* under run_lock, as all that follows; see wait.c */
     struct hsl_queue_engine *bucket_next, *park_prev, *park_next;
     uint64_t look_at_ns;

@@ -10,7 +10,8 @@
  * A queue that waits for a value is parked meanwhile (wait.c).
  *
  * No lost wake-up: `again` catches a doorbell that comes while the queue is in a worker's hands, and a worker
- * sleeps only under run_lock with the list empty.
+ * sleeps only under run_lock with the list empty. A doorbell takes the lock only when nobody has the queue: see
+ * hsl_queue_ready.
  */
 #include <errno.h>
 #include <sched.h>
@@ -82,10 +83,20 @@ void hsl_run_push(struct hsl_fabric_engine *f, struct hsl_queue_engine *q, bool 
     }
 }
 
+/*
+ * All seq_cst. We store what is new, then again, then look at sched. LISTED: the worker that pops the queue stores RUNNING
+ * after that and looks for what is new after that. RUNNING: it stores IDLE after that and looks at again after that.
+ */
 void hsl_queue_ready(struct hsl_queue_engine *q)
 {
     struct hsl_fabric_engine *f = q->chip->f;
+    int sched;
 
+    atomic_store(&q->again, true);
+    sched = atomic_load(&q->sched);
+    if (sched == HSL_SCHED_LISTED || sched == HSL_SCHED_RUNNING) {
+        return;
+    }
     pthread_mutex_lock(&f->run_lock);
     if (q->sched == HSL_SCHED_IDLE) {
         hsl_run_push(f, q, !q->qid);
@@ -95,8 +106,6 @@ void hsl_queue_ready(struct hsl_queue_engine *q)
             hsl_wait_unpark(q);
             hsl_run_push(f, q, false);
         }
-    } else if (q->sched == HSL_SCHED_RUNNING) {
-        q->again = true;
     }
     pthread_mutex_unlock(&f->run_lock);
 }
@@ -112,8 +121,8 @@ static struct hsl_queue_engine *run_pop(struct hsl_fabric_engine *f)
         if (!f->run_head) {
             f->run_tail = NULL;
         }
-        q->sched = HSL_SCHED_RUNNING;
-        q->again = false;
+        atomic_store(&q->again, false);
+        atomic_store(&q->sched, HSL_SCHED_RUNNING);
         atomic_fetch_sub(&f->nready, 1);
     }
     pthread_mutex_unlock(&f->run_lock);
@@ -126,7 +135,7 @@ void hsl_run_done(struct hsl_fabric_engine *f, struct hsl_queue_engine *q)
 
     pthread_mutex_lock(&f->run_lock);
     q->sched = HSL_SCHED_IDLE;
-    if (waits && !atomic_load(&q->overflow) ? !hsl_wait_park(q) : q->again || more) {
+    if (waits && !atomic_load(&q->overflow) ? !hsl_wait_park(q) : atomic_load(&q->again) || more) {
         hsl_run_push(f, q, false);
     }
     pthread_mutex_unlock(&f->run_lock);
@@ -155,8 +164,8 @@ bool hsl_run_claim(struct hsl_queue_engine *q, uint32_t ctx)
             }
             atomic_fetch_sub(&f->nready, 1);
         }
-        q->sched = HSL_SCHED_RUNNING;
-        q->again = false;
+        atomic_store(&q->again, false);
+        atomic_store(&q->sched, HSL_SCHED_RUNNING);
     }
     pthread_mutex_unlock(&f->run_lock);
     return claimed;

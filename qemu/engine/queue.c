@@ -228,8 +228,8 @@ void hsl_queue_doorbell(struct hsl_queue_engine *q, uint32_t tail)
     if (tail - atomic_load(&q->taken) > q->depth) {
         atomic_store(&q->overflow, true);
     } else {
-        /* release: pairs with the fetch of the descriptor */
-        atomic_store_explicit(&q->tail, tail, memory_order_release);
+        /* pairs with the fetch of the descriptor, and with sched: see hsl_queue_ready */
+        atomic_store(&q->tail, tail);
     }
     if (atomic_load(&q->chip->enabled) && atomic_load(&q->state) == HSL_QUEUE_READY) {
         hsl_queue_ready(q);
@@ -259,7 +259,7 @@ bool hsl_queue_pending(struct hsl_queue_engine *q)
 static bool fetch(struct hsl_queue_engine *q)
 {
     /* acquire: pairs with the doorbell's store, so that the descriptor is seen */
-    uint32_t ahead = atomic_load_explicit(&q->tail, memory_order_acquire) - atomic_load(&q->taken);
+    uint32_t ahead = atomic_load(&q->tail) - atomic_load(&q->taken);
 
     if (atomic_load(&q->overflow)) {
         queue_fail(q, HSL_ST_OVERFLOW);
