@@ -26,14 +26,14 @@ extern "C" {
 #endif
 
 #define HSL_VERSION_MAJOR	1
-#define HSL_VERSION_MINOR	0
+#define HSL_VERSION_MINOR	1
 #define HSL_VERSION_PATCH	0
 
 struct hsl_fabric;
 struct hsl_segment;
 struct hsl_queue;
 
-/* "1.0.0" */
+/* "1.1.0" */
 const char *hsl_version(void);
 
 /* Text for a completion status HSL_ST_*, and the errno it maps to (negative; 0 for HSL_ST_OK). */

@@ -696,7 +696,7 @@ static void status_table(void **state)
 	assert_string_equal(hsl_status_name(HSL_ST_SEGMENT), "no-segment");
 	assert_int_equal(hsl_status_errno(HSL_ST_SEGMENT), -EFAULT);
 	assert_int_equal(hsl_status_errno(HSL_ST_REVOKED), -ESTALE);
-	assert_string_equal(hsl_version(), "1.0.0");
+	assert_string_equal(hsl_version(), "1.1.0");
 }
 
 int main(void)

@@ -75,7 +75,7 @@
 { "HEP-MAP-015", "MUST", "CHIP", "S",
   "A window whose GA or SIZE is misaligned, outside the target's memory or larger than the stride is refused with a status and maps nothing." },
 { "HEP-QUE-001", "MUST", "CHIP", "S",
-  "Every descriptor submitted to a READY queue yields exactly one completion with its cookie." },
+  "Every descriptor submitted to a READY queue yields exactly one completion with its cookie, but for what NO_CQE leaves out (HEP-QUE-016)." },
 { "HEP-QUE-002", "MUST", "CHIP", "S",
   "A descriptor is read once; changes after the doorbell have no effect on its checks." },
 { "HEP-QUE-003", "MUST", "CHIP", "S",
