@@ -246,6 +246,63 @@ static void moderation(struct ht *t)
 	ht_queue_free(t, q);
 }
 
+/*
+ * Many queues signal one eventfd that nobody reads and that is full, and are destroyed armed and with work in flight. Nothing
+ * waits for the eventfd; afterwards it works.
+ */
+static void eventfd_storm(struct ht *t)
+{
+	enum { QUEUES = 8, ROUNDS = 40, DEPTH = 16 };
+	struct hsl_completion c[DEPTH];
+	struct hsl_op ops[DEPTH];
+	struct hsl_queue *q[QUEUES];
+	unsigned int i, k, n, round;
+	struct ht_buf b;
+	struct pollfd p;
+	uint64_t v = UINT64_MAX - 1;
+	int efd;
+
+	ht_buf_new(t, &b, t->chip[t->nchips - 1].node, 64 * KIB);
+	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	HT_TRUE(t, efd >= 0 && write(efd, &v, 8) == 8, "eventfd: %s", strerror(errno));
+	for (round = 0; round < ROUNDS; round++) {
+		for (k = 0; k < QUEUES; k++) {
+			q[k] = ht_queue_new(t, t->chip[k % t->nchips].node, DEPTH);
+			HT_OK(t, hsl_queue_eventfd(q[k], efd));
+			for (i = 0; i < DEPTH; i++)
+				ops[i] = i & 1 ? nop_op : ht_op_fill(b.ga, b.len, i);
+			HT_OK(t, hsl_queue_arm(q[k]));
+			ht_submit_all(t, q[k], ops, DEPTH);
+		}
+		ht_step(t, "round %u: arming again at every completion", round);
+		for (k = 0; k < QUEUES; k++) {
+			for (n = 0; n < DEPTH / 2;) {
+				int rc = hsl_queue_poll(q[k], c, 1);
+
+				HT_TRUE(t, rc >= 0, "hsl_queue_poll: %s", ht_errno_name(rc));
+				n += (unsigned int)rc;
+				HT_OK(t, hsl_queue_arm(q[k]));
+			}
+		}
+		ht_step(t, "round %u: destroying armed queues", round);
+		for (k = 0; k < QUEUES; k++)
+			ht_queue_free(t, q[k]);
+	}
+	HT_TRUE(t, read(efd, &v, 8) == 8, "read of the eventfd: %s", strerror(errno));
+	while (read(efd, &v, 8) == 8)
+		;
+	q[0] = ht_queue_new(t, t->chip[0].node, DEPTH);
+	HT_OK(t, hsl_queue_eventfd(q[0], efd));
+	HT_OK(t, hsl_queue_arm(q[0]));
+	ht_submit_all(t, q[0], &nop_op, 1);
+	p = (struct pollfd){ .fd = efd, .events = POLLIN };
+	HT_EQ(t, "poll(2) of the eventfd after the storm", poll(&p, 1, 10000), 1);
+	ht_wait_all(t, q[0], c, 1);
+	ht_queue_free(t, q[0]);
+	close(efd);
+	ht_buf_free(t, &b);
+}
+
 /* Batches of 1, depth - 1, depth and depth + 1, at every position in the ring. */
 static void batch_sizes(struct ht *t)
 {
@@ -288,6 +345,7 @@ static void batch_sizes(struct ht *t)
 
 const struct ht_test ht_tests_chain[] = {
 	{ "HEP-QUE-012", "batch_sizes", "batches of 1, depth - 1, depth and depth + 1", batch_sizes, 0, 0 },
+	{ "HEP-QUE-013", "eventfd_storm", "an eventfd that is full holds nothing up", eventfd_storm, 0, 0 },
 	{ "HEP-QUE-016", "no_completion", "NO_CQE is silent when OK and reports what fails", no_completion,
 	  0, 120 },
 	{ "HEP-QUE-017", "chains", "the rest of a failed chain is ABORTED, the next one runs", chains, 0,

@@ -208,7 +208,56 @@ static void events_quiet(struct ht *t)
 	HT_RC(t, hsl_event_read(t->f, ev, 0), 0);
 }
 
+/* ------------------------------------------------------------------ chip memory as a NUMA node */
+
+/* What is online, by hslctl or whoever, is the upper end of the chip. All that is left can be allocated, and is below it. */
+static void online_apart(struct ht *t)
+{
+	struct hsl_chip_props p = { .size = sizeof(p) };
+	unsigned long long online, found = 0;
+	struct hsl_segment *s;
+	struct dirent *e;
+	char path[400];
+	unsigned int i;
+	FILE *f;
+	DIR *d;
+
+	for (i = 0; i < t->nchips; i++) {
+		HT_OK(t, hsl_chip_by_node(t->f, t->chip[i].node, &p));
+		/* hsl<N>-<node> */
+		d = opendir("/sys/bus/hsl/devices");
+		online = 0;
+		while (d && (e = readdir(d))) {
+			const char *dash = strrchr(e->d_name, '-');
+
+			if (!dash || strtoul(dash + 1, NULL, 10) != p.node)
+				continue;
+			snprintf(path, sizeof(path), "/sys/bus/hsl/devices/%s/mem_online_bytes", e->d_name);
+			f = fopen(path, "r");
+			if (!f || fscanf(f, "%llu", &online) != 1)
+				online = 0;
+			if (f)
+				fclose(f);
+		}
+		if (d)
+			closedir(d);
+		if (!online)
+			continue;
+		found++;
+		HT_TRUE(t, online <= p.mem_bytes && p.mem_free_bytes <= p.mem_bytes - online,
+			"chip %u: %llu bytes online and %" PRIu64 " free of %" PRIu64, p.node, online, p.mem_free_bytes, p.mem_bytes);
+		HT_OK(t, hsl_segment_alloc(t->f, p.node, p.mem_free_bytes, NULL, &s));
+		HT_TRUE(t, HSL_GA_OFFSET(hsl_segment_ga(s)) + hsl_segment_len(s) <= p.mem_bytes - online,
+			"chip %u: a segment at GA %#" PRIx64 " in memory that is online", p.node, hsl_segment_ga(s));
+		HT_OK(t, hsl_segment_free(s));
+		HT_RC(t, hsl_segment_alloc(t->f, p.node, p.mem_bytes - online + 4096, NULL, &s), -ENOSPC);
+	}
+	if (!found)
+		HT_SKIP_TEST(t, "no chip memory is online (hslctl mem online)");
+}
+
 const struct ht_test ht_tests_limit[] = {
+	{ "HEP-MAP-022", "online_apart", "memory that is online is in no segment", online_apart, HT_F_KERNEL, 120 },
 	{ "HEP-API-011", "limits", "limits of a user are EDQUOT and give back", limits, HT_F_KERNEL | HT_F_ROOT, 0 },
 	{ "HEP-API-012", "events_quiet", "without events there are none, and nothing waits", events_quiet, 0, 0 },
 	{ "HEP-API-012", "events", "in order, consecutive, one overflow with the count", events, HT_F_RESET, 300 },
