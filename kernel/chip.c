@@ -228,6 +228,7 @@ void hsl_chip_disconnect(struct hsl_chip *chip)
 	hsl_chip_stop(chip, HSL_STATE_GONE);
 	hsl_fabric_leave(chip);
 	hsl_attach_drop_all(chip);
+	hsl_dmabuf_chip_gone(chip);
 unlock:
 	mutex_unlock(&chip->life);
 }
@@ -432,6 +433,8 @@ static struct hsl_chip *hsl_chip_new(struct device *parent, const struct hsl_chi
 	spin_lock_init(&chip->clean_lock);
 	mutex_init(&chip->life);
 	mutex_init(&chip->pool.lock);
+	mutex_init(&chip->dmabufs_lock);
+	INIT_LIST_HEAD(&chip->dmabufs);
 	hsl_numa_init(chip);
 	init_rwsem(&chip->access);
 	init_waitqueue_head(&chip->state_wq);

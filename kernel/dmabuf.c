@@ -6,7 +6,8 @@
  * be able to do without (allow_peer2peer, which only dynamic ones have), and gets bus addresses. The CPU reaches the bytes by mmap
  * of the dma-buf; its mappings lie at their GA in the fabric's address_space, so that all that zaps chip memory finds them. A
  * revoke marks the dma-buf dead, zaps and tells importers to let go (move_notify); they get no new mapping. Each DMA
- * mapping holds the memory, so what does not let go reads old bytes and never the next owner's.
+ * mapping holds the memory, so what does not let go reads old bytes and never the next owner's. Importers are told, too, when the
+ * chip leaves.
  *
  * Import. A foreign dma-buf is host memory that somebody else keeps: struct hsl_host without pages, attached and mapped for each
  * chip that the context uses. Static attachments: the exporter keeps the memory in place.
@@ -34,6 +35,7 @@ struct hsl_dmabuf {
 	struct hsl_chip *chip;		/* reference of dmabuf */
 	struct mutex lock;		/* a revoke against the end of dmabuf; outside of its resv */
 	struct dma_buf *dmabuf;		/* lock; NULL: released */
+	struct list_head link;		/* chip->dmabufs: until it is released */
 	u64 ga, len;
 	bool dead;			/* revoked */
 };
@@ -169,12 +171,29 @@ static void hsl_dmabuf_revoked(struct hsl_export *exp)
 	mutex_unlock(&d->lock);
 }
 
+/* The chip is GONE: no new mapping; the old ones have to go. */
+void hsl_dmabuf_chip_gone(struct hsl_chip *chip)
+{
+	struct hsl_dmabuf *d;
+
+	mutex_lock(&chip->dmabufs_lock);
+	list_for_each_entry(d, &chip->dmabufs, link) {
+		dma_resv_lock(d->dmabuf->resv, NULL);	/* listed: not released */
+		dma_buf_move_notify(d->dmabuf);
+		dma_resv_unlock(d->dmabuf->resv);
+	}
+	mutex_unlock(&chip->dmabufs_lock);
+}
+
 /* ---- export: the file ---- */
 
 static void hsl_dmabuf_release(struct dma_buf *dmabuf)
 {
 	struct hsl_dmabuf *d = dmabuf->priv;
 
+	mutex_lock(&d->chip->dmabufs_lock);
+	list_del(&d->link);
+	mutex_unlock(&d->chip->dmabufs_lock);
 	mutex_lock(&d->lock);
 	d->dmabuf = NULL;
 	mutex_unlock(&d->lock);
@@ -240,6 +259,9 @@ struct file *hsl_dmabuf_file(struct hsl_export *exp)
 	}
 	dmabuf->file->f_mapping = exp->fabric->inode->i_mapping;
 	d->dmabuf = dmabuf;
+	mutex_lock(&d->chip->dmabufs_lock);
+	list_add(&d->link, &d->chip->dmabufs);
+	mutex_unlock(&d->chip->dmabufs_lock);
 	hsl_dmabuf_publish(exp, d);
 	hsl_share_put(mem);
 	return dmabuf->file;
@@ -366,6 +388,7 @@ int hsl_dmabuf_map_host(struct hsl_hostmap *map, struct hsl_host *h, enum dma_da
 	return -EOPNOTSUPP;
 }
 
+void hsl_dmabuf_chip_gone(struct hsl_chip *chip) { }
 void hsl_dmabuf_unmap_host(struct hsl_hostmap *map) { }
 void hsl_dmabuf_put(struct hsl_host *h) { }
 

@@ -204,6 +204,8 @@ struct hsl_chip {
 	spinlock_t clean_lock;
 	void *mem_va;			/* also gives the mappings' memory type to the architecture */
 	struct hsl_numa numa;
+	struct mutex dmabufs_lock;	/* dmabufs; outside of their resv */
+	struct list_head dmabufs;	/* exported ones: dmabuf.c */
 	struct work_struct zero_work;
 	struct work_struct event_work;
 	struct work_struct fail_work;
@@ -446,6 +448,7 @@ void hsl_numa_allow(struct hsl_chip *chip);
 struct file *hsl_dmabuf_file(struct hsl_export *exp);
 int hsl_dmabuf_import(struct hsl_context *ctx, struct hsl_segment_import *i);
 int hsl_dmabuf_map_host(struct hsl_hostmap *map, struct hsl_host *h, enum dma_data_direction dir);
+void hsl_dmabuf_chip_gone(struct hsl_chip *chip);
 void hsl_dmabuf_unmap_host(struct hsl_hostmap *map);
 void hsl_dmabuf_put(struct hsl_host *h);
 

@@ -253,10 +253,12 @@ static void test_remove(void)
 	fd = export_dmabuf(s.handle, RAW_RW);
 	q = mmap(NULL, LEN, RW, MAP_SHARED, fd, 0);
 	foreign_fd = test(TEST_MAKE, 16);
+	raw_check(test(TEST_ATTACH, (unsigned long)fd) == 0, "a device has it mapped");
 	raw_check(q != MAP_FAILED && !faults(q) && foreign_fd >= 0 && !raw_import(ctx, foreign_fd, 0, &imported) &&
 		  raw_copy(&queue, s.ga, imported.ga, PAGE) == HSL_ST_OK, "a dma-buf each way, in use");
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind", (char *)ci.bus_addr);
 	raw_check(raw_write_file(path, (char *)ci.bus_addr) == 0, "unbound meanwhile");
+	raw_check(test(TEST_NOTIFIED, 0) == 1, "the device was told and let go");
 	raw_check(faults(q), "the mapping is SIGBUS");
 	raw_check(mmap(NULL, LEN, RW, MAP_SHARED, fd, 0) == MAP_FAILED && errno == ENODEV, "mmap is ENODEV");
 	raw_check(test(TEST_ATTACH, (unsigned long)fd) == -ENODEV, "attaching is ENODEV");
