@@ -27,6 +27,8 @@
 #define HSL_TURN_COMMANDS   64u
 #define HSL_GUEST_ERRORS    100u
 #define HSL_VECTORS_MAX     2048u
+/* of one chip: what tables can make it remember is bounded, whatever they say (about 200 MB) */
+#define HSL_CACHED_SEGS_MAX (1u << 20)
 
 /* A cached valid segment entry. Immutable but for the grants. */
 struct hsl_seg {
@@ -143,6 +145,7 @@ struct hsl_chip_engine {
     _Atomic uint64_t held[HSL_VECTORS_MAX / 64];    /* interrupts that wait for DMA to be on */
     struct hsl_window win[HSL_WIN_MAX];
     pthread_mutex_t tables_lock;
+    uint32_t cached_segs;               /* segments of all contexts in ctx; tables_lock */
     struct hsl_ctx *_Atomic *ctx;       /* ncontexts pointers, NULL = not cached */
     struct hsl_queue_engine *queue;     /* nqueues */
     _Atomic uint64_t n_commands, n_errors, n_bytes, n_auth, n_interrupts;

@@ -241,6 +241,11 @@ static bool load_segments(struct hsl_chip_engine *c, struct hsl_ctx *ctx)
             }
             continue;           /* its entries are invalid */
         }
+        if (a->count + HSL_SEGS_PER_LEAF > HSL_CACHED_SEGS_MAX - c->cached_segs) {
+            hsl_guest_error(c, "more than %u segments in use", HSL_CACHED_SEGS_MAX);
+            array_free(a);
+            return false;
+        }
         grown = realloc(a, sizeof(*a) + (a->count + HSL_SEGS_PER_LEAF) * sizeof(a->seg[0]));
         if (!grown) {
             array_free(a);
@@ -276,6 +281,7 @@ static bool load_segments(struct hsl_chip_engine *c, struct hsl_ctx *ctx)
         }
         *slot = a->seg[i];
     }
+    c->cached_segs += kept;
     atomic_store(&ctx->segs, a);
     return true;
 }
@@ -342,6 +348,9 @@ struct hsl_ctx *hsl_ctx_drop(struct hsl_chip_engine *c, uint32_t index)
 
     pthread_mutex_lock(&c->tables_lock);
     old = atomic_exchange(&c->ctx[index], NULL);
+    if (old && atomic_load(&old->segs)) {
+        c->cached_segs -= atomic_load(&old->segs)->count;
+    }
     pthread_mutex_unlock(&c->tables_lock);
     return old;
 }
@@ -365,7 +374,7 @@ static bool array_replace(struct hsl_chip_engine *c, struct hsl_ctx *ctx, struct
     struct hsl_seg *s = *fresh, **slot = s ? handle_slot(ctx, s->handle, true) : NULL;
     uint32_t at;
 
-    if (!b || (s && !slot)) {
+    if (!b || (s && !slot) || (s && !old && c->cached_segs == HSL_CACHED_SEGS_MAX)) {
         free(b);
         return false;
     }
@@ -390,6 +399,7 @@ static bool array_replace(struct hsl_chip_engine *c, struct hsl_ctx *ctx, struct
             *slot = s;
         }
     }
+    c->cached_segs += b->count - a->count;
     atomic_store_explicit(&ctx->segs, b, memory_order_release);
     return true;
 }

@@ -396,6 +396,32 @@ static void revoked(void **state)
 	}
 }
 
+/* HEP-SEC-008: what tables make a chip remember is bounded. The bound is brought near, not the segments. */
+static void too_many_segments(void **state)
+{
+	struct world *w = *state;
+	struct hsl_chip_engine *c = w->f->chip[1].e;
+	uint32_t others = HSL_CACHED_SEGS_MAX - 40, used;
+
+	OK(fake_fill(&w->q, A(0), 8, 1));
+	used = c->cached_segs;
+	assert_int_equal(used, 5);
+	c->cached_segs += others;
+	/* what is there stays, and may change */
+	OK(fake_fill(&w->q, A(0), 8, 2));
+	fake_seg_gone(w->f, 1, 5);
+	fake_seg_chip(w->f, 1, 5, 1, 0x50000, 4096, HSL_SEG_WRITE);
+	OK(fake_fill(&w->q, WO, 8, 2));
+	/* a context that is read anew does not fit any more; when there is room, it does */
+	assert_int_equal(fake_admin(&w->f->chip[1], (struct hsl_desc){ .opcode = HSL_OP_CTX_INVALIDATE, .arg0 = 1 }), HSL_ST_OK);
+	assert_int_equal(c->cached_segs, others);
+	IS(fake_fill(&w->q, A(0), 8, 3), HSL_ST_SEGMENT);
+	IS(fake_fill(&w->q, A(0), 8, 3), HSL_ST_SEGMENT);
+	c->cached_segs -= others;
+	OK(fake_fill(&w->q, A(0), 8, 4));
+	assert_int_equal(c->cached_segs, used);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +431,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lists_that_change, setup, teardown),
 		cmocka_unit_test_setup_teardown(atomics_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(revoked, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_many_segments, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
