@@ -374,7 +374,7 @@ static bool array_replace(struct hsl_chip_engine *c, struct hsl_ctx *ctx, struct
     struct hsl_seg *s = *fresh, **slot = s ? handle_slot(ctx, s->handle, true) : NULL;
     uint32_t at;
 
-    if (!b || (s && !slot) || (s && !old && c->cached_segs == HSL_CACHED_SEGS_MAX)) {
+    if (!b || (s && !slot)) {
         free(b);
         return false;
     }
@@ -420,6 +420,11 @@ struct hsl_stale hsl_seg_reload(struct hsl_chip_engine *c, uint32_t index, uint3
     }
     old = handle_get(ctx, handle);
     fresh = seg_read(c, ctx, handle);
+    if (fresh && !old && c->cached_segs >= HSL_CACHED_SEGS_MAX) {
+        hsl_guest_error(c, "more than %u segments in use", HSL_CACHED_SEGS_MAX);
+        free(fresh);            /* counts as invalid: the rest of its context works on */
+        fresh = NULL;
+    }
     if (old && fresh && !(old->e.flags & HSL_SEG_PAGED) && !memcmp(&old->e, &fresh->e, sizeof(old->e))) {
         free(fresh);            /* the same: running commands go on. A PAGE table may differ behind an equal entry. */
     } else if (old || fresh) {

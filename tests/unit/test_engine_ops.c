@@ -412,6 +412,15 @@ static void too_many_segments(void **state)
 	fake_seg_gone(w->f, 1, 5);
 	fake_seg_chip(w->f, 1, 5, 1, 0x50000, 4096, HSL_SEG_WRITE);
 	OK(fake_fill(&w->q, WO, 8, 2));
+	/* one entry too many counts as invalid and spoils nothing */
+	c->cached_segs = HSL_CACHED_SEGS_MAX;
+	fake_seg_chip(w->f, 1, 6, 1, 0x60000, 4096, RW);
+	IS(fake_fill(&w->q, HSL_GA(1, 0x60000), 8, 2), HSL_ST_SEGMENT);
+	OK(fake_fill(&w->q, A(0), 8, 2));
+	c->cached_segs = used + others;
+	fake_seg_chip(w->f, 1, 6, 1, 0x60000, 4096, RW);
+	OK(fake_fill(&w->q, HSL_GA(1, 0x60000), 8, 2));
+	fake_seg_gone(w->f, 1, 6);
 	/* a context that is read anew does not fit any more; when there is room, it does */
 	assert_int_equal(fake_admin(&w->f->chip[1], (struct hsl_desc){ .opcode = HSL_OP_CTX_INVALIDATE, .arg0 = 1 }), HSL_ST_OK);
 	assert_int_equal(c->cached_segs, others);
