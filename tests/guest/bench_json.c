@@ -140,6 +140,7 @@ static void check_results(struct json_object *list)
 	static const struct { const char *verb, *op; } wanted[] = {
 		{ "bw", "memcpy" }, { "bw", "h2c" }, { "bw", "c2h" }, { "bw", "c2c" }, { "bw", "same" }, { "bw", "fill" },
 		{ "bw", "load" }, { "bw", "store" }, { "lat", "nop" }, { "lat", "copy" }, { "lat", "ping-pong" },
+		{ "lat", "eventfd" },
 		{ "rate", "nop" }, { "rate", "copy" },
 	};
 	size_t n = json_object_array_length(list), good = 0;

@@ -178,6 +178,8 @@ void bench_cpu_run(const struct bench_set *s, enum bench_cpu_op op, const struct
 uint64_t bench_pattern_sum(const struct bench_set *s, const struct tool_pattern *pt, uint32_t slot);
 /* Round trips of a cache line pair between two threads, on two CPUs where there are two; cpu[] gets which. */
 int bench_pingpong(const struct bench_limit *limit, struct tool_stats *stats, int cpu[2]);
+/* Write of an eventfd by one thread until another one, asleep in epoll_wait, runs: both ways in turn. 0 or -errno. */
+int bench_wake(const struct bench_limit *limit, struct tool_stats *stats);
 
 /* "65536=12000000000,1048576=9e9": bytes/s for that size, NaN if it is not there or the text is not of that form. */
 double bench_host_baseline(const char *text, uint64_t size);

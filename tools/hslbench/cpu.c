@@ -6,9 +6,13 @@
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "bench.h"
 
@@ -211,6 +215,112 @@ int bench_pingpong(const struct bench_limit *limit, struct tool_stats *stats, in
 	pthread_join(thread, NULL);
 	sched_setaffinity(0, sizeof(before), &before);
 	return 0;
+}
+
+/* ---- two threads, two eventfds ---- */
+
+struct wake {
+	int fd[2];			/* [0] wakes the other thread, [1] this one */
+	int ep[2];
+	_Atomic uint64_t sent_ns;	/* when the write began; 0 = end */
+	struct tool_stats *stats;	/* this thread's and the other's in turn: never both */
+	cpu_set_t cpu;
+};
+
+/* Sleep until side's eventfd is written; when that write began. */
+static uint64_t wake_wait(struct wake *w, unsigned int side)
+{
+	struct epoll_event ev;
+	uint64_t v;
+
+	while (epoll_wait(w->ep[side], &ev, 1, -1) < 0 && errno == EINTR)
+		;
+	if (read(w->fd[side], &v, sizeof(v)) != sizeof(v))
+		return 0;
+	return atomic_load(&w->sent_ns);
+}
+
+static bool wake_send(struct wake *w, unsigned int side, bool end)
+{
+	const uint64_t one = 1;
+
+	atomic_store(&w->sent_ns, end ? 0 : bench_now_ns());
+	return write(w->fd[side], &one, sizeof(one)) == sizeof(one);
+}
+
+static void *wake_thread(void *arg)
+{
+	struct wake *w = arg;
+	uint64_t sent;
+
+	pthread_setaffinity_np(pthread_self(), sizeof(w->cpu), &w->cpu);
+	while ((sent = wake_wait(w, 0))) {
+		tool_stats_add(w->stats, bench_now_ns() - sent);
+		if (!wake_send(w, 1, false))
+			break;
+	}
+	return NULL;
+}
+
+static int wake_open(struct wake *w)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		struct epoll_event ev = { .events = EPOLLIN };
+
+		w->fd[i] = eventfd(0, EFD_CLOEXEC);
+		w->ep[i] = epoll_create1(EPOLL_CLOEXEC);
+		if (w->fd[i] < 0 || w->ep[i] < 0 || epoll_ctl(w->ep[i], EPOLL_CTL_ADD, w->fd[i], &ev))
+			return -errno;
+	}
+	return 0;
+}
+
+static void wake_close(struct wake *w)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		if (w->fd[i] >= 0)
+			close(w->fd[i]);
+		if (w->ep[i] >= 0)
+			close(w->ep[i]);
+	}
+}
+
+int bench_wake(const struct bench_limit *limit, struct tool_stats *stats)
+{
+	struct wake w = { .fd = { -1, -1 }, .ep = { -1, -1 }, .stats = stats };
+	uint64_t start, sent, n = 0;
+	cpu_set_t before, mine;
+	pthread_t thread;
+	int cpu[2], rc;
+
+	if (sched_getaffinity(0, sizeof(before), &before))
+		return -errno;
+	if (!two_cpus(&before, cpu))
+		return -ENODEV;
+	CPU_ZERO(&w.cpu);
+	CPU_SET(cpu[1], &w.cpu);
+	CPU_ZERO(&mine);
+	CPU_SET(cpu[0], &mine);
+	rc = wake_open(&w);
+	if (!rc)
+		rc = -pthread_create(&thread, NULL, wake_thread, &w);
+	if (rc)
+		goto out;
+	sched_setaffinity(0, sizeof(mine), &mine);
+	start = bench_now_ns();
+	while ((limit->iters ? n < limit->iters : bench_now_ns() - start < limit->ns) && !tool_stopped()) {
+		if (!wake_send(&w, 0, false))
+			break;
+		sent = wake_wait(&w, 1);
+		tool_stats_add(stats, bench_now_ns() - sent);
+		n++;
+	}
+	wake_send(&w, 0, true);
+	pthread_join(thread, NULL);
+	sched_setaffinity(0, sizeof(before), &before);
+out:
+	wake_close(&w);
+	return rc;
 }
 
 /* ---- the machine below ---- */

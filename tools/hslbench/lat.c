@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
  * hslbench lat: one operation at a time, from submit to completion, found by polling or by sleeping on the queue's
- * descriptor; next to what two threads of this program need to bounce a cache line.
+ * descriptor; next to what two threads of this program need to bounce a cache line, and to wake each other by eventfd.
  */
 #include <errno.h>
 #include <math.h>
@@ -101,10 +101,10 @@ static void report(struct bench *b, const struct kind *k, unsigned int n,
 	}
 }
 
-static struct bench_result *pingpong_result(struct bench *b, const int cpu[2], int rc,
-					    const struct tool_summary *sum)
+static struct bench_result *threads_result(struct bench *b, const char *op, const int cpu[2], int rc,
+					   const struct tool_summary *sum)
 {
-	struct bench_result *r = bench_result_add(b, "lat", "ping-pong");
+	struct bench_result *r = bench_result_add(b, "lat", op);
 
 	snprintf(r->src, sizeof(r->src), "cpu %d", cpu[0]);
 	snprintf(r->dst, sizeof(r->dst), "cpu %d", cpu[1]);
@@ -145,11 +145,11 @@ void bench_lat(struct bench *b)
 {
 	const struct bench_config *c = b->config;
 	unsigned int rounds = c->quick ? ROUNDS_QUICK : ROUNDS, n;
-	struct tool_stats *base = tool_stats_new(), *warm = tool_stats_new();
+	struct tool_stats *base = tool_stats_new(), *wake = tool_stats_new(), *warm = tool_stats_new();
 	const struct bench_limit warm_up = { .iters = WARM_UP };
-	struct tool_summary base_sum;
+	struct tool_summary base_sum, wake_sum;
 	struct kind k[CASES_MAX];
-	int cpu[2] = { -1, -1 }, rc = 0;
+	int cpu[2] = { -1, -1 }, rc = 0, rc_wake = 0;
 
 	n = kinds_make(b, k);
 	for (unsigned int i = 0; i < n && !tool_stopped(); i++)
@@ -162,16 +162,20 @@ void bench_lat(struct bench *b)
 			break;
 		tool_progress("lat: round %u of %u", round + 1, rounds);
 		rc = bench_pingpong(&limit, base, cpu);
+		rc_wake = bench_wake(&limit, wake);
 		for (unsigned int i = 0; i < n && !tool_stopped(); i++)
 			if (!k[i].wrong)
 				run_kind(b, &k[i], &limit, k[i].stats);
 	}
 	tool_progress_clear();
 	tool_stats_summary(base, &base_sum);
-	pingpong_result(b, cpu, rc, &base_sum);
+	tool_stats_summary(wake, &wake_sum);
+	threads_result(b, "ping-pong", cpu, rc, &base_sum);
+	threads_result(b, "eventfd", cpu, rc_wake, &wake_sum)->wake = "event";
 	report(b, k, n, &base_sum);
 	for (unsigned int i = 0; i < n; i++)
 		tool_stats_free(k[i].stats);
 	tool_stats_free(base);
+	tool_stats_free(wake);
 	tool_stats_free(warm);
 }

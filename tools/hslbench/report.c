@@ -228,6 +228,7 @@ static void print_lat(const struct bench *b)
 	}
 	tool_table_note(t,
 			"ping-pong: two threads of this program bounce a cache line; a round trip without any device.");
+	tool_table_note(t, "eventfd: one thread writes it until another one, asleep in epoll_wait, runs.");
 	tool_table_print(t, stdout);
 	tool_table_free(t);
 	free(title);
