@@ -266,6 +266,11 @@ struct hsl_span {
 /* Find [ga, ga + len) with rights HSL_SEG_READ | HSL_SEG_WRITE. A status other than OK sets *fault_ga. */
 uint32_t hsl_operand_get(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t ga, uint64_t len, uint32_t rights,
                          struct hsl_operand *o, uint64_t *fault_ga);
+/*
+ * Is the memory itself aligned to bytes, a power of two up to 4096? A GA of host memory that is may lie on memory that is not:
+ * the page offset of its segment is the driver's. An aligned word is in one page.
+ */
+bool hsl_operand_aligned(const struct hsl_operand *o, uint64_t bytes);
 /* Host memory from byte off of the operand on, at most want bytes. which: 0 dst, 1 src. False: no translation. */
 bool hsl_span_get(struct hsl_queue_engine *q, unsigned int which, const struct hsl_operand *o, uint64_t off,
                   uint64_t want, bool write, struct hsl_span *s);

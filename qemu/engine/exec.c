@@ -103,25 +103,27 @@ static bool length_ok(const struct hsl_queue_engine *q)
     }
 }
 
-/* First GA that is not aligned, or 0. */
-static uint64_t misaligned(const struct hsl_queue_engine *q)
+/* False: *ga is the first operand that is not aligned; a length that is not counts as dst's. */
+static bool aligned(const struct hsl_queue_engine *q, uint64_t *ga)
 {
     const struct hsl_desc *d = &q->cmd.d;
-    uint64_t mask;
+    uint64_t dst_mask = 0, src_mask = 0, len_mask = 0;
 
     switch (d->opcode) {
     case HSL_OP_ATOMIC:
     case HSL_OP_SIGNAL:
-        return d->dst & (d->len - 1) ? d->dst : 0;
+        dst_mask = d->len - 1;
+        break;
     case HSL_OP_WAIT:
     case HSL_OP_COPY_LIST:
-        return d->src & 7 ? d->src : 0;
+        src_mask = 7;
+        break;
     case HSL_OP_REDUCE:
-        mask = hsl_reduce_bytes(HSL_SUBOP_TYPE(d->subop)) - 1;
-        return (d->dst | d->len) & mask ? d->dst : d->src & mask ? d->src : 0;
-    default:
-        return 0;
+        dst_mask = src_mask = len_mask = hsl_reduce_bytes(HSL_SUBOP_TYPE(d->subop)) - 1;
+        break;
     }
+    *ga = d->dst & dst_mask || d->len & len_mask ? d->dst : d->src;
+    return !(d->dst & dst_mask || d->len & len_mask || d->src & src_mask);
 }
 
 uint32_t hsl_exec_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
@@ -141,8 +143,7 @@ uint32_t hsl_exec_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64
     if (!length_ok(q)) {
         return HSL_ST_LENGTH;
     }
-    ga = misaligned(q);
-    if (ga) {
+    if (!aligned(q, &ga)) {
         *fault_ga = ga;
         return HSL_ST_ALIGN;
     }

@@ -14,6 +14,7 @@
  * hsl_queue_ready.
  */
 #include <errno.h>
+#include <fenv.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -230,6 +231,8 @@ static void *worker_main(void *opaque)
     struct hsl_worker *w = opaque;
     struct hsl_fabric_engine *f = w->f;
 
+    /* not the rounding or flushing of whoever made us: REDUCE has its own rules */
+    fesetenv(FE_DFL_ENV);
     if (f->cfg.thread_start) {
         f->cfg.thread_start(f->cfg.opaque);
     }

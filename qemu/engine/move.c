@@ -59,6 +59,7 @@ static uint32_t move_piece(struct hsl_queue_engine *q, const struct hsl_operand 
                            const struct run *run, uint64_t off, uint64_t *len, uint64_t *fault_ga)
 {
     const struct hsl_desc *cmd = &q->cmd.d;
+    uint64_t unit = cmd->opcode == HSL_OP_REDUCE ? hsl_reduce_bytes(HSL_SUBOP_TYPE(cmd->subop)) : 1;
     struct hsl_span d, s;
 
     for (;;) {
@@ -77,6 +78,14 @@ static uint32_t move_piece(struct hsl_queue_engine *q, const struct hsl_operand 
         if (src && s.len < n) {
             n = s.len;
         }
+        n -= n % unit;
+        if (!n) {
+            /* memory whose parts are smaller than an element */
+            hsl_span_put(q, &d, true, 0);
+            hsl_span_put(q, &s, false, 0);
+            *fault_ga = dst->ga + run->dst + off;
+            return HSL_ST_DMA;
+        }
         if (!q->cmd.backward || n == *len) {
             *len = n;
             break;
@@ -90,10 +99,9 @@ static uint32_t move_piece(struct hsl_queue_engine *q, const struct hsl_operand 
     if (cmd->opcode == HSL_OP_FILL) {
         fill_bytes(d.host, *len, cmd->arg0, off & 7);
     } else if (cmd->opcode == HSL_OP_REDUCE) {
-        unsigned int type = HSL_SUBOP_TYPE(cmd->subop);
-
         /* pages and operands are aligned to the element, so pieces are too */
-        hsl_reduce_run(HSL_SUBOP_OP(cmd->subop), type, d.host, s.host, *len / hsl_reduce_bytes(type), q->cmd.backward);
+        hsl_reduce_run(HSL_SUBOP_OP(cmd->subop), HSL_SUBOP_TYPE(cmd->subop), d.host, s.host, *len / unit,
+                       q->cmd.backward);
     } else {
         memmove(d.host, s.host, *len);
     }
@@ -193,6 +201,11 @@ static uint32_t operand_check(struct hsl_queue_engine *q, struct hsl_worker *w, 
 {
     uint32_t status = operand_find(q, w, which, o, fault_ga);
 
+    if (!status && q->cmd.d.opcode == HSL_OP_REDUCE &&
+        !hsl_operand_aligned(o, hsl_reduce_bytes(HSL_SUBOP_TYPE(q->cmd.d.subop)))) {
+        *fault_ga = o->ga;
+        status = HSL_ST_ALIGN;
+    }
     if (!status) {
         *operand_uid(&q->cmd, which) = o->seg ? o->seg->uid : 0;
     }
@@ -288,6 +301,10 @@ static uint32_t list_begin(struct hsl_queue_engine *q, struct hsl_worker *w, uin
     if (status) {
         return status;
     }
+    if (!hsl_operand_aligned(&o, 8)) {
+        *fault_ga = o.ga;
+        return HSL_ST_ALIGN;
+    }
     cmd->list = calloc(len / sizeof(struct hsl_copy_entry), sizeof(*cmd->list));
     if (!cmd->list) {
         return HSL_ST_INTERNAL;
@@ -295,7 +312,12 @@ static uint32_t list_begin(struct hsl_queue_engine *q, struct hsl_worker *w, uin
     cmd->runs = (uint32_t)(len / sizeof(struct hsl_copy_entry));
     /* 8-byte aligned words: none lies across two pages */
     while (at < len) {
-        if (!hsl_span_get(q, 1, &o, at, len - at, false, &s)) {
+        bool found = hsl_span_get(q, 1, &o, at, len - at, false, &s);
+
+        if (!found || s.len < 8) {
+            if (found) {
+                hsl_span_put(q, &s, false, 0);
+            }
             *fault_ga = o.ga + at;
             return HSL_ST_DMA;
         }

@@ -81,6 +81,16 @@ uint32_t hsl_operand_get(struct hsl_queue_engine *q, struct hsl_worker *w, uint6
     return status;
 }
 
+bool hsl_operand_aligned(const struct hsl_operand *o, uint64_t bytes)
+{
+    uint64_t at = o->ga;
+
+    if (o->seg && o->seg->e.flags & HSL_SEG_PAGED) {
+        at = o->ga - o->seg->e.ga + o->seg->e.page_offset;
+    }
+    return !(at & (bytes - 1));
+}
+
 static bool pte_at(struct hsl_queue_engine *q, unsigned int which, const struct hsl_seg *s, uint64_t page,
                    uint64_t *iova)
 {
@@ -109,7 +119,7 @@ static bool pte_at(struct hsl_queue_engine *q, unsigned int which, const struct 
     return pte & HSL_PTE_VALID;
 }
 
-/* At most want bytes at offset off of the operand's segment; from the end if backward. False: no translation. */
+/* At most want bytes at offset off of the operand. False: no translation. */
 static bool span_paged(struct hsl_queue_engine *q, unsigned int which, const struct hsl_operand *o, uint64_t off,
                        uint64_t want, bool write, struct hsl_span *s)
 {

@@ -61,17 +61,23 @@ static uint64_t atomic_run(void *p, unsigned int op, unsigned int len, uint64_t 
     }
 }
 
-/* The operand lies in one page, as it is naturally aligned. False: its page does not translate. */
-static bool word_get(struct hsl_queue_engine *q, const struct hsl_operand *o, uint64_t len, bool write, struct hsl_span *s)
+/* Memory of one aligned word, which is in one page. */
+static uint32_t word_get(struct hsl_queue_engine *q, const struct hsl_operand *o, uint64_t len, struct hsl_span *s,
+                         uint64_t *fault_ga)
 {
-    if (!hsl_span_get(q, !write, o, 0, len, write, s)) {
-        return false;
+    *fault_ga = o->ga;
+    if (!hsl_operand_aligned(o, len)) {
+        return HSL_ST_ALIGN;
+    }
+    if (!hsl_span_get(q, 0, o, 0, len, true, s)) {
+        return HSL_ST_DMA;
     }
     if (s->len < len) {
-        hsl_span_put(q, s, write, 0);
-        return false;
+        hsl_span_put(q, s, true, 0);
+        return HSL_ST_DMA;
     }
-    return true;
+    *fault_ga = 0;
+    return HSL_ST_OK;
 }
 
 uint32_t hsl_ops_atomic(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
@@ -91,9 +97,9 @@ uint32_t hsl_ops_atomic(struct hsl_queue_engine *q, struct hsl_worker *w, uint64
     if (signal) {
         op = d->subop == HSL_SIGNAL_SET ? HSL_ATOMIC_SWAP : HSL_ATOMIC_ADD;
     }
-    if (!word_get(q, &o, d->len, true, &s)) {
-        *fault_ga = d->dst;
-        return HSL_ST_DMA;
+    status = word_get(q, &o, d->len, &s, fault_ga);
+    if (status) {
+        return status;
     }
     hsl_cmd_value(cmd, atomic_run(s.host, op, (unsigned int)d->len, d->arg0, d->arg1));
     hsl_span_put(q, &s, true, d->len);
@@ -190,7 +196,10 @@ uint32_t hsl_ops_load_store(struct hsl_queue_engine *q, struct hsl_worker *w, ui
     status = bytes_move(q, &dst, buf, d->len, true, fault_ga);
     if (!status) {
         cmd->done = d->len;
-        hsl_wait_wake(q->chip->f, d->dst);
+        /* each word that was written in part or whole */
+        for (uint64_t ga = d->dst & ~7ull; ga < d->dst + d->len; ga += 8) {
+            hsl_wait_wake(q->chip->f, ga);
+        }
     }
     return status;
 }

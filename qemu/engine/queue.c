@@ -298,6 +298,9 @@ void hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w)
             status = q->chain_failed ? HSL_ST_ABORTED : hsl_exec_start(q, w, &fault_ga);
         }
         moved += q->cmd.done - before;
+        if (q->cmd.d.opcode == HSL_OP_COPY_LIST) {
+            moved += q->cmd.d.len;      /* its entries were work, if nothing of them has moved */
+        }
         if (!atomic_load(&q->chip->enabled)) {
             return;             /* a reset has begun: this command ends with its queue, not with a status */
         }

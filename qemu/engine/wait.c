@@ -303,6 +303,10 @@ uint32_t hsl_exec_wait(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_
         *fault_ga = cmd->d.src;
         return HSL_ST_REVOKED;
     }
+    if (!hsl_operand_aligned(&o, 8)) {
+        *fault_ga = cmd->d.src;
+        return HSL_ST_ALIGN;
+    }
     /* 8 aligned bytes lie in one page */
     if (!hsl_span_get(q, 1, &o, 0, 8, false, &s)) {
         *fault_ga = cmd->d.src;

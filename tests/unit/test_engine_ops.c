@@ -3,6 +3,7 @@
  * What the operations refuse, in which order, with which fault; lists and rows at their limits; words that many change
  * at once. Their results are judged on every backend by tests/common/lib_cases_ops.c.
  */
+#include <fenv.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -85,6 +86,7 @@ static const struct bad {
 	  HSL_ST_ALIGN, B(4) },
 	{ "REDUCE len alignment", { .opcode = HSL_OP_REDUCE, .subop = 0x20, .dst = A(2), .src = B(4), .len = 3 },
 	  HSL_ST_ALIGN, A(2) },
+	{ "REDUCE len alignment, dst 0", { .opcode = HSL_OP_REDUCE, .src = B(4), .len = 3 }, HSL_ST_ALIGN, 0 },
 	{ "REDUCE reads dst", { .opcode = HSL_OP_REDUCE, .dst = WO, .src = A(0), .len = 8 }, HSL_ST_RIGHTS, WO },
 	{ "REDUCE writes dst", { .opcode = HSL_OP_REDUCE, .dst = RO, .src = A(0), .len = 8 }, HSL_ST_RIGHTS, RO },
 	{ "REDUCE reads src", { .opcode = HSL_OP_REDUCE, .dst = A(0), .src = WO, .len = 8 }, HSL_ST_RIGHTS, WO },
@@ -264,6 +266,154 @@ static void lists(void **state)
 	free(model);
 }
 
+#define X(off)	HSL_GA(FAKE_HOST, 0x100000 + (off))	/* host memory whose page offset does not fit its GA */
+
+/* A driver may put an aligned GA on memory that is not: words lie across pages then, nothing may loop or tear. */
+static void misplaced(void **state)
+{
+	struct world *w = *state;
+	const uint64_t cross = X(4096 - 8);		/* 5 bytes in the first page */
+	struct fake_mem *m = fake_seg_host(w->f, 1, 6, 0x100000, 3, 3 * 4096, RW);
+	const struct bad d[] = {
+		{ "ATOMIC", { .opcode = HSL_OP_ATOMIC, .dst = cross, .len = 8 }, HSL_ST_ALIGN, cross },
+		{ "ATOMIC inside", { .opcode = HSL_OP_ATOMIC, .dst = X(4), .len = 4 }, HSL_ST_ALIGN, X(4) },
+		{ "SIGNAL", { .opcode = HSL_OP_SIGNAL, .dst = cross, .len = 8, .arg0 = 1 }, HSL_ST_ALIGN, cross },
+		{ "WAIT", { .opcode = HSL_OP_WAIT, .src = cross, .len = 8 }, HSL_ST_ALIGN, cross },
+		{ "REDUCE to", { .opcode = HSL_OP_REDUCE, .dst = X(0), .src = A(0), .len = 8192 }, HSL_ST_ALIGN, X(0) },
+		{ "REDUCE from", { .opcode = HSL_OP_REDUCE, .dst = A(0), .src = X(8), .len = 8192 }, HSL_ST_ALIGN, X(8) },
+		{ "COPY_LIST", { .opcode = HSL_OP_COPY_LIST, .src = X(32), .len = 8192 }, HSL_ST_ALIGN, X(32) },
+	};
+	uint8_t *before = malloc(m->bytes);
+
+	fake_bytes(m->host, m->bytes, 9);
+	memcpy(before, m->host, m->bytes);
+	for (unsigned int nasty = 0; nasty < 2; nasty++) {
+		atomic_store(&w->f->nasty, nasty);
+		for (size_t i = 0; i < sizeof(d) / sizeof(d[0]); i++) {
+			struct hsl_cqe e = fake_run(&w->q, &d[i].d);
+
+			if (HSL_CQE_CODE(e.status) != d[i].status || e.fault_ga != d[i].fault)
+				fail_msg("%s: status %u, fault %#llx", d[i].name, HSL_CQE_CODE(e.status),
+					 (unsigned long long)e.fault_ga);
+		}
+	}
+	assert_memory_equal(m->host, before, m->bytes);
+	/* bytes go anywhere */
+	OK(fake_run(&w->q, &(struct hsl_desc){ .opcode = HSL_OP_STORE, .dst = cross, .len = 8, .arg0 = 0x1122334455667788 }));
+	assert_int_equal(fake_run(&w->q, &(struct hsl_desc){ .opcode = HSL_OP_LOAD, .src = cross, .len = 8 }).result,
+			 0x1122334455667788);
+	free(before);
+}
+
+static void model_reduce(uint64_t type, uint8_t *dst, const uint8_t *src, uint64_t len)
+{
+	uint8_t *read = malloc(len + 1);
+
+	memcpy(read, src, len);
+	for (uint64_t i = 0; type == HSL_TYPE_I64 && i < len; i += 8) {
+		uint64_t x, y;
+
+		memcpy(&x, dst + i, 8);
+		memcpy(&y, read + i, 8);
+		x += y;
+		memcpy(dst + i, &x, 8);
+	}
+	for (uint64_t i = 0; type == HSL_TYPE_I32 && i < len; i += 4) {
+		uint32_t x, y;
+
+		memcpy(&x, dst + i, 4);
+		memcpy(&y, read + i, 4);
+		x += y;
+		memcpy(dst + i, &x, 4);
+	}
+	free(read);
+}
+
+/* HEP-TXN-013, -016, -017, -018 over pages that lie anywhere and are mapped in small parts; operands overlap or not. */
+static void scattered(void **state)
+{
+	struct world *w = *state;
+	const uint64_t base[] = { A(0), B(0), H(0) };
+	uint8_t *mem[] = { a(w), b(w), w->host->host + 24 }, *model[3];
+	uint32_t seed = 77;
+
+	for (unsigned int p = 0; p < 3; p++) {
+		model[p] = malloc(HLEN);
+		fake_bytes(mem[p], HLEN, p + 1);
+		memcpy(model[p], mem[p], HLEN);
+	}
+	for (unsigned int i = 0; i < 3000; i++) {
+		/* host memory, which has pages, is in most of them */
+		unsigned int dp = i % 2 ? 2 : fake_random(&seed) % 3, sp = i % 3 ? 2 : fake_random(&seed) % 3;
+		uint64_t dst = fake_random(&seed) % (HLEN / 2), src = fake_random(&seed) % (HLEN / 2);
+		uint64_t len = fake_random(&seed) % (HLEN / 2);
+		struct hsl_desc d = { .opcode = HSL_OP_REDUCE };
+
+		atomic_store(&w->f->nasty, i & 4);
+		if (i % 7 < 4) {
+			unsigned int type = i & 8 ? HSL_TYPE_I64 : HSL_TYPE_I32;
+
+			if (i & 16)	/* close to each other */
+				src = dst + fake_random(&seed) % 512 - (dst < 256 ? 0 : 256);
+			dst &= ~7ull;
+			src &= ~7ull;
+			len &= ~7ull;
+			d.subop = HSL_REDUCE_SUBOP(HSL_REDUCE_ADD, type);
+			model_reduce(type, model[dp] + dst, model[sp] + src, len);
+		} else if (i % 7 < 6) {
+			uint64_t rows = 1 + fake_random(&seed) % 40, dpitch, spitch;
+
+			len = 1 + len % 300;
+			dpitch = len + fake_random(&seed) % 100;
+			spitch = fake_random(&seed) % 400;
+			sp = dp == sp ? (dp + 1) % 3 : sp;
+			d.opcode = HSL_OP_COPY2D;
+			d.arg0 = rows;
+			d.arg1 = HSL_PITCH(dpitch, spitch);
+			for (uint64_t r = 0; r < rows; r++)
+				memcpy(model[dp] + dst + r * dpitch, model[sp] + src + r * spitch, len);
+		} else {
+			len = 1 + len % 64;
+			d.opcode = i & 8 ? HSL_OP_LOAD : HSL_OP_STORE;
+			dst = 4096 * (1 + dst % 4) - fake_random(&seed) % 80;
+			memmove(model[dp] + dst, model[sp] + src, len);
+		}
+		d.dst = base[dp] + dst;
+		d.src = base[sp] + src;
+		d.len = len;
+		OK(fake_run(&w->q, &d));
+		for (unsigned int p = 0; p < 3; p++) {
+			if (memcmp(mem[p], model[p], HLEN))
+				fail_msg("round %u, opcode %u, %#llx from %#llx, %llu bytes: place %u is wrong", i, d.opcode,
+					 (unsigned long long)d.dst, (unsigned long long)d.src, (unsigned long long)len, p);
+		}
+	}
+	for (unsigned int p = 0; p < 3; p++)
+		free(model[p]);
+}
+
+/* HEP-TXN-014 does not depend on how the thread that made the fabric rounds, or whether it flushes subnormals. */
+static void rounding(void **state)
+{
+	struct world *w = NULL;
+	float d[3] = { 0x1p-149f, 1, 0x1p-126f }, s[3] = { 0x1p-149f, 0x1p-30f, -0x1p-127f };
+	const float want[3] = { 0x1p-148f, 1, 0x1p-127f };
+
+	assert_int_equal(fesetround(FE_UPWARD), 0);
+#ifdef __x86_64__
+	__builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040);
+#endif
+	setup((void **)&w);
+	fesetenv(FE_DFL_ENV);
+	memcpy(a(w), d, sizeof(d));
+	memcpy(b(w), s, sizeof(s));
+	OK(fake_run(&w->q, &(struct hsl_desc){ .opcode = HSL_OP_REDUCE, .dst = A(0), .src = B(0), .len = sizeof(d),
+					       .subop = HSL_REDUCE_SUBOP(HSL_REDUCE_ADD, HSL_TYPE_F32) }));
+	assert_memory_equal(a(w), want, sizeof(want));
+	*state = w;
+	teardown(state);
+}
+
 struct flipper {
 	uint8_t *list;
 	_Atomic bool stop;
@@ -437,6 +587,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(capabilities, setup, teardown),
 		cmocka_unit_test_setup_teardown(lists, setup, teardown),
+		cmocka_unit_test_setup_teardown(misplaced, setup, teardown),
+		cmocka_unit_test_setup_teardown(scattered, setup, teardown),
+		cmocka_unit_test(rounding),
 		cmocka_unit_test_setup_teardown(lists_that_change, setup, teardown),
 		cmocka_unit_test_setup_teardown(atomics_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(revoked, setup, teardown),
