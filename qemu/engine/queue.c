@@ -103,10 +103,22 @@ static void cmd_end(struct hsl_queue_engine *q)
     q->cmd.list = NULL;
 }
 
+/*
+ * Two doorbells at once, or one that goes back while a worker takes descriptors, can leave a tail behind taken: good when it
+ * was looked at, wrong when it was stored. Nothing is known to be submitted then.
+ */
+static bool tail_good(struct hsl_queue_engine *q, uint32_t tail)
+{
+    return tail - atomic_load(&q->taken) <= q->depth;
+}
+
 static void abort_rest(struct hsl_queue_engine *q)
 {
     uint32_t tail = atomic_load(&q->tail);
 
+    if (!tail_good(q, tail)) {
+        tail = atomic_load(&q->taken);
+    }
     if (q->cmd.active) {
         hsl_queue_complete(q, HSL_ST_ABORTED, 0);
     }
@@ -225,7 +237,7 @@ void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed)
 /* The last good tail stays: what was submitted before a wrong doorbell is known and completes with ABORTED. */
 void hsl_queue_doorbell(struct hsl_queue_engine *q, uint32_t tail)
 {
-    if (tail - atomic_load(&q->taken) > q->depth) {
+    if (!tail_good(q, tail)) {
         atomic_store(&q->overflow, true);
     } else {
         /* pairs with the fetch of the descriptor, and with sched: see hsl_queue_ready */
@@ -259,13 +271,13 @@ bool hsl_queue_pending(struct hsl_queue_engine *q)
 static bool fetch(struct hsl_queue_engine *q)
 {
     /* acquire: pairs with the doorbell's store, so that the descriptor is seen */
-    uint32_t ahead = atomic_load(&q->tail) - atomic_load(&q->taken);
+    uint32_t tail = atomic_load(&q->tail);
 
-    if (atomic_load(&q->overflow)) {
+    if (atomic_load(&q->overflow) || !tail_good(q, tail)) {
         queue_fail(q, HSL_ST_OVERFLOW);
         return false;
     }
-    if (!ahead) {
+    if (tail == atomic_load(&q->taken)) {
         return false;
     }
     memcpy(&q->cmd.d, ring_at(&q->sq, atomic_load(&q->taken) & (q->depth - 1), sizeof(q->cmd.d)), sizeof(q->cmd.d));

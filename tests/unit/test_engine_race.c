@@ -526,6 +526,42 @@ static void free_under_doorbells(void **state)
 	fab_free(f);
 }
 
+/*
+ * HEP-SEC-008: two doorbells at once, each good when it was looked at, leave a tail that is behind. What follows is an
+ * error of that queue, not four thousand million commands.
+ */
+static void tail_behind(void **state)
+{
+	struct fab *f = fab_ready(HSL_TOPO_PAIR, 2, 2);
+	struct fchip *c = &f->c[1];
+	struct hsl_desc nop = { .opcode = HSL_OP_NOP };
+	struct hsl_queue_engine *eq;
+	struct hsl_cqe e;
+	struct fq q;
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(fq_create(c, &q, 1, 16, 1), HSL_ST_OK);
+		for (unsigned int k = 0; k < 5; k++)
+			assert_int_equal(code(fq_do(&q, nop)), HSL_ST_OK);
+		eq = &c->e->queue[1];
+		atomic_store(&eq->tail, 2);		/* what the slower of the two does */
+		if (i == 0)
+			hsl_queue_ready(eq);
+		else if (i == 1)
+			atomic_store(&eq->overflow, true), hsl_queue_ready(eq);
+		for (unsigned int n = 0; i < 2 && rd(c, db(1, HSL_DB_STATE), 4) != HSL_QUEUE_ERROR; n++) {
+			must(n < 60000);
+			nap(1000);
+		}
+		if (i < 2)
+			assert_int_equal(rd(c, db(1, HSL_DB_ERROR), 4), HSL_ST_OVERFLOW);
+		assert_int_equal(fq_destroy(&q), HSL_ST_OK);
+		assert_false(fq_poll(&q, &e));		/* no completion of what nobody submitted */
+	}
+	fab_free(f);
+}
+
 static int seed(void **state)
 {
 	(void)state;
@@ -546,6 +582,7 @@ int main(void)
 		cmocka_unit_test(disturb),
 		cmocka_unit_test(admins),
 		cmocka_unit_test(free_under_doorbells),
+		cmocka_unit_test(tail_behind),
 	};
 
 	return cmocka_run_group_tests_name("engine-race", tests, seed, NULL);
