@@ -155,6 +155,7 @@ struct hsl_worker {
     struct hsl_fabric_engine *f;
     unsigned int index;
     pthread_t thread;
+    unsigned int spun;                  /* its own: empty polls since it did something */
     _Alignas(64) _Atomic uint64_t section;
     /* the answer this worker waits for; under model_lock */
     bool answered;
@@ -220,7 +221,8 @@ uint32_t hsl_queue_open(struct hsl_queue_engine *q, uint64_t sq, uint64_t cq, ui
                         uint32_t ctx);
 /* No worker runs it. complete: write ABORTED for what was not finished. */
 void hsl_queue_close(struct hsl_queue_engine *q, bool complete);
-void hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w);
+/* One turn. False: nothing was done but to look at a WAIT. */
+bool hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w);
 void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fault_ga);
 void hsl_queue_doorbell(struct hsl_queue_engine *q, uint32_t tail);
 void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed);

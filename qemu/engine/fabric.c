@@ -202,9 +202,10 @@ static bool worker_wait(struct hsl_worker *w)
 {
     struct hsl_fabric_engine *f = w->f;
 
-    for (unsigned int n = 0; n < f->cfg.spin_iterations; n++) {
+    /* looks at WAITs in vain do not count as work: a parked queue must not keep a worker from going to sleep */
+    for (; w->spun < f->cfg.spin_iterations; w->spun++) {
         if (atomic_load_explicit(&f->nready, memory_order_relaxed) ||
-            atomic_load_explicit(&f->stop, memory_order_relaxed) || (!(n & 63) && hsl_tick_due(f))) {
+            atomic_load_explicit(&f->stop, memory_order_relaxed) || (!(w->spun & 63) && hsl_tick_due(f))) {
             return !atomic_load(&f->stop);
         }
         hsl_cpu_relax();
@@ -245,7 +246,9 @@ static void *worker_main(void *opaque)
         }
         q = run_pop(f);
         if (q) {
-            hsl_queue_run(q, w);
+            if (hsl_queue_run(q, w)) {
+                w->spun = 0;
+            }
             hsl_run_done(f, q);
         }
         hsl_section_leave(w);

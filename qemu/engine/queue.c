@@ -288,9 +288,10 @@ static bool fetch(struct hsl_queue_engine *q)
     return true;
 }
 
-void hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w)
+bool hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w)
 {
     uint64_t moved = 0;
+    bool progress = false;
 
     for (unsigned int n = 0; n < HSL_TURN_COMMANDS && moved < HSL_CHUNK_BYTES && hsl_queue_pending(q); n++) {
         uint64_t before, fault_ga = 0;
@@ -298,10 +299,10 @@ void hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w)
 
         if (q->cmd.waits && atomic_load(&q->overflow)) {
             queue_fail(q, HSL_ST_OVERFLOW);
-            return;
+            return true;
         }
         if (!q->cmd.active && !fetch(q)) {
-            return;
+            return progress;
         }
         before = q->cmd.done;
         if (q->cmd.active) {
@@ -314,12 +315,14 @@ void hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w)
             moved += q->cmd.d.len;      /* its entries were work, if nothing of them has moved */
         }
         if (!atomic_load(&q->chip->enabled)) {
-            return;             /* a reset has begun: this command ends with its queue, not with a status */
+            return progress;    /* a reset has begun: this command ends with its queue, not with a status */
         }
         if (status || !q->cmd.active) {
             hsl_queue_complete(q, status, fault_ga);
         } else if (q->cmd.waits) {
-            return;
+            return progress;
         }
+        progress = true;
     }
+    return progress;
 }
