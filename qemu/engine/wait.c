@@ -8,7 +8,7 @@
  *   - by the tick, from time to time, for every other write, and when its timeout is over;
  *   - by an invalidation in its context, which takes it over itself (hsl_wait_flush);
  * and it is taken out when its queue is closed or its chip goes. Looks get rarer the longer a WAIT lasts and the more
- * queues are parked, so that the sum of them costs a worker about a hundredth of its time.
+ * queues are parked, so that the sum of them costs a worker a few hundredths of its time.
  *
  * No wake-up is lost between look and parking: WAIT notes wake_seq before it reads the value; parking counts itself into
  * nparked, then compares wake_seq. A writer increments wake_seq, then reads nparked. One of the two sees the other.
@@ -23,7 +23,7 @@
 #include "engine_priv.h"
 
 #define LOOK_FIRST_NS   20000u
-#define LOOK_MAX_NS     250000u
+#define LOOK_MAX_NS     1000000u
 #define TICK_MIN_NS     20000u
 
 uint64_t hsl_now_ns(void)
