@@ -136,17 +136,18 @@ static void check_needs(struct ht *t)
 
 /*
  * What the test before freed may still be on its way to being free. Wait until all of a chip's
- * memory is there, or, if somebody else holds some, until the number has not moved for a while.
+ * memory is there, or, if somebody else holds some, until the number has not moved for a while: a large
+ * piece is zeroed in one go.
  */
 static void settle(struct ht *t, struct hsl_chip_props *p)
 {
-	uint64_t last = p->mem_free_bytes, still_ns = ht_now_ns() + HT_NS_PER_S / 10;
+	uint64_t last = p->mem_free_bytes, still_ns = ht_now_ns() + HT_NS_PER_S;
 
 	while (p->mem_free_bytes != p->mem_bytes && ht_now_ns() < still_ns) {
 		usleep(2000);
 		HT_OK(t, hsl_chip_by_node(t->f, p->node, p));
 		if (p->mem_free_bytes != last)
-			still_ns = ht_now_ns() + HT_NS_PER_S / 10;
+			still_ns = ht_now_ns() + HT_NS_PER_S;
 		last = p->mem_free_bytes;
 	}
 }

@@ -271,6 +271,8 @@ static void memory_calls(struct ht *t)
 		p = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)ga);
 		HT_TRUE(t, p != MAP_FAILED, "mmap: %s", strerror(errno));
 		ht_rawq_new(t, &q, fd, t->chip[0].node, 16);
+		if (dup2(open("/dev/null", O_WRONLY), 1) < 0) /* a test never prints */
+			_exit(6);
 		execl("/proc/self/exe", "hsltest", "--version", (char *)NULL);
 		_exit(5);
 	}
