@@ -125,7 +125,7 @@
 { "HEP-TXN-006", "MUST", "CHIP", "S",
   "FILL repeats the 8-byte pattern from the first destination byte for every length." },
 { "HEP-TXN-007", "MUST", "CHIP", "S",
-  "Length 0 completes OK and changes nothing; its operands are not looked at." },
+  "Length 0 of a command that moves bytes (COPY, FILL, REDUCE, COPY2D, COPY_LIST) completes OK and changes nothing; its operands need alignment and are not looked at otherwise." },
 { "HEP-TXN-008", "MUST", "CHIP", "S",
   "A length above MAX_LEN completes with LENGTH and changes nothing; MAX_LEN itself is accepted." },
 { "HEP-TXN-009", "MUST", "CHIP", "S",
