@@ -6,6 +6,7 @@
  * fork: rings and doorbell pages are MADV_DONTFORK, so that a child which forgets that the context is its parent's
  * gets SIGSEGV instead of writing into the parent's rings. Mapped segments are inherited, as the uAPI says.
  */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
@@ -94,10 +95,9 @@ static int kernel_event_read(struct hsl_fabric *f, struct hsl_fabric_event *ev, 
 	return (int)((size_t)got / sizeof(*ev));
 }
 
-/* at: where, or NULL */
-static int map_file(int fd, uint64_t offset, size_t len, int prot, void *at, void **ptr)
+static int map_file(int fd, uint64_t offset, size_t len, int prot, void **ptr)
 {
-	void *p = mmap(at, len, prot, MAP_SHARED | (at ? MAP_FIXED : 0), fd, (off_t)offset);
+	void *p = mmap(NULL, len, prot, MAP_SHARED, fd, (off_t)offset);
 
 	if (p == MAP_FAILED)
 		return -errno;
@@ -107,8 +107,26 @@ static int map_file(int fd, uint64_t offset, size_t len, int prot, void *at, voi
 
 static int kernel_segment_map(struct hsl_fabric *f, const struct hsl_segment *s, int prot, void *at, void **ptr)
 {
+	size_t len = hslp_round_up(s->len_bytes, f->info.page_size);
+	void *p = NULL;
+	int err;
+
 	/* the file offset of the context file is the GA */
-	return map_file(f->fd, s->ga, hslp_round_up(s->len_bytes, f->info.page_size), prot, at, ptr);
+	err = map_file(f->fd, s->ga, len, prot, &p);
+	if (err)
+		return err;
+	if (!at) {
+		*ptr = p;
+		return 0;
+	}
+	/* not mmap with MAP_FIXED: when the driver refuses, that has already taken away what was at the place */
+	if (mremap(p, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, at) == MAP_FAILED) {
+		err = -errno;
+		munmap(p, len);
+		return err;
+	}
+	*ptr = at;
+	return 0;
 }
 
 static bool rings_fit(const struct hsl_queue_create *c)
@@ -139,14 +157,14 @@ static int kernel_queue_create(struct hsl_fabric *f, struct hsl_queue *q)
 		goto close_queue;
 	}
 	q->ring_bytes = (size_t)c.ring_bytes;
-	err = map_file(c.fd, HSL_QUEUE_MMAP_RINGS, q->ring_bytes, PROT_READ | PROT_WRITE, NULL, &q->ring_map);
+	err = map_file(c.fd, HSL_QUEUE_MMAP_RINGS, q->ring_bytes, PROT_READ | PROT_WRITE, &q->ring_map);
 	if (err)
 		goto close_queue;
 	madvise(q->ring_map, q->ring_bytes, MADV_DONTFORK);
 	if (c.doorbell_bytes && !(q->flags & HSL_QUEUE_F_SYSCALL)) {
 		q->doorbell_bytes = c.doorbell_bytes;
 		err = map_file(c.fd, HSL_QUEUE_MMAP_DOORBELL, q->doorbell_bytes, PROT_READ | PROT_WRITE,
-			       NULL, &q->doorbell_map);
+			       &q->doorbell_map);
 		if (err)
 			goto unmap_rings;
 		madvise(q->doorbell_map, q->doorbell_bytes, MADV_DONTFORK);

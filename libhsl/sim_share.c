@@ -185,7 +185,8 @@ free_export:
 	return err;
 }
 
-static struct sim_export *find(const struct stat *st)
+/* NULL with -EINVAL or -EXDEV: what is another fabric's may go as soon as exports_lock is released. */
+static struct sim_export *find(const struct sim_fabric *f, const struct stat *st, int *err)
 {
 	struct sim_export *e;
 
@@ -194,8 +195,9 @@ static struct sim_export *find(const struct stat *st)
 	/* an inode number is used again when its file is gone; then peer has hung up, and the younger is found first */
 	while (e && (e->dev != st->st_dev || e->ino != st->st_ino))
 		e = e->next;
+	*err = !e ? -EINVAL : e->fabric != f ? -EXDEV : 0;
 	pthread_mutex_unlock(&exports_lock);
-	return e;
+	return *err ? NULL : e;
 }
 
 static bool has_mem(const struct hslp_sim_context *x, const struct sim_mem *m)
@@ -218,11 +220,9 @@ int sim_segment_import(struct hslp_sim_context *x, struct hsl_segment_import *i)
 	if (fstat(i->fd, &st))
 		return -EBADF;
 	sim_exports_reap(x->fabric, false);
-	e = find(&st);
+	e = find(x->fabric, &st, &err);
 	if (!e)
-		return -EINVAL;
-	if (e->fabric != x->fabric)
-		return -EXDEV;
+		return err;
 	if (i->rights & ~e->rights)
 		return -EACCES;
 	if (!e->mem)

@@ -302,6 +302,28 @@ static void revoke_races(struct lib_test *t)
 
 /* ---- windows ---- */
 
+/* A map that fails leaves the reservation as it was: nobody else gets the addresses. */
+static void window_refused(struct lib_test *t)
+{
+	struct hsl_window w = { .size = sizeof(w) };
+	struct hsl_segment *s = NULL;
+	struct lib_mem m;
+	struct other o;
+	int fd;
+	void *p;
+
+	REQUIRE(t, lib_mem_get(t, &m, t->node[0], LEN) && other_open(t, &o));
+	REQUIRE_EQ(t, hsl_window_open(o.f, t->node[0], &w), 0);
+	REQUIRE_EQ(t, hsl_segment_export(m.s, 0, 0, &fd), 0);
+	REQUIRE_EQ(t, hsl_segment_import(o.f, fd, 0, &s), 0);
+	CHECK_EQ(t, hsl_segment_revoke(m.s), 0);
+	CHECK_EQ(t, hsl_segment_map(s, &p), -ENXIO);
+	CHECK_EQ(t, msync(hsl_window_ptr(&w, m.ga), 4096, MS_ASYNC), 0);
+	close(fd);
+	other_close(&o);
+	lib_mem_put(t, &m);
+}
+
 /* HEP-MAP-021 */
 static void window(struct lib_test *t)
 {
@@ -344,6 +366,7 @@ static void window(struct lib_test *t)
 		}
 	}
 	CHECK_EQ(t, hsl_window_close(t->f, t->node[0]), 0);
+	window_refused(t);
 	/* closed by the fabric when it is open, with segments in it: the next case opens anew */
 	REQUIRE_EQ(t, hsl_window_open(t->f, t->node[0], &w), 0);
 	REQUIRE_EQ(t, hsl_segment_alloc(t->f, t->node[0], 4096, NULL, &s[0]), 0);
