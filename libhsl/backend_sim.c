@@ -235,6 +235,35 @@ static void fabric_put(struct sim_fabric *f)
 	fabric_free(f);
 }
 
+/*
+ * A child has the parent's objects without the threads behind them: it starts anew, and what it opens is its own. What
+ * it has inherited is never freed.
+ */
+static void before_fork(void)
+{
+	pthread_mutex_lock(&fabrics_lock);
+	sim_share_before_fork();
+}
+
+static void after_fork(void)
+{
+	sim_share_after_fork(false);
+	pthread_mutex_unlock(&fabrics_lock);
+}
+
+static void after_fork_in_child(void)
+{
+	fabrics = NULL;
+	sim_share_after_fork(true);
+	pthread_mutex_unlock(&fabrics_lock);
+}
+
+static void prepare_for_fork(void)
+{
+	if (pthread_atfork(before_fork, after_fork, after_fork_in_child))
+		hslp_warn("sim: a child of this process must not open sim:");
+}
+
 /* ---- the backend ---- */
 
 static void sim_close(struct hsl_fabric *f)
@@ -445,9 +474,11 @@ static const struct hsl_backend_ops sim_ops = {
 
 int hslp_sim_open(struct hsl_fabric *f, const char *spec)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct sim_fabric *sf;
 	int err;
 
+	pthread_once(&once, prepare_for_fork);
 	pthread_mutex_lock(&fabrics_lock);
 	err = fabric_get(spec, &sf);
 	if (err)

@@ -133,19 +133,24 @@ int hsl_segment_register(struct hsl_fabric *f, void *addr, uint64_t len_bytes,
 int hsl_segment_free(struct hsl_segment *s)
 {
 	struct hsl_fabric *f;
+	bool windowed;
 	int err;
 
 	if (!s)
 		return 0;
 	f = s->fabric;
-	/* the lock: who allocates the memory next must not map it into the window before this mapping is out of it */
-	if (s->window)
+	/*
+	 * The lock: who allocates the memory next must not map it into the window before this mapping is out of it.
+	 * acquire: partner of evict in window.c
+	 */
+	windowed = __atomic_load_n(&s->window, __ATOMIC_ACQUIRE);
+	if (windowed)
 		pthread_mutex_lock(&f->lock);
 	err = f->ops->segment_free(f, s->handle);
 	/* a fabric that is gone has taken its segments with it; only the object is left to free */
 	if (!err || err == -ENODEV)
 		unmap(s);
-	if (s->window)
+	if (windowed)
 		pthread_mutex_unlock(&f->lock);
 	if (err && err != -ENODEV) {
 		hslp_warn("segment %u stays: free failed with %d", s->handle, err);

@@ -225,6 +225,9 @@ int sim_segment_import(struct hslp_sim_context *x, struct hsl_segment_import *i)
 int sim_segment_revoke(struct hslp_sim_context *x, uint32_t handle);
 /* Export files that nobody holds any more let go of their memory; all: the others too. */
 void sim_exports_reap(struct sim_fabric *f, bool all);
+/* Around fork: the child has no exports. */
+void sim_share_before_fork(void);
+void sim_share_after_fork(bool child);
 /* s is about to be freed: its share and its place in the tree of exports. */
 void sim_share_leave(struct hslp_sim_context *x, struct sim_segment *s);
 

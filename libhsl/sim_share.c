@@ -43,6 +43,18 @@ struct sim_export {
 static struct sim_export *exports;
 static pthread_mutex_t exports_lock = PTHREAD_MUTEX_INITIALIZER;
 
+void sim_share_before_fork(void)
+{
+	pthread_mutex_lock(&exports_lock);
+}
+
+void sim_share_after_fork(bool child)
+{
+	if (child)
+		exports = NULL;
+	pthread_mutex_unlock(&exports_lock);
+}
+
 /* ---- memory ---- */
 
 struct sim_mem *sim_mem_new(struct sim_chip *c, uint64_t len, uint64_t align, int *err)

@@ -23,6 +23,24 @@ static struct hslp_window *find(struct hsl_fabric *f, uint32_t node)
 	return w;
 }
 
+/*
+ * A segment that was revoked keeps its place until it is freed, though its memory may belong to another one by now, at the
+ * same GA. Who is mapped there takes the place from it.
+ */
+static void evict(struct hsl_fabric *f, const char *at, uint64_t len)
+{
+	for (struct hsl_segment *s = f->segments; s; s = s->next) {
+		const char *map = s->map;
+
+		if (!s->window || !map || map >= at + len || at >= map + s->len_bytes)
+			continue;
+		s->window->mapped--;
+		s->map = NULL;
+		/* release: who frees it and sees no window sees no mapping either */
+		__atomic_store_n(&s->window, NULL, __ATOMIC_RELEASE);
+	}
+}
+
 /* Addresses only: nothing is committed. */
 static void *reserve(void *at, size_t len)
 {
@@ -37,6 +55,11 @@ int hslp_window_map(struct hsl_segment *s, int prot)
 	int err = f->ops->segment_map(f, s, prot, at, &s->map);
 
 	if (!err && w) {
+		void *map = s->map;
+
+		s->map = NULL;
+		evict(f, map, s->len_bytes);
+		s->map = map;
 		s->window = w;
 		w->mapped++;
 	}
@@ -113,7 +136,12 @@ int hsl_window_open(struct hsl_fabric *f, uint32_t node, struct hsl_window *out)
 		p.base = w->base;
 	}
 	pthread_mutex_unlock(&f->lock);
-	return err ? err : hslp_props_out(out, &p, sizeof(p));
+	if (err)
+		return err;
+	err = hslp_props_out(out, &p, sizeof(p));
+	if (err)
+		hsl_window_close(f, node);
+	return err;
 }
 
 int hsl_window_close(struct hsl_fabric *f, uint32_t node)

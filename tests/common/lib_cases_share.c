@@ -306,13 +306,16 @@ static void revoke_races(struct lib_test *t)
 static void window_refused(struct lib_test *t)
 {
 	struct hsl_window w = { .size = sizeof(w) };
-	struct hsl_segment *s = NULL;
+	struct hsl_segment *s = NULL, *again;
 	struct lib_mem m;
 	struct other o;
+	void *p, *q = NULL;
 	int fd;
-	void *p;
 
 	REQUIRE(t, lib_mem_get(t, &m, t->node[0], LEN) && other_open(t, &o));
+	w.size = 8192;
+	CHECK_EQ(t, hsl_window_open(o.f, t->node[0], &w), -EINVAL);
+	w.size = sizeof(w);
 	REQUIRE_EQ(t, hsl_window_open(o.f, t->node[0], &w), 0);
 	REQUIRE_EQ(t, hsl_segment_export(m.s, 0, 0, &fd), 0);
 	REQUIRE_EQ(t, hsl_segment_import(o.f, fd, 0, &s), 0);
@@ -320,8 +323,25 @@ static void window_refused(struct lib_test *t)
 	CHECK_EQ(t, hsl_segment_map(s, &p), -ENXIO);
 	CHECK_EQ(t, msync(hsl_window_ptr(&w, m.ga), 4096, MS_ASYNC), 0);
 	close(fd);
-	other_close(&o);
+	CHECK_EQ(t, hsl_segment_free(s), 0);
+
+	/* one that was mapped and revoked, whose memory another one gets: the free of the first leaves the second alone */
+	REQUIRE_EQ(t, hsl_segment_export(m.s, 0, 0, &fd), 0);
+	REQUIRE_EQ(t, hsl_segment_import(o.f, fd, 0, &s), 0);
+	REQUIRE_EQ(t, hsl_segment_map(s, &p), 0);
+	CHECK_EQ(t, hsl_segment_revoke(m.s), 0);
+	close(fd);
 	lib_mem_put(t, &m);
+	for (unsigned int n = 0; n < 64; n++) {
+		REQUIRE_EQ(t, hsl_segment_alloc(o.f, t->node[0], LEN, NULL, &again), 0);
+		REQUIRE_EQ(t, hsl_segment_map(again, &q), 0);
+		*(volatile uint8_t *)q = 1;
+		if (q == p)
+			break;
+	}
+	CHECK_EQ(t, hsl_segment_free(s), 0);
+	CHECK(t, !faults(q, true));
+	other_close(&o);
 }
 
 /* HEP-MAP-021 */

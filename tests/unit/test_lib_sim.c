@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -434,6 +435,32 @@ static void events(void **state)
 	hsl_fabric_close(f);
 }
 
+/* A child opens a fabric of its own, also under its parent's URL. */
+static void forked(void **state)
+{
+	struct hsl_fabric *f, *own;
+	struct hsl_queue *q;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(hsl_fabric_open("sim:pair2", &f), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		alarm(60);
+		status = hsl_fabric_open("sim:pair2", &own) || hsl_queue_create(own, 1, NULL, &q) || hsl_nop(q);
+		if (!status)
+			hsl_fabric_close(own);
+		_exit(status);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(hsl_queue_create(f, 1, NULL, &q), 0);
+	assert_int_equal(hsl_nop(q), 0);
+	hsl_fabric_close(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +476,7 @@ int main(void)
 		cmocka_unit_test(reset_of_a_home),
 		cmocka_unit_test(queue_error),
 		cmocka_unit_test(events),
+		cmocka_unit_test(forked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
