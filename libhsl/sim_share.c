@@ -283,8 +283,9 @@ static void end_segment(struct hslp_sim_context *x, uint32_t handle)
 	if (s->map) {
 		int fd = memfd_create("hsl-revoked", MFD_CLOEXEC);
 
+		/* no file to be had: SIGSEGV then, but the addresses stay the segment's until it is freed */
 		if (fd < 0 || mmap(s->map, s->len_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
-			munmap(s->map, s->len_bytes);
+			mmap(s->map, s->len_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 		if (fd >= 0)
 			close(fd);
 	}

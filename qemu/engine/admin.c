@@ -27,10 +27,13 @@ static bool synchronize_outside(struct hsl_chip_engine *c, struct hsl_worker *w)
 /*
  * The WAITs of a context have been looked at with the new tables when this returns (HEP-TXN-024): here if nobody had
  * them in hand, else by who had, whose section has begun after the change.
+ *
+ * Not when the chip or its DMA was switched off meanwhile: who did that waits for busy, then for one section more, and
+ * takes the end of that for the end of this command; and no WAIT is looked at before it is on again.
  */
 static void waits_again(struct hsl_chip_engine *c, struct hsl_worker *w, uint32_t ctx)
 {
-    if (atomic_load(&c->nwaits)) {
+    if (atomic_load(&c->nwaits) && atomic_load(&c->enabled) && atomic_load(&c->dma_on)) {
         hsl_wait_flush(c, w, ctx);
         synchronize_outside(c, w);
     }

@@ -105,9 +105,8 @@ struct hsl_queue_engine {
     _Atomic uint32_t taken;
     _Atomic uint32_t moderation;        /* HSL_DB_MODERATION */
     _Atomic bool paused;                /* an abort is under way: no turn begins */
-    uint32_t depth;                     /* the rest changes only while no worker can run the queue */
-    uint32_t ctx;
-    uint32_t vector;
+    _Atomic uint32_t depth, vector;     /* doorbells read them while a queue is made again */
+    uint32_t ctx;                       /* the rest changes only while no worker can run the queue */
     struct hsl_ring sq, cq;
     struct hsl_cmd cmd;
     bool chain_failed;                  /* a command with LINK has failed: so does the rest of its chain */
@@ -123,6 +122,7 @@ struct hsl_queue_engine {
     uint64_t look_at_ns;
     struct hsl_queue_engine *held_next;
     uint64_t held_until_ns;             /* 0: no interrupt is held back */
+    uint64_t held_armed;                /* the arming that it is for */
 };
 
 struct hsl_window { _Atomic uint64_t ga, size; _Atomic uint32_t ctrl, ctx, status; };
@@ -221,13 +221,13 @@ uint32_t hsl_queue_open(struct hsl_queue_engine *q, uint64_t sq, uint64_t cq, ui
                         uint32_t ctx);
 /* No worker runs it. complete: write ABORTED for what was not finished. */
 void hsl_queue_close(struct hsl_queue_engine *q, bool complete);
-/* One turn. False: nothing was done but to look at a WAIT. */
-bool hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w);
+/* One turn, at most so many commands. False: nothing was done but to look at a WAIT. */
+bool hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned int commands);
 void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fault_ga);
 void hsl_queue_doorbell(struct hsl_queue_engine *q, uint32_t tail);
 void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed);
 /* The time of an interrupt held back is over. */
-void hsl_queue_moderated(struct hsl_queue_engine *q);
+void hsl_queue_moderated(struct hsl_queue_engine *q, uint64_t armed);
 /* No worker runs it: end what is submitted, keep the queue. */
 void hsl_queue_abort_all(struct hsl_queue_engine *q);
 /* Has the queue something to do? */
@@ -301,7 +301,7 @@ void hsl_tick(struct hsl_fabric_engine *f);
 bool hsl_wait_park(struct hsl_queue_engine *q);
 void hsl_wait_unpark(struct hsl_queue_engine *q);
 /* Raise the interrupt of an armed queue at until_ns if it was not due before. */
-void hsl_moderate_hold(struct hsl_queue_engine *q, uint64_t until_ns);
+void hsl_moderate_hold(struct hsl_queue_engine *q, uint64_t armed, uint64_t until_ns);
 /* Forget that time. */
 void hsl_moderate_release(struct hsl_queue_engine *q);
 /* Out of all lists of this file. */

@@ -246,7 +246,7 @@ static void *worker_main(void *opaque)
         }
         q = run_pop(f);
         if (q) {
-            if (hsl_queue_run(q, w)) {
+            if (hsl_queue_run(q, w, HSL_TURN_COMMANDS)) {
                 w->spun = 0;
             }
             hsl_run_done(f, q);

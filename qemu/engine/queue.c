@@ -175,7 +175,7 @@ static void raise_if_armed(struct hsl_queue_engine *q, bool now)
             return;
         }
         if (!now && !ended && more < (int32_t)(mod & 0xffff)) {
-            hsl_moderate_hold(q, hsl_now_ns() + (mod >> 16 ? mod >> 16 : 1) * 1000ull);
+            hsl_moderate_hold(q, armed, hsl_now_ns() + (mod >> 16 ? mod >> 16 : 1) * 1000ull);
             return;
         }
         /* its time is not the next arming's. If that came meanwhile its time was dropped here: look again */
@@ -184,9 +184,9 @@ static void raise_if_armed(struct hsl_queue_engine *q, bool now)
     hsl_chip_interrupt(q->chip, q->vector);
 }
 
-void hsl_queue_moderated(struct hsl_queue_engine *q)
+void hsl_queue_moderated(struct hsl_queue_engine *q, uint64_t armed)
 {
-    raise_if_armed(q, true);
+    raise_if_armed(q, atomic_load(&q->armed) == armed);
 }
 
 /* Complete q->cmd. result is what it has moved. */
@@ -288,12 +288,12 @@ static bool fetch(struct hsl_queue_engine *q)
     return true;
 }
 
-bool hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w)
+bool hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned int commands)
 {
     uint64_t moved = 0;
     bool progress = false;
 
-    for (unsigned int n = 0; n < HSL_TURN_COMMANDS && moved < HSL_CHUNK_BYTES && hsl_queue_pending(q); n++) {
+    for (unsigned int n = 0; n < commands && moved < HSL_CHUNK_BYTES && hsl_queue_pending(q); n++) {
         uint64_t before, fault_ga = 0;
         uint32_t status;
 

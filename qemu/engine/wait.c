@@ -111,7 +111,7 @@ void hsl_wait_unpark(struct hsl_queue_engine *q)
 
 /* ---- moderated interrupts ---- */
 
-void hsl_moderate_hold(struct hsl_queue_engine *q, uint64_t until_ns)
+void hsl_moderate_hold(struct hsl_queue_engine *q, uint64_t armed, uint64_t until_ns)
 {
     struct hsl_fabric_engine *f = q->chip->f;
 
@@ -120,7 +120,13 @@ void hsl_moderate_hold(struct hsl_queue_engine *q, uint64_t until_ns)
         q->held_until_ns = until_ns;
         q->held_next = f->held;
         f->held = q;
+        q->held_armed = armed;
         atomic_fetch_add(&f->nheld, 1);
+        tick_at(f, until_ns);
+    } else if (q->held_armed != armed) {
+        /* armed again: its time is its own */
+        q->held_until_ns = until_ns;
+        q->held_armed = armed;
         tick_at(f, until_ns);
     }
     pthread_mutex_unlock(&f->run_lock);
@@ -182,6 +188,7 @@ void hsl_tick(struct hsl_fabric_engine *f)
 {
     uint64_t now = hsl_now_ns(), next = UINT64_MAX;
     struct hsl_queue_engine *q, *after, *due[16];
+    uint64_t due_armed[16];
     unsigned int ndue = 0;
 
     pthread_mutex_lock(&f->run_lock);
@@ -199,6 +206,7 @@ void hsl_tick(struct hsl_fabric_engine *f)
             after = q->held_next;
             if (q->held_until_ns <= now && ndue < sizeof(due) / sizeof(due[0])) {
                 moderate_drop(q);
+                due_armed[ndue] = q->held_armed;
                 due[ndue++] = q;
             } else {
                 next_of(&next, q->held_until_ns);
@@ -209,7 +217,8 @@ void hsl_tick(struct hsl_fabric_engine *f)
     pthread_mutex_unlock(&f->run_lock);
     /* they cannot be closed: who closes one waits for our section */
     while (ndue) {
-        hsl_queue_moderated(due[--ndue]);
+        ndue--;
+        hsl_queue_moderated(due[ndue], due_armed[ndue]);
     }
 }
 
@@ -241,7 +250,7 @@ void hsl_wait_flush(struct hsl_chip_engine *c, struct hsl_worker *w, uint32_t ct
         struct hsl_queue_engine *q = &c->queue[i];
 
         if (hsl_run_claim(q, ctx)) {
-            hsl_queue_run(q, w);
+            hsl_queue_run(q, w, 1);     /* the WAIT only: we look at many queues in one section */
             hsl_run_done(c->f, q);
         }
     }
