@@ -76,6 +76,13 @@ static void start(struct fake_queue *q, struct hsl_desc d)
 
 static const struct hsl_desc nop = { .opcode = HSL_OP_NOP };
 
+/* COPY moves bytes, and a WAIT looks while it does: that is what software asked for, and a data race to the sanitizer. */
+#ifdef __SANITIZE_THREAD__
+#define HOWS	3u
+#else
+#define HOWS	4u
+#endif
+
 /* HEP-TXN-022: each condition, true at once, by a plain store, by SIGNAL of another chip, by COPY. */
 static void conditions(void **state)
 {
@@ -87,7 +94,7 @@ static void conditions(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		for (unsigned int how = 0; how < 4; how++) {
+		for (unsigned int how = 0; how < HOWS; how++) {
 			struct hsl_cqe e;
 
 			put(w, 2, 64, how ? cases[i].no : cases[i].yes);
