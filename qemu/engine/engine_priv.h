@@ -277,6 +277,9 @@ bool hsl_operand_aligned(const struct hsl_operand *o, uint64_t bytes);
 bool hsl_span_get(struct hsl_queue_engine *q, unsigned int which, const struct hsl_operand *o, uint64_t off,
                   uint64_t want, bool write, struct hsl_span *s);
 void hsl_span_put(struct hsl_queue_engine *q, struct hsl_span *s, bool write, uint64_t touched);
+/* The whole operand, a word of len bytes, which is in one page if it is aligned. ALIGN or DMA, with the fault. */
+uint32_t hsl_word_get(struct hsl_queue_engine *q, const struct hsl_operand *o, uint64_t len, bool write,
+                      struct hsl_span *s, uint64_t *fault_ga);
 /* To be told after each write to an operand: chip memory may hold code that the host has translated. */
 void hsl_operand_written(const struct hsl_operand *o, uint64_t off, uint64_t len);
 

@@ -166,6 +166,24 @@ void hsl_span_put(struct hsl_queue_engine *q, struct hsl_span *s, bool write, ui
     }
 }
 
+uint32_t hsl_word_get(struct hsl_queue_engine *q, const struct hsl_operand *o, uint64_t len, bool write,
+                      struct hsl_span *s, uint64_t *fault_ga)
+{
+    *fault_ga = o->ga;
+    if (!hsl_operand_aligned(o, len)) {
+        return HSL_ST_ALIGN;
+    }
+    if (!hsl_span_get(q, !write, o, 0, len, write, s)) {
+        return HSL_ST_DMA;
+    }
+    if (s->len < len) {
+        hsl_span_put(q, s, write, 0);
+        return HSL_ST_DMA;
+    }
+    *fault_ga = 0;
+    return HSL_ST_OK;
+}
+
 void hsl_operand_written(const struct hsl_operand *o, uint64_t off, uint64_t len)
 {
     if (o->home && o->home->cfg.ops->mem_written) {

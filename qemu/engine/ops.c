@@ -61,25 +61,6 @@ static uint64_t atomic_run(void *p, unsigned int op, unsigned int len, uint64_t 
     }
 }
 
-/* Memory of one aligned word, which is in one page. */
-static uint32_t word_get(struct hsl_queue_engine *q, const struct hsl_operand *o, uint64_t len, struct hsl_span *s,
-                         uint64_t *fault_ga)
-{
-    *fault_ga = o->ga;
-    if (!hsl_operand_aligned(o, len)) {
-        return HSL_ST_ALIGN;
-    }
-    if (!hsl_span_get(q, 0, o, 0, len, true, s)) {
-        return HSL_ST_DMA;
-    }
-    if (s->len < len) {
-        hsl_span_put(q, s, true, 0);
-        return HSL_ST_DMA;
-    }
-    *fault_ga = 0;
-    return HSL_ST_OK;
-}
-
 uint32_t hsl_ops_atomic(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
 {
     struct hsl_cmd *cmd = &q->cmd;
@@ -97,7 +78,7 @@ uint32_t hsl_ops_atomic(struct hsl_queue_engine *q, struct hsl_worker *w, uint64
     if (signal) {
         op = d->subop == HSL_SIGNAL_SET ? HSL_ATOMIC_SWAP : HSL_ATOMIC_ADD;
     }
-    status = word_get(q, &o, d->len, &s, fault_ga);
+    status = hsl_word_get(q, &o, d->len, true, &s, fault_ga);
     if (status) {
         return status;
     }

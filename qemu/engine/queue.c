@@ -263,14 +263,15 @@ bool hsl_queue_pending(struct hsl_queue_engine *q)
 {
     struct hsl_chip_engine *c = q->chip;
 
-    return atomic_load(&c->enabled) && atomic_load(&c->dma_on) && atomic_load(&q->state) == HSL_QUEUE_READY && !atomic_load(&q->paused) &&
+    return atomic_load(&c->enabled) && atomic_load(&c->dma_on) && atomic_load(&q->state) == HSL_QUEUE_READY &&
+           !atomic_load(&q->paused) &&
            (q->cmd.active || atomic_load(&q->overflow) || atomic_load(&q->tail) != atomic_load(&q->taken));
 }
 
 /* Fetch the next descriptor into q->cmd. False if there is none or the doorbell is wrong. */
 static bool fetch(struct hsl_queue_engine *q)
 {
-    /* acquire: pairs with the doorbell's store, so that the descriptor is seen */
+    /* pairs with the doorbell's store, so that the descriptor is seen */
     uint32_t tail = atomic_load(&q->tail);
 
     if (atomic_load(&q->overflow) || !tail_good(q, tail)) {

@@ -15,7 +15,8 @@
  *
  * An interrupt that moderation holds back is in the list of moderated queues until it is due.
  *
- * All lists and the fields park, look_ns, look_at_ns, held_until_ns are under run_lock. Ticks are made by workers:
+ * All lists, and the fields of a queue that make them, are under run_lock; cmd belongs to who has the queue in
+ * hand, and to run_lock while nobody has. Ticks are made by workers:
  * between turns, while they spin, and by waking up for it.
  */
 #include <time.h>
@@ -58,7 +59,7 @@ static void tick_at(struct hsl_fabric_engine *f, uint64_t ns)
 bool hsl_wait_park(struct hsl_queue_engine *q)
 {
     struct hsl_fabric_engine *f = q->chip->f;
-    uint64_t deadline = q->cmd.deadline_ns;
+    uint64_t deadline = q->cmd.deadline_ns, look_max;
     struct hsl_queue_engine **b;
 
     atomic_fetch_add(&f->nparked, 1);
@@ -80,10 +81,8 @@ bool hsl_wait_park(struct hsl_queue_engine *q)
     if (deadline && deadline < q->look_at_ns) {
         q->look_at_ns = deadline;
     }
-    q->cmd.look_ns *= 2;
-    if (q->cmd.look_ns > LOOK_MAX_NS * (1 + (uint64_t)atomic_load(&f->nparked) / 16)) {
-        q->cmd.look_ns = LOOK_MAX_NS * (1 + (uint64_t)atomic_load(&f->nparked) / 16);
-    }
+    look_max = LOOK_MAX_NS * (1 + (uint64_t)atomic_load(&f->nparked) / 16);
+    q->cmd.look_ns = q->cmd.look_ns * 2 < look_max ? q->cmd.look_ns * 2 : look_max;
     tick_at(f, q->look_at_ns);
     return true;
 }
@@ -302,29 +301,16 @@ uint32_t hsl_exec_wait(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_
 
     cmd->wake_seq = atomic_load(&q->chip->f->wake_seq);
     status = hsl_operand_get(q, w, cmd->d.src, 8, HSL_SEG_READ, &o, fault_ga);
-    if (status && first) {
-        return status;
-    }
-    if (status == HSL_ST_UNREACHABLE) {
+    if (status && (first || status == HSL_ST_UNREACHABLE)) {
         return status;
     }
     if (status || (!first && o.seg->uid != cmd->uid[1])) {
         *fault_ga = cmd->d.src;
         return HSL_ST_REVOKED;
     }
-    if (!hsl_operand_aligned(&o, 8)) {
-        *fault_ga = cmd->d.src;
-        return HSL_ST_ALIGN;
-    }
-    /* 8 aligned bytes lie in one page */
-    if (!hsl_span_get(q, 1, &o, 0, 8, false, &s)) {
-        *fault_ga = cmd->d.src;
-        return HSL_ST_DMA;
-    }
-    if (s.len < 8) {
-        hsl_span_put(q, &s, false, 0);
-        *fault_ga = cmd->d.src;
-        return HSL_ST_DMA;
+    status = hsl_word_get(q, &o, 8, false, &s, fault_ga);
+    if (status) {
+        return status;
     }
     /* seq_cst, so acquire too: what was written before the value is seen by the commands that follow */
     value = __atomic_load_n((uint64_t *)s.host, __ATOMIC_SEQ_CST);
