@@ -3,29 +3,8 @@
 #
 # hslctl.sh: hslctl on the driver: a healthy fabric, and then one broken layer after the other, each of which doctor has
 # to name. Run with 2 chips.
-n=0
-failed=0
 out=/tmp/hslctl.out
-
-ok() {
-	rc=$?
-	n=$((n + 1))
-	if [ $rc = 0 ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		sed 's/^/# /' $out
-		failed=1
-	fi
-}
-run() { # run STATUS CMD…
-	want=$1
-	shift
-	"$@" >$out 2>&1
-	got=$?
-	[ $got = "$want" ] || { echo "# exit status $got, not $want: $*"; return 1; }
-}
-has() { grep -Eq -- "$1" $out; }
+. /hsl/tests/guest/checks.sh
 
 bdf=$(cd /sys/bus/pci/drivers/hsl_pci && for d in 0000:*; do echo "$d"; break; done)
 
@@ -63,5 +42,4 @@ run 3 hslctl list && has 'HEP 1.0'; ok 'list: falls back to the bus'
 run 3 hsltest run; ok 'hsltest: no device is 3'
 rmmod hsl
 run 1 hslctl doctor && has 'FAIL +kernel +hsl +the module is not loaded'; ok 'doctor: no module'
-echo "1..$n"
-exit $failed
+finish

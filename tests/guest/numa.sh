@@ -2,34 +2,14 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
 # numa.sh: chip memory online as a NUMA node, with hslctl mem (HEP-MAP-022). In the VM: CHIPS=2 MEM=512M NUMA=1.
-n=0
-failed=0
 out=/tmp/numa.out
+. /hsl/tests/guest/checks.sh
 numa=/hsl/tests/guest/numa
 chip=/sys/bus/hsl/devices/hsl0-1
 size=268435456
 
 [ -d /sys/devices/system/memory ] || { echo '1..0 # SKIP the kernel has no memory hotplug'; exit 77; }
 
-ok() {
-	rc=$?
-	n=$((n + 1))
-	if [ $rc = 0 ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		sed 's/^/# /' $out
-		failed=1
-	fi
-}
-run() { # run STATUS CMD…
-	want=$1
-	shift
-	"$@" >$out 2>&1
-	got=$?
-	[ $got = "$want" ] || { echo "# exit status $got, not $want: $*"; return 1; }
-}
-has() { grep -Eq -- "$1" $out; }
 attr() { [ "$(cat $chip/"$1")" = "$2" ] || { echo "# $1 is $(cat $chip/"$1"), not $2"; return 1; }; }
 # start_holder CMD…: in the background until stop_holder, after it has said ready
 start_holder() {
@@ -117,5 +97,4 @@ ok 'unbind takes it offline first'
 echo "$bdf" >/sys/bus/pci/drivers/hsl_pci/bind && attr mem_free "$total" && run 0 $numa whole 1; ok 'bound again: all is there, and zero'
 run 0 hslctl mem offline --chip 2; ok 'the other chip offline'
 rmmod hsl_pci && rmmod hsl; ok 'the modules can be unloaded'
-echo "1..$n"
-exit $failed
+finish
