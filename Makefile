@@ -193,7 +193,7 @@ demo:
 	@host=$$($(B)/hslbench baseline --size 4K,64K,1M); exec setpriv --pdeathsig TERM qemu/vm CHIPS=4 -- \
 		env HSL_HOST_MEMCPY_BASELINE="$$host" /hsl/tests/guest/demo.sh
 
-check-fast: lib tools host-tests examples
+check-fast: lib tools host-tests examples $(B)/tests/guest/churn
 	@qemu/deps lint
 	@tests/run fast $(TESTS)
 check:
