@@ -59,6 +59,18 @@ wait_booted() { # until a run in the background has printed something
 	return 1
 }
 
+# on a machine where nothing has been installed or built yet
+strict() { # strict COMMANDS ARGS…: as the scripts run them
+	bash -euo pipefail -c ". qemu/lib/common.sh; $1" strict "${@:2}" >"$tmp/out" 2>"$tmp/err"
+}
+ok 'a package that dpkg never heard of is missing, and no error' \
+	strict 'm=$(missing_packages bash hsl-no-such-package); [ "$m" = "hsl-no-such-package " ]'
+ok 'the copy of what goes into QEMU starts from nothing' \
+	strict 'overlay_sync "$HSL_ROOT" "$1"; diff -r "$HSL_ROOT/qemu/model" "$1/qemu/model"' "$tmp/overlay"
+touch "$tmp/overlay/qemu/model/old.c"
+ok 'and forgets what is no longer there' \
+	strict 'overlay_sync "$HSL_ROOT" "$1"; diff -r "$HSL_ROOT/qemu/model" "$1/qemu/model"' "$tmp/overlay"
+
 vm RUN='echo "$HOME  a"; echo oops >&2; exit 7'
 ok 'the exit status is the command'"'"'s' test $rc = 7
 ok 'standard output arrives alone and whole' test "$(cat "$tmp/out")" = '/root  a'

@@ -78,8 +78,8 @@ packages_of() {
 	esac
 }
 
-missing_packages() { # one dpkg-query for all; names it does not know are missing too
-	dpkg-query -W -f '${binary:Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
+missing_packages() { # one dpkg-query for all; names it does not know are missing too, and no failure
+	{ dpkg-query -W -f '${binary:Package} ${db:Status-Status}\n' "$@" 2>/dev/null || :; } |
 		awk -v want="$*" '
 			{ sub(/:.*/, "", $1) }
 			$2 == "installed" { have[$1] = 1 }
@@ -172,4 +172,33 @@ apt_private_update() {
 		}
 		touch "$dir/stamp"
 	)
+}
+
+# ---- what goes into QEMU ----
+
+# overlay_files DIR: the files of a clone, or of a copy that need not be whole, that go into QEMU, relative, sorted.
+overlay_files() {
+	(
+		cd "$1"
+		{ find include/hsl include/uapi qemu/hw qemu/model qemu/engine qemu/devices.mak qemu/install-into -type f \
+			! -name '.*' ! -name '*~' ! -name '*.o' ! -name '*.orig' ! -name '*.rej' 2>/dev/null || :; } | LC_ALL=C sort
+	)
+}
+
+# overlay_sync FROM TO: make TO equal to FROM, keeping the time stamps of equal files.
+overlay_sync() {
+	local f before
+	mkdir -p "$2/qemu"
+	before=$(overlay_files "$2")
+	overlay_files "$1" | while IFS= read -r f; do
+		cmp -s "$1/$f" "$2/$f" && continue
+		mkdir -p "$2/$(dirname "$f")"
+		cp "$1/$f" "$2/$f"
+	done
+	overlay_files "$2" | while IFS= read -r f; do
+		[ -e "$1/$f" ] || rm -f "$2/$f"
+	done
+	# the device's meson.build lists directories when it is read: have it read again when there is another file
+	[ "$before" = "$(overlay_files "$2")" ] || touch -c "$2/qemu/hw/hsl/meson.build"
+	chmod +x "$2/qemu/install-into"
 }
