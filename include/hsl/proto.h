@@ -229,17 +229,45 @@ struct hsl_seg_entry {		/* 64 bytes, 64 of them in a leaf page; handle = leaf in
 #define HSL_VC_MGMT		4
 #define HSL_VC_COUNT		5
 
-/* Packet opcodes. AUTH asks the home node whether (context, key, epoch) may use a range (HEP-SEC-003). */
+/*
+ * Packet opcodes (docs/hep.md sections 8 and 12). AUTH asks the home node whether (context, key, epoch) may use a range
+ * (HEP-SEC-003).
+ */
 #define HSL_PKT_AUTH		0x01	/* REQ: rights wanted in flags */
-#define HSL_PKT_READ		0x02	/* REQ, answered on DAT; reserved for modelled segments, so are the next two */
-#define HSL_PKT_WRITE		0x03	/* DAT, answered on RSP */
-#define HSL_PKT_ATOMIC		0x04
-#define HSL_PKT_RSP		0x80	/* RSP */
-#define HSL_PKT_RSP_DATA	0x81	/* DAT */
+#define HSL_PKT_READ		0x02	/* REQ: the bytes of a line now, not to be cached */
+#define HSL_PKT_WRITE		0x03	/* REQ: bytes of a line at the home; data follows GO */
+#define HSL_PKT_ATOMIC		0x04	/* REQ: at the home */
+#define HSL_PKT_READ_S		0x10	/* REQ: a line to share */
+#define HSL_PKT_READ_U		0x11	/* REQ: a line to own, with data */
+#define HSL_PKT_UPGRADE		0x12	/* REQ: own a line that is shared already */
+#define HSL_PKT_WRITE_BACK	0x13	/* REQ: a dirty line leaves the cache; data follows GO */
+#define HSL_PKT_SNP_S		0x20	/* SNP: share; who owns it serves fwd */
+#define HSL_PKT_SNP_U		0x21	/* SNP: give up; who owns it serves fwd */
+#define HSL_PKT_SNP_I		0x22	/* SNP: give up; dirty data to the home */
+#define HSL_PKT_SNP_C		0x23	/* SNP: share; dirty data to the home */
+#define HSL_PKT_RSP		0x80	/* RSP: final answer, status and value */
+#define HSL_PKT_RSP_DATA	0x81	/* DAT: a line for the requester, from its home or its owner */
+#define HSL_PKT_COMP		0x82	/* RSP: UPGRADE granted without data */
+#define HSL_PKT_GO		0x83	/* RSP: send the data of WRITE or WRITE_BACK */
+#define HSL_PKT_RETRY		0x84	/* RSP: no room at the home; GRANT will come */
+#define HSL_PKT_GRANT		0x85	/* RSP: one request that was told RETRY has room now */
+#define HSL_PKT_ACK		0x86	/* RSP: the requester has what it asked for, or has nothing to send after GO */
+#define HSL_PKT_SNP_RSP		0x87	/* RSP: snoop done, no data for the home */
+#define HSL_PKT_SNP_DATA	0x88	/* DAT: snoop done, dirty data for the home */
+#define HSL_PKT_WR_DATA		0x89	/* DAT: data after GO */
 
 #define HSL_PKT_F_READ		0x01	/* AUTH: wants to read */
 #define HSL_PKT_F_WRITE		0x02	/* AUTH: wants to write */
+#define HSL_PKT_F_GRANTED	0x01	/* coherent request: uses a GRANT */
+#define HSL_PKT_F_OWN		0x02	/* RSP_DATA: the requester owns the line */
+#define HSL_PKT_F_DIRTY		0x04	/* RSP_DATA: newer than memory; SNP_RSP: such data went to fwd */
+#define HSL_PKT_F_FWD		0x08	/* SNP_RSP, SNP_DATA: fwd has been served */
+#define HSL_PKT_F_KEEPS		0x10	/* SNP_RSP, SNP_DATA: the agent keeps a shared copy */
 #define HSL_PKT_F_POISON	0x80
+
+/* Agents. A chip's cache has the chip's node id; the host port of a chip has this bit set as well. */
+#define HSL_AGENT_HOST_PORT	0x8000
+#define HSL_LINE_BYTES		64
 
 struct hsl_pkt_req {		/* two 16-byte slots */
 	uint8_t  opcode;	/* HSL_PKT_* */
@@ -263,6 +291,48 @@ struct hsl_pkt_rsp {		/* one 16-byte slot */
 	hsl_le64 value;		/* AUTH: bytes of the segment that remain from addr on */
 };
 
+/* Every packet begins with a slot of this shape; addr is a value in answers, as in hsl_pkt_rsp. */
+struct hsl_pkt_hdr {
+	uint8_t  opcode;
+	uint8_t  flags;		/* HSL_PKT_F_*; RSP: status */
+	hsl_le16 tag;		/* the requester's; in a snoop and its answer the home's */
+	hsl_le16 src;		/* agent or home node */
+	hsl_le16 dst;
+	hsl_le64 addr;		/* offset of the line in the home [47:0], hop count so far [55:48], reserved [63:56] */
+};
+
+struct hsl_pkt_snp {		/* two slots */
+	struct hsl_pkt_hdr h;
+	hsl_le16 fwd;		/* SNP_S, SNP_U: the agent to serve */
+	hsl_le16 fwd_tag;	/* and the tag of its request */
+	hsl_le32 rsvd0;
+	hsl_le64 rsvd1;
+};
+
+struct hsl_pkt_atomic {		/* three slots; addr is that of the operand */
+	struct hsl_pkt_hdr h;
+	uint8_t  subop;		/* HSL_ATOMIC_* */
+	uint8_t  len;		/* 4 or 8 */
+	hsl_le16 rsvd0;
+	hsl_le32 rsvd1;
+	hsl_le64 arg0;
+	hsl_le64 arg1;
+	hsl_le64 rsvd2;
+};
+
+struct hsl_pkt_data {		/* RSP_DATA, SNP_DATA: five slots */
+	struct hsl_pkt_hdr h;
+	uint8_t  data[HSL_LINE_BYTES];
+};
+
+struct hsl_pkt_wr_data {	/* WR_DATA: six slots */
+	struct hsl_pkt_hdr h;
+	hsl_le64 mask;		/* bit i: byte i of the line is written */
+	hsl_le64 rsvd;
+	uint8_t  data[HSL_LINE_BYTES];
+};
+#define HSL_PKT_SLOTS_MAX	6
+
 /*
  * 256-byte flit: 2 B header, 15 slots of 16 B of which slot 0 is the control slot, 8 B CRC-64, 6 B FEC (reserved,
  * zero, in HEP 1.0). 14 slots carry packets: 224 bytes, so goodput is at most 0.875 of raw (docs/hep.md section 8).
@@ -273,8 +343,8 @@ struct hsl_pkt_rsp {		/* one 16-byte slot */
 #define HSL_FLIT_SEQ_BITS	12
 struct hsl_flit {
 	hsl_le16 hdr;		/* sequence [11:0], HSL_FLIT_* type [13:12], reserved [15:14] */
-	hsl_le16 ack;		/* acknowledged sequence [11:0], NAK [12], ack valid [13] */
-	uint8_t  credits[HSL_VC_COUNT];	/* slots returned per VC */
+	hsl_le16 ack;		/* next sequence expected [11:0], NAK [12], ack valid [13] */
+	uint8_t  credits[HSL_VC_COUNT];	/* slots of each VC freed since the link came up, modulo 256 */
 	uint8_t  slot_map[7];	/* 4 bits per slot, low nibble first: VC [2:0], first slot of a packet [3]; 0xf = empty */
 	uint8_t  rsvd[2];
 	uint8_t  slot[HSL_FLIT_SLOTS][HSL_SLOT_BYTES];
@@ -284,6 +354,20 @@ struct hsl_flit {
 #define HSL_FLIT_IDLE		0
 #define HSL_FLIT_DATA		1
 #define HSL_FLIT_CONTROL	2
+
+/* Training set: what crosses a link while it is not in L0 (docs/hep.md section 8.4). */
+struct hsl_ts {
+	uint8_t  type;		/* HSL_TS1, HSL_TS2 */
+	uint8_t  flags;		/* HSL_TS_F_* */
+	hsl_le16 lanes;		/* TS1: bit i: the sender receives on lane i; TS2: the width that both use */
+	hsl_le32 rate_mtps;	/* TS1: the sender's highest rate; TS2: the rate that both use */
+	hsl_le64 rsvd;
+};
+#define HSL_TS1			1
+#define HSL_TS2			2
+#define HSL_TS_F_DISABLE	0x01	/* TS1: the link goes to DISABLED */
+#define HSL_TS_F_HOT_RESET	0x02	/* TS1: the receiver is reset */
+#define HSL_TS_F_L1		0x04	/* TS1 asks for L1, TS2 agrees */
 
 /* ------------------------------------------------------------------ the layout is the contract */
 
@@ -310,6 +394,12 @@ HSL_ASSERT_OFF(hsl_seg_entry, page_offset, 36);
 HSL_ASSERT_SIZE(hsl_pkt_req, 32);
 HSL_ASSERT_OFF(hsl_pkt_req, key, 16);
 HSL_ASSERT_SIZE(hsl_pkt_rsp, 16);
+HSL_ASSERT_SIZE(hsl_pkt_hdr, 16);
+HSL_ASSERT_SIZE(hsl_pkt_snp, 32);
+HSL_ASSERT_SIZE(hsl_pkt_atomic, 48);
+HSL_ASSERT_SIZE(hsl_pkt_data, 80);
+HSL_ASSERT_SIZE(hsl_pkt_wr_data, 96);
+HSL_ASSERT_SIZE(hsl_ts, 16);
 HSL_ASSERT_SIZE(hsl_flit, HSL_FLIT_BYTES);
 HSL_ASSERT_OFF(hsl_flit, slot, 18);
 HSL_ASSERT_OFF(hsl_flit, crc, 242);

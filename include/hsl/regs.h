@@ -140,6 +140,7 @@
 #define HSL_LTSSM_L1		4
 #define HSL_LTSSM_RECOVERY	5
 #define HSL_LTSSM_DISABLED	6
+#define HSL_LTSSM_HOT_RESET	7
 
 /* ---- BAR0: MSI-X structures (as the MSI-X capability says; fixed here for the emulated chip) ---- */
 #define HSL_MSIX_TABLE		0x8000

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Coherence (docs/hep.md section 12): an agent with its cache (agent.c) and a home with its
+ * directory (home.c). Each is a value in a block of memory of its owner, X_size() bytes, 8-byte
+ * aligned, that takes packets and gives packets: no pointers, no time, no allocation, no calls out.
+ * What carries the packets may reorder them in any way and must not lose or double any.
+ *
+ * After every call that puts something in, the owner takes everything out: hsl_agent_tx and
+ * hsl_agent_done, or hsl_home_tx and hsl_home_mem, until they return 0. Output has room for what
+ * one input can cause, so an agent and a home take every packet at any time: no back-pressure
+ * between virtual channels, no deadlock by it.
+ *
+ * Not thread-safe: one caller at a time per instance.
+ */
+#ifndef HSL_MODEL_COH_H
+#define HSL_MODEL_COH_H
+
+#include "pkt.h"
+
+/* ---- agent ---- */
+
+struct hsl_agent_cfg {
+    uint16_t id;                /* HSL_AGENT_HOST_PORT: of the host port of that chip */
+    uint16_t tag_first;         /* tags tag_first ... tag_first + requests - 1 are the agent's own */
+    uint32_t sets, ways;        /* sets: a power of two */
+    uint32_t requests;          /* outstanding at once, write-backs included; at least 2 */
+    uint32_t accesses;          /* accepted and not done, at once */
+};
+
+enum hsl_access_op {
+    HSL_ACCESS_LOAD,            /* through the cache */
+    HSL_ACCESS_STORE,
+    HSL_ACCESS_READ,            /* past the cache, which is asked first: NONCOHERENT segments */
+    HSL_ACCESS_WRITE,
+    HSL_ACCESS_ATOMIC,          /* at the home */
+    HSL_ACCESS_FLUSH,           /* the line leaves this cache, dirty data to memory */
+};
+struct hsl_access {
+    uint64_t cookie;            /* the owner's */
+    uint64_t ga;                /* within one line */
+    uint8_t op;                 /* enum hsl_access_op */
+    uint8_t len;                /* 1 to 64 bytes within the line; ATOMIC: 4 or 8, aligned */
+    uint8_t subop;              /* ATOMIC: HSL_ATOMIC_* */
+    uint8_t status;             /* out: HSL_ST_OK, HSL_ST_POISON, HSL_ST_UNREACHABLE */
+    uint64_t arg0, arg1;        /* ATOMIC */
+    uint64_t value;             /* out: ATOMIC: the old value */
+    uint8_t data[HSL_LINE_BYTES];       /* STORE, WRITE: in; LOAD, READ: out */
+};
+
+struct hsl_agent_stats {
+    uint64_t hits, misses, upgrades, write_backs, evictions, snoops, snoop_hits, forwards, retries;
+};
+
+struct hsl_agent;
+const char *hsl_agent_check(const struct hsl_agent_cfg *cfg);
+size_t hsl_agent_size(const struct hsl_agent_cfg *cfg);
+int hsl_agent_init(struct hsl_agent *a, const struct hsl_agent_cfg *cfg);
+/*
+ * 0, -EAGAIN: as many accesses as there is room for, -EINVAL: crosses a line, bad length or op. Accesses of one agent to one line take
+ * effect in the order of these calls; to different lines in any.
+ */
+int hsl_agent_access(struct hsl_agent *a, const struct hsl_access *x);
+/* A packet for this agent: SNP_*, RSP_DATA, RSP, COMP, GO, RETRY, GRANT. Nobody waits for it, or it makes no sense: false, dropped. */
+bool hsl_agent_rx(struct hsl_agent *a, const struct hsl_pkt *p);
+int hsl_agent_tx(struct hsl_agent *a, struct hsl_pkt *p);
+int hsl_agent_done(struct hsl_agent *a, struct hsl_access *x);
+/* The home of these lines is lost, or cannot be reached: lines are dropped, accesses that wait end with the status. */
+void hsl_agent_lose(struct hsl_agent *a, uint16_t home, uint8_t status);
+/* State of a line, 'I' 'S' 'E' 'M', and whether a request for it is outstanding; data may be NULL. */
+char hsl_agent_line(const struct hsl_agent *a, uint64_t ga, bool *busy, uint8_t *data);
+bool hsl_agent_quiet(const struct hsl_agent *a);        /* no access and no request is waiting */
+void hsl_agent_stats(const struct hsl_agent *a, struct hsl_agent_stats *out);
+uint64_t hsl_agent_hash(const struct hsl_agent *a);     /* equal for states that cannot be told apart */
+
+/* ---- home ---- */
+
+struct hsl_home_cfg {
+    uint16_t id;                /* the chip's node id */
+    uint32_t nodes;             /* chips 1 ... nodes, two agents each */
+    uint32_t sets, ways;        /* of the directory; sets: a power of two */
+    uint32_t requests;          /* worked on or waiting for their line, at once; at least 2 */
+};
+
+/* The home's memory is its owner's: reads are answered by hsl_home_mem_data, in any order. */
+struct hsl_mem_op {
+    uint64_t offset;            /* of the line in the node */
+    uint32_t id;                /* for hsl_home_mem_data */
+    uint8_t write;              /* else read */
+    uint8_t poison;             /* write: the line is poisoned now; else it is not any more */
+    uint8_t data[HSL_LINE_BYTES];
+};
+
+struct hsl_home_stats {
+    uint64_t requests, snoops, recalls, retries, grants, mem_reads, mem_writes;
+};
+
+struct hsl_home;
+const char *hsl_home_check(const struct hsl_home_cfg *cfg);
+size_t hsl_home_size(const struct hsl_home_cfg *cfg);
+int hsl_home_init(struct hsl_home *h, const struct hsl_home_cfg *cfg);
+/* A packet for this home: READ_S and the other requests but AUTH, ACK, SNP_RSP, SNP_DATA, WR_DATA. False: dropped. */
+bool hsl_home_rx(struct hsl_home *h, const struct hsl_pkt *p);
+int hsl_home_tx(struct hsl_home *h, struct hsl_pkt *p);
+/* 1 = *op filled. Operations on one line must take effect in the order in which they came out. */
+int hsl_home_mem(struct hsl_home *h, struct hsl_mem_op *op);
+void hsl_home_mem_data(struct hsl_home *h, uint32_t id, bool poison, const uint8_t data[HSL_LINE_BYTES]);
+/* An agent is lost: requests of it end, snoops to it are taken as answered, what only it had is poison. */
+void hsl_home_lose(struct hsl_home *h, uint16_t agent);
+/* Directory of a line: 'I', 'S', 'O'; agents: a bit each, chips first, then host ports (index id - 1, nodes + id - 1). */
+char hsl_home_line(const struct hsl_home *h, uint64_t offset, bool *busy, uint64_t *agents, uint32_t words);
+bool hsl_home_quiet(const struct hsl_home *h);
+void hsl_home_stats(const struct hsl_home *h, struct hsl_home_stats *out);
+uint64_t hsl_home_hash(const struct hsl_home *h);
+
+#endif
