@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The modelled fabric: chips with agents and homes, joined by links that train, carry flits, make
+ * errors and replay, in virtual time. It owns no policy: caches and directory are agent.c and
+ * home.c, links link.c and phy.c, errors wire.c; this file moves packets between them and charges
+ * time (docs/hep.md sections 8, 9, 12).
+ *
+ * A value in one caller-allocated arena, driven like the model of the software tables (model.h):
+ * post, step, drain. A snapshot is a memcpy; the same seed and the same posts give the same bytes.
+ *
+ * Not thread-safe: one caller at a time per instance.
+ */
+#ifndef HSL_MODEL_FAB_H
+#define HSL_MODEL_FAB_H
+
+#include "coh.h"
+#include "link.h"
+#include "model.h"
+#include "phy.h"
+#include "wire.h"
+
+struct hsl_fab_cfg {
+    uint32_t nodes;             /* chips, 1 to HSL_FAB_NODES_MAX */
+    enum hsl_topology topology;
+    struct hsl_profile profile;
+    uint64_t seed;
+    struct hsl_link_cfg link;   /* of every end */
+    struct hsl_phy_cfg phy;     /* lanes and rate are the profile's */
+    struct hsl_wire_cfg errors; /* of every wire */
+    struct hsl_agent_cfg agent; /* id and tag_first are set per agent */
+    struct hsl_home_cfg home;   /* id and nodes are set per home */
+    uint32_t hop_limit;
+};
+#define HSL_FAB_NODES_MAX 64u
+
+/* Everything but nodes, topology and profile as a plain fabric has it. */
+void hsl_fab_defaults(struct hsl_fab_cfg *cfg);
+const char *hsl_fab_check(const struct hsl_fab_cfg *cfg);
+size_t hsl_fab_size(const struct hsl_fab_cfg *cfg);
+
+struct hsl_fab;
+int hsl_fab_init(struct hsl_fab *f, size_t arena_bytes, const struct hsl_fab_cfg *cfg);
+
+enum hsl_fab_in_type {
+    HSL_FAB_ACCESS,             /* agent, access */
+    HSL_FAB_MEM,                /* node, mem: the answer to a memory read */
+    HSL_FAB_LINK,               /* a, b, up: held down, or not any more */
+    HSL_FAB_RETRAIN,            /* a, b */
+    HSL_FAB_LANE,               /* a's receiver of the link from b: lane works or not */
+    HSL_FAB_ERRORS,             /* a, b: error model of the wire from a to b */
+};
+struct hsl_fab_in {
+    enum hsl_fab_in_type type;
+    union {
+        struct { uint16_t agent; struct hsl_access x; } access;
+        struct { uint32_t node, id; bool poison; uint8_t data[HSL_LINE_BYTES]; } mem;
+        struct { uint32_t a, b, lane; bool up; struct hsl_wire_cfg errors; } link;
+    } u;
+};
+/* 0; -EAGAIN the agent has no room; -EINVAL unknown agent, node, link or lane, or hsl_agent_access's. */
+int hsl_fab_post(struct hsl_fab *f, const struct hsl_fab_in *in);
+/* The earliest pending event happens and time moves to it. 1, or 0: nothing is pending. */
+int hsl_fab_step(struct hsl_fab *f);
+uint64_t hsl_fab_next_ps(const struct hsl_fab *f);      /* time of that event; UINT64_MAX */
+
+enum hsl_fab_out_type { HSL_FAB_OUT_ACCESS, HSL_FAB_OUT_MEM, HSL_FAB_OUT_LINK };
+struct hsl_fab_out {
+    enum hsl_fab_out_type type;
+    uint64_t time_ps;
+    union {
+        struct { uint16_t agent; struct hsl_access x; } access;
+        struct { uint32_t node; struct hsl_mem_op op; } mem;
+        struct { uint32_t a, b, state, width, rate_mtps; } link;        /* end a changed state */
+    } u;
+};
+int hsl_fab_drain(struct hsl_fab *f, struct hsl_fab_out *out);
+
+uint64_t hsl_fab_now_ps(const struct hsl_fab *f);
+uint64_t hsl_fab_hash(const struct hsl_fab *f);
+/* Nothing is under way: links may still train, or send idle flits. */
+bool hsl_fab_quiet(const struct hsl_fab *f);
+/* Of one end of a link, for counters and captures; NULL: there is no such link. */
+const struct hsl_link *hsl_fab_link(const struct hsl_fab *f, uint32_t a, uint32_t b);
+const struct hsl_phy *hsl_fab_phy(const struct hsl_fab *f, uint32_t a, uint32_t b);
+const struct hsl_agent *hsl_fab_agent(const struct hsl_fab *f, uint16_t agent);
+const struct hsl_home *hsl_fab_home(const struct hsl_fab *f, uint32_t node);
+/* The last flit that was put on a wire, for captures: changes with every one; 0 none yet. */
+struct hsl_fab_flit {
+    uint64_t number, time_ps;
+    uint32_t a, b;
+    struct hsl_flit flit;       /* as sent, before the wire's errors */
+};
+const struct hsl_fab_flit *hsl_fab_last_flit(const struct hsl_fab *f);
+
+#endif
