@@ -58,9 +58,11 @@ endif
 
 LIB_SRC := $(wildcard libhsl/*.c qemu/model/*.c qemu/engine/*.c)
 COMMON_SRC := $(wildcard tools/common/*.c)
-TESTCOMMON_SRC := $(wildcard tests/common/*.c)
+TESTCOMMON_SRC := $(wildcard tests/common/*.c) tests/model/explore.c
 TOOLS := $(foreach t,hslctl hsltest hslbench,$(if $(wildcard tools/$(t)/*.c),$(t)))
 UNIT := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
+# explorers of the model: built for speed, and with sanitizers
+EXPLORERS := $(patsubst %.c,%,$(wildcard tests/model/explore_*.c))
 EXAMPLES := $(patsubst libhsl/examples/%.c,%,$(wildcard libhsl/examples/*.c))
 VMTESTS := $(patsubst %.c,%,$(wildcard tests/abi/*.c tests/guest/*.c))
 QTESTS := $(patsubst %.c,%,$(wildcard tests/qtest/*.c))
@@ -83,7 +85,7 @@ examples: $(EXAMPLES:%=$(B)/examples/%)
 examples-check: examples
 	@tests/guest/examples.sh sim:mesh4 $(B)/examples
 tests: host-tests examples $(VMTESTS:%=$(B)/%) $(QTESTS:%=$(B)/%)
-host-tests: $(UNIT:%=$(B)/asan/%)
+host-tests: $(UNIT:%=$(B)/asan/%) $(EXPLORERS:%=$(B)/%) $(EXPLORERS:%=$(B)/asan/%)
 
 $(B)/.deps-%: qemu/lib/common.sh
 	@mkdir -p $(@D)
@@ -161,7 +163,11 @@ $(QTESTS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.a
 	@mkdir -p $(@D)
 	@echo '  LD      $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(B)/libcommon.a $(B)/libhsl.a -lcmocka -Wl,--as-needed $(TOOL_LIBS)
-$(UNIT:%=$(B)/asan/%): $(B)/asan/%: $(B)/asan/obj/%.o $(B)/asan/libcommon.a $(B)/asan/libhsl.a
+$(EXPLORERS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.a
+	@mkdir -p $(@D)
+	@echo '  LD      $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(B)/libcommon.a $(B)/libhsl.a -lm
+$(addprefix $(B)/asan/,$(UNIT) $(EXPLORERS)): $(B)/asan/%: $(B)/asan/obj/%.o $(B)/asan/libcommon.a $(B)/asan/libhsl.a
 	@mkdir -p $(@D)
 	@echo '  LD/SAN  $@'
 	@$(CC) $(SAN) -pthread -o $@ $< $(B)/asan/libcommon.a $(B)/asan/libhsl.a $(B)/asan/libcommon.a -lcmocka \
