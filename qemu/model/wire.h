@@ -10,17 +10,19 @@
 #ifndef HSL_MODEL_WIRE_H
 #define HSL_MODEL_WIRE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "hsl/proto.h"
 
-/* Probabilities in units of 2^-64, see hsl_wire_probability. */
+/* Probabilities in units of 2^-64, UINT64_MAX: always. See hsl_wire_probability. */
 struct hsl_wire_cfg {
     uint64_t bit_error;         /* of each bit */
-    uint64_t burst;             /* of each flit: burst_bits in a row are random */
+    uint64_t burst;             /* of each flit: burst_bits in a row become random bits */
     uint64_t drop;              /* of each flit */
-    uint64_t duplicate;         /* of each flit */
-    uint64_t reorder;           /* of each flit: it comes 1 to reorder_places late */
+    uint64_t duplicate;         /* of each flit that is not lost: it comes twice, damaged alike */
+    uint64_t reorder;           /* of each copy: it comes 1 to reorder_places late */
     uint32_t burst_bits;        /* 2 to 2048 */
     uint32_t reorder_places;
 };
@@ -44,6 +46,7 @@ struct hsl_wire_out {
 
 /* 0.0 to 1.0; for configuration, not for use while running. */
 uint64_t hsl_wire_probability(double p);
+/* NULL, or what is wrong in one English sentence. */
 const char *hsl_wire_check(const struct hsl_wire_cfg *cfg);
 void hsl_wire_init(struct hsl_wire *w, const struct hsl_wire_cfg *cfg, uint64_t seed);
 /* Other probabilities from now on; the stream of random numbers goes on. */
