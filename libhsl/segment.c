@@ -28,7 +28,7 @@ static int read_opts(const struct hsl_segment_opts *opts, struct hsl_segment_opt
 		if (err)
 			return err;
 	}
-	if (o->rsvd || (o->rights & ~HSL_RIGHT_RW))
+	if (o->flags || (o->rights & ~HSL_RIGHT_RW))
 		return -EINVAL;
 	if (!o->rights)
 		o->rights = HSL_RIGHT_RW;

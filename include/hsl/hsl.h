@@ -118,12 +118,19 @@ struct hsl_segment_opts {
 	size_t size;			/* in: sizeof */
 	uint64_t align_bytes;		/* 0 = page */
 	uint32_t rights;		/* 0 = read and write */
-	uint32_t rsvd;
+	uint32_t flags;			/* hsl_segment_alloc: HSL_SEGMENT_*; else 0 */
 };
+/*
+ * OBSERVABLE: every load, store and command on it crosses links and caches as packets, with the same results (HEP-MAP-025);
+ * atomics of the CPU on its mapping are undefined, hsl_atomic is not. NONCOHERENT, with OBSERVABLE only: no cache keeps
+ * its lines.
+ */
+#define HSL_SEGMENT_OBSERVABLE	1u
+#define HSL_SEGMENT_NONCOHERENT	2u
 
 /*
  * Allocate len bytes (rounded up to a page), zeroed, on a chip. -ENOENT unknown node, -ENOSPC chip full,
- * -EINVAL bad length, alignment or rights.
+ * -EINVAL bad length, alignment, rights or flags, -EOPNOTSUPP the chip has no such memory.
  */
 int hsl_segment_alloc(struct hsl_fabric *f, uint32_t node, uint64_t len_bytes,
 		      const struct hsl_segment_opts *opts, struct hsl_segment **out);

@@ -199,7 +199,8 @@ struct hsl_ctx_entry {		/* 64 bytes; entry 0 is the driver's own and never valid
 #define HSL_SEG_WRITE		(1u << 2)
 #define HSL_SEG_PAGED		(1u << 3)	/* host memory: pages holds a PAGE table; else chip memory at GA_OFFSET */
 #define HSL_SEG_MODELLED	(1u << 4)	/* needs HSL_CAP_MODELLED */
-#define HSL_SEG_ALL		0x1fu
+#define HSL_SEG_NONCOHERENT	(1u << 5)	/* with MODELLED: READ and WRITE packets, no cache keeps a line */
+#define HSL_SEG_ALL		0x3fu
 #define HSL_SEGS_PER_LEAF	(HSL_TABLE_PAGE / 64)
 #define HSL_SEG_DIR_LEAVES	(HSL_TABLE_PAGE / 8)
 #define HSL_SEGS_MAX		(HSL_SEGS_PER_LEAF * HSL_SEG_DIR_LEAVES)	/* handles 0..32767; 0 is never used */

@@ -169,7 +169,7 @@ static int register_free(struct lib_test *t, void *p, uint64_t len, uint32_t rig
 
 static void segment_errors(struct lib_test *t)
 {
-	struct hsl_segment_opts o = { .size = sizeof(o), .rsvd = 1 };
+	struct hsl_segment_opts o = { .size = sizeof(o), .flags = 1u << 31 };
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	struct hsl_segment *s;
 	uint8_t *p;

@@ -154,7 +154,7 @@ struct hsl_link_info {
 /**
  * struct hsl_segment_alloc - HSL_IOC_SEGMENT_ALLOC: allocate chip memory, zeroed
  * @size: In: sizeof(struct hsl_segment_alloc)
- * @flags: In: must be 0
+ * @flags: In: HSL_ALLOC_*; EOPNOTSUPP: the chip cannot
  * @node: In: chip
  * @rights: In: HSL_SEGMENT_READ | HSL_SEGMENT_WRITE, at least one
  * @len_bytes: In: > 0; rounded up to page_size; more than the chip has is ENOSPC, however large. Out: rounded
@@ -174,6 +174,14 @@ struct hsl_segment_alloc {
 	__u32 handle;
 	__u32 rsvd;
 };
+/*
+ * OBSERVABLE: every load, store and command on the memory crosses links and caches as packets (HEP section 12), for the life of the
+ * memory, whoever imports it. It is mapped through BAR4 and cannot be exported as a dma-buf. Locked read-modify-write
+ * instructions of the CPU on such a mapping are undefined: ATOMIC commands are the way (HEP-MAP-025).
+ * NONCOHERENT, with OBSERVABLE only (EINVAL else): no cache keeps its lines.
+ */
+#define HSL_ALLOC_OBSERVABLE	(1u << 0)
+#define HSL_ALLOC_NONCOHERENT	(1u << 1)
 #define HSL_IOC_SEGMENT_ALLOC	HSL_IO(0x10)
 
 /**
