@@ -11,8 +11,8 @@
  * Slot map: a nibble per slot. 0xf is empty. Else bits 2:0 are the virtual channel and bit 3 says
  * that a packet starts here. The slots of a packet follow each other; a packet may begin in one
  * flit and go on in slot 0 of the next one, which is why slot 0 may hold a continuation of any
- * channel and no other slot may hold one unless the slot before is of the same channel. An idle
- * flit carries no slots.
+ * channel and no other slot may hold one unless the slot before is of the same channel. Only data
+ * flits carry slots.
  */
 #include <string.h>
 
@@ -65,7 +65,7 @@ void hsl_flit_seal(struct hsl_flit *f, uint32_t seq, uint32_t type)
     }
 }
 
-static bool slot_map_is_valid(const struct hsl_flit *f, bool idle)
+static bool slot_map_is_valid(const struct hsl_flit *f, bool data)
 {
     unsigned int before = MAP_EMPTY;
 
@@ -73,7 +73,7 @@ static bool slot_map_is_valid(const struct hsl_flit *f, bool idle)
         unsigned int e = (f->slot_map[i / 2] >> (4 * (i % 2))) & 15u;
 
         if (e != MAP_EMPTY) {
-            if (idle || (e & MAP_VC) >= HSL_VC_COUNT) {
+            if (!data || (e & MAP_VC) >= HSL_VC_COUNT) {
                 return false;
             }
             /* an empty slot before is of no channel */
@@ -104,7 +104,7 @@ bool hsl_flit_check(const struct hsl_flit *f)
     if (memcmp(f->rsvd, zero, sizeof(f->rsvd)) || memcmp(f->fec, zero, sizeof(f->fec))) {
         return false;
     }
-    return slot_map_is_valid(f, type == HSL_FLIT_IDLE);
+    return slot_map_is_valid(f, type == HSL_FLIT_DATA);
 }
 
 /*

@@ -15,21 +15,27 @@
 #include "pkt.h"
 
 struct hsl_link_cfg {
-    uint32_t seq_bits;          /* b: 2 to 12 */
-    uint32_t replay_flits;      /* W: 1 to 2^b - 1 - reorder */
-    uint32_t reorder;           /* R: by how many places the wire may reorder */
-    uint32_t rx_slots[HSL_VC_COUNT];    /* receive buffer, 6 to 127: the credits the other end starts with */
-    uint32_t tx_slots[HSL_VC_COUNT];    /* transmit queue, at least 6 */
-    uint64_t ack_ps;            /* an acknowledgement or credit waits for data at most so long; 0 = not at all */
-    uint64_t replay_ps;         /* without progress: go back */
+    uint32_t seq_bits;          /* b: 2 to 12; alike at both ends */
+    uint32_t replay_flits;      /* W: at least 1, (R + 1) W < 2^b */
+    uint32_t reorder;           /* R: by how many places the wire may reorder; alike at both ends */
+    /*
+     * Receive buffers: the credits that the other end starts with. 6 to 127 slots, (R + 1) slots
+     * < 256. Fewer than 6 are for exploration: hsl_link_send refuses packets that do not fit.
+     */
+    uint32_t rx_slots[HSL_VC_COUNT];
+    uint32_t tx_slots[HSL_VC_COUNT];    /* transmit queues; at least 6, for the same reason */
+    uint64_t ack_ps;            /* an acknowledgement or credit waits for data at most so long */
+    uint64_t replay_ps;         /* without progress: go back; or, without credit, ask for it */
     uint32_t replay_rounds;     /* without progress: ask for retraining */
 };
 
 struct hsl_link_stats {
     uint64_t tx_flits, tx_idle, tx_replayed, rx_flits, rx_idle, rx_bad, rx_duplicate, rx_gap;
-    uint64_t tx_naks, rx_naks, replays, retrains;
+    uint64_t rx_impossible;     /* right CRC, wrong content: protocol errors */
+    uint64_t tx_naks, rx_naks, replays, retrains;       /* retrains: asked for by this end */
     uint64_t tx_packets[HSL_VC_COUNT], rx_packets[HSL_VC_COUNT];
-    uint64_t credit_stalls[HSL_VC_COUNT];       /* flits that went out while the VC had a packet and too little credit */
+    /* flits that went out while the VC had a packet and too little credit */
+    uint64_t credit_stalls[HSL_VC_COUNT];
 };
 
 struct hsl_link;
@@ -38,12 +44,16 @@ struct hsl_link;
 const char *hsl_link_check(const struct hsl_link_cfg *cfg);
 size_t hsl_link_size(const struct hsl_link_cfg *cfg);   /* 0 if invalid */
 /* peer: the other end's configuration, whose receive buffers are our credits. */
-int hsl_link_init(struct hsl_link *l, const struct hsl_link_cfg *cfg, const struct hsl_link_cfg *peer);
+int hsl_link_init(struct hsl_link *l, const struct hsl_link_cfg *cfg,
+                  const struct hsl_link_cfg *peer);
 /* Link down: as after init, statistics stay. */
 void hsl_link_reset(struct hsl_link *l);
 
 /* ---- packets ---- */
-/* 0, -EAGAIN: the transmit queue of its VC is full, -EINVAL: hsl_pkt_check. */
+/*
+ * 0, -EAGAIN: the transmit queue of its VC is full, -EINVAL: hsl_pkt_check, or longer than the
+ * queue or the other end's buffer.
+ */
 int hsl_link_send(struct hsl_link *l, const struct hsl_pkt *p);
 /* The oldest whole packet of a VC, whose slots are free afterwards; 1, or 0 if there is none. */
 int hsl_link_recv(struct hsl_link *l, uint32_t vc, struct hsl_pkt *p);
@@ -51,14 +61,18 @@ int hsl_link_recv(struct hsl_link *l, uint32_t vc, struct hsl_pkt *p);
 int hsl_link_peek(const struct hsl_link *l, uint32_t vc, struct hsl_pkt *p);
 
 /* ---- flits ---- */
-/* The next flit for the wire, 1; 0 if there is nothing to say now. Deterministic: no choice is left to the caller. */
+/*
+ * The next flit for the wire, 1; 0 if there is nothing to say now. Deterministic: no choice is left
+ * to the caller, who calls it after every other call until it returns 0.
+ */
 int hsl_link_tx(struct hsl_link *l, uint64_t now_ps, struct hsl_flit *f);
+/* Any 256 bytes. */
 void hsl_link_rx(struct hsl_link *l, uint64_t now_ps, const struct hsl_flit *f);
 /* Back from RECOVERY: everything that is not acknowledged goes out again. */
 void hsl_link_retrained(struct hsl_link *l, uint64_t now_ps);
 /* Earliest time at which hsl_link_tx may have something new to say by itself; UINT64_MAX never. */
 uint64_t hsl_link_deadline(const struct hsl_link *l);
-/* True: the rounds of replay are used up, retrain. */
+/* At the deadline. True: retrain; the rounds are used up, or the other end sends nonsense. */
 bool hsl_link_timer(struct hsl_link *l, uint64_t now_ps);
 
 /* ---- looking at it ---- */
@@ -66,7 +80,7 @@ bool hsl_link_timer(struct hsl_link *l, uint64_t now_ps);
 bool hsl_link_quiet(const struct hsl_link *l);
 uint32_t hsl_link_credits(const struct hsl_link *l, uint32_t vc);      /* slots we may send */
 void hsl_link_stats(const struct hsl_link *l, struct hsl_link_stats *out);
-/* Two ends with no flit on the wire between them: NULL, or which conservation law they break. */
+/* Two ends, whatever is on the wire between them: NULL, or which law they break. */
 const char *hsl_link_audit(const struct hsl_link *a, const struct hsl_link *b);
 /* Equal for states that cannot be told apart by what follows: not statistics, not absolute time. */
 uint64_t hsl_link_hash(const struct hsl_link *l, uint64_t now_ps);

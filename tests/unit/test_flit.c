@@ -124,6 +124,7 @@ static void test_layout(void **state)
 		assert_int_equal(b[242 + i], (crc >> (8 * i)) & 0xff);
 	for (int i = 250; i < 256; i++)
 		assert_int_equal(b[i], 0);
+	f = empty_flit();
 	hsl_flit_seal(&f, 0xfff, HSL_FLIT_CONTROL);
 	assert_int_equal(f.hdr, 0x2fff);
 	assert_true(hsl_flit_check(&f));
@@ -171,6 +172,7 @@ static void test_reserved(void **state)
 	refused((f = ok, f.hdr |= 0x8000, f));
 	refused((f = ok, f.hdr |= 0x3000, f));			/* type 3 */
 	refused((f = ok, f.hdr &= 0x0fff, f));			/* idle with a packet */
+	refused((f = ok, f.hdr ^= 0x3000, f));			/* control with a packet */
 	refused((f = ok, f.ack |= 0x4000, f));
 	refused((f = ok, f.ack |= 0x8000, f));
 	refused((f = ok, f.rsvd[0] = 1, f));

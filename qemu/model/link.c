@@ -1,0 +1,785 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Link layer: docs/hep.md section 8.3. Each end is a sender and a receiver; what one direction
+ * needs from the other, acknowledgements and credits, rides on every flit that goes the other way.
+ *
+ * Sender. Sequence numbers are modulo 2^b. una is the oldest flit that is not acknowledged, next
+ * the one that will be packed next, cursor the one that goes out next:
+ *
+ *      una <= cursor <= next <= una + W        in this order from una on, modulo 2^b
+ *
+ * The flits una ... next - 1 are in the replay buffer, slots and slot map as they were packed;
+ * acknowledgement and credits are those of the moment they go out. cursor < next is a replay. Going
+ * back is cursor = una: upon a NAK, when the replay time has gone by without una moving, and after
+ * RECOVERY.
+ *
+ * Receiver. It takes flit `expected` and nothing else, so delivery in order and once is by
+ * construction, if an old flit is never mistaken for the expected one, nor an old acknowledgement
+ * or credit count for a new one. A flit is late by at most R places. Let it be a copy of number n;
+ * when it was sent una <= n, so next <= n + W, and R flits can have been sent since: expected <=
+ * n + W + R, which must be less than n + 2^b. Acknowledgements have no number of their own. From
+ * one flit to the next the receiver can take W flits, so a late acknowledgement is up to R W behind
+ * una. It is ignored if it lies outside una ... next, that is if (R + 1) W < 2^b; this is the
+ * stronger condition. For the same reason (R + 1) slots < 256 for each receive buffer.
+ *
+ * A NAK goes out once: nak goes NO -> DUE when something is refused or missing, DUE -> SENT with
+ * the next flit, and back to NO when the expected flit is taken. The replay time makes good a NAK
+ * that is lost.
+ *
+ * Credits. sent counts the slots packed, heard the slots the other end says it has freed, both
+ * modulo 256 as they cross the link: sent - heard slots are, or may be, in the other end's buffer.
+ * A packet is begun when all of it fits; its slots are then packed one after the other, so nobody
+ * else uses the credit of its channel meanwhile. The next flit makes good a count that is lost.
+ * Where no next flit comes, because the sender waits for that very credit and has nothing under way
+ * that could time out, it asks after the replay time: a flit of type control, which is answered at
+ * once.
+ *
+ * Conservation, for each channel, wherever flits are (hsl_link_audit):
+ *
+ *      sent - freed = slots received and not freed + slots in replay buffer flits from expected on
+ *      0 <= freed - heard <= sent - heard <= slots of the receive buffer
+ *
+ * Hostile flits. A flit is taken as a whole or not at all: its slots are written behind the valid
+ * part of the receive buffers, and counted only after the last one was found possible. A flit whose
+ * CRC is right and whose content is impossible is a protocol error, upon which the link asks for
+ * retraining; neither its slots nor what it acknowledges count.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "link.h"
+#include "model.h"
+
+#define NEVER           UINT64_MAX
+#define SEQ(x)          ((x) & ((1u << HSL_FLIT_SEQ_BITS) - 1))
+#define ACK_NAK         (1u << 12)
+#define ACK_VALID       (1u << 13)
+#define MAP_EMPTY       0xfu
+#define MAP_START       0x8u
+#define MAP_VC          0x7u
+#define TX_SLOTS_MAX    65535u
+#define RX_SLOTS_MAX    127u
+
+enum { NAK_NO, NAK_DUE, NAK_SENT };
+enum { SAY_NO, SAY_NEW, SAY_BY };       /* NEW: since a call that was not told the time */
+enum { RETRAIN_NO, RETRAIN_ASKED, RETRAIN_TOLD };
+
+/* What a flit changes in the receiver. Whole packets, and `have` slots of one that goes on. */
+struct rx {
+    uint8_t used[HSL_VC_COUNT];
+    uint8_t vc, have, need;             /* need 0: none goes on */
+};
+
+struct hsl_link {
+    struct hsl_link_cfg cfg;
+    struct hsl_link_stats stats;
+    uint32_t mask;                      /* 2^b - 1 */
+    uint32_t peer_window;
+    uint32_t credit_max[HSL_VC_COUNT];
+    uint32_t off_replay, off_tx[HSL_VC_COUNT], off_rx[HSL_VC_COUNT];
+
+    uint64_t due;                       /* end of the replay time */
+    uint64_t say_ps;                    /* SAY_BY: acknowledgement and credits go out by then */
+    uint32_t una, cursor, next;
+    uint32_t una_at;                    /* index of una in the replay buffer */
+    uint32_t rounds;                    /* of replay since una moved */
+    uint32_t expected;
+    uint32_t tx_head[HSL_VC_COUNT], tx_used[HSL_VC_COUNT];
+    uint32_t rx_head[HSL_VC_COUNT];
+    struct rx rx;
+    uint8_t sent[HSL_VC_COUNT], heard[HSL_VC_COUNT], freed[HSL_VC_COUNT];
+    uint8_t vc, left;                   /* channel that was last; slots to pack of its packet */
+    uint8_t nak, say, retrain;
+    bool ask;                           /* a control flit is due */
+};
+
+/* ---- configuration and memory ---- */
+
+const char *hsl_link_check(const struct hsl_link_cfg *cfg)
+{
+    if (cfg->seq_bits < 2 || cfg->seq_bits > HSL_FLIT_SEQ_BITS) {
+        return "sequence numbers have 2 to 12 bits";
+    }
+    if (!cfg->replay_flits || (cfg->reorder + UINT64_C(1)) * cfg->replay_flits >> cfg->seq_bits) {
+        return "the replay buffer holds W >= 1 flits, and with reordering by R places "
+               "(R + 1) W is less than 2^b";
+    }
+    for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
+        if (!cfg->rx_slots[vc] || cfg->rx_slots[vc] > RX_SLOTS_MAX ||
+            (cfg->reorder + UINT64_C(1)) * cfg->rx_slots[vc] > UINT8_MAX) {
+            return "a receive buffer has 1 to 127 slots, and with reordering by R places (R + 1) "
+                   "slots is less than 256";
+        }
+        if (!cfg->tx_slots[vc] || cfg->tx_slots[vc] > TX_SLOTS_MAX) {
+            return "a transmit queue has 1 to 65535 slots";
+        }
+    }
+    if (!cfg->replay_ps || !cfg->replay_rounds) {
+        return "the replay time and the rounds of replay are at least 1";
+    }
+    return NULL;
+}
+
+/* Fills the offsets if l is not NULL; returns the size. */
+static size_t lay_out(const struct hsl_link_cfg *cfg, struct hsl_link *l)
+{
+    size_t off = (sizeof(struct hsl_link) + 7) & ~(size_t)7;
+
+    if (l) {
+        l->off_replay = (uint32_t)off;
+    }
+    off += (size_t)cfg->replay_flits * sizeof(struct hsl_flit);
+    for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
+        if (l) {
+            l->off_tx[vc] = (uint32_t)off;
+            l->off_rx[vc] = (uint32_t)(off + (size_t)cfg->tx_slots[vc] * HSL_SLOT_BYTES);
+        }
+        off += ((size_t)cfg->tx_slots[vc] + cfg->rx_slots[vc]) * HSL_SLOT_BYTES;
+    }
+    return off;
+}
+
+size_t hsl_link_size(const struct hsl_link_cfg *cfg)
+{
+    return hsl_link_check(cfg) ? 0 : lay_out(cfg, NULL);
+}
+
+int hsl_link_init(struct hsl_link *l, const struct hsl_link_cfg *cfg,
+                  const struct hsl_link_cfg *peer)
+{
+    if (hsl_link_check(cfg) || hsl_link_check(peer) || cfg->seq_bits != peer->seq_bits ||
+        cfg->reorder != peer->reorder) {
+        return -EINVAL;
+    }
+    memset(l, 0, hsl_link_size(cfg));
+    l->cfg = *cfg;
+    l->mask = (1u << cfg->seq_bits) - 1;
+    l->peer_window = peer->replay_flits;
+    memcpy(l->credit_max, peer->rx_slots, sizeof(l->credit_max));
+    lay_out(cfg, l);
+    hsl_link_reset(l);
+    return 0;
+}
+
+void hsl_link_reset(struct hsl_link *l)
+{
+    l->due = NEVER;
+    l->say_ps = 0;
+    l->una = l->cursor = l->next = l->una_at = l->rounds = l->expected = 0;
+    memset(l->tx_head, 0, sizeof(l->tx_head));
+    memset(l->tx_used, 0, sizeof(l->tx_used));
+    memset(l->rx_head, 0, sizeof(l->rx_head));
+    memset(&l->rx, 0, sizeof(l->rx));
+    memset(l->sent, 0, sizeof(l->sent));
+    memset(l->heard, 0, sizeof(l->heard));
+    memset(l->freed, 0, sizeof(l->freed));
+    l->vc = HSL_VC_COUNT - 1;
+    l->left = 0;
+    l->nak = NAK_NO;
+    l->say = SAY_NO;
+    l->retrain = RETRAIN_NO;
+    l->ask = false;
+}
+
+static uint8_t *at(const struct hsl_link *l, uint32_t off)
+{
+    return (uint8_t *)(uintptr_t)l + off;
+}
+
+/* Slot i of the transmit queue, or of the receive buffer, of a channel. */
+static uint8_t *tx_slot(const struct hsl_link *l, uint32_t vc, uint32_t i)
+{
+    uint32_t n = l->tx_head[vc] + i, size = l->cfg.tx_slots[vc];
+
+    return at(l, l->off_tx[vc] + (n < size ? n : n - size) * HSL_SLOT_BYTES);
+}
+
+static uint8_t *rx_slot(const struct hsl_link *l, uint32_t vc, uint32_t i)
+{
+    uint32_t n = l->rx_head[vc] + i, size = l->cfg.rx_slots[vc];
+
+    return at(l, l->off_rx[vc] + (n < size ? n : n - size) * HSL_SLOT_BYTES);
+}
+
+static uint32_t advance(uint32_t head, uint32_t n, uint32_t size)
+{
+    return head + n < size ? head + n : head + n - size;
+}
+
+/* How far number b is behind, or after, number a. */
+static uint32_t distance(const struct hsl_link *l, uint32_t a, uint32_t b)
+{
+    return (b - a) & l->mask;
+}
+
+static struct hsl_flit *replay_flit(const struct hsl_link *l, uint32_t seq)
+{
+    uint32_t i = advance(l->una_at, distance(l, l->una, seq), l->cfg.replay_flits);
+
+    return (struct hsl_flit *)(void *)at(l, l->off_replay + i * sizeof(struct hsl_flit));
+}
+
+static uint64_t map_get(const struct hsl_flit *f)
+{
+    uint64_t map = 0;
+
+    memcpy(&map, f->slot_map, sizeof(f->slot_map));
+    return map;
+}
+
+static uint64_t later(uint64_t now_ps, uint64_t ps)
+{
+    return now_ps < NEVER - ps ? now_ps + ps : NEVER - 1;
+}
+
+/* ---- packets ---- */
+
+int hsl_link_send(struct hsl_link *l, const struct hsl_pkt *p)
+{
+    uint32_t vc = hsl_pkt_vc(p->u.h.opcode), n = hsl_pkt_slots(p->u.h.opcode);
+
+    if (hsl_pkt_check(p) || n > l->cfg.tx_slots[vc] || n > l->credit_max[vc]) {
+        return -EINVAL;
+    }
+    if (n > l->cfg.tx_slots[vc] - l->tx_used[vc]) {
+        return -EAGAIN;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        memcpy(tx_slot(l, vc, l->tx_used[vc] + i), p->u.slot[i], HSL_SLOT_BYTES);
+    }
+    l->tx_used[vc] += n;
+    return 0;
+}
+
+/* The packet that begins at slot i of a receive buffer. */
+static uint32_t rx_packet(const struct hsl_link *l, uint32_t vc, uint32_t i, struct hsl_pkt *p)
+{
+    uint32_t n = hsl_pkt_slots(*rx_slot(l, vc, i));
+
+    for (uint32_t k = 0; k < n; k++) {
+        memcpy(p->u.slot[k], rx_slot(l, vc, i + k), HSL_SLOT_BYTES);
+    }
+    return n;
+}
+
+int hsl_link_peek(const struct hsl_link *l, uint32_t vc, struct hsl_pkt *p)
+{
+    uint32_t part = l->rx.need && l->rx.vc == vc ? l->rx.have : 0;
+
+    if (vc >= HSL_VC_COUNT || l->rx.used[vc] == part) {
+        return 0;
+    }
+    memset(p, 0, sizeof(*p));
+    rx_packet(l, vc, 0, p);
+    return 1;
+}
+
+int hsl_link_recv(struct hsl_link *l, uint32_t vc, struct hsl_pkt *p)
+{
+    uint32_t n;
+
+    if (!hsl_link_peek(l, vc, p)) {
+        return 0;
+    }
+    n = hsl_pkt_slots(p->u.h.opcode);
+    l->rx_head[vc] = advance(l->rx_head[vc], n, l->cfg.rx_slots[vc]);
+    l->rx.used[vc] = (uint8_t)(l->rx.used[vc] - n);
+    l->freed[vc] = (uint8_t)(l->freed[vc] + n);
+    l->stats.rx_packets[vc]++;
+    if (l->say == SAY_NO) {
+        l->say = SAY_NEW;
+    }
+    return 1;
+}
+
+/* ---- sending ---- */
+
+uint32_t hsl_link_credits(const struct hsl_link *l, uint32_t vc)
+{
+    return vc < HSL_VC_COUNT ? l->credit_max[vc] - (uint8_t)(l->sent[vc] - l->heard[vc]) : 0;
+}
+
+/* Slots of the first packet of a channel that is not begun; 0: there is none. */
+static uint32_t tx_first(const struct hsl_link *l, uint32_t vc)
+{
+    if (!l->tx_used[vc] || (l->left && l->vc == vc)) {
+        return 0;
+    }
+    return hsl_pkt_slots(*tx_slot(l, vc, 0));
+}
+
+static bool is_stalled(const struct hsl_link *l, uint32_t vc)
+{
+    return tx_first(l, vc) > hsl_link_credits(l, vc);
+}
+
+static bool needs_credit(const struct hsl_link *l)
+{
+    for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
+        if (is_stalled(l, vc)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The replay timer runs while there is something to wait for. */
+static void watch(struct hsl_link *l, uint64_t now_ps)
+{
+    if (l->retrain || (l->una == l->next && !needs_credit(l))) {
+        l->due = NEVER;
+    } else if (l->due == NEVER) {
+        l->due = later(now_ps, l->cfg.replay_ps);
+    }
+}
+
+/* Begin the packet of the next channel in turn that has one, and credit for all of it. */
+static bool begin_packet(struct hsl_link *l)
+{
+    for (uint32_t k = 1; k <= HSL_VC_COUNT; k++) {
+        uint32_t vc = (l->vc + k) % HSL_VC_COUNT;
+        uint32_t n = tx_first(l, vc);
+
+        if (n && n <= hsl_link_credits(l, vc)) {
+            l->vc = (uint8_t)vc;
+            l->left = (uint8_t)n;
+            l->stats.tx_packets[vc]++;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Number `next`, into the replay buffer, if there is anything to send. */
+static bool pack(struct hsl_link *l)
+{
+    struct hsl_flit *f = replay_flit(l, l->next);
+    uint64_t map = ~UINT64_C(0);
+    uint32_t i = 0;
+
+    while (i < HSL_FLIT_SLOTS) {
+        uint64_t start = 0;
+
+        if (!l->left) {
+            if (!begin_packet(l)) {
+                break;
+            }
+            start = MAP_START;
+        }
+        map ^= (MAP_EMPTY ^ start ^ l->vc) << 4 * i;
+        memcpy(f->slot[i], tx_slot(l, l->vc, 0), HSL_SLOT_BYTES);
+        l->tx_head[l->vc] = advance(l->tx_head[l->vc], 1, l->cfg.tx_slots[l->vc]);
+        l->tx_used[l->vc]--;
+        l->sent[l->vc]++;
+        l->left--;
+        i++;
+    }
+    memcpy(f->slot_map, &map, sizeof(f->slot_map));
+    memset(f->slot[i], 0, (HSL_FLIT_SLOTS - i) * sizeof(f->slot[0]));
+    return i > 0;
+}
+
+static void count_stalls(struct hsl_link *l)
+{
+    for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
+        l->stats.credit_stalls[vc] += is_stalled(l, vc);
+    }
+}
+
+/* What every flit says. */
+static void finish(struct hsl_link *l, struct hsl_flit *f, uint32_t seq, uint32_t type)
+{
+    f->ack = (uint16_t)(l->expected | ACK_VALID | (l->nak == NAK_DUE ? ACK_NAK : 0));
+    memcpy(f->credits, l->freed, sizeof(f->credits));
+    hsl_flit_seal(f, seq, type);
+    l->say = SAY_NO;
+    if (l->nak == NAK_DUE) {
+        l->nak = NAK_SENT;
+        l->stats.tx_naks++;
+    }
+    l->stats.tx_flits++;
+    count_stalls(l);
+}
+
+static void send_data(struct hsl_link *l, struct hsl_flit *f)
+{
+    *f = *replay_flit(l, l->cursor);
+    finish(l, f, l->cursor, HSL_FLIT_DATA);
+    l->cursor = (l->cursor + 1) & l->mask;
+}
+
+static void send_empty(struct hsl_link *l, struct hsl_flit *f, uint32_t type)
+{
+    memset(f, 0, sizeof(*f));
+    memset(f->slot_map, 0xff, sizeof(f->slot_map));
+    finish(l, f, l->next, type);
+    l->stats.tx_idle++;
+}
+
+int hsl_link_tx(struct hsl_link *l, uint64_t now_ps, struct hsl_flit *f)
+{
+    bool sent = true;
+
+    if (l->say == SAY_NEW) {
+        l->say = SAY_BY;
+        l->say_ps = later(now_ps, l->cfg.ack_ps);
+    }
+    if (l->cursor != l->next) {
+        send_data(l, f);
+        l->stats.tx_replayed++;
+        l->due = NEVER;         /* the time runs from the last flit of a replay */
+    } else if (distance(l, l->una, l->next) < l->cfg.replay_flits && pack(l)) {
+        l->next = (l->next + 1) & l->mask;
+        send_data(l, f);
+    } else if (l->ask) {
+        l->ask = false;
+        send_empty(l, f, HSL_FLIT_CONTROL);
+    } else if (l->nak == NAK_DUE || (l->say == SAY_BY && l->say_ps <= now_ps)) {
+        send_empty(l, f, HSL_FLIT_IDLE);
+    } else {
+        sent = false;
+    }
+    watch(l, now_ps);
+    return sent;
+}
+
+/* ---- receiving ---- */
+
+static bool take_slot(const struct hsl_link *l, struct rx *rx, uint32_t entry, const uint8_t *slot)
+{
+    uint32_t vc = entry & MAP_VC;
+    struct hsl_pkt p;
+
+    if (entry & MAP_START) {
+        uint32_t n = hsl_pkt_slots(slot[0]);
+
+        if (rx->need || !n || hsl_pkt_vc(slot[0]) != vc ||
+            n > l->cfg.rx_slots[vc] - rx->used[vc]) {
+            return false;
+        }
+        rx->vc = (uint8_t)vc;
+        rx->have = 0;
+        rx->need = (uint8_t)n;
+    } else if (!rx->need || rx->vc != vc) {
+        return false;
+    }
+    memcpy(rx_slot(l, vc, rx->used[vc]), slot, HSL_SLOT_BYTES);
+    rx->used[vc]++;
+    if (++rx->have < rx->need) {
+        return true;
+    }
+    rx_packet(l, vc, rx->used[vc] - rx->need, &p);
+    rx->need = rx->have = 0;
+    return !hsl_pkt_check(&p);
+}
+
+/* All slots of a flit, or none. */
+static bool take(struct hsl_link *l, const struct hsl_flit *f)
+{
+    uint64_t map = map_get(f);
+    struct rx rx = l->rx;
+
+    for (uint32_t i = 0; i < HSL_FLIT_SLOTS; i++, map >>= 4) {
+        uint32_t entry = map & 0xf;
+
+        if (entry == MAP_EMPTY ? rx.need : !take_slot(l, &rx, entry, f->slot[i])) {
+            return false;
+        }
+    }
+    l->rx = rx;
+    return true;
+}
+
+static void say_by(struct hsl_link *l, uint64_t ps)
+{
+    if (l->say != SAY_BY || ps < l->say_ps) {
+        l->say = SAY_BY;
+        l->say_ps = ps;
+    }
+}
+
+static void missing(struct hsl_link *l)
+{
+    if (l->nak == NAK_NO) {
+        l->nak = NAK_DUE;
+    }
+}
+
+static void ask_for_retraining(struct hsl_link *l)
+{
+    if (!l->retrain) {
+        l->retrain = RETRAIN_ASKED;
+        l->stats.retrains++;
+    }
+    l->due = NEVER;
+}
+
+/* A data flit; false: it is impossible. */
+static bool rx_data(struct hsl_link *l, uint64_t now_ps, const struct hsl_flit *f)
+{
+    uint32_t ahead = distance(l, l->expected, SEQ(f->hdr));
+
+    if (ahead == 0) {
+        if (!take(l, f)) {
+            return false;
+        }
+        l->expected = (l->expected + 1) & l->mask;
+        l->nak = NAK_NO;
+        say_by(l, later(now_ps, l->cfg.ack_ps));
+    } else if (ahead < l->peer_window) {
+        l->stats.rx_gap++;
+        missing(l);
+    } else {
+        l->stats.rx_duplicate++;
+        say_by(l, later(now_ps, l->cfg.ack_ps));
+    }
+    return true;
+}
+
+/* A flit without number, which names the next one that will be packed. */
+static void rx_empty(struct hsl_link *l, uint64_t now_ps, const struct hsl_flit *f, bool answer)
+{
+    uint32_t ahead = distance(l, l->expected, SEQ(f->hdr));
+
+    l->stats.rx_idle++;
+    if (ahead && ahead <= l->peer_window) {
+        l->stats.rx_gap++;
+        missing(l);
+    }
+    if (answer) {
+        say_by(l, now_ps);
+    }
+}
+
+static void go_back(struct hsl_link *l)
+{
+    if (l->una != l->next) {
+        l->cursor = l->una;
+        l->stats.replays++;
+    }
+}
+
+static void rx_ack(struct hsl_link *l, uint32_t number, bool nak)
+{
+    uint32_t n = distance(l, l->una, number);
+
+    if (n > distance(l, l->una, l->next)) {
+        return;
+    }
+    if (n) {
+        if (distance(l, l->una, l->cursor) < n) {
+            l->cursor = number;
+        }
+        l->una_at = advance(l->una_at, n, l->cfg.replay_flits);
+        l->una = number;
+        l->rounds = 0;
+        l->due = NEVER;
+    }
+    if (nak) {
+        l->stats.rx_naks++;
+        go_back(l);
+    }
+}
+
+static void rx_credits(struct hsl_link *l, const uint8_t credits[HSL_VC_COUNT])
+{
+    for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
+        uint8_t gain = (uint8_t)(credits[vc] - l->heard[vc]);
+
+        if (gain <= (uint8_t)(l->sent[vc] - l->heard[vc])) {
+            l->heard[vc] = credits[vc];
+        }
+    }
+}
+
+static bool is_sound(const struct hsl_link *l, const struct hsl_flit *f)
+{
+    return hsl_flit_check(f) && SEQ(f->hdr) <= l->mask && SEQ(f->ack) <= l->mask;
+}
+
+void hsl_link_rx(struct hsl_link *l, uint64_t now_ps, const struct hsl_flit *f)
+{
+    uint32_t type = f->hdr >> HSL_FLIT_SEQ_BITS;
+
+    l->stats.rx_flits++;
+    if (!is_sound(l, f)) {
+        l->stats.rx_bad++;
+        missing(l);
+        return;
+    }
+    if (type != HSL_FLIT_DATA) {
+        rx_empty(l, now_ps, f, type == HSL_FLIT_CONTROL);
+    } else if (!rx_data(l, now_ps, f)) {
+        l->stats.rx_impossible++;
+        ask_for_retraining(l);
+        return;
+    }
+    if (f->ack & ACK_VALID) {
+        rx_ack(l, SEQ(f->ack), f->ack & ACK_NAK);
+    }
+    rx_credits(l, f->credits);
+    watch(l, now_ps);
+}
+
+/* ---- time ---- */
+
+uint64_t hsl_link_deadline(const struct hsl_link *l)
+{
+    if (l->retrain == RETRAIN_ASKED || l->say == SAY_NEW) {
+        return 0;
+    }
+    return l->say == SAY_BY && l->say_ps < l->due ? l->say_ps : l->due;
+}
+
+bool hsl_link_timer(struct hsl_link *l, uint64_t now_ps)
+{
+    if (!l->retrain && l->due <= now_ps) {
+        l->due = later(now_ps, l->cfg.replay_ps);
+        if (l->una == l->next) {
+            l->ask = true;
+        } else if (l->rounds < l->cfg.replay_rounds) {
+            l->rounds++;
+            go_back(l);
+        } else {
+            ask_for_retraining(l);
+        }
+    }
+    if (l->retrain) {
+        l->retrain = RETRAIN_TOLD;
+    }
+    return l->retrain;
+}
+
+void hsl_link_retrained(struct hsl_link *l, uint64_t now_ps)
+{
+    l->retrain = RETRAIN_NO;
+    l->rounds = 0;
+    l->nak = NAK_NO;
+    l->due = NEVER;
+    go_back(l);
+    say_by(l, now_ps);
+    watch(l, now_ps);
+}
+
+/* ---- looking at it ---- */
+
+bool hsl_link_quiet(const struct hsl_link *l)
+{
+    uint32_t slots = 0;
+
+    for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
+        slots += l->tx_used[vc] + l->rx.used[vc];
+    }
+    return !slots && l->una == l->next && l->say == SAY_NO && l->nak != NAK_DUE && !l->ask;
+}
+
+void hsl_link_stats(const struct hsl_link *l, struct hsl_link_stats *out)
+{
+    *out = l->stats;
+}
+
+/* Slots of a channel in flits that the other end, which expects number `from`, has not taken. */
+static uint32_t slots_under_way(const struct hsl_link *l, uint32_t from, uint32_t vc)
+{
+    uint32_t n = 0;
+
+    for (uint32_t seq = from; seq != l->next; seq = (seq + 1) & l->mask) {
+        uint64_t map = map_get(replay_flit(l, seq));
+
+        for (uint32_t i = 0; i < HSL_FLIT_SLOTS; i++, map >>= 4) {
+            n += (map & 0xf) != MAP_EMPTY && (map & MAP_VC) == vc;
+        }
+    }
+    return n;
+}
+
+static const char *audit(const struct hsl_link *tx, const struct hsl_link *rx)
+{
+    uint32_t under_way = distance(tx, tx->una, tx->next);
+
+    if (under_way > tx->cfg.replay_flits || distance(tx, tx->una, tx->cursor) > under_way) {
+        return "more flits are under way than the replay buffer holds";
+    }
+    if (distance(tx, tx->una, rx->expected) > under_way) {
+        return "the receiver expects a flit that is not under way";
+    }
+    for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
+        uint8_t owed = (uint8_t)(tx->sent[vc] - tx->heard[vc]);
+        uint32_t held = rx->rx.used[vc] + slots_under_way(tx, rx->expected, vc);
+
+        if (owed > rx->cfg.rx_slots[vc]) {
+            return "more slots are under way than the receiver has room for";
+        }
+        if ((uint8_t)(rx->freed[vc] - tx->heard[vc]) > owed) {
+            return "the sender has heard of more slots than were freed";
+        }
+        if ((uint8_t)(tx->sent[vc] - rx->freed[vc]) != held) {
+            return "slots sent less slots freed are not those received or under way";
+        }
+    }
+    return NULL;
+}
+
+const char *hsl_link_audit(const struct hsl_link *a, const struct hsl_link *b)
+{
+    const char *what = audit(a, b);
+
+    return what ? what : audit(b, a);
+}
+
+static void mix(uint64_t *h, uint64_t v)
+{
+    *h = (*h ^ v) * UINT64_C(0x9fb21c651e98df25);
+    *h ^= *h >> 35;
+}
+
+static void mix_bytes(uint64_t *h, const void *p, size_t len)
+{
+    for (size_t i = 0; i < len; i += 8) {
+        uint64_t v = 0;
+
+        memcpy(&v, (const uint8_t *)p + i, len - i < 8 ? len - i : 8);
+        mix(h, v);
+    }
+}
+
+static uint64_t from_now(uint64_t ps, uint64_t now_ps)
+{
+    return ps == NEVER ? NEVER : ps > now_ps ? ps - now_ps : 0;
+}
+
+static void mix_channel(uint64_t *h, const struct hsl_link *l, uint32_t vc)
+{
+    mix(h, l->tx_used[vc]);
+    for (uint32_t i = 0; i < l->tx_used[vc]; i++) {
+        mix_bytes(h, tx_slot(l, vc, i), HSL_SLOT_BYTES);
+    }
+    for (uint32_t i = 0; i < l->rx.used[vc]; i++) {
+        mix_bytes(h, rx_slot(l, vc, i), HSL_SLOT_BYTES);
+    }
+}
+
+uint64_t hsl_link_hash(const struct hsl_link *l, uint64_t now_ps)
+{
+    uint64_t h = 0;
+
+    mix(&h, (uint64_t)l->una << 48 | (uint64_t)l->cursor << 32 | l->next << 16 | l->expected);
+    mix(&h, (uint64_t)l->rounds << 32 | l->vc << 24 | l->left << 16 |
+            l->nak << 8 | l->say << 4 | l->retrain << 1 | l->ask);
+    mix(&h, from_now(l->due, now_ps));
+    mix(&h, l->say == SAY_BY ? from_now(l->say_ps, now_ps) : 0);
+    mix_bytes(&h, &l->rx, sizeof(l->rx));
+    mix_bytes(&h, l->sent, sizeof(l->sent));
+    mix_bytes(&h, l->heard, sizeof(l->heard));
+    mix_bytes(&h, l->freed, sizeof(l->freed));
+    for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
+        mix_channel(&h, l, vc);
+    }
+    for (uint32_t seq = l->una; seq != l->next; seq = (seq + 1) & l->mask) {
+        const struct hsl_flit *f = replay_flit(l, seq);
+
+        mix(&h, map_get(f));
+        mix_bytes(&h, f->slot, sizeof(f->slot));
+    }
+    return h;
+}
