@@ -205,7 +205,7 @@ static void segment_errors(struct lib_test *t)
 	CHECK_EQ(t, register_free(t, p, page, 8), -EINVAL);
 	CHECK_EQ(t, register_free(t, (void *)(UINTPTR_MAX - 100), 4096, 0), -EINVAL);
 	CHECK_EQ(t, register_free(t, (void *)(UINTPTR_MAX - 4095), 4000, 0), -EFAULT);
-	o.rsvd = 0;
+	o.flags = 0;
 	o.align_bytes = 4096;
 	CHECK_EQ(t, hsl_segment_register(t->f, p, page, &o, &s), -EINVAL);
 	munmap(p, 2 * page);
