@@ -63,6 +63,7 @@ TOOLS := $(foreach t,hslctl hsltest hslbench,$(if $(wildcard tools/$(t)/*.c),$(t
 UNIT := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
 # explorers of the model: built for speed, and with sanitizers
 EXPLORERS := $(patsubst %.c,%,$(wildcard tests/model/explore_*.c))
+MODELBENCH := $(patsubst %.c,%,$(wildcard tests/model/bench_*.c))
 EXAMPLES := $(patsubst libhsl/examples/%.c,%,$(wildcard libhsl/examples/*.c))
 VMTESTS := $(patsubst %.c,%,$(wildcard tests/abi/*.c tests/guest/*.c))
 QTESTS := $(patsubst %.c,%,$(wildcard tests/qtest/*.c))
@@ -85,7 +86,7 @@ examples: $(EXAMPLES:%=$(B)/examples/%)
 examples-check: examples
 	@tests/guest/examples.sh sim:mesh4 $(B)/examples
 tests: host-tests examples $(VMTESTS:%=$(B)/%) $(QTESTS:%=$(B)/%)
-host-tests: $(UNIT:%=$(B)/asan/%) $(EXPLORERS:%=$(B)/%) $(EXPLORERS:%=$(B)/asan/%)
+host-tests: $(UNIT:%=$(B)/asan/%) $(addprefix $(B)/,$(EXPLORERS) $(MODELBENCH)) $(EXPLORERS:%=$(B)/asan/%)
 
 $(B)/.deps-%: qemu/lib/common.sh
 	@mkdir -p $(@D)
@@ -163,7 +164,7 @@ $(QTESTS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.a
 	@mkdir -p $(@D)
 	@echo '  LD      $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(B)/libcommon.a $(B)/libhsl.a -lcmocka -Wl,--as-needed $(TOOL_LIBS)
-$(EXPLORERS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.a
+$(addprefix $(B)/,$(EXPLORERS) $(MODELBENCH)): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.a
 	@mkdir -p $(@D)
 	@echo '  LD      $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(B)/libcommon.a $(B)/libhsl.a -lm

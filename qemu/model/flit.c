@@ -3,10 +3,10 @@
  * Flits: the 256 bytes that cross a link (docs/hep.md section 8), their CRC and how many a transfer
  * takes.
  *
- * CRC-64/XZ: polynomial 0x42f0e1eba9ea3693 reflected, initial value and final XOR all ones. It
- * covers bytes 0 to 241 and follows them, little-endian, so that a flit up to byte 249 is one code
- * word in the order of its bits on the wire: every error burst of at most 64 bits is found, and
- * every single one in what remains, the FEC bytes, because these are reserved and zero.
+ * The CRC-64/XZ (crc64.c) covers bytes 0 to 241 and follows them, little-endian, so that a flit up
+ * to byte 249 is one code word in the order of its bits on the wire: every error burst of at most
+ * 64 bits is found, and every single one in what remains, the FEC bytes, because these are reserved
+ * and zero.
  *
  * Slot map: a nibble per slot. 0xf is empty. Else bits 2:0 are the virtual channel and bit 3 says
  * that a packet starts here. The slots of a packet follow each other; a packet may begin in one
@@ -27,31 +27,6 @@
 #define MAP_START       0x8u
 #define MAP_VC          0x7u
 
-/* CRC of each nibble: small enough to check by hand, fast enough for control traffic. */
-static const uint64_t crc_nibble[16] = {
-    UINT64_C(0x0000000000000000), UINT64_C(0x7d9ba13851336649),
-    UINT64_C(0xfb374270a266cc92), UINT64_C(0x86ace348f355aadb),
-    UINT64_C(0x64b62bcaebc387a1), UINT64_C(0x192d8af2baf0e1e8),
-    UINT64_C(0x9f8169ba49a54b33), UINT64_C(0xe21ac88218962d7a),
-    UINT64_C(0xc96c5795d7870f42), UINT64_C(0xb4f7f6ad86b4690b),
-    UINT64_C(0x325b15e575e1c3d0), UINT64_C(0x4fc0b4dd24d2a599),
-    UINT64_C(0xadda7c5f3c4488e3), UINT64_C(0xd041dd676d77eeaa),
-    UINT64_C(0x56ed3e2f9e224471), UINT64_C(0x2b769f17cf112238),
-};
-
-uint64_t hsl_crc64(const void *data, size_t len)
-{
-    const uint8_t *p = data;
-    uint64_t crc = ~UINT64_C(0);
-
-    while (len--) {
-        crc ^= *p++;
-        crc = (crc >> 4) ^ crc_nibble[crc & 15];
-        crc = (crc >> 4) ^ crc_nibble[crc & 15];
-    }
-    return ~crc;
-}
-
 void hsl_flit_seal(struct hsl_flit *f, uint32_t seq, uint32_t type)
 {
     uint64_t crc;
@@ -60,9 +35,7 @@ void hsl_flit_seal(struct hsl_flit *f, uint32_t seq, uint32_t type)
     memset(f->rsvd, 0, sizeof(f->rsvd));
     memset(f->fec, 0, sizeof(f->fec));
     crc = hsl_crc64(f, CRC_BYTES);
-    for (unsigned int i = 0; i < sizeof(f->crc); i++) {
-        f->crc[i] = (uint8_t)(crc >> (8 * i));
-    }
+    memcpy(f->crc, &crc, sizeof(f->crc));
 }
 
 static bool slot_map_is_valid(const struct hsl_flit *f, bool data)
@@ -90,11 +63,9 @@ bool hsl_flit_check(const struct hsl_flit *f)
 {
     static const uint8_t zero[sizeof(f->fec)];
     unsigned int type = (f->hdr & ~HDR_RSVD) >> HDR_TYPE_SHIFT;
-    uint64_t crc = 0;
+    uint64_t crc;
 
-    for (unsigned int i = 0; i < sizeof(f->crc); i++) {
-        crc |= (uint64_t)f->crc[i] << (8 * i);
-    }
+    memcpy(&crc, f->crc, sizeof(crc));
     if (crc != hsl_crc64(f, CRC_BYTES)) {
         return false;
     }

@@ -7,7 +7,7 @@
  *     txn.c      a request and its one answer
  *     time.c     the event queue and the latency formula
  *     profile.c  link profiles
- *     flit.c     flits, CRC, wire bytes; no state
+ *     flit.c     flits, wire bytes; no state; their CRC in crc64.c
  *
  * State is: now, present[], link_up[], the live transactions in order of birth and the output list.
  * Everything else in the arena (routes, heap, look-up chains, free list, slot numbers, birth

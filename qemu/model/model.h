@@ -159,6 +159,7 @@ int hsl_model_hops(const struct hsl_model *m, uint32_t src, uint32_t dst);
 
 /* ---- flits: packing and CRC (docs/hep.md section 8) ---- */
 uint64_t hsl_crc64(const void *data, size_t len);       /* CRC-64/XZ */
+uint64_t hsl_crc64_portable(const void *data, size_t len);      /* the same, on every CPU */
 /* Fill hdr, reserved bytes and CRC of a flit whose slots, slot_map, ack and credits are set. */
 void hsl_flit_seal(struct hsl_flit *f, uint32_t seq, uint32_t type);
 /* True if CRC, reserved bits and slot map are right. */

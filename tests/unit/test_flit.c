@@ -42,6 +42,7 @@ static void test_crc(void **state)
 		for (size_t i = 0; i < len; i++)
 			buf[i] = (uint8_t)rng();
 		assert_int_equal(hsl_crc64(buf, len), crc_by_definition(buf, len));
+		assert_int_equal(hsl_crc64_portable(buf, len), crc_by_definition(buf, len));
 	}
 }
 
