@@ -13,7 +13,7 @@
  *
  * An extent that is taken belongs to the caller, who gives the same one back: giving needs no memory and cannot fail.
  *
- * Locking: pool->lock, a leaf.
+ * Locking: pool->lock, a leaf. Readers of pool->avail do without: it changes once per take and give, by what was asked for.
  */
 #include "hsl_priv.h"
 
@@ -38,14 +38,12 @@ static void hsl_pool_insert(struct hsl_pool *pool, struct hsl_extent *e)
 	}
 	rb_link_node(&e->by_len, parent, p);
 	rb_insert_color(&e->by_len, &pool->by_len);
-	pool->avail += e->len;
 }
 
 static void hsl_pool_remove(struct hsl_pool *pool, struct hsl_extent *e)
 {
 	rb_erase(&e->by_off, &pool->by_off);
 	rb_erase(&e->by_len, &pool->by_len);
-	pool->avail -= e->len;
 }
 
 /* Is there room for [off, off + len) in e? */
@@ -131,6 +129,7 @@ static struct hsl_extent *hsl_pool_take_range(struct hsl_pool *pool, u64 off, u6
 		hsl_pool_insert(pool, e);
 		e = NULL;
 	}
+	WRITE_ONCE(pool->avail, pool->avail - len);
 	mutex_unlock(&pool->lock);
 	kfree(e);
 	kfree(spare);
@@ -165,6 +164,7 @@ static void hsl_pool_join(struct hsl_pool *pool, struct hsl_extent *e, struct rb
 void hsl_pool_give(struct hsl_pool *pool, struct hsl_extent *e)
 {
 	mutex_lock(&pool->lock);
+	WRITE_ONCE(pool->avail, pool->avail + e->len);
 	hsl_pool_insert(pool, e);
 	hsl_pool_join(pool, e, rb_prev(&e->by_off));
 	hsl_pool_join(pool, e, rb_next(&e->by_off));

@@ -140,6 +140,20 @@ int raw_chip(int ctx, uint32_t node, struct hsl_chip_info *ci)
 	return raw_ioctl(ctx, HSL_IOC_CHIP_INFO, ci);
 }
 
+uint64_t raw_free_bytes(int ctx, uint32_t node)
+{
+	struct hsl_chip_info ci;
+	struct raw_seg page, all;
+
+	if (raw_chip(ctx, node, &ci) || raw_alloc(ctx, node, 1, RAW_RW, &page))
+		raw_bail("a page of the chip");
+	/* not to be had while the page is; that is said when nothing is left to be zeroed */
+	if (raw_alloc(ctx, node, ci.mem_bytes, RAW_RW, &all) != -ENOSPC || raw_chip(ctx, node, &ci) ||
+	    raw_free(ctx, page.handle))
+		raw_bail("the whole chip beside a page");
+	return ci.mem_free_bytes + page.len;
+}
+
 bool raw_mem_comes_to(int ctx, uint32_t node, uint64_t bytes)
 {
 	struct hsl_chip_info ci;

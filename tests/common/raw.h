@@ -37,7 +37,9 @@ int raw_revoke(int ctx, uint32_t handle);
 int raw_free(int ctx, uint32_t handle);
 int raw_map(int ctx, const struct raw_seg *s, int prot, volatile uint64_t **p);
 int raw_chip(int ctx, uint32_t node, struct hsl_chip_info *ci);
-/* free memory of the chip becomes this much: freed memory counts once it is zeroed */
+/* free memory of the chip when all that has been freed is zeroed and counts */
+uint64_t raw_free_bytes(int ctx, uint32_t node);
+/* it becomes this much by itself */
 bool raw_mem_comes_to(int ctx, uint32_t node, uint64_t bytes);
 
 struct raw_queue {

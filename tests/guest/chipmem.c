@@ -2,13 +2,16 @@
 /*
  * The allocator of chip memory on the raw ABI (HEP-MAP-007 … 009, HEP-MAP-023). As root in the VM.
  *
- *   chipmem random [n] | many | align	prints TAP; exit 0, 1, 77
+ *   chipmem random [n] | many | align | steady	prints TAP; exit 0, 1, 77
  *
  * random: allocations and frees of random sizes and alignments, HEP-MAP-023's 100,000 unless told otherwise; a model of what
  * is live says whether an answer overlaps, is misaligned, or is not zero where it is looked at. Then the chip in one piece.
  * many: 10,000 live segments; the rate of the first and of the last thousand is printed, not judged.
+ * steady: what counts as free while a thread allocates and frees is what it left, at any moment.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,6 +270,52 @@ static void test_align(void)
 	close(ctx);
 }
 
+/* ---- steady ---- */
+
+#define BURST	500u	/* pages that wait to be zeroed, at most */
+
+static atomic_bool changing;
+
+static void *change(void *arg)
+{
+	int ctx = *(int *)arg;
+	struct raw_seg s;
+
+	for (unsigned int i = 0; i < 40 * BURST; i++) {
+		if (i % BURST == 0)
+			raw_free_bytes(ctx, NODE);
+		if (alloc(ctx, PAGE, 0, &s) || raw_free(ctx, s.handle))
+			raw_bail("a page");
+	}
+	atomic_store(&changing, false);
+	return NULL;
+}
+
+static void test_steady(void)
+{
+	int ctx = ctx_open();
+	uint64_t all = raw_free_bytes(ctx, NODE), least = all, most = 0;
+	struct hsl_chip_info ci;
+	unsigned long looks = 0;
+	pthread_t t;
+
+	atomic_store(&changing, true);
+	if (pthread_create(&t, NULL, change, &ctx))
+		raw_bail("pthread_create");
+	for (; atomic_load(&changing); looks++) {
+		if (raw_chip(ctx, NODE, &ci))
+			raw_bail("CHIP_INFO");
+		least = ci.mem_free_bytes < least ? ci.mem_free_bytes : least;
+		most = ci.mem_free_bytes > most ? ci.mem_free_bytes : most;
+	}
+	pthread_join(t, NULL);
+	printf("# %lu looks, %llu to %llu of %llu bytes free\n", looks, (unsigned long long)least, (unsigned long long)most,
+	       (unsigned long long)all);
+	raw_check(looks && most <= all && least + (BURST + 2) * PAGE >= all, "never are more than %u pages missing", BURST + 2);
+	raw_check(raw_free_bytes(ctx, NODE) == all, "and none in the end");
+	close(ctx);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -277,7 +326,9 @@ int main(int argc, char **argv)
 		test_many();
 	else if (!strcmp(what, "align"))
 		test_align();
+	else if (!strcmp(what, "steady"))
+		test_steady();
 	else
-		return fprintf(stderr, "chipmem random [n] | many | align\n"), 2;
+		return fprintf(stderr, "chipmem random [n] | many | align | steady\n"), 2;
 	return raw_done();
 }
