@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /* What the library's test cases share. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,22 @@ void lib_mem_put(struct lib_test *t, struct lib_mem *m)
 	if (m->host && m->p)
 		munmap(m->p, m->len);
 	memset(m, 0, sizeof(*m));
+}
+
+uint64_t lib_free_bytes(struct lib_test *t)
+{
+	struct hsl_chip_props p = { .size = sizeof(p) };
+	struct hsl_segment *page, *all;
+	uint64_t len;
+
+	if (!CHECK_EQ(t, hsl_segment_alloc(t->f, t->node[0], 1, NULL, &page), 0))
+		return 0;
+	len = hsl_segment_len(page);
+	/* not to be had while the page is; that is said when nothing is left to be zeroed */
+	CHECK_EQ(t, hsl_segment_alloc(t->f, t->node[0], t->chip_mem_bytes, NULL, &all), -ENOSPC);
+	CHECK_EQ(t, hsl_chip_by_node(t->f, t->node[0], &p), 0);
+	CHECK_EQ(t, hsl_segment_free(page), 0);
+	return p.mem_free_bytes + len;
 }
 
 bool lib_case_run(const struct lib_case *c, const char *url, const char **skipped)

@@ -65,5 +65,7 @@ struct lib_mem {
 };
 bool lib_mem_get(struct lib_test *t, struct lib_mem *m, uint32_t node, size_t len);
 void lib_mem_put(struct lib_test *t, struct lib_mem *m);
+/* Of the first chip, when all that has been freed is zeroed and counts. */
+uint64_t lib_free_bytes(struct lib_test *t);
 
 #endif /* LIB_CASES_H */

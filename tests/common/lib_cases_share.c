@@ -42,24 +42,6 @@ static bool faults(volatile uint8_t *p, bool write)
 	return faulted;
 }
 
-static uint64_t free_bytes(struct lib_test *t)
-{
-	struct hsl_chip_props p = { .size = sizeof(p) };
-
-	CHECK_EQ(t, hsl_chip_by_node(t->f, t->node[0], &p), 0);
-	return p.mem_free_bytes;
-}
-
-/* Freed memory counts when it has been zeroed. */
-static void until_free(struct lib_test *t, uint64_t bytes)
-{
-	uint64_t end = lib_now_ns() + 60000000000u;
-
-	while (free_bytes(t) != bytes && lib_now_ns() < end)
-		usleep(1000);
-	CHECK_EQ(t, free_bytes(t), bytes);
-}
-
 /* Another context with a queue. */
 struct other {
 	struct hsl_fabric *f;
@@ -159,7 +141,7 @@ static void share_errors(struct lib_test *t)
 /* HEP-MAP-017: segment, export file and importer in every order of release; zero for who comes next. */
 static void last_holder(struct lib_test *t)
 {
-	uint64_t before = free_bytes(t);
+	uint64_t before = lib_free_bytes(t);
 
 	for (unsigned int order = 0; order < 6; order++) {
 		static const uint8_t orders[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 },
@@ -174,7 +156,7 @@ static void last_holder(struct lib_test *t)
 		REQUIRE_EQ(t, hsl_segment_export(m.s, 0, 0, &fd), 0);
 		REQUIRE_EQ(t, hsl_segment_import(o.f, fd, 0, &s), 0);
 		for (unsigned int i = 0; i < 3; i++) {
-			CHECK_EQ(t, free_bytes(t), before - LEN);
+			CHECK_EQ(t, lib_free_bytes(t), before - LEN);
 			if (orders[order][i] == 0)
 				lib_mem_put(t, &m);
 			else if (orders[order][i] == 1)
@@ -182,12 +164,12 @@ static void last_holder(struct lib_test *t)
 			else
 				other_close(&o);
 		}
-		until_free(t, before);
+		CHECK_EQ(t, lib_free_bytes(t), before);
 		REQUIRE(t, lib_mem_get(t, &m, t->node[0], LEN));
 		CHECK(t, lib_all(m.p, LEN, 0));
 		lib_mem_put(t, &m);
 	}
-	until_free(t, before);
+	CHECK_EQ(t, lib_free_bytes(t), before);
 }
 
 /* HEP-MAP-018: of a chain A -> B -> C, revoked at A, and at B */
