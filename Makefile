@@ -58,7 +58,7 @@ endif
 
 LIB_SRC := $(wildcard libhsl/*.c qemu/model/*.c qemu/engine/*.c)
 COMMON_SRC := $(wildcard tools/common/*.c)
-TESTCOMMON_SRC := $(wildcard tests/common/*.c) tests/model/explore.c
+TESTCOMMON_SRC := $(wildcard tests/common/*.c tests/oracle/*.c) tests/model/explore.c
 TOOLS := $(foreach t,hslctl hsltest hslbench,$(if $(wildcard tools/$(t)/*.c),$(t)))
 UNIT := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
 # explorers of the model: built for speed, and with sanitizers
