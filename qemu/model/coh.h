@@ -21,7 +21,7 @@
 
 struct hsl_agent_cfg {
     uint16_t id;                /* HSL_AGENT_HOST_PORT: of the host port of that chip */
-    uint16_t tag_first;         /* tags tag_first ... tag_first + requests - 1 are the agent's own */
+    uint16_t tag_first;         /* of the agent's own tags, as many as it has requests */
     uint32_t sets, ways;        /* sets: a power of two */
     uint32_t requests;          /* outstanding at once, write-backs included; at least 2 */
     uint32_t accesses;          /* accepted and not done, at once */
@@ -56,21 +56,28 @@ const char *hsl_agent_check(const struct hsl_agent_cfg *cfg);
 size_t hsl_agent_size(const struct hsl_agent_cfg *cfg);
 int hsl_agent_init(struct hsl_agent *a, const struct hsl_agent_cfg *cfg);
 /*
- * 0, -EAGAIN: as many accesses as there is room for, -EINVAL: crosses a line, bad length or op. Accesses of one agent to one line take
- * effect in the order of these calls; to different lines in any.
+ * 0, -EAGAIN: as many accesses as there is room for, -EINVAL: crosses a line, bad length or op, not
+ * a chip's address. Accesses of one agent to one line take effect in the order of these calls; to
+ * different lines in any. FLUSH is done when the data has left: the home's next request for the
+ * line sees it.
  */
 int hsl_agent_access(struct hsl_agent *a, const struct hsl_access *x);
-/* A packet for this agent: SNP_*, RSP_DATA, RSP, COMP, GO, RETRY, GRANT. Nobody waits for it, or it makes no sense: false, dropped. */
+/*
+ * A packet for this agent: SNP_*, RSP_DATA, RSP, COMP, GO, RETRY, GRANT. Nobody waits for it, it
+ * makes no sense, or output of the packet before has not been taken: false, dropped. RSP with
+ * UNREACHABLE ends any request, whoever it comes from.
+ */
 bool hsl_agent_rx(struct hsl_agent *a, const struct hsl_pkt *p);
 int hsl_agent_tx(struct hsl_agent *a, struct hsl_pkt *p);
 int hsl_agent_done(struct hsl_agent *a, struct hsl_access *x);
-/* The home of these lines is lost, or cannot be reached: lines are dropped, accesses that wait end with the status. */
+/* The home of these lines is lost: lines are dropped, accesses that wait end with the status. */
 void hsl_agent_lose(struct hsl_agent *a, uint16_t home, uint8_t status);
-/* State of a line, 'I' 'S' 'E' 'M', and whether a request for it is outstanding; data may be NULL. */
+/* State of a line, 'I' 'S' 'E' 'M'; whether a request for it is outstanding. NULLs are fine. */
 char hsl_agent_line(const struct hsl_agent *a, uint64_t ga, bool *busy, uint8_t *data);
 bool hsl_agent_quiet(const struct hsl_agent *a);        /* no access and no request is waiting */
 void hsl_agent_stats(const struct hsl_agent *a, struct hsl_agent_stats *out);
-uint64_t hsl_agent_hash(const struct hsl_agent *a);     /* equal for states that cannot be told apart */
+/* Equal for states that cannot be told apart. */
+uint64_t hsl_agent_hash(const struct hsl_agent *a);
 
 /* ---- home ---- */
 
@@ -81,33 +88,62 @@ struct hsl_home_cfg {
     uint32_t requests;          /* worked on or waiting for their line, at once; at least 2 */
 };
 
-/* The home's memory is its owner's: reads are answered by hsl_home_mem_data, in any order. */
+/* Rows of that table: request and state of the directory when the home began to work on it. */
+enum hsl_home_row {
+    HSL_ROW_READ_S_I, HSL_ROW_READ_S_S, HSL_ROW_READ_S_O, HSL_ROW_READ_S_OWN,
+    HSL_ROW_READ_U_I, HSL_ROW_READ_U_S, HSL_ROW_READ_U_O, HSL_ROW_READ_U_OWN,
+    HSL_ROW_UPGRADE_S, HSL_ROW_UPGRADE_ELSE,
+    HSL_ROW_WRITE_BACK_O, HSL_ROW_WRITE_BACK_ELSE,
+    HSL_ROW_READ_O, HSL_ROW_READ_ELSE,
+    HSL_ROW_WRITE, HSL_ROW_ATOMIC,
+    HSL_HOME_ROWS
+};
+/* "READ_S O(a)": the first two columns. */
+const char *hsl_home_row_name(uint32_t row);
+
+/*
+ * The home's memory is its owner's: reads are answered by hsl_home_mem_data, in any order. The
+ * offset is what a packet said: whether memory is there is the owner's to check.
+ */
 struct hsl_mem_op {
     uint64_t offset;            /* of the line in the node */
     uint32_t id;                /* for hsl_home_mem_data */
     uint8_t write;              /* else read */
-    uint8_t poison;             /* write: the line is poisoned now; else it is not any more */
+    uint8_t poison;             /* write: the line is poisoned now; else not any more */
     uint8_t data[HSL_LINE_BYTES];
 };
 
 struct hsl_home_stats {
     uint64_t requests, snoops, recalls, retries, grants, mem_reads, mem_writes;
+    uint64_t row[HSL_HOME_ROWS];        /* requests by row of the table in docs/hep.md section 12 */
 };
 
 struct hsl_home;
 const char *hsl_home_check(const struct hsl_home_cfg *cfg);
 size_t hsl_home_size(const struct hsl_home_cfg *cfg);
 int hsl_home_init(struct hsl_home *h, const struct hsl_home_cfg *cfg);
-/* A packet for this home: READ_S and the other requests but AUTH, ACK, SNP_RSP, SNP_DATA, WR_DATA. False: dropped. */
+/*
+ * A packet for this home: READ_S and the other requests but AUTH, ACK, SNP_RSP, SNP_DATA, WR_DATA.
+ * False: dropped.
+ */
 bool hsl_home_rx(struct hsl_home *h, const struct hsl_pkt *p);
 int hsl_home_tx(struct hsl_home *h, struct hsl_pkt *p);
 /* 1 = *op filled. Operations on one line must take effect in the order in which they came out. */
 int hsl_home_mem(struct hsl_home *h, struct hsl_mem_op *op);
-void hsl_home_mem_data(struct hsl_home *h, uint32_t id, bool poison, const uint8_t data[HSL_LINE_BYTES]);
-/* An agent is lost: requests of it end, snoops to it are taken as answered, what only it had is poison. */
+void hsl_home_mem_data(struct hsl_home *h, uint32_t id, bool poison,
+                       const uint8_t data[HSL_LINE_BYTES]);
+/*
+ * An agent is lost: requests of it end, snoops to it are taken as answered, what only it had is
+ * poison: written to memory when a request comes to the line. No packet from or to the agent that
+ * was under way may be delivered afterwards.
+ */
 void hsl_home_lose(struct hsl_home *h, uint16_t agent);
-/* Directory of a line: 'I', 'S', 'O'; agents: a bit each, chips first, then host ports (index id - 1, nodes + id - 1). */
-char hsl_home_line(const struct hsl_home *h, uint64_t offset, bool *busy, uint64_t *agents, uint32_t words);
+/*
+ * Directory of a line: 'I', 'S', 'O', or 'P': its owner was lost. agents: a bit each, chips first,
+ * then host ports (index id - 1, nodes + id - 1); busy and agents may be NULL.
+ */
+char hsl_home_line(const struct hsl_home *h, uint64_t offset, bool *busy, uint64_t *agents,
+                   uint32_t words);
 bool hsl_home_quiet(const struct hsl_home *h);
 void hsl_home_stats(const struct hsl_home *h, struct hsl_home_stats *out);
 uint64_t hsl_home_hash(const struct hsl_home *h);

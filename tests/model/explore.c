@@ -12,6 +12,7 @@
  * order. A trace is replayed from the first state: moves are deterministic and the states along
  * parent links are the real ones, not their canonical images.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,7 +240,8 @@ static bool full(const struct run *x, uint32_t node)
 	const struct explore *e = x->e;
 
 	return (e->depth_max && x->nodes[node].depth >= e->depth_max) ||
-	       (e->states_max && x->n >= e->states_max) || (e->bytes_max && x->r->bytes >= e->bytes_max);
+	       (e->states_max && x->n >= e->states_max) ||
+	       (e->bytes_max && x->r->bytes >= e->bytes_max);
 }
 
 /* Everything that can happen in the unpacked state of `node`. */
@@ -267,13 +269,14 @@ static void expand(struct run *x, uint32_t node)
 			memcpy(append(&x->edges, sizeof(to)), &to, sizeof(to));
 	}
 	if (!steps && !x->r->verdict && !marked(&x->quiet, node))
-		trace_to(x, node, EXPLORE_DEADLOCK, "deadlock: work is waiting and nothing can happen");
+		trace_to(x, node, EXPLORE_DEADLOCK, "deadlock: work waits and nothing can happen");
 }
 
 static void count_bytes(struct run *x)
 {
 	x->r->bytes = x->nodes_cap * sizeof(*x->nodes) + x->table_cap * sizeof(*x->table) +
-		      x->level[0].cap + x->level[1].cap + x->edges.cap + x->first.cap + x->quiet.cap;
+		      x->level[0].cap + x->level[1].cap +
+		      x->edges.cap + x->first.cap + x->quiet.cap;
 }
 
 static void explore_all(struct run *x)
@@ -394,12 +397,10 @@ static void print_trace(const struct explore *e, const struct explore_result *r)
 
 bool explore_report(const struct explore *e, const struct explore_result *r)
 {
-	printf("# %s: %llu states (%llu quiet), %llu transitions, depth %u%s, %.1f s, %.0f states/s, "
-	       "%llu MiB\n",
-	       e->name, (unsigned long long)r->states, (unsigned long long)r->quiet_states,
-	       (unsigned long long)r->transitions, r->depth, r->bounded ? " (bounded)" : "", r->seconds,
-	       (double)r->states / (r->seconds > 1e-6 ? r->seconds : 1e-6),
-	       (unsigned long long)(r->bytes >> 20));
+	printf("# %s: %" PRIu64 " states (%" PRIu64 " quiet), %" PRIu64 " transitions, depth %u%s, "
+	       "%.1f s, %.0f states/s, %" PRIu64 " MiB\n", e->name, r->states, r->quiet_states,
+	       r->transitions, r->depth, r->bounded ? " (bounded)" : "", r->seconds,
+	       (double)r->states / (r->seconds > 1e-6 ? r->seconds : 1e-6), r->bytes >> 20);
 	fflush(stdout);
 	if (r->verdict)
 		print_trace(e, r);

@@ -40,7 +40,8 @@ struct explore {
 	/* Equal for states that need not be told apart: canonical under symmetry. */
 	void (*hash)(void *ctx, const void *state, uint64_t h[2]);
 	bool (*quiet)(void *ctx, const void *state);
-	void (*show)(void *ctx, const void *state);	/* on stderr, at the end of a trace; or NULL */
+	/* On stderr, at the end of a trace; or NULL. */
+	void (*show)(void *ctx, const void *state);
 	uint64_t states_max, bytes_max;	/* 0: none */
 	uint32_t depth_max;		/* 0: none */
 	bool no_livelock;		/* leave that check, and its memory, out */
@@ -61,7 +62,7 @@ struct explore_result {
 
 /* Memory that cannot be had ends the program. */
 void explore_run(const struct explore *e, struct explore_result *r);
-/* One line of statistics on stdout; the trace of what is wrong on stderr. True: nothing is wrong. */
+/* A line of statistics on stdout; the trace of what is wrong on stderr. True: nothing is wrong. */
 bool explore_report(const struct explore *e, const struct explore_result *r);
 void explore_free(struct explore_result *r);
 

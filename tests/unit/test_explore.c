@@ -77,9 +77,9 @@ static bool locks_quiet(void *ctx, const void *state)
 
 static struct explore locks(bool *crossed)
 {
-	return (struct explore){ .name = "locks", .ctx = crossed, .state_bytes = sizeof(struct locks),
-				 .init = locks_init, .move = locks_move, .check = no_check,
-				 .hash = locks_hash, .quiet = locks_quiet };
+	return (struct explore){ .name = "locks", .ctx = crossed, .init = locks_init,
+				 .state_bytes = sizeof(struct locks), .move = locks_move,
+				 .check = no_check, .hash = locks_hash, .quiet = locks_quiet };
 }
 
 static void test_deadlock(void **unused)
