@@ -360,15 +360,20 @@ struct hsl_flit {
 struct hsl_ts {
 	uint8_t  type;		/* HSL_TS1, HSL_TS2 */
 	uint8_t  flags;		/* HSL_TS_F_* */
-	hsl_le16 lanes;		/* TS1: bit i: the sender receives on lane i; TS2: the width that both use */
+	hsl_le16 lanes;		/* bit i: the sender receives on lane i */
 	hsl_le32 rate_mtps;	/* TS1: the sender's highest rate; TS2: the rate that both use */
-	hsl_le64 rsvd;
+	hsl_le16 round;		/* the sender's round of training */
+	hsl_le16 echo;		/* the receiver's round, as the sender heard it last */
+	uint8_t  width;		/* TS2: the width that both use */
+	uint8_t  rsvd[3];
 };
 #define HSL_TS1			1
 #define HSL_TS2			2
 #define HSL_TS_F_DISABLE	0x01	/* TS1: the link goes to DISABLED */
 #define HSL_TS_F_HOT_RESET	0x02	/* TS1: the receiver is reset */
 #define HSL_TS_F_L1		0x04	/* TS1 asks for L1, TS2 agrees */
+#define HSL_TS_F_L0		0x08	/* TS2: the sender is in L0 already */
+#define HSL_TS_F_NEW		0x10	/* the sender has been through DETECT since it was in L0: it remembers no flit */
 
 /* ------------------------------------------------------------------ the layout is the contract */
 

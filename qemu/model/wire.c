@@ -199,6 +199,6 @@ void hsl_wire_init(struct hsl_wire *w, const struct hsl_wire_cfg *cfg, uint64_t 
 void hsl_wire_set(struct hsl_wire *w, const struct hsl_wire_cfg *cfg)
 {
     w->cfg = *cfg;
-    /* the geometric distribution has no memory: what was left of the old distance does not matter */
+    /* geometric distances have no memory: what was left of the old one does not matter */
     w->bits_to_error = distance(w);
 }
