@@ -109,9 +109,12 @@ static void bit_errors(double p, uint32_t flits)
 		uint32_t n;
 
 		assert_int_equal(hsl_wire_pass(&w, &f, out), 1);
+		if (!memcmp(b, &f, sizeof(f))) {
+			good++;
+			continue;
+		}
 		n = flips(&out[0].flit, &f, NULL, NULL);
 		total += n;
-		good += !n;
 		for (uint32_t k = 0; k < BITS / 8; k++) {
 			low += b[k] & 1;
 			pairs += (b[k] & 3) == 3;
@@ -127,7 +130,7 @@ static void bit_errors(double p, uint32_t flits)
 static void test_bit_errors(void **state)
 {
 	(void)state;
-	bit_errors(1e-6, 200000);
+	bit_errors(1e-6, 100000);
 	bit_errors(1e-4, 20000);
 	bit_errors(1e-2, 2000);
 	bit_errors(0.3, 500);
@@ -175,8 +178,9 @@ static void test_gaps(void **state)
 
 		hsl_wire_pass(&w, &f, out);
 		/* of several in one flit the first is enough: 1 in 50 flits has one at all */
-		if (!flips(&out[0].flit, &f, &at, NULL))
+		if (!memcmp(&out[0].flit, &f, sizeof(f)))
 			continue;
+		flips(&out[0].flit, &f, &at, NULL);
 		longer += gaps && bits + at - last > 69314;	/* the median: ln 2 / p */
 		last = bits + at;
 		gaps++;
