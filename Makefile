@@ -61,8 +61,8 @@ COMMON_SRC := $(wildcard tools/common/*.c)
 TESTCOMMON_SRC := $(wildcard tests/common/*.c tests/oracle/*.c) tests/model/explore.c
 TOOLS := $(foreach t,hslctl hsltest hslbench,$(if $(wildcard tools/$(t)/*.c),$(t)))
 UNIT := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
-# explorers of the model: built for speed, and with sanitizers
-EXPLORERS := $(patsubst %.c,%,$(wildcard tests/model/explore_*.c))
+# explorers of the model and generators of captures: built for speed, and with sanitizers
+EXPLORERS := $(patsubst %.c,%,$(wildcard tests/model/explore_*.c tests/model/gen_*.c))
 MODELBENCH := $(patsubst %.c,%,$(wildcard tests/model/bench_*.c))
 EXAMPLES := $(patsubst libhsl/examples/%.c,%,$(wildcard libhsl/examples/*.c))
 VMTESTS := $(patsubst %.c,%,$(wildcard tests/abi/*.c tests/guest/*.c))
@@ -204,7 +204,7 @@ check-fast: lib tools host-tests examples $(B)/tests/guest/churn
 	@qemu/deps lint
 	@tests/run fast $(TESTS)
 check:
-	@qemu/deps host unit lint qemu vm kernel
+	@qemu/deps host unit lint capture qemu vm kernel
 	@$(MAKE) --no-print-directory qemu-for-vm
 	@$(MAKE) --no-print-directory modules lib tools tests
 	@tests/run check $(TESTS)

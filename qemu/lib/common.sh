@@ -73,6 +73,7 @@ packages_of() {
 	vm) echo seabios qemu-system-data busybox-static cpio kmod xz-utils libglib2.0-0 libpixman-1-0 libfdt1 libattr1 \
 		libcap-ng0 ;;
 	kernel) echo gcc-12 make libelf1 dpkg-dev xz-utils kmod bc ;;
+	capture) echo tshark ;; # 22 MB to fetch, 128 MB installed
 	lint) echo sparse shellcheck mandoc perl ;;
 	*) usage_error "packages_of: unknown group $1" ;;
 	esac

@@ -104,8 +104,9 @@ size_t hsl_pcapng_end(uint8_t buf[HSL_PCAPNG_BLOCK_MAX], const struct hsl_pcapng
     put(&o, 0, 4);              /* records are never cut */
     snprintf(text, sizeof(text), "%u-%u", e->node, e->peer);
     option_string(&o, INTERFACE_NAME, text);
-    snprintf(text, sizeof(text), "seq_bits=%u rx_slots=%u,%u,%u,%u,%u", e->cfg->seq_bits, slots[0],
-             slots[1], slots[2], slots[3], slots[4]);
+    snprintf(text, sizeof(text), "seq_bits=%u replay_flits=%u rx_slots=%u,%u,%u,%u,%u",
+             e->cfg->seq_bits, e->cfg->replay_flits, slots[0], slots[1], slots[2], slots[3],
+             slots[4]);
     option_string(&o, INTERFACE_DESCRIPTION, text);
     if (e->bits_per_s) {
         put(&o, INTERFACE_SPEED, 2);
@@ -129,7 +130,7 @@ static size_t record(uint8_t *buf, const struct hsl_pcapng_at *at, uint8_t kind,
     put(&o, bytes, 4);
     put(&o, HSL_PCAPNG_VERSION, 1);
     put(&o, kind, 1);
-    put(&o, at->rx ? HSL_PCAPNG_F_RX : 0, 1);
+    put(&o, (at->rx ? HSL_PCAPNG_F_RX : 0) | at->seq_bits << 4, 1);
     put(&o, at->link, 1);
     put(&o, at->src, 2);
     put(&o, at->dst, 2);

@@ -20,7 +20,7 @@
 struct hsl_pcapng_hdr {
     uint8_t version;            /* HSL_PCAPNG_VERSION */
     uint8_t kind;               /* HSL_PCAPNG_FLIT, _TS, _STATE */
-    uint8_t flags;              /* HSL_PCAPNG_F_* */
+    uint8_t flags;              /* HSL_PCAPNG_F_*, bits of sequence numbers [7:4] */
     uint8_t link;               /* link block of the end that captured; 0xff: not known */
     hsl_le16 src, dst;          /* nodes; of a state: the end and its peer */
     hsl_le64 time_ps;
@@ -50,7 +50,7 @@ struct hsl_pcapng_end {
 struct hsl_pcapng_at {
     uint32_t end;               /* number of the end in this file */
     uint16_t src, dst;
-    uint8_t link;
+    uint8_t link, seq_bits;
     bool rx;
     uint64_t time_ps;
     const char *comment;        /* or NULL */

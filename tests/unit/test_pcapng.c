@@ -8,7 +8,9 @@
 #include "model/model.h"
 #include "model/pcapng.h"
 
-static const struct hsl_link_cfg cfg = { .seq_bits = 12, .rx_slots = { 6, 16, 32, 64, 127 } };
+static const struct hsl_link_cfg cfg = {
+	.seq_bits = 12, .replay_flits = 1023, .rx_slots = { 6, 16, 32, 64, 127 },
+};
 
 static void check(const uint8_t *got, size_t len, const void *want, size_t want_len)
 {
@@ -19,10 +21,12 @@ static void check(const uint8_t *got, size_t len, const void *want, size_t want_
 static void test_section(void **state)
 {
 	static const char want[] =
-		"\x0a\x0d\x0d\x0a" "\x30\0\0\0" "\x4d\x3c\x2b\x1a" "\1\0\0\0" "\xff\xff\xff\xff\xff\xff\xff\xff"
+		"\x0a\x0d\x0d\x0a" "\x30\0\0\0" "\x4d\x3c\x2b\x1a" "\1\0\0\0"
+		"\xff\xff\xff\xff\xff\xff\xff\xff"
 		"\2\0\3\0" "hsl\0" "\4\0\4\0" "test" "\0\0\0\0" "\x30\0\0\0";
 	static const char bare[] =
-		"\x0a\x0d\x0d\x0a" "\x20\0\0\0" "\x4d\x3c\x2b\x1a" "\1\0\0\0" "\xff\xff\xff\xff\xff\xff\xff\xff"
+		"\x0a\x0d\x0d\x0a" "\x20\0\0\0" "\x4d\x3c\x2b\x1a" "\1\0\0\0"
+		"\xff\xff\xff\xff\xff\xff\xff\xff"
 		"\0\0\0\0" "\x20\0\0\0";
 	uint8_t buf[HSL_PCAPNG_BLOCK_MAX];
 
@@ -34,11 +38,11 @@ static void test_section(void **state)
 static void test_end(void **state)
 {
 	static const char want[] =
-		"\1\0\0\0" "\x60\0\0\0" "\x9f\0\0\0" "\0\0\0\0"
+		"\1\0\0\0" "\x74\0\0\0" "\x9f\0\0\0" "\0\0\0\0"
 		"\2\0\7\0" "1-28672\0"
-		"\3\0\x23\0" "seq_bits=12 rx_slots=6,16,32,64,127\0"
+		"\3\0\x35\0" "seq_bits=12 replay_flits=1023 rx_slots=6,16,32,64,127\0\0\0"
 		"\x08\0\x08\0" "\x88\x77\x66\x55\x44\x33\x22\x11"
-		"\x09\0\1\0" "\x0c\0\0\0" "\0\0\0\0" "\x60\0\0\0";
+		"\x09\0\1\0" "\x0c\0\0\0" "\0\0\0\0" "\x74\0\0\0";
 	struct hsl_pcapng_end e = {
 		.node = 1, .peer = SWITCH, .bits_per_s = UINT64_C(0x1122334455667788), .cfg = &cfg,
 	};
@@ -54,14 +58,14 @@ static void test_ts(void **state)
 {
 	static const char want[] =
 		"\6\0\0\0" "\x54\0\0\0" "\3\0\0\0" "\4\3\2\1" "\x08\7\6\5" "\x20\0\0\0" "\x20\0\0\0"
-		"\1\2\1\5" "\x02\x80\1\0" "\x08\7\6\5\4\3\2\1"
+		"\1\2\xc1\5" "\x02\x80\1\0" "\x08\7\6\5\4\3\2\1"
 		"\1\4\xff\x0f\x80\xb5\1\0" "\0\0\0\0\0\0\0\0"
 		"\1\0\2\0" "hi\0\0" "\2\0\4\0" "\1\0\0\0" "\0\0\0\0" "\x54\0\0\0";
 	const struct hsl_ts ts = {
 		.type = HSL_TS1, .flags = HSL_TS_F_L1, .lanes = 0x0fff, .rate_mtps = 112000,
 	};
 	struct hsl_pcapng_at at = {
-		.end = 3, .src = 0x8002, .dst = 1, .link = 5, .rx = true,
+		.end = 3, .src = 0x8002, .dst = 1, .link = 5, .seq_bits = 12, .rx = true,
 		.time_ps = UINT64_C(0x0102030405060708), .comment = "hi",
 	};
 	uint8_t buf[HSL_PCAPNG_BLOCK_MAX];
