@@ -58,11 +58,12 @@ endif
 
 LIB_SRC := $(wildcard libhsl/*.c qemu/model/*.c qemu/engine/*.c)
 COMMON_SRC := $(wildcard tools/common/*.c)
-TESTCOMMON_SRC := $(wildcard tests/common/*.c tests/oracle/*.c) tests/model/explore.c
+TESTCOMMON_SRC := $(wildcard tests/common/*.c tests/oracle/*.c) tests/model/explore.c tests/model/world.c
 TOOLS := $(foreach t,hslctl hsltest hslbench,$(if $(wildcard tools/$(t)/*.c),$(t)))
 UNIT := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
 # explorers of the model and generators of captures: built for speed, and with sanitizers
-EXPLORERS := $(patsubst %.c,%,$(wildcard tests/model/explore_*.c tests/model/gen_*.c))
+EXPLORERS := $(patsubst %.c,%,$(wildcard tests/model/explore_*.c tests/model/gen_*.c \
+	tests/model/litmus_*.c tests/model/random_*.c))
 MODELBENCH := $(patsubst %.c,%,$(wildcard tests/model/bench_*.c))
 EXAMPLES := $(patsubst libhsl/examples/%.c,%,$(wildcard libhsl/examples/*.c))
 VMTESTS := $(patsubst %.c,%,$(wildcard tests/abi/*.c tests/guest/*.c))

@@ -208,7 +208,12 @@ static const char *name(const struct judge *j, uint32_t i, char buf[32])
 
 static void say_cell(struct judge *j, uint32_t cell)
 {
-	say(j->why, "bytes %u to %u", j->cell_off[cell], j->cell_off[cell + 1] - 1);
+	unsigned int first = j->cell_off[cell], last = j->cell_off[cell + 1] - 1u;
+
+	if (first == last)
+		say(j->why, "byte %u", first);
+	else
+		say(j->why, "bytes %u to %u", first, last);
 }
 
 /* ---- cells and touches ---- */

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Agents, homes and their memory for randomised tests, joined by either of two networks: a bag of
+ * packets that are delivered in any order, which finds races faster than any real network; or the
+ * modelled fabric with its links and their errors (qemu/model/fab.h).
+ *
+ * The same configuration and the same calls give the same run.
+ */
+#ifndef WORLD_H
+#define WORLD_H
+
+#include "model/fab.h"
+
+#define WORLD_NODE_LINES 1024u /* of memory, each node */
+
+struct world_cfg {
+	bool fabric; /* else a bag of packets */
+	uint64_t seed;
+	struct hsl_fab_cfg fab; /* of the bag: nodes, agent and home only */
+};
+
+struct world;
+/* A plain configuration; caches and directories are small, so that evictions and recalls are
+ * common. */
+void world_defaults(struct world_cfg *cfg, uint32_t nodes, uint64_t seed);
+struct world *world_new(
+	const struct world_cfg *cfg); /* aborts without memory or with a bad configuration */
+void world_free(struct world *w);
+
+/* 0; -EAGAIN: the agent has no room. Any other refusal aborts. */
+int world_post(struct world *w, uint16_t agent, const struct hsl_access *x);
+/* The next thing happens; false: nothing is under way, or will be. */
+bool world_step(struct world *w);
+/* An access that is done, or false. */
+bool world_done(struct world *w, uint16_t *agent, struct hsl_access *x);
+/* Behind the homes' back, while nothing is under way. */
+uint8_t *world_memory(struct world *w, uint64_t ga);
+uint64_t world_now_ps(const struct world *w);
+/* "" or the first thing that may not happen: a packet that was refused, memory that is not there.
+ */
+const char *world_wrong(const struct world *w);
+struct hsl_fab *world_fab(struct world *w); /* NULL: a bag */
+void world_sums(const struct world *w, struct hsl_agent_stats *agents,
+		struct hsl_home_stats *homes);
+
+#endif
