@@ -1017,6 +1017,19 @@ char hsl_agent_line(const struct hsl_agent *a, uint64_t ga, bool *busy, uint8_t 
     return state_of(l);
 }
 
+bool hsl_agent_next_line(const struct hsl_agent *a, uint32_t *cursor, uint64_t *ga)
+{
+    while (*cursor < a->cfg.sets * a->cfg.ways) {
+        const struct line *l = line_at(a, (*cursor)++);
+
+        if (l->state != 'I') {
+            *ga = l->ga;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool hsl_agent_writing_back(const struct hsl_agent *a, uint64_t ga, uint8_t *data)
 {
     struct copy c = copy_of(a, ga & HSL_LINE_MASK);

@@ -74,6 +74,8 @@ int hsl_agent_done(struct hsl_agent *a, struct hsl_access *x);
 void hsl_agent_lose(struct hsl_agent *a, uint16_t home, uint8_t status);
 /* State of a line, 'I' 'S' 'E' 'M'; whether a request for it is outstanding. NULLs are fine. */
 char hsl_agent_line(const struct hsl_agent *a, uint64_t ga, bool *busy, uint8_t *data);
+/* The next line in the cache from *cursor on, which begins at 0; false: no more. */
+bool hsl_agent_next_line(const struct hsl_agent *a, uint32_t *cursor, uint64_t *ga);
 bool hsl_agent_quiet(const struct hsl_agent *a);        /* no access and no request is waiting */
 void hsl_agent_stats(const struct hsl_agent *a, struct hsl_agent_stats *out);
 /* Equal for states that cannot be told apart. */

@@ -44,6 +44,7 @@ int hsl_fab_init(struct hsl_fab *f, size_t arena_bytes, const struct hsl_fab_cfg
 enum hsl_fab_in_type {
     HSL_FAB_ACCESS,             /* agent, access */
     HSL_FAB_MEM,                /* node, mem: the answer to a memory read */
+    HSL_FAB_NODE,               /* node, present: a chip vanishes, or is back; all are there at first */
     HSL_FAB_LINK,               /* a, b, up: held down, or not any more */
     HSL_FAB_RETRAIN,            /* a, b */
     HSL_FAB_LANE,               /* a's receiver of the link from b: lane works or not */
@@ -54,6 +55,7 @@ struct hsl_fab_in {
     union {
         struct { uint16_t agent; struct hsl_access x; } access;
         struct { uint32_t node, id; bool poison; uint8_t data[HSL_LINE_BYTES]; } mem;
+        struct { uint32_t id; bool present; } node;
         struct { uint32_t a, b, lane; bool up; struct hsl_wire_cfg errors; } link;
     } u;
 };

@@ -98,6 +98,12 @@ static inline bool hsl_id_is_chip(const struct hsl_model *m, uint32_t id)
     return id >= 1 && id <= m->cfg.nodes;
 }
 
+/* Id of a node of the topology: chips by number, then switches. */
+static inline uint32_t hsl_net_id(const struct hsl_model *m, uint32_t ix)
+{
+    return ix < m->cfg.nodes ? ix + 1 : HSL_NODE_SWITCH_FIRST + (ix - m->cfg.nodes);
+}
+
 /* net.c */
 enum hsl_shape hsl_net_shape(enum hsl_topology topology, uint32_t nodes);
 uint32_t hsl_net_total_links(enum hsl_shape shape, uint32_t nodes);

@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The modelled fabric's front: configuration, arena, event queue, posts, outputs and queries. Links
+ * are in fab_port.c, packets at nodes in fab_node.c.
+ *
+ * Time is in picoseconds and moves only in hsl_fab_step, to the earliest event; events of the same
+ * time happen in the order in which they were scheduled. So a run follows from configuration and
+ * posts. For one access that misses, on links that are trained and idle (docs/hep.md section 9):
+ *
+ *     way(L) = L * link + (L - 1) * switch,  link = 2 * port + cable + flit
+ *     LOAD   = [port] + way + home + dram + way + [port]     [port]: of a host port
+ *
+ * Outputs go into a ring that has room for what one post or step can cause, so the caller takes
+ * them all before the next one, but for answers of memory: else -EBUSY.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "fab_priv.h"
+
+/* ---- configuration ---- */
+
+void hsl_fab_defaults(struct hsl_fab_cfg *cfg)
+{
+    static const struct hsl_link_cfg link = {
+        .seq_bits = HSL_FLIT_SEQ_BITS,
+        .replay_flits = 512,
+        .rx_slots = { 127, 127, 127, 127, 127 },
+        .tx_slots = { 28, 28, 28, 28, 28 },
+        .ack_ps = 500000,
+        .replay_ps = 2000000,
+        .replay_rounds = 4,
+    };
+    uint32_t nodes = cfg->nodes;
+    enum hsl_topology topology = cfg->topology;
+    struct hsl_profile profile = cfg->profile;
+
+    memset(cfg, 0, sizeof(*cfg));
+    cfg->nodes = nodes;
+    cfg->topology = topology;
+    cfg->profile = profile;
+    cfg->seed = 1;
+    cfg->link = link;
+    cfg->phy.ts_ps = 100000;
+    cfg->phy.train_ps = 50000000;
+    cfg->agent.sets = 64;
+    cfg->agent.ways = 8;
+    cfg->agent.requests = 16;
+    cfg->agent.accesses = 32;
+    cfg->home.sets = 256;
+    cfg->home.ways = 8;
+    cfg->home.requests = 32;
+}
+
+/* The parts as each instance has them. */
+static struct hsl_phy_cfg phy_cfg(const struct hsl_fab_cfg *cfg)
+{
+    struct hsl_phy_cfg phy = cfg->phy;
+
+    phy.lanes = cfg->profile.lanes;
+    phy.rate_mtps = cfg->profile.rate_mtps;
+    return phy;
+}
+
+static struct hsl_agent_cfg agent_cfg(const struct hsl_fab_cfg *cfg, uint32_t ix)
+{
+    struct hsl_agent_cfg agent = cfg->agent;
+
+    agent.id = (uint16_t)(ix % cfg->nodes + 1 + (ix >= cfg->nodes ? HSL_AGENT_HOST_PORT : 0));
+    agent.tag_first = 0;
+    return agent;
+}
+
+static struct hsl_home_cfg home_cfg(const struct hsl_fab_cfg *cfg, uint32_t ix)
+{
+    struct hsl_home_cfg home = cfg->home;
+
+    home.id = (uint16_t)(ix + 1);
+    home.nodes = cfg->nodes;
+    return home;
+}
+
+static struct hsl_model_config net_cfg(const struct hsl_fab_cfg *cfg)
+{
+    return (struct hsl_model_config){
+        .nodes = cfg->nodes,
+        .topology = cfg->topology,
+        .host_node = HSL_NODE_HOST_DEFAULT,
+        .max_inflight = 1,
+        .hop_limit = cfg->hop_limit,
+        .profile = cfg->profile,
+    };
+}
+
+const char *hsl_fab_check(const struct hsl_fab_cfg *cfg)
+{
+    struct hsl_model_config net;
+    struct hsl_agent_cfg agent;
+    struct hsl_home_cfg home;
+    const char *why;
+
+    if (!cfg) {
+        return "there is no configuration";
+    }
+    net = net_cfg(cfg);
+    why = hsl_model_check(&net);
+    if (why) {
+        return why;
+    }
+    if (cfg->nodes > HSL_FAB_NODES_MAX) {
+        return "a modelled fabric has at most 64 chips";
+    }
+    agent = agent_cfg(cfg, 0);
+    home = home_cfg(cfg, 0);
+    why = hsl_link_check(&cfg->link);
+    why = why ? why : hsl_wire_check(&cfg->errors);
+    why = why ? why : hsl_agent_check(&agent);
+    why = why ? why : hsl_home_check(&home);
+    if (!why && (!cfg->phy.ts_ps || !cfg->phy.train_ps)) {
+        why = "training sets and training take some time";
+    }
+    if (!why && cfg->errors.reorder_places > cfg->link.reorder) {
+        why = "wires reorder by more places than the link layer expects";
+    }
+    if (!why && cfg->profile.lanes > 16) {
+        why = "a modelled link has at most 16 lanes";
+    }
+    return why;
+}
+
+/* ix of a node of the topology by its id, HSL_NONE if it does not exist. */
+static uint32_t node_ix(const struct hsl_fab *f, uint32_t id)
+{
+    bool is_switch = id >= HSL_NODE_SWITCH_FIRST;
+    uint32_t ix = is_switch ? id - HSL_NODE_SWITCH_FIRST + f->cfg.nodes : id - 1;
+
+    return id && ix < f->nnodes && (ix >= f->cfg.nodes) == is_switch ? ix : HSL_NONE;
+}
+
+/* ---- arena ---- */
+
+static uint64_t take(uint64_t *end, uint64_t bytes)
+{
+    uint64_t off = *end;
+
+    *end += (bytes + 7) & ~UINT64_C(7);
+    return off;
+}
+
+/*
+ * Packets at nodes at once. Of an agent's request: itself or its answer, RETRY and GRANT, and the
+ * ACK of the one before. Of a request that a home works on: a snoop or its answer for each agent,
+ * data from an owner, the home's answer, an answer of memory.
+ */
+static uint64_t fab_packets(const struct hsl_fab_cfg *cfg)
+{
+    uint64_t agents = 2 * (uint64_t)cfg->nodes;
+
+    return agents * cfg->agent.requests * 4 +
+           (uint64_t)cfg->nodes * cfg->home.requests * (agents + 4);
+}
+
+/* Flits on a wire at once: as many as it takes to cross at full speed, each doubled, all late. */
+static uint64_t wire_flights(const struct hsl_fab_cfg *cfg, uint64_t crossing_ps)
+{
+    uint64_t flit = hsl_time_flit_ps(&cfg->profile);
+
+    return 2 * ((crossing_ps + flit - 1) / flit + cfg->link.reorder + 4);
+}
+
+static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
+{
+    enum hsl_shape shape = hsl_net_shape(cfg->topology, cfg->nodes);
+    struct hsl_model_config net = net_cfg(cfg);
+    struct hsl_agent_cfg agent = agent_cfg(cfg, 0);
+    struct hsl_home_cfg home = home_cfg(cfg, 0);
+    const uint64_t vc = HSL_VC_COUNT;
+    uint64_t end = 0, largest = 0;
+
+    memset(f, 0, sizeof(*f));
+    f->cfg = *cfg;
+    f->cfg.phy = phy_cfg(cfg);
+    f->cfg.hop_limit = cfg->hop_limit ? cfg->hop_limit : cfg->nodes + 1;
+    f->nnodes = cfg->nodes + (shape == HSL_SHAPE_STAR ? 1 : 0);
+    f->nports = 2 * hsl_net_total_links(shape, cfg->nodes);
+    f->nagents = 2 * cfg->nodes;
+    f->crossing_ps = 2 * (uint64_t)cfg->profile.port_ps + cfg->profile.cable_ps;
+    f->npkts = (uint32_t)fab_packets(cfg);
+    f->nflights = (uint32_t)(f->nports * wire_flights(cfg, f->crossing_ps));
+    f->nevents = 2 * f->nports + f->nflights + f->npkts;
+    f->nout = 2 * f->nports + f->nagents * cfg->agent.accesses +
+              cfg->nodes * cfg->home.requests * 4;
+    for (uint32_t i = 0; i < vc; i++) {
+        uint64_t n = (uint64_t)cfg->link.tx_slots[i] + cfg->link.rx_slots[i] +
+                     (uint64_t)cfg->link.replay_flits * HSL_FLIT_SLOTS;
+
+        largest = n > largest ? n : largest;
+    }
+    f->under_cap = (uint32_t)largest;
+    f->link_bytes = (hsl_link_size(&cfg->link) + 7) & ~UINT64_C(7);
+    f->agent_bytes = (hsl_agent_size(&agent) + 7) & ~UINT64_C(7);
+    f->home_bytes = (hsl_home_size(&home) + 7) & ~UINT64_C(7);
+    take(&end, sizeof(*f));
+    f->off_net = take(&end, hsl_model_size(&net));
+    f->off_port = take(&end, f->nports * sizeof(struct fab_port));
+    f->off_first_port = take(&end, (f->nnodes + 1) * sizeof(uint32_t));
+    f->off_pair = take(&end, (uint64_t)f->nagents * cfg->nodes * sizeof(struct fab_under_way));
+    f->off_pkt = take(&end, f->npkts * sizeof(struct fab_pkt));
+    f->off_flight = take(&end, f->nflights * sizeof(struct fab_flight));
+    f->off_agents = take(&end, f->nagents * f->agent_bytes);
+    f->off_homes = take(&end, cfg->nodes * f->home_bytes);
+    f->off_links = take(&end, f->nports * f->link_bytes);
+    f->off_under = take(&end, f->nports * vc * f->under_cap * sizeof(struct fab_pair));
+    f->off_event = take(&end, f->nevents * sizeof(struct fab_event));
+    f->off_heap = take(&end, f->nevents * sizeof(uint32_t));
+    f->off_out = take(&end, f->nout * sizeof(struct hsl_fab_out));
+    return end;
+}
+
+size_t hsl_fab_size(const struct hsl_fab_cfg *cfg)
+{
+    struct hsl_fab f;
+    uint64_t bytes;
+
+    if (hsl_fab_check(cfg)) {
+        return 0;
+    }
+    bytes = fab_layout(&f, cfg);
+    return bytes <= SIZE_MAX ? (size_t)bytes : 0;
+}
+
+static struct fab_event *event_at(struct hsl_fab *f, uint32_t ev)
+{
+    return (struct fab_event *)fab_at(f, f->off_event) + ev;
+}
+
+int hsl_fab_init(struct hsl_fab *f, size_t arena_bytes, const struct hsl_fab_cfg *cfg)
+{
+    size_t bytes = hsl_fab_size(cfg);
+    struct hsl_model_config net;
+    struct hsl_fab head;
+
+    if (!f || (uintptr_t)f % 8 || !bytes) {
+        return -EINVAL;
+    }
+    if (arena_bytes < bytes) {
+        return -ENOSPC;
+    }
+    fab_layout(&head, cfg);
+    memset(f, 0, bytes);
+    memcpy(f, &head, sizeof(head));
+    net = net_cfg(cfg);
+    hsl_model_init(fab_net(f), hsl_model_size(&net), &net);
+    for (uint32_t i = 0; i < cfg->nodes; i++) {
+        struct hsl_event here = { .type = HSL_EV_NODE, .u.node = { i + 1, true } };
+        struct hsl_home_cfg home = home_cfg(cfg, i);
+
+        hsl_model_post(fab_net(f), &here);
+        hsl_home_init(fab_home(f, i), &home);
+    }
+    for (uint32_t i = 0; i < f->nagents; i++) {
+        struct hsl_agent_cfg agent = agent_cfg(cfg, i);
+
+        hsl_agent_init(fab_agent(f, i), &agent);
+    }
+    for (uint32_t i = 0; i < f->npkts; i++) {
+        fab_pkt(f, i)->next = i + 1 < f->npkts ? i + 1 : HSL_NONE;
+    }
+    for (uint32_t i = 0; i < f->nflights; i++) {
+        fab_flight(f, i)->next = i + 1 < f->nflights ? i + 1 : HSL_NONE;
+    }
+    if (!f->nflights) {
+        f->flight_free = HSL_NONE;
+    }
+    for (uint32_t i = 0; i < f->nevents; i++) {
+        event_at(f, i)->pos = HSL_NONE;
+    }
+    fab_ports_init(f);
+    return 0;
+}
+
+/* ---- event queue: a heap of event numbers, each of which knows its place ---- */
+
+static uint32_t *heap_of(struct hsl_fab *f)
+{
+    return fab_at(f, f->off_heap);
+}
+
+static bool before(struct hsl_fab *f, uint32_t a, uint32_t b)
+{
+    const struct fab_event *x = event_at(f, a), *y = event_at(f, b);
+
+    return x->time_ps != y->time_ps ? x->time_ps < y->time_ps : x->order < y->order;
+}
+
+static void place(struct hsl_fab *f, uint32_t pos, uint32_t ev)
+{
+    heap_of(f)[pos] = ev;
+    event_at(f, ev)->pos = pos;
+}
+
+static void sift_up(struct hsl_fab *f, uint32_t pos, uint32_t ev)
+{
+    while (pos) {
+        uint32_t parent = (pos - 1) / 2;
+
+        if (!before(f, ev, heap_of(f)[parent])) {
+            break;
+        }
+        place(f, pos, heap_of(f)[parent]);
+        pos = parent;
+    }
+    place(f, pos, ev);
+}
+
+static void sift_down(struct hsl_fab *f, uint32_t pos, uint32_t ev)
+{
+    for (;;) {
+        uint32_t child = 2 * pos + 1;
+
+        if (child >= f->heap_len) {
+            break;
+        }
+        if (child + 1 < f->heap_len && before(f, heap_of(f)[child + 1], heap_of(f)[child])) {
+            child++;
+        }
+        if (!before(f, heap_of(f)[child], ev)) {
+            break;
+        }
+        place(f, pos, heap_of(f)[child]);
+        pos = child;
+    }
+    place(f, pos, ev);
+}
+
+void fab_cancel(struct hsl_fab *f, uint32_t ev)
+{
+    uint32_t pos = event_at(f, ev)->pos, last;
+
+    if (pos == HSL_NONE) {
+        return;
+    }
+    event_at(f, ev)->pos = HSL_NONE;
+    last = heap_of(f)[--f->heap_len];
+    if (last == ev) {
+        return;
+    }
+    /* the last one fills the hole; it may belong above it or below it */
+    if (pos && before(f, last, heap_of(f)[(pos - 1) / 2])) {
+        sift_up(f, pos, last);
+    } else {
+        sift_down(f, pos, last);
+    }
+}
+
+void fab_at_time(struct hsl_fab *f, uint32_t ev, uint64_t time_ps)
+{
+    struct fab_event *e = event_at(f, ev);
+
+    if (e->pos != HSL_NONE && e->time_ps == time_ps) {
+        return;
+    }
+    fab_cancel(f, ev);
+    e->time_ps = time_ps;
+    e->order = f->next_order++;
+    sift_up(f, f->heap_len++, ev);
+}
+
+uint64_t hsl_fab_next_ps(const struct hsl_fab *f)
+{
+    const uint32_t *heap = (const uint32_t *)((const unsigned char *)f + f->off_heap);
+    const struct fab_event *e = (const struct fab_event *)((const unsigned char *)f + f->off_event);
+
+    return f->heap_len ? e[heap[0]].time_ps : UINT64_MAX;
+}
+
+int hsl_fab_step(struct hsl_fab *f)
+{
+    uint32_t ev;
+
+    if (f->out_len) {
+        return -EBUSY;
+    }
+    if (!f->heap_len) {
+        return 0;
+    }
+    ev = heap_of(f)[0];
+    f->now_ps = event_at(f, ev)->time_ps;
+    fab_cancel(f, ev);
+    if (ev < f->nports) {
+        fab_port_send(f, ev);
+    } else if (ev < 2 * f->nports) {
+        fab_port_timer(f, ev - f->nports);
+    } else if (ev < fab_ev_pkt(f, 0)) {
+        fab_port_arrive(f, ev - fab_ev_flight(f, 0));
+    } else {
+        fab_pkt_happen(f, ev - fab_ev_pkt(f, 0));
+    }
+    return 1;
+}
+
+/* ---- posts ---- */
+
+static int post_link(struct hsl_fab *f, const struct hsl_fab_in *in)
+{
+    uint32_t a = node_ix(f, in->u.link.a), b = node_ix(f, in->u.link.b), p, q;
+
+    p = a == HSL_NONE || b == HSL_NONE ? HSL_NONE : fab_port_to(f, a, b);
+    if (p == HSL_NONE) {
+        return -EINVAL;
+    }
+    q = fab_port(f, p)->peer;
+    switch (in->type) {
+    case HSL_FAB_LINK:
+        fab_port_event(f, p, in->u.link.up ? HSL_PHY_ENABLE : HSL_PHY_DISABLE);
+        fab_port_event(f, q, in->u.link.up ? HSL_PHY_ENABLE : HSL_PHY_DISABLE);
+        return 0;
+    case HSL_FAB_RETRAIN:
+        fab_port_event(f, p, HSL_PHY_RETRAIN);
+        return 0;
+    case HSL_FAB_LANE:
+        if (in->u.link.lane >= f->cfg.phy.lanes) {
+            return -EINVAL;
+        }
+        fab_port_lane(f, p, in->u.link.lane, in->u.link.up);
+        return 0;
+    default:
+        if (hsl_wire_check(&in->u.link.errors) ||
+            in->u.link.errors.reorder_places > f->cfg.link.reorder) {
+            return -EINVAL;
+        }
+        hsl_wire_set(&fab_port(f, p)->wire, &in->u.link.errors);
+        return 0;
+    }
+}
+
+static int post_node(struct hsl_fab *f, uint32_t id, bool present)
+{
+    struct hsl_event ev = { .type = HSL_EV_NODE, .u.node = { id, present } };
+
+    if (id < 1 || id > f->cfg.nodes) {
+        return -EINVAL;
+    }
+    if (hsl_ix_present(fab_net(f), id - 1) == present) {
+        return 0;
+    }
+    hsl_model_post(fab_net(f), &ev);
+    fab_ports_node(f, id - 1, present);
+    if (!present) {
+        fab_node_gone(f, id - 1);
+    }
+    return 0;
+}
+
+int hsl_fab_post(struct hsl_fab *f, const struct hsl_fab_in *in)
+{
+    if (f->out_len && in->type != HSL_FAB_MEM) {        /* that one puts nothing out */
+        return -EBUSY;
+    }
+    switch (in->type) {
+    case HSL_FAB_ACCESS:
+        return fab_access(f, in->u.access.agent, &in->u.access.x);
+    case HSL_FAB_MEM:
+        return fab_mem(f, in->u.mem.node, in->u.mem.id, in->u.mem.poison, in->u.mem.data);
+    case HSL_FAB_NODE:
+        return post_node(f, in->u.node.id, in->u.node.present);
+    case HSL_FAB_LINK:
+    case HSL_FAB_RETRAIN:
+    case HSL_FAB_LANE:
+    case HSL_FAB_ERRORS:
+        return post_link(f, in);
+    }
+    return -EINVAL;
+}
+
+/* ---- outputs ---- */
+
+static struct hsl_fab_out *out_at(struct hsl_fab *f, uint32_t i)
+{
+    return (struct hsl_fab_out *)fab_at(f, f->off_out) + i % f->nout;
+}
+
+struct hsl_fab_out *fab_out(struct hsl_fab *f, enum hsl_fab_out_type type)
+{
+    struct hsl_fab_out *o = out_at(f, f->out_first + f->out_len++);
+
+    memset(o, 0, sizeof(*o));
+    o->type = type;
+    o->time_ps = f->now_ps;
+    return o;
+}
+
+int hsl_fab_drain(struct hsl_fab *f, struct hsl_fab_out *out)
+{
+    if (!f->out_len) {
+        return 0;
+    }
+    *out = *out_at(f, f->out_first);
+    f->out_first = (f->out_first + 1) % f->nout;
+    f->out_len--;
+    return 1;
+}
+
+/* ---- queries ---- */
+
+uint64_t hsl_fab_now_ps(const struct hsl_fab *f)
+{
+    return f->now_ps;
+}
+
+const struct hsl_fab_flit *hsl_fab_last_flit(const struct hsl_fab *f)
+{
+    return &f->last;
+}
+
+static uint32_t port_between(const struct hsl_fab *f, uint32_t a_id, uint32_t b_id)
+{
+    uint32_t a = node_ix(f, a_id), b = node_ix(f, b_id);
+
+    return a == HSL_NONE || b == HSL_NONE ? HSL_NONE : fab_port_to(f, a, b);
+}
+
+const struct hsl_link *hsl_fab_link(const struct hsl_fab *f, uint32_t a, uint32_t b)
+{
+    uint32_t p = port_between(f, a, b);
+
+    return p == HSL_NONE ? NULL :
+           (const void *)((const unsigned char *)f + f->off_links + p * f->link_bytes);
+}
+
+const struct hsl_phy *hsl_fab_phy(const struct hsl_fab *f, uint32_t a, uint32_t b)
+{
+    uint32_t p = port_between(f, a, b);
+
+    return p == HSL_NONE ? NULL : &fab_port_const(f, p)->phy;
+}
+
+const struct hsl_agent *hsl_fab_agent(const struct hsl_fab *f, uint16_t agent)
+{
+    uint32_t ix = fab_agent_ix(f, agent);
+
+    return ix == HSL_NONE ? NULL :
+           (const void *)((const unsigned char *)f + f->off_agents + ix * f->agent_bytes);
+}
+
+const struct hsl_home *hsl_fab_home(const struct hsl_fab *f, uint32_t node)
+{
+    return node < 1 || node > f->cfg.nodes ? NULL :
+           (const void *)((const unsigned char *)f + f->off_homes + (node - 1) * f->home_bytes);
+}
+
+bool hsl_fab_quiet(const struct hsl_fab *f)
+{
+    struct hsl_fab *w = (struct hsl_fab *)(uintptr_t)f;
+
+    for (uint32_t i = 0; i < f->nagents; i++) {
+        if (!hsl_agent_quiet(fab_agent(w, i))) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < f->cfg.nodes; i++) {
+        if (!hsl_home_quiet(fab_home(w, i))) {
+            return false;
+        }
+    }
+    for (uint32_t a = 0; a < f->nagents; a++) {
+        for (uint32_t h = 0; h < f->cfg.nodes; h++) {
+            struct fab_pair pair = { (uint16_t)a, (uint16_t)h };
+
+            if (fab_under_way(w, pair)->packets) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* One 64-bit word into the hash: multiply and fold, after splitmix64. */
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+    h = (h ^ (h >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    return h ^ (h >> 27);
+}
+
+uint64_t hsl_fab_hash(const struct hsl_fab *f)
+{
+    struct hsl_fab *w = (struct hsl_fab *)(uintptr_t)f;
+    uint64_t h = mix(0, f->now_ps);
+
+    for (uint32_t i = 0; i < f->nagents; i++) {
+        h = mix(h, hsl_agent_hash(fab_agent(w, i)));
+    }
+    for (uint32_t i = 0; i < f->cfg.nodes; i++) {
+        h = mix(h, hsl_home_hash(fab_home(w, i)));
+    }
+    for (uint32_t p = 0; p < f->nports; p++) {
+        const struct fab_port *port = fab_port_const(f, p);
+
+        h = mix(h, hsl_link_hash(fab_link(w, p), f->now_ps));
+        h = mix(h, (uint64_t)port->phy.state << 32 | port->phy.width);
+        for (uint32_t i = 0; i < 4; i++) {
+            h = mix(h, port->wire.rng[i]);
+        }
+    }
+    for (uint32_t i = 0; i < f->heap_len; i++) {
+        uint32_t ev = heap_of(w)[i];
+
+        h = mix(h, ev);
+        h = mix(h, event_at(w, ev)->time_ps);
+    }
+    return h;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Packets at the nodes of the modelled fabric: from an agent or a home into the network, on from
+ * node to node, and to the agent or home they are for.
+ *
+ * Time. A packet of a host port crosses that port (port) on its way in and out. A node that
+ * forwards costs switch. A request that has reached its home costs home before the home sees it, a
+ * memory read dram after its owner has answered. Everything else is immediate.
+ *
+ * Room. A node takes every packet that its links give it: there are as many packets as all agents
+ * and homes can have under way at once (fab_packets in fab.c), so no packet ever waits for another
+ * node to take one, and forwarding cannot deadlock. What can run out is the credit of a link.
+ *
+ * Loss. Links lose nothing while they are up. What a link carried when it went down, and what finds
+ * no route, is lost; agents and homes cannot go on with a packet missing. Then the pair (agent,
+ * home of the line) that the packet belonged to is fenced: both sides forget each other at once
+ * (hsl_agent_lose, hsl_home_lose), what is still under way between them is thrown away where it
+ * comes out, and new accesses fail with UNREACHABLE until nothing of it is left and there is a
+ * route again. So an answer from before can never be taken for one of a new request with its tag.
+ * Data that an owner sends straight to a requester belongs to the pair (requester, home).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "fab_priv.h"
+
+#define ADDR_HOP_SHIFT  48
+#define ADDR_HOP_ONE    (UINT64_C(1) << ADDR_HOP_SHIFT)
+
+uint32_t fab_pkt_new(struct hsl_fab *f)
+{
+    uint32_t i = f->pkt_free;
+
+    if (i != HSL_NONE) {
+        f->pkt_free = fab_pkt(f, i)->next;
+    }
+    return i;
+}
+
+static void pkt_free(struct hsl_fab *f, uint32_t i)
+{
+    fab_pkt(f, i)->next = f->pkt_free;
+    f->pkt_free = i;
+}
+
+/* ---- agents and homes give packets ---- */
+
+static void fence(struct hsl_fab *f, struct fab_pair pair);
+
+/* A packet of the pair starts at a node, after a delay. */
+static void inject(struct hsl_fab *f, const struct hsl_pkt *p, struct fab_pair pair, uint32_t node,
+                   uint64_t delay_ps)
+{
+    uint32_t i = fab_pkt_new(f);
+    struct fab_pkt *k;
+
+    if (i == HSL_NONE) {        /* cannot happen (fab_packets); if it did, it would be a loss */
+        fence(f, pair);
+        return;
+    }
+    k = fab_pkt(f, i);
+    k->pkt = *p;
+    k->pair = pair;
+    k->node = node;
+    k->stage = FAB_AT_NODE;
+    fab_under_way(f, pair)->packets++;
+    fab_at_time(f, fab_ev_pkt(f, i), f->now_ps + delay_ps);
+}
+
+/* snooped_by: the home whose packet the agent has just taken, for data it sends to another agent. */
+static void agent_out(struct hsl_fab *f, uint32_t agent, uint32_t snooped_by)
+{
+    uint64_t delay = agent >= f->cfg.nodes ? f->cfg.profile.port_ps : 0;
+    struct hsl_access x;
+    struct hsl_pkt p;
+
+    while (hsl_agent_tx(fab_agent(f, agent), &p)) {
+        struct fab_pair pair = { (uint16_t)agent, (uint16_t)(p.u.h.dst - 1u) };
+
+        if (p.u.h.opcode == HSL_PKT_RSP_DATA) {
+            pair.agent = (uint16_t)fab_agent_ix(f, p.u.h.dst);
+            pair.home = (uint16_t)snooped_by;
+        }
+        inject(f, &p, pair, fab_agent_node(f, agent), delay);
+    }
+    while (hsl_agent_done(fab_agent(f, agent), &x)) {
+        struct hsl_fab_out *o = fab_out(f, HSL_FAB_OUT_ACCESS);
+
+        o->u.access.agent = (uint16_t)(fab_agent_node(f, agent) + 1 +
+                                       (agent >= f->cfg.nodes ? HSL_AGENT_HOST_PORT : 0));
+        o->u.access.x = x;
+    }
+}
+
+static void home_out(struct hsl_fab *f, uint32_t home)
+{
+    struct hsl_mem_op op;
+    struct hsl_pkt p;
+
+    while (hsl_home_tx(fab_home(f, home), &p)) {
+        struct fab_pair pair = { (uint16_t)fab_agent_ix(f, p.u.h.dst), (uint16_t)home };
+
+        inject(f, &p, pair, home, 0);
+    }
+    while (hsl_home_mem(fab_home(f, home), &op)) {
+        struct hsl_fab_out *o = fab_out(f, HSL_FAB_OUT_MEM);
+
+        o->u.mem.node = home + 1;
+        o->u.mem.op = op;
+    }
+}
+
+/* ---- loss ---- */
+
+static bool reachable(struct hsl_fab *f, struct fab_pair pair)
+{
+    uint32_t node = fab_agent_node(f, pair.agent);
+
+    if (!hsl_ix_present(fab_net(f), node) || !hsl_ix_present(fab_net(f), pair.home)) {
+        return false;
+    }
+    return node == pair.home || hsl_net_distance(fab_net(f), node, pair.home) <= f->cfg.hop_limit;
+}
+
+static void fence(struct hsl_fab *f, struct fab_pair pair)
+{
+    struct fab_under_way *u = fab_under_way(f, pair);
+    uint16_t id = (uint16_t)(fab_agent_node(f, pair.agent) + 1 +
+                             (pair.agent >= f->cfg.nodes ? HSL_AGENT_HOST_PORT : 0));
+
+    if (u->fenced) {
+        return;
+    }
+    u->fenced = 1;
+    hsl_agent_lose(fab_agent(f, pair.agent), (uint16_t)(pair.home + 1), HSL_ST_UNREACHABLE);
+    agent_out(f, pair.agent, HSL_NONE);
+    hsl_home_lose(fab_home(f, pair.home), id);
+    home_out(f, pair.home);
+}
+
+void fab_lost(struct hsl_fab *f, struct fab_pair pair)
+{
+    fab_under_way(f, pair)->packets--;
+    fence(f, pair);
+}
+
+void fab_node_gone(struct hsl_fab *f, uint32_t node)
+{
+    for (uint32_t a = 0; a < f->nagents; a++) {
+        for (uint32_t h = 0; h < f->cfg.nodes; h++) {
+            if (fab_agent_node(f, a) == node || h == node) {
+                fence(f, (struct fab_pair){ (uint16_t)a, (uint16_t)h });
+            }
+        }
+    }
+}
+
+/* ---- packets on their way ---- */
+
+static bool is_request(uint8_t opcode)
+{
+    return hsl_pkt_vc(opcode) == HSL_VC_REQ;
+}
+
+static bool is_for_home(uint8_t opcode)
+{
+    return is_request(opcode) || opcode == HSL_PKT_ACK || opcode == HSL_PKT_SNP_RSP ||
+           opcode == HSL_PKT_SNP_DATA || opcode == HSL_PKT_WR_DATA;
+}
+
+/* At the node of its agent or home: the last step. */
+static void arrive_home_or_agent(struct hsl_fab *f, uint32_t i)
+{
+    struct fab_pkt *k = fab_pkt(f, i);
+    uint64_t delay;
+
+    if (is_for_home(k->pkt.u.h.opcode)) {
+        k->stage = FAB_AT_HOME;
+        delay = is_request(k->pkt.u.h.opcode) ? f->cfg.profile.home_ps : 0;
+    } else {
+        k->stage = FAB_AT_AGENT;
+        delay = k->pkt.u.h.dst & HSL_AGENT_HOST_PORT ? f->cfg.profile.port_ps : 0;
+    }
+    fab_at_time(f, fab_ev_pkt(f, i), f->now_ps + delay);
+}
+
+/* One more link to cross: false at the hop limit. An answer on RSP has a value where others count. */
+static bool count_hop(const struct hsl_fab *f, struct hsl_pkt *p)
+{
+    if (hsl_pkt_vc(p->u.h.opcode) == HSL_VC_RSP) {
+        return true;
+    }
+    if ((p->u.h.addr >> ADDR_HOP_SHIFT & 255) >= f->cfg.hop_limit) {
+        return false;
+    }
+    p->u.h.addr += ADDR_HOP_ONE;
+    return true;
+}
+
+static void forward(struct hsl_fab *f, uint32_t i)
+{
+    struct fab_pkt *k = fab_pkt(f, i);
+    struct fab_pair pair = k->pair;
+    uint32_t dst = (k->pkt.u.h.dst & ~(uint32_t)HSL_AGENT_HOST_PORT) - 1, next;
+
+    if (dst == k->node) {
+        arrive_home_or_agent(f, i);
+        return;
+    }
+    next = hsl_net_next(fab_net(f), k->node, dst);
+    if (next == HSL_NONE || !count_hop(f, &k->pkt)) {
+        pkt_free(f, i);
+        fab_lost(f, pair);
+        return;
+    }
+    k->stage = FAB_WAITS;
+    fab_port_queue(f, fab_port_to(f, k->node, next), i);
+}
+
+void fab_pkt_arrive(struct hsl_fab *f, uint32_t i, uint32_t node, uint64_t delay_ps)
+{
+    struct fab_pkt *k = fab_pkt(f, i);
+
+    k->node = node;
+    k->stage = FAB_AT_NODE;
+    fab_at_time(f, fab_ev_pkt(f, i), f->now_ps + delay_ps);
+}
+
+/* It has come out: to whom it is for, unless the pair is fenced. */
+static void deliver(struct hsl_fab *f, uint32_t i)
+{
+    struct fab_pkt *k = fab_pkt(f, i);
+    struct fab_under_way *u = fab_under_way(f, k->pair);
+    struct hsl_pkt p = k->pkt;
+    uint32_t home = k->pair.home, node = k->node;
+    bool to_home = k->stage == FAB_AT_HOME;
+
+    u->packets--;
+    pkt_free(f, i);
+    if (u->fenced) {
+        return;
+    }
+    if (hsl_pkt_vc(p.u.h.opcode) != HSL_VC_RSP) {
+        p.u.h.addr &= ADDR_HOP_ONE - 1;
+    }
+    if (to_home) {
+        hsl_home_rx(fab_home(f, node), &p);
+        home_out(f, node);
+    } else {
+        uint32_t agent = fab_agent_ix(f, p.u.h.dst);
+
+        hsl_agent_rx(fab_agent(f, agent), &p);
+        agent_out(f, agent, home);
+    }
+}
+
+static void mem_answers(struct hsl_fab *f, uint32_t i)
+{
+    struct fab_pkt *k = fab_pkt(f, i);
+    struct hsl_pkt_data d = k->pkt.u.data;
+    uint32_t home = k->node, id = k->mem_id;
+
+    pkt_free(f, i);
+    hsl_home_mem_data(fab_home(f, home), id, d.h.flags & HSL_PKT_F_POISON, d.data);
+    home_out(f, home);
+}
+
+void fab_pkt_happen(struct hsl_fab *f, uint32_t i)
+{
+    switch ((enum fab_stage)fab_pkt(f, i)->stage) {
+    case FAB_AT_NODE:
+        forward(f, i);
+        break;
+    case FAB_AT_HOME:
+    case FAB_AT_AGENT:
+        deliver(f, i);
+        break;
+    case FAB_MEM:
+        mem_answers(f, i);
+        break;
+    case FAB_WAITS:
+        break;
+    }
+}
+
+/* ---- posts ---- */
+
+int fab_access(struct hsl_fab *f, uint16_t id, const struct hsl_access *x)
+{
+    uint32_t agent = fab_agent_ix(f, id), home = (uint32_t)(x->ga >> HSL_GA_OFFSET_BITS) - 1;
+    struct fab_pair pair = { (uint16_t)agent, (uint16_t)home };
+    struct fab_under_way *u;
+    int err;
+
+    if (agent == HSL_NONE || home >= f->cfg.nodes) {
+        return -EINVAL;
+    }
+    u = fab_under_way(f, pair);
+    if (u->fenced && !u->packets && reachable(f, pair)) {
+        u->fenced = 0;
+    }
+    if (u->fenced) {
+        struct hsl_fab_out *o = fab_out(f, HSL_FAB_OUT_ACCESS);
+
+        o->u.access.agent = id;
+        o->u.access.x = *x;
+        o->u.access.x.status = HSL_ST_UNREACHABLE;
+        return 0;
+    }
+    err = hsl_agent_access(fab_agent(f, agent), x);
+    agent_out(f, agent, HSL_NONE);
+    return err;
+}
+
+int fab_mem(struct hsl_fab *f, uint32_t node, uint32_t id, bool poison, const uint8_t *data)
+{
+    struct fab_pkt *k;
+    uint32_t i;
+
+    if (node < 1 || node > f->cfg.nodes) {
+        return -EINVAL;
+    }
+    i = fab_pkt_new(f);
+    if (i == HSL_NONE) {
+        return -EAGAIN;
+    }
+    k = fab_pkt(f, i);
+    memset(k, 0, sizeof(*k));
+    k->pkt.u.data.h.flags = poison ? HSL_PKT_F_POISON : 0;
+    memcpy(k->pkt.u.data.data, data, HSL_LINE_BYTES);
+    k->node = node - 1;
+    k->mem_id = id;
+    k->stage = FAB_MEM;
+    fab_at_time(f, fab_ev_pkt(f, i), f->now_ps + f->cfg.profile.dram_ps);
+    return 0;
+}

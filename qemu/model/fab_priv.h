@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Inside of the modelled fabric: what fab.c (front, event queue), fab_port.c (links) and fab_node.c
+ * (packets at nodes) share.
+ *
+ * Arena. struct hsl_fab comes first, the arrays follow at the offsets it keeps:
+ *
+ *     net                    a struct hsl_model: topology and routes, nothing else of it is used
+ *     port[nports]           ends of links; their struct hsl_link lie in `links`
+ *     pair[agents * nodes]   what is under way between an agent and a home
+ *     pkt[npkts]             packets at nodes, waiting for a link, or being worked on
+ *     flight[nflights]       flits and training sets on wires
+ *     agents, homes, links   blocks of equal size each
+ *     under[nports][VC][..]  pairs of the packets that a link has taken and not yet given out
+ *     event[], heap[]        one event for each of: port to send, port timer, flight, packet
+ *     out[nout]              outputs, a ring
+ *
+ * Inside, a chip is its id - 1 and a switch comes after the chips, as in model_priv.h; an agent is
+ * its bit number in a directory: chips first, then host ports.
+ */
+#ifndef HSL_FAB_PRIV_H
+#define HSL_FAB_PRIV_H
+
+#include "fab.h"
+#include "model_priv.h"
+
+struct fab_event {
+    uint64_t time_ps, order;    /* order: of scheduling, the tie-breaker */
+    uint32_t pos;               /* in the heap, HSL_NONE: not scheduled */
+};
+
+/* Who two packets belong to when one of them is lost: an agent and the home of the line. */
+struct fab_pair {
+    uint16_t agent, home;       /* ix each */
+};
+
+struct fab_port {
+    uint32_t node, peer;        /* ix of its node; the other end's port */
+    uint8_t usable;             /* carries packets, now or when it has trained */
+    uint8_t was_l0;             /* has been in L0 since it was last down */
+    uint64_t free_ps;           /* the wire takes the next flit */
+    uint32_t head[HSL_VC_COUNT], tail[HSL_VC_COUNT];    /* packets that wait for the link */
+    uint32_t under_first[HSL_VC_COUNT], under_len[HSL_VC_COUNT];
+    struct hsl_phy phy;
+    struct hsl_wire wire;       /* from here to the peer */
+};
+
+enum fab_stage {
+    FAB_AT_NODE,                /* has arrived at node: goes on, or to its agent or home */
+    FAB_AT_HOME,
+    FAB_AT_AGENT,
+    FAB_MEM,                    /* memory has answered */
+    FAB_WAITS,                  /* in the queue of a port: no event */
+};
+
+struct fab_pkt {
+    struct hsl_pkt pkt;         /* FAB_MEM: u.data: flags, data */
+    struct fab_pair pair;
+    uint32_t next;              /* free list, queue of a port */
+    uint32_t node;
+    uint32_t mem_id;
+    uint8_t stage;
+};
+
+struct fab_flight {
+    uint32_t port;              /* where it arrives */
+    uint32_t next;              /* free list */
+    bool is_ts;
+    union {
+        struct hsl_flit flit;
+        struct hsl_ts ts;
+    } u;
+};
+
+struct fab_under_way {
+    uint32_t packets;           /* injected, not yet delivered or lost */
+    uint8_t fenced;             /* one was lost: nothing is delivered until all are gone */
+};
+
+struct hsl_fab {
+    struct hsl_fab_cfg cfg;
+    uint32_t nnodes, nports, nagents, npkts, nflights, nevents, nout;
+    uint32_t under_cap;         /* per port and VC */
+    uint32_t pkt_free, flight_free;
+    uint32_t heap_len, out_first, out_len;
+    uint64_t now_ps, next_order;
+    uint64_t crossing_ps;       /* 2 * port + cable */
+    uint64_t link_bytes, agent_bytes, home_bytes;
+    uint64_t off_net, off_port, off_pair, off_pkt, off_flight, off_agents, off_homes, off_links;
+    uint64_t off_under, off_event, off_heap, off_out, off_first_port;
+    struct hsl_fab_flit last;
+};
+
+static inline void *fab_at(struct hsl_fab *f, uint64_t off)
+{
+    return (unsigned char *)f + off;
+}
+
+static inline struct hsl_model *fab_net(struct hsl_fab *f)
+{
+    return fab_at(f, f->off_net);
+}
+
+static inline struct fab_port *fab_port(struct hsl_fab *f, uint32_t p)
+{
+    return (struct fab_port *)fab_at(f, f->off_port) + p;
+}
+
+static inline const struct fab_port *fab_port_const(const struct hsl_fab *f, uint32_t p)
+{
+    return (const struct fab_port *)((const unsigned char *)f + f->off_port) + p;
+}
+
+static inline struct hsl_link *fab_link(struct hsl_fab *f, uint32_t p)
+{
+    return fab_at(f, f->off_links + p * f->link_bytes);
+}
+
+static inline struct hsl_agent *fab_agent(struct hsl_fab *f, uint32_t ix)
+{
+    return fab_at(f, f->off_agents + ix * f->agent_bytes);
+}
+
+static inline struct hsl_home *fab_home(struct hsl_fab *f, uint32_t ix)
+{
+    return fab_at(f, f->off_homes + ix * f->home_bytes);
+}
+
+static inline struct fab_pkt *fab_pkt(struct hsl_fab *f, uint32_t i)
+{
+    return (struct fab_pkt *)fab_at(f, f->off_pkt) + i;
+}
+
+static inline struct fab_flight *fab_flight(struct hsl_fab *f, uint32_t i)
+{
+    return (struct fab_flight *)fab_at(f, f->off_flight) + i;
+}
+
+static inline struct fab_under_way *fab_under_way(struct hsl_fab *f, struct fab_pair pair)
+{
+    return (struct fab_under_way *)fab_at(f, f->off_pair) + pair.agent * f->cfg.nodes + pair.home;
+}
+
+/* Agent of an id, HSL_NONE: there is none. */
+static inline uint32_t fab_agent_ix(const struct hsl_fab *f, uint16_t id)
+{
+    uint32_t chip = id & ~(uint32_t)HSL_AGENT_HOST_PORT;
+
+    if (chip < 1 || chip > f->cfg.nodes) {
+        return HSL_NONE;
+    }
+    return chip - 1 + (id & HSL_AGENT_HOST_PORT ? f->cfg.nodes : 0);
+}
+
+static inline uint32_t fab_agent_node(const struct hsl_fab *f, uint32_t agent)
+{
+    return agent % f->cfg.nodes;
+}
+
+/* Event numbers. */
+static inline uint32_t fab_ev_send(const struct hsl_fab *f, uint32_t port)
+{
+    (void)f;
+    return port;
+}
+
+static inline uint32_t fab_ev_timer(const struct hsl_fab *f, uint32_t port)
+{
+    return f->nports + port;
+}
+
+static inline uint32_t fab_ev_flight(const struct hsl_fab *f, uint32_t i)
+{
+    return 2 * f->nports + i;
+}
+
+static inline uint32_t fab_ev_pkt(const struct hsl_fab *f, uint32_t i)
+{
+    return 2 * f->nports + f->nflights + i;
+}
+
+/* ---- fab.c ---- */
+/* (Re)schedule an event. */
+void fab_at_time(struct hsl_fab *f, uint32_t ev, uint64_t time_ps);
+void fab_cancel(struct hsl_fab *f, uint32_t ev);
+struct hsl_fab_out *fab_out(struct hsl_fab *f, enum hsl_fab_out_type type);
+
+/* ---- fab_port.c ---- */
+/* Index of the port of node towards a neighbour; HSL_NONE. */
+uint32_t fab_port_to(const struct hsl_fab *f, uint32_t node, uint32_t neighbour);
+void fab_ports_init(struct hsl_fab *f);
+/* The packet waits for this port's link from now on. */
+void fab_port_queue(struct hsl_fab *f, uint32_t port, uint32_t pkt);
+void fab_port_send(struct hsl_fab *f, uint32_t port);
+void fab_port_timer(struct hsl_fab *f, uint32_t port);
+void fab_port_arrive(struct hsl_fab *f, uint32_t flight);
+void fab_port_event(struct hsl_fab *f, uint32_t port, enum hsl_phy_event ev);
+/* The chip at the end of these links is there, or not any more. */
+void fab_ports_node(struct hsl_fab *f, uint32_t node, bool present);
+void fab_port_lane(struct hsl_fab *f, uint32_t port, uint32_t lane, bool works);
+
+/* ---- fab_node.c ---- */
+int fab_access(struct hsl_fab *f, uint16_t agent, const struct hsl_access *x);
+int fab_mem(struct hsl_fab *f, uint32_t node, uint32_t id, bool poison, const uint8_t *data);
+/* A free packet, HSL_NONE when all are in use. */
+uint32_t fab_pkt_new(struct hsl_fab *f);
+void fab_pkt_happen(struct hsl_fab *f, uint32_t pkt);
+/* A link gives the packet out at a node. */
+void fab_pkt_arrive(struct hsl_fab *f, uint32_t pkt, uint32_t node, uint64_t delay_ps);
+/* A packet of the pair is lost. */
+void fab_lost(struct hsl_fab *f, struct fab_pair pair);
+/* The chip is gone: nothing between it and anybody goes on. */
+void fab_node_gone(struct hsl_fab *f, uint32_t node);
+
+#endif

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * The modelled fabric as a whole: what an access costs (docs/hep.md section 9), that a run is its seed and its posts
+ * and nothing else, and that errors, retraining, lost lanes and lost links harm nobody beyond what is promised.
+ */
+#include "fab_rig.h"
+#include "model_test.h"
+
+#define LINE(node, i)	HSL_GA(node, (uint64_t)(i) * HSL_LINE_BYTES)
+#define HOST_PORT(chip)	((uint16_t)((chip) | HSL_AGENT_HOST_PORT))
+
+/* ---- time ---- */
+
+static uint64_t flit_ps(const struct hsl_profile *p)
+{
+	uint64_t mbps = (uint64_t)p->lanes * p->rate_mtps;
+
+	return (UINT64_C(2048) * 1000000 + mbps - 1) / mbps;
+}
+
+/* The published formula, written down a second time. */
+static uint64_t load_ps(const struct hsl_profile *p, uint32_t links, bool host_port)
+{
+	uint64_t link = 2 * (uint64_t)p->port_ps + p->cable_ps + flit_ps(p);
+	uint64_t way = links ? links * link + (links - 1) * (uint64_t)p->switch_ps : 0;
+
+	return 2 * way + p->home_ps + p->dram_ps + (host_port ? 2 * (uint64_t)p->port_ps : 0);
+}
+
+struct path {
+	enum hsl_topology topology;
+	uint32_t nodes, from, to, links;
+};
+
+static const struct path paths[] = {
+	{ HSL_TOPO_PAIR, 2, 1, 1, 0 },	{ HSL_TOPO_PAIR, 2, 1, 2, 1 },	 { HSL_TOPO_MESH, 4, 3, 1, 1 },
+	{ HSL_TOPO_RING, 8, 1, 3, 2 },	{ HSL_TOPO_RING, 8, 1, 5, 4 },	 { HSL_TOPO_RING, 8, 2, 8, 2 },
+	{ HSL_TOPO_SWITCH, 4, 2, 3, 2 }, { HSL_TOPO_SWITCH, 4, 2, 2, 0 },
+};
+
+/* HEP section 9: within a nanosecond, for each profile and path, from the chip and from its host port */
+static void latency(void **state)
+{
+	static const char *const profiles[] = { "default", "gen2", "pcie5" };
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		for (size_t j = 0; j < sizeof(paths) / sizeof(paths[0]); j++) {
+			const struct path *w = &paths[j];
+			struct hsl_fab_cfg cfg = rig_cfg(w->nodes, w->topology, profiles[i]);
+			struct rig *r = rig_up(&cfg);
+
+			for (unsigned int host = 0; host < 2; host++) {
+				uint16_t agent = (uint16_t)(host ? HOST_PORT(w->from) : w->from);
+				uint64_t expected = load_ps(&cfg.profile, w->links, host);
+				uint64_t took = rig_one(r, agent, HSL_ACCESS_LOAD, LINE(w->to, 3 + host), 8, NULL);
+
+				print_message("# %-7s %-6s %u -> %u, %u links%s: %llu ps, formula %llu\n", profiles[i],
+					      hsl_topology_name(w->topology), w->from, w->to, w->links,
+					      host ? ", host port" : "", (unsigned long long)took, (unsigned long long)expected);
+				assert_true(took + 1000 >= expected && took <= expected + 1000);
+				assert_int_equal(r->last.status, HSL_ST_OK);
+				/* it is in the cache now */
+				assert_int_equal(rig_one(r, agent, HSL_ACCESS_LOAD, LINE(w->to, 3 + host) + 8, 8, NULL), 0);
+				assert_true(rig_settle(r, 10000000));
+			}
+			rig_free(r);
+		}
+	}
+}
+
+/* ---- values, with and without errors ---- */
+
+#define AGENTS(r)	(2 * (r)->cfg.nodes)
+#define WORDS		(RIG_LINES / 8)
+
+static uint16_t nth_agent(const struct rig *r, uint32_t i)
+{
+	return (uint16_t)(i < r->cfg.nodes ? i + 1 : HOST_PORT(i - r->cfg.nodes + 1));
+}
+
+/*
+ * Every agent adds one to counters in its own turn order, by ATOMIC at the home, and owns a word of each line that only
+ * it stores to: neither loses anything. The lines are shared by all.
+ */
+static void counters(struct rig *r, uint32_t rounds, uint64_t limit_ps)
+{
+	uint32_t agents = AGENTS(r), lines = 12;
+
+	assert_true(agents <= 7);
+	for (uint32_t k = 0; k < rounds; k++) {
+		for (uint32_t a = 0; a < agents; a++) {
+			uint32_t node = 1 + rng_below(r->cfg.nodes), line = rng_below(lines);
+			struct hsl_fab_in in = { .type = HSL_FAB_ACCESS };
+			struct hsl_access *x = &in.u.access.x;
+			uint64_t v;
+
+			in.u.access.agent = nth_agent(r, a);
+			x->ga = LINE(node, line);
+			if (k & 1) {
+				x->op = HSL_ACCESS_ATOMIC;
+				x->subop = HSL_ATOMIC_ADD;
+				x->len = 8;
+				x->arg0 = 1;
+			} else {
+				x->op = rng_below(3) ? HSL_ACCESS_STORE : HSL_ACCESS_WRITE;
+				x->ga += 8 + 8 * a;
+				x->len = 8;
+				v = k + 1;
+				memcpy(x->data, &v, 8);
+			}
+			while (rig_post(r, &in) == -EAGAIN) {
+				assert_int_equal(hsl_fab_step(r->fab), 1);
+				rig_drain(r);
+			}
+		}
+	}
+	assert_true(rig_settle(r, limit_ps));
+	assert_int_equal(r->ndone, r->nposted);
+}
+
+/* What memory says when every cache has been emptied. */
+static uint64_t sum_of_counters(struct rig *r)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t node = 1; node <= r->cfg.nodes; node++) {
+		for (uint32_t line = 0; line < 12; line++) {
+			for (uint32_t a = 0; a < AGENTS(r); a++) {
+				assert_int_not_equal(rig_one(r, nth_agent(r, a), HSL_ACCESS_FLUSH, LINE(node, line), 1, NULL), UINT64_MAX);
+				assert_int_equal(r->last.status, HSL_ST_OK);
+			}
+			assert_true(rig_settle(r, UINT64_C(1000000000)));
+			sum += *(uint64_t *)r->mem[node - 1][line];
+		}
+	}
+	return sum;
+}
+
+static void no_errors(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(3, HSL_TOPO_RING, "default");
+	struct rig *r = rig_up(&cfg);
+
+	(void)state;
+	counters(r, 400, UINT64_C(1000000000000));
+	assert_int_equal(sum_of_counters(r), 200 * AGENTS(r));
+	rig_free(r);
+}
+
+/* HEP-LNK-004, HEP-COH-006: a wire that loses, doubles, corrupts and reorders costs time and nothing else */
+static void bad_wires(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(3, HSL_TOPO_MESH, "default");
+	struct hsl_link_stats st;
+	struct rig *r;
+
+	(void)state;
+	cfg.errors = (struct hsl_wire_cfg){ .drop = hsl_wire_probability(0.01), .duplicate = hsl_wire_probability(0.01),
+					    .bit_error = hsl_wire_probability(1e-6), .burst = hsl_wire_probability(0.002),
+					    .burst_bits = 40, .reorder = hsl_wire_probability(0.01), .reorder_places = 3 };
+	cfg.link.reorder = 3;
+	for (unsigned int vc = 0; vc < HSL_VC_COUNT; vc++)
+		cfg.link.rx_slots[vc] = 60;
+	cfg.seed = rng();
+	r = rig_up(&cfg);
+	counters(r, 400, UINT64_C(1000000000000));
+	assert_int_equal(sum_of_counters(r), 200 * AGENTS(r));
+	hsl_link_stats(hsl_fab_link(r->fab, 1, 2), &st);
+	print_message("# %llu flits sent, %llu replayed, %llu bad, %llu gaps, %llu retrains\n", (unsigned long long)st.tx_flits,
+		      (unsigned long long)st.tx_replayed, (unsigned long long)st.rx_bad, (unsigned long long)st.rx_gap,
+		      (unsigned long long)st.retrains);
+	assert_true(st.tx_replayed > 0);
+	rig_free(r);
+}
+
+/* HEP-PHY-002, HEP-PHY-003: retraining and failing lanes in the middle */
+static void lanes_fail(void **state)
+{
+	static const uint32_t widths[] = { 8, 8, 4, 4, 1 };
+	static const uint32_t failing[] = { 12, 8, 5, 6, 2 };
+	struct hsl_fab_cfg cfg = rig_cfg(2, HSL_TOPO_PAIR, "default");
+	struct hsl_fab_in in = { .type = HSL_FAB_RETRAIN };
+	struct rig *r;
+
+	(void)state;
+	r = rig_up(&cfg);
+	for (uint32_t i = 0; i < 5; i++) {
+		in.type = HSL_FAB_LANE;
+		in.u.link.a = 1 + i % 2;
+		in.u.link.b = 2 - i % 2;
+		in.u.link.lane = failing[i];
+		counters(r, 40, UINT64_C(1000000000000));
+		assert_int_equal(rig_access(r, 1, HSL_ACCESS_LOAD, LINE(2, 100 + i), 8, NULL), 0);
+		assert_int_equal(rig_post(r, &in), 0);
+		counters(r, 40, UINT64_C(1000000000000));
+		assert_int_equal(hsl_fab_phy(r->fab, 1, 2)->state, HSL_LTSSM_L0);
+		assert_int_equal(hsl_fab_phy(r->fab, 1, 2)->width, widths[i]);
+		assert_int_equal(hsl_fab_phy(r->fab, 2, 1)->width, widths[i]);
+		in.type = HSL_FAB_RETRAIN;
+		assert_int_equal(rig_post(r, &in), 0);
+	}
+	assert_int_equal(sum_of_counters(r), 5 * 40 * AGENTS(r));
+	rig_free(r);
+}
+
+/* ---- lost links ---- */
+
+/* HEP-PHY-004, HEP-TXN-021: every access ends once; a pair without a way fails until there is one */
+static void link_goes(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(2, HSL_TOPO_PAIR, "default");
+	struct hsl_fab_in in = { .type = HSL_FAB_LINK };
+	struct rig *r = rig_up(&cfg);
+	uint64_t v = 7;
+
+	(void)state;
+	in.u.link.a = 1;
+	in.u.link.b = 2;
+	for (unsigned int round = 0; round < 20; round++) {
+		uint64_t before = r->ndone;
+
+		assert_int_equal(rig_access(r, 1, HSL_ACCESS_STORE, LINE(2, round), 8, &v), 0);
+		assert_int_equal(rig_access(r, 2, HSL_ACCESS_LOAD, LINE(1, round), 8, NULL), 0);
+		rig_run_to(r, hsl_fab_now_ps(r->fab) + 20000 * round);
+		in.u.link.up = false;
+		assert_int_equal(rig_post(r, &in), 0);
+		assert_true(rig_settle(r, 1000000000));
+		assert_int_equal(r->ndone, before + 2);
+		/* no way: at once, and local accesses go on */
+		assert_int_equal(rig_one(r, 1, HSL_ACCESS_LOAD, LINE(2, 50), 8, NULL), 0);
+		assert_int_equal(r->last.status, HSL_ST_UNREACHABLE);
+		assert_int_not_equal(rig_one(r, 1, HSL_ACCESS_LOAD, LINE(1, 50), 8, NULL), UINT64_MAX);
+		assert_int_equal(r->last.status, HSL_ST_OK);
+		in.u.link.up = true;
+		assert_int_equal(rig_post(r, &in), 0);
+		rig_run_to(r, hsl_fab_now_ps(r->fab) + 10000000);
+		assert_int_equal(hsl_fab_phy(r->fab, 1, 2)->state, HSL_LTSSM_L0);
+		assert_int_not_equal(rig_one(r, 1, HSL_ACCESS_LOAD, LINE(2, 51 + round), 8, NULL), UINT64_MAX);
+		assert_int_equal(r->last.status, HSL_ST_OK);
+	}
+	rig_free(r);
+}
+
+/* Another way is taken where there is one, and only pairs that lost something fail. */
+static void another_way(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(4, HSL_TOPO_RING, "default");
+	struct hsl_fab_in in = { .type = HSL_FAB_LINK };
+	struct rig *r = rig_up(&cfg);
+
+	(void)state;
+	in.u.link.a = 1;
+	in.u.link.b = 2;
+	assert_int_equal(rig_post(r, &in), 0);
+	rig_run_to(r, hsl_fab_now_ps(r->fab) + 1000000);
+	/* 1 - 4 - 3 - 2 */
+	assert_int_equal(rig_one(r, 1, HSL_ACCESS_LOAD, LINE(2, 1), 8, NULL), load_ps(&cfg.profile, 3, false));
+	assert_int_equal(r->last.status, HSL_ST_OK);
+	rig_free(r);
+}
+
+/* A chip vanishes with accesses to it and by it under way, and comes back. */
+static void chip_goes(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(3, HSL_TOPO_MESH, "default");
+	struct hsl_fab_in in = { .type = HSL_FAB_NODE };
+	struct rig *r = rig_up(&cfg);
+	uint64_t v = 9;
+
+	(void)state;
+	for (unsigned int round = 0; round < 20; round++) {
+		assert_int_equal(rig_access(r, 1, HSL_ACCESS_STORE, LINE(2, round), 8, &v), 0);
+		assert_int_equal(rig_access(r, 2, HSL_ACCESS_STORE, LINE(3, round), 8, &v), 0);
+		assert_int_equal(rig_access(r, HOST_PORT(2), HSL_ACCESS_ATOMIC, LINE(1, round), 8, NULL), 0);
+		assert_int_equal(rig_access(r, 3, HSL_ACCESS_LOAD, LINE(1, round), 8, NULL), 0);
+		rig_run_to(r, hsl_fab_now_ps(r->fab) + 25000 * round);
+		in.u.node.id = 2;
+		in.u.node.present = false;
+		assert_int_equal(rig_post(r, &in), 0);
+		assert_true(rig_settle(r, 1000000000));
+		assert_int_equal(r->ndone, r->nposted);
+		assert_int_equal(rig_one(r, 1, HSL_ACCESS_LOAD, LINE(2, 1), 8, NULL), 0);
+		assert_int_equal(r->last.status, HSL_ST_UNREACHABLE);
+		assert_int_equal(rig_one(r, 2, HSL_ACCESS_LOAD, LINE(2, 1), 8, NULL), 0);
+		assert_int_equal(r->last.status, HSL_ST_UNREACHABLE);
+		assert_int_not_equal(rig_one(r, 1, HSL_ACCESS_LOAD, LINE(3, 100 + round), 8, NULL), UINT64_MAX);
+		assert_int_equal(r->last.status, HSL_ST_OK);
+		in.u.node.present = true;
+		assert_int_equal(rig_post(r, &in), 0);
+		rig_run_to(r, hsl_fab_now_ps(r->fab) + 10000000);
+		assert_int_not_equal(rig_one(r, 1, HSL_ACCESS_LOAD, LINE(2, 100 + round), 8, NULL), UINT64_MAX);
+		assert_int_equal(r->last.status, HSL_ST_OK);
+	}
+	rig_free(r);
+}
+
+/* ---- a run is its seed and its posts ---- */
+
+static uint64_t run_hash(uint64_t seed)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(3, HSL_TOPO_SWITCH, "default");
+	uint64_t h;
+	struct rig *r;
+
+	cfg.errors.drop = hsl_wire_probability(0.01);
+	cfg.seed = seed;
+	r = rig_up(&cfg);
+	rng_state = 99;
+	counters(r, 100, UINT64_C(1000000000000));
+	h = hsl_fab_hash(r->fab) ^ hsl_fab_now_ps(r->fab) << 1;
+	rig_free(r);
+	return h;
+}
+
+static void reproducible(void **state)
+{
+	uint64_t h = run_hash(5);
+
+	(void)state;
+	for (unsigned int i = 0; i < 9; i++)
+		assert_int_equal(run_hash(5), h);
+	assert_int_not_equal(run_hash(6), h);
+	rng_seed();
+}
+
+/* A copy of the arena goes on as the original does. */
+static void snapshot(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(2, HSL_TOPO_PAIR, "default");
+	struct rig *r = rig_up(&cfg), *copy = rig_new(&cfg);
+	uint64_t v = 3, a, b;
+
+	(void)state;
+	assert_int_equal(rig_access(r, 1, HSL_ACCESS_STORE, LINE(2, 9), 8, &v), 0);
+	rig_run_to(r, hsl_fab_now_ps(r->fab) + 50000);
+	memcpy(copy->fab, r->fab, hsl_fab_size(&cfg));
+	assert_true(rig_settle(r, 10000000) && rig_settle(copy, 10000000));
+	a = hsl_fab_hash(r->fab);
+	b = hsl_fab_hash(copy->fab);
+	assert_int_equal(a, b);
+	assert_int_equal(hsl_fab_now_ps(r->fab), hsl_fab_now_ps(copy->fab));
+	rig_free(r);
+	rig_free(copy);
+}
+
+/* ---- bad posts ---- */
+
+static void bad_posts(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(2, HSL_TOPO_PAIR, "default"), bad;
+	struct rig *r = rig_up(&cfg);
+	struct hsl_fab_in in = { .type = HSL_FAB_ACCESS };
+	struct hsl_fab_out o;
+
+	(void)state;
+	assert_int_equal(rig_access(r, 0, HSL_ACCESS_LOAD, LINE(1, 0), 8, NULL), -EINVAL);
+	assert_int_equal(rig_access(r, 3, HSL_ACCESS_LOAD, LINE(1, 0), 8, NULL), -EINVAL);
+	assert_int_equal(rig_access(r, HOST_PORT(3), HSL_ACCESS_LOAD, LINE(1, 0), 8, NULL), -EINVAL);
+	assert_int_equal(rig_access(r, 1, HSL_ACCESS_LOAD, LINE(0, 0), 8, NULL), -EINVAL);
+	assert_int_equal(rig_access(r, 1, HSL_ACCESS_LOAD, LINE(3, 0), 8, NULL), -EINVAL);
+	assert_int_equal(rig_access(r, 1, HSL_ACCESS_LOAD, LINE(HSL_NODE_HOST_DEFAULT, 0), 8, NULL), -EINVAL);
+	assert_int_equal(rig_access(r, 1, HSL_ACCESS_LOAD, LINE(1, 0) + 60, 8, NULL), -EINVAL);
+	assert_int_equal(rig_access(r, 1, 99, LINE(1, 0), 8, NULL), -EINVAL);
+	in.type = HSL_FAB_LINK;
+	in.u.link.a = 1;
+	in.u.link.b = 1;
+	assert_int_equal(rig_post(r, &in), -EINVAL);
+	in.u.link.b = 3;
+	assert_int_equal(rig_post(r, &in), -EINVAL);
+	in.type = HSL_FAB_LANE;
+	in.u.link.b = 2;
+	in.u.link.lane = 16;
+	assert_int_equal(rig_post(r, &in), -EINVAL);
+	in = (struct hsl_fab_in){ .type = HSL_FAB_MEM };
+	assert_int_equal(rig_post(r, &in), -EINVAL);
+	in.u.mem.node = 1;
+	in.u.mem.id = 12345;		/* nobody waits for it */
+	assert_int_equal(rig_post(r, &in), 0);
+	assert_true(rig_settle(r, 1000000));
+
+	/* outputs are taken first */
+	in = (struct hsl_fab_in){ .type = HSL_FAB_ACCESS };
+	in.u.access.agent = 1;
+	in.u.access.x = (struct hsl_access){ .ga = LINE(1, 0), .op = HSL_ACCESS_LOAD, .len = 1 };
+	assert_int_equal(hsl_fab_post(r->fab, &in), 0);
+	while (!hsl_fab_drain(r->fab, &o))
+		assert_int_equal(hsl_fab_step(r->fab), 1);
+	rig_free(r);
+
+	bad = cfg;
+	bad.nodes = 65;
+	bad.topology = HSL_TOPO_SWITCH;
+	assert_non_null(hsl_fab_check(&bad));
+	assert_int_equal(hsl_fab_size(&bad), 0);
+	bad = cfg;
+	bad.phy.ts_ps = 0;
+	assert_non_null(hsl_fab_check(&bad));
+	bad = cfg;
+	bad.agent.requests = 0;
+	assert_non_null(hsl_fab_check(&bad));
+	assert_non_null(hsl_fab_check(NULL));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(latency),	cmocka_unit_test(no_errors),	cmocka_unit_test(bad_wires),
+		cmocka_unit_test(lanes_fail),	cmocka_unit_test(link_goes),	cmocka_unit_test(another_way),
+		cmocka_unit_test(reproducible),	cmocka_unit_test(snapshot),	cmocka_unit_test(bad_posts),
+		cmocka_unit_test(chip_goes),
+	};
+
+	rng_seed();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
