@@ -34,12 +34,13 @@ static const char *const topology_names[] = {
     [HSL_TOPO_RING] = "ring",
     [HSL_TOPO_MESH] = "mesh",
     [HSL_TOPO_SWITCH] = "switch",
+    [HSL_TOPO_FILE] = "file",
 };
 #define NTOPOLOGIES (sizeof(topology_names) / sizeof(topology_names[0]))
 
 int hsl_topology_parse(const char *name, enum hsl_topology *out)
 {
-    for (size_t i = 0; name && i < NTOPOLOGIES; i++) {
+    for (size_t i = 0; name && i < HSL_TOPO_FILE; i++) {
         if (!strcmp(topology_names[i], name)) {
             *out = (enum hsl_topology)i;
             return 0;
@@ -59,7 +60,7 @@ const char *hsl_model_check(const struct hsl_model_config *cfg)
         return "there is no configuration";
     }
     if ((size_t)cfg->topology >= NTOPOLOGIES) {
-        return "the topology is one of pair, ring, mesh and switch";
+        return "the topology is one of pair, ring, mesh, switch and file";
     }
     if (cfg->nodes < 1 || cfg->nodes > HSL_MODEL_NODES_MAX) {
         return "a fabric has 1 to 4096 chips";
@@ -72,6 +73,9 @@ const char *hsl_model_check(const struct hsl_model_config *cfg)
     }
     if (cfg->topology == HSL_TOPO_RING && cfg->nodes > RING_NODES_MAX) {
         return "a ring has at most 256 chips, larger rings are refused: use switch";
+    }
+    if (cfg->topology == HSL_TOPO_FILE && hsl_net_check_graph(cfg)) {
+        return hsl_net_check_graph(cfg);
     }
     if (cfg->host_node < HSL_NODE_HOST_DEFAULT || cfg->host_node >= HSL_NODE_SWITCH_FIRST) {
         return "the node id of the host is one of 16384 to 28671";
@@ -97,17 +101,24 @@ static uint64_t take(uint64_t *end, uint64_t bytes)
 static uint64_t model_layout(struct hsl_model *m, const struct hsl_model_config *cfg)
 {
     uint64_t end = 0;
+    uint32_t hops;
 
     memset(m, 0, sizeof(*m));
     m->cfg.nodes = cfg->nodes;
     m->cfg.topology = cfg->topology;
     m->cfg.host_node = cfg->host_node;
     m->cfg.max_inflight = cfg->max_inflight ? cfg->max_inflight : INFLIGHT_PER_NODE * cfg->nodes;
-    m->cfg.hop_limit = cfg->hop_limit ? cfg->hop_limit :
-                       cfg->nodes < HOP_LIMIT_MAX ? cfg->nodes : HOP_LIMIT_MAX;
     m->cfg.profile = cfg->profile;
     m->shape = hsl_net_shape(cfg->topology, cfg->nodes);
-    m->nlinks = hsl_net_total_links((enum hsl_shape)m->shape, cfg->nodes);
+    if (m->shape == HSL_SHAPE_GRAPH) {
+        m->cfg.switches = m->nswitches = cfg->switches;
+        m->cfg.nlinks = cfg->nlinks;
+    } else if (m->shape == HSL_SHAPE_STAR) {
+        m->nswitches = 1;
+    }
+    hops = cfg->hop_limit ? cfg->hop_limit : cfg->nodes + m->cfg.switches;
+    m->cfg.hop_limit = hops < HOP_LIMIT_MAX ? hops : HOP_LIMIT_MAX;
+    m->nlinks = hsl_net_total_links(m);
     m->link_ps = (uint32_t)hsl_time_link_ps(&cfg->profile);
     m->nbuckets = 1;
     while (m->nbuckets < m->cfg.max_inflight) {
@@ -119,7 +130,8 @@ static uint64_t model_layout(struct hsl_model *m, const struct hsl_model_config 
     m->off_bucket = take(&end, (uint64_t)m->nbuckets * sizeof(uint32_t));
     m->off_present = take(&end, cfg->nodes);
     m->off_link_up = take(&end, m->nlinks);
-    m->off_route = take(&end, hsl_net_route_bytes((enum hsl_shape)m->shape, cfg->nodes));
+    m->off_graph = take(&end, hsl_net_graph_bytes(m));
+    m->off_route = take(&end, hsl_net_route_bytes(m));
     return end;
 }
 
@@ -150,6 +162,7 @@ int hsl_model_init(struct hsl_model *m, size_t arena_bytes, const struct hsl_mod
     memset(m, 0, bytes);
     memcpy(m, &head, sizeof(head));
     memset(hsl_arena_at(m, m->off_link_up), 1, m->nlinks);
+    hsl_net_init_graph(m, cfg->links);
     hsl_txn_init(m);
     hsl_net_reroute(m);
     return 0;
@@ -161,7 +174,13 @@ static uint32_t node_ix(const struct hsl_model *m, uint32_t id)
     if (hsl_id_is_chip(m, id)) {
         return id - 1;
     }
-    return m->shape == HSL_SHAPE_STAR && id == HSL_NODE_SWITCH_FIRST ? m->cfg.nodes : HSL_NONE;
+    return id >= HSL_NODE_SWITCH_FIRST && id - HSL_NODE_SWITCH_FIRST < m->nswitches ?
+           m->cfg.nodes + id - HSL_NODE_SWITCH_FIRST : HSL_NONE;
+}
+
+static uint32_t node_id(const struct hsl_model *m, uint32_t ix)
+{
+    return ix < m->cfg.nodes ? ix + 1 : HSL_NODE_SWITCH_FIRST + ix - m->cfg.nodes;
 }
 
 static int post_link(struct hsl_model *m, uint32_t a_id, uint32_t b_id, bool up)
@@ -300,6 +319,7 @@ uint64_t hsl_model_hash(const struct hsl_model *m)
 {
     uint64_t h = mix_config(0, &m->cfg);
 
+    h = mix_bytes(h, hsl_arena_at_const(m, m->off_graph), hsl_net_graph_bytes(m));
     h = mix(h, m->now_ps);
     h = mix_bytes(h, hsl_arena_at_const(m, m->off_present), m->cfg.nodes);
     h = mix_bytes(h, hsl_arena_at_const(m, m->off_link_up), m->nlinks);
@@ -334,8 +354,8 @@ int hsl_model_link(const struct hsl_model *m, uint32_t node, uint32_t index,
     peer = hsl_net_peer(m, ix, index);
     up = hsl_net_link_is_up(m, ix, peer);
     *out = (struct hsl_model_link){
-        .peer = peer == m->cfg.nodes ? HSL_NODE_SWITCH_FIRST : peer + 1,
-        .peer_type = peer == m->cfg.nodes ? HSL_NODE_TYPE_SWITCH : HSL_NODE_TYPE_CHIP,
+        .peer = node_id(m, peer),
+        .peer_type = peer < m->cfg.nodes ? HSL_NODE_TYPE_CHIP : HSL_NODE_TYPE_SWITCH,
         .state = up ? HSL_LTSSM_L0 : HSL_LTSSM_DETECT,
         .width = up ? m->cfg.profile.lanes : 0,
         .rate_mtps = up ? m->cfg.profile.rate_mtps : 0,

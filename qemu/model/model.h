@@ -32,9 +32,13 @@
  * pair: one link. mesh: every two chips are linked, at most 17 chips. ring: at most 256 chips, as a
  * packet counts at most 255 hops; of two it is a pair. switch: one switch, node
  * HSL_NODE_SWITCH_FIRST, one link to each chip. One chip alone is allowed in every topology and has
- * no links.
+ * no links. file: chips, switches and links as listed (conf.h reads such lists), all connected.
  */
-enum hsl_topology { HSL_TOPO_PAIR, HSL_TOPO_RING, HSL_TOPO_MESH, HSL_TOPO_SWITCH };
+enum hsl_topology { HSL_TOPO_PAIR, HSL_TOPO_RING, HSL_TOPO_MESH, HSL_TOPO_SWITCH, HSL_TOPO_FILE };
+
+struct hsl_topo_link {
+    uint16_t a, b;              /* node ids: chips from 1, switches from HSL_NODE_SWITCH_FIRST */
+};
 
 /* Link profile: the inputs of the latency formula (docs/hep.md section 9). All modelled, none measured. */
 struct hsl_profile {
@@ -56,14 +60,19 @@ struct hsl_model_config {
     enum hsl_topology topology; /* PAIR needs nodes == 2 (1 is allowed: no link) */
     uint32_t host_node;         /* id of the host; reached through the requester's own chip */
     uint32_t max_inflight;      /* transactions at once; 0 = 4 per node */
-    uint32_t hop_limit;         /* links a packet may cross, <= 255; 0 = nodes or 255 */
+    uint32_t hop_limit;         /* links a packet may cross, <= 255; 0 = chips (and FILE's switches), or 255 */
     struct hsl_profile profile;
+    /* of HSL_TOPO_FILE; read by check and init. Link i of a node is the i-th that names it. */
+    uint32_t switches, nlinks;
+    const struct hsl_topo_link *links;
 };
 
 #define HSL_MODEL_NODES_MAX 4096u
+#define HSL_MODEL_FILE_NODES_MAX 256u   /* chips and switches: a way has at most 255 links */
+#define HSL_MODEL_FILE_LINKS_MAX 4096u
 #define HSL_MODEL_LINKS_PER_NODE_MAX 16u  /* larger meshes are refused: use ring or switch */
 
-/* Topology by name; -EINVAL if unknown. */
+/* Topology by name, `file` is none; -EINVAL if unknown. */
 int hsl_topology_parse(const char *name, enum hsl_topology *out);
 const char *hsl_topology_name(enum hsl_topology t);
 

@@ -10,10 +10,11 @@
  *     bucket[nbuckets]       heads of the (requester, tag) look-up chains (txn.c)
  *     present[nodes]         1 = the chip is there
  *     link_up[nlinks]        1 = the link is not held down
- *     route[]                derived from the two above (net.c)
+ *     graph                  the links of a file (net.c)
+ *     route[]                derived from the three above (net.c)
  *
- * Everything is an index; HSL_NONE is "no index". Inside, a chip is its id - 1 (`ix`) and the
- * switch is ix == nodes.
+ * Everything is an index; HSL_NONE is "no index". Inside, a chip is its id - 1 (`ix`) and switch i
+ * is ix nodes + i.
  */
 #ifndef HSL_MODEL_PRIV_H
 #define HSL_MODEL_PRIV_H
@@ -23,7 +24,7 @@
 #define HSL_NONE UINT32_MAX
 
 /* What routing looks like: PAIR, MESH and every 1-chip fabric are FULL, a ring of two as well. */
-enum hsl_shape { HSL_SHAPE_FULL, HSL_SHAPE_RING, HSL_SHAPE_STAR };
+enum hsl_shape { HSL_SHAPE_FULL, HSL_SHAPE_RING, HSL_SHAPE_STAR, HSL_SHAPE_GRAPH };
 
 enum hsl_txn_state {
     HSL_TXN_FREE,
@@ -56,6 +57,7 @@ struct hsl_model {
     struct hsl_model_config cfg;        /* defaults resolved */
     uint32_t shape;             /* enum hsl_shape */
     uint32_t nlinks;
+    uint32_t nswitches;
     uint32_t link_ps;           /* crossing one empty link */
     uint32_t nbuckets;          /* power of two */
     uint32_t heap_len;
@@ -64,7 +66,7 @@ struct hsl_model {
     uint32_t out_head, out_tail;
     uint64_t now_ps;
     uint64_t next_birth;
-    uint64_t off_txn, off_heap, off_bucket, off_present, off_link_up, off_route;
+    uint64_t off_txn, off_heap, off_bucket, off_present, off_link_up, off_graph, off_route;
 };
 
 static inline void *hsl_arena_at(struct hsl_model *m, uint64_t off)
@@ -89,7 +91,7 @@ static inline const struct hsl_txn *hsl_txn_at_const(const struct hsl_model *m, 
 
 static inline bool hsl_ix_present(const struct hsl_model *m, uint32_t ix)
 {
-    return ix == m->cfg.nodes || ((const uint8_t *)hsl_arena_at_const(m, m->off_present))[ix];
+    return ix >= m->cfg.nodes || ((const uint8_t *)hsl_arena_at_const(m, m->off_present))[ix];
 }
 
 /* True if id is a chip of this fabric, present or not. */
@@ -106,8 +108,13 @@ static inline uint32_t hsl_net_id(const struct hsl_model *m, uint32_t ix)
 
 /* net.c */
 enum hsl_shape hsl_net_shape(enum hsl_topology topology, uint32_t nodes);
-uint32_t hsl_net_total_links(enum hsl_shape shape, uint32_t nodes);
-size_t hsl_net_route_bytes(enum hsl_shape shape, uint32_t nodes);
+/* The three below are of a model whose cfg, shape, nswitches and nlinks are set. */
+uint32_t hsl_net_total_links(const struct hsl_model *m);
+size_t hsl_net_graph_bytes(const struct hsl_model *m);
+size_t hsl_net_route_bytes(const struct hsl_model *m);
+/* NULL, or what is wrong with the switches and links of a file. */
+const char *hsl_net_check_graph(const struct hsl_model_config *cfg);
+void hsl_net_init_graph(struct hsl_model *m, const struct hsl_topo_link *links);
 /* Routes follow after every change of present[] or link_up[]. */
 void hsl_net_reroute(struct hsl_model *m);
 /* Link between two nodes by ix, HSL_NONE if there is none. */
@@ -117,6 +124,8 @@ uint32_t hsl_net_degree(const struct hsl_model *m, uint32_t ix);
 uint32_t hsl_net_peer(const struct hsl_model *m, uint32_t ix, uint32_t k);
 /* Next node on the way, HSL_NONE without a route. from != dst, dst a chip. */
 uint32_t hsl_net_next(const struct hsl_model *m, uint32_t from, uint32_t dst);
+/* The k-th of all next nodes on shortest ways, the one above first; HSL_NONE: there are no more. */
+uint32_t hsl_net_next_k(const struct hsl_model *m, uint32_t from, uint32_t dst, uint32_t k);
 /* Links on the way between two chips, HSL_NONE without a route; knows no hop limit. */
 uint32_t hsl_net_distance(const struct hsl_model *m, uint32_t src, uint32_t dst);
 

@@ -9,7 +9,7 @@
  *   both in L0: same width and rate, and the lanes in use work in both directions (HEP-PHY-002)
  *   no end takes flits from two lives of the other one: what one has forgotten, both have
  *   (HEP-PHY-003); a life ends in DETECT
- *   with both ends there, enabled, and lane 0 working, L0 or L1 of both can be reached (HEP-PHY-004)
+ *   with both ends there, enabled and lane 0 working, L0 or L1 of both can be reached (HEP-PHY-004)
  *
  * What disturbs is bounded by a number per run, and what is under way by the wire's places. Rounds
  * and lives are only compared for equality, so they are numbered anew after each move, the current

@@ -6,6 +6,8 @@
  */
 #include "model_test.h"
 
+#include "model/model_priv.h"
+
 static const enum hsl_topology all_topologies[] = {
 	HSL_TOPO_PAIR, HSL_TOPO_RING, HSL_TOPO_MESH, HSL_TOPO_SWITCH,
 };
@@ -75,7 +77,7 @@ static void test_bad_configurations(void **state)
 	assert_int_equal(hsl_model_size(NULL), 0);
 	refused((c = ok, c.nodes = 0, c), "chips");
 	refused((c = ok, c.topology = HSL_TOPO_SWITCH, c.nodes = HSL_MODEL_NODES_MAX + 1, c), "4096");
-	refused((c = ok, c.topology = (enum hsl_topology)4, c), "topology");
+	refused((c = ok, c.topology = (enum hsl_topology)5, c), "topology");
 	refused((c = ok, c.topology = HSL_TOPO_PAIR, c.nodes = 3, c), "pair");
 	refused((c = ok, c.nodes = HSL_MODEL_LINKS_PER_NODE_MAX + 2, c), "use ring or switch");
 	refused((c = ok, c.topology = HSL_TOPO_RING, c.nodes = 257, c), "ring");
@@ -505,6 +507,262 @@ static void test_random_changes(void **state)
 	flap_routes(HSL_TOPO_SWITCH, 12);
 }
 
+/* ---- graphs of a file ---- */
+
+/* Two switches with four chips each; three links join the halves: one of switches, two of chips. */
+static const struct hsl_topo_link two_switches[] = {
+	{ 1, SWITCH }, { 2, SWITCH }, { 3, SWITCH }, { 4, SWITCH }, { 5, SWITCH + 1 },
+	{ 6, SWITCH + 1 }, { 7, SWITCH + 1 }, { SWITCH + 1, 8 }, { SWITCH, SWITCH + 1 }, { 4, 5 },
+	{ 8, 1 },
+};
+
+static struct hsl_model_config graph(uint32_t chips, uint32_t switches,
+				     const struct hsl_topo_link *links, uint32_t nlinks)
+{
+	struct hsl_model_config cfg = config(HSL_TOPO_FILE, chips);
+
+	cfg.switches = switches;
+	cfg.links = links;
+	cfg.nlinks = nlinks;
+	return cfg;
+}
+
+static void test_graph(void **state)
+{
+	struct hsl_model_config cfg = graph(8, 2, two_switches, 11);
+	struct hsl_model *m = model_of(&cfg);
+	struct hsl_model_link l;
+
+	(void)state;
+	round_trip(m, 1, 2, 2);
+	round_trip(m, 4, 5, 1);
+	round_trip(m, 3, 6, 3);
+	round_trip(m, 1, 8, 1);
+	round_trip(m, 2, 8, 3);
+	round_trip(m, 7, 7, 0);
+	/* link blocks in the order of the list */
+	assert_int_equal(hsl_model_nlinks(m, 1), 2);
+	assert_int_equal(hsl_model_nlinks(m, 2), 1);
+	assert_int_equal(hsl_model_nlinks(m, SWITCH), 5);
+	assert_int_equal(hsl_model_nlinks(m, SWITCH + 2), 0);
+	assert_int_equal(hsl_model_link(m, 1, 1, &l), 0);
+	assert_int_equal(l.peer, 8);
+	assert_int_equal(hsl_model_link(m, SWITCH + 1, 4, &l), 0);
+	assert_int_equal(l.peer, SWITCH);
+	assert_int_equal(l.peer_type, HSL_NODE_TYPE_SWITCH);
+	for (uint32_t id = 1; id <= 8; id++)
+		check_links(m, id, HSL_NODE_TYPE_CHIP);
+	check_links(m, SWITCH, HSL_NODE_TYPE_SWITCH);
+	check_links(m, SWITCH + 1, HSL_NODE_TYPE_SWITCH);
+	/* down: the other way; no way */
+	assert_int_equal(post_link(m, SWITCH + 1, SWITCH, false), 0);
+	round_trip(m, 3, 6, 5);
+	assert_int_equal(post_link(m, 4, 5, false), 0);
+	round_trip(m, 3, 6, 5);
+	assert_int_equal(post_link(m, 1, 8, false), 0);
+	unreachable(m, 3, 6);
+	round_trip(m, 3, 4, 2);
+	assert_int_equal(post_link(m, 1, 5, true), -EINVAL);
+	assert_int_equal(post_link(m, SWITCH + 2, 1, true), -EINVAL);
+	free(m);
+
+	/* a chip alone */
+	cfg = graph(1, 0, NULL, 0);
+	m = model_of(&cfg);
+	round_trip(m, 1, 1, 0);
+	assert_int_equal(hsl_model_nlinks(m, 1), 0);
+	free(m);
+}
+
+/* The same chips and links: the same fabric as the built-in topology, latencies included. */
+static void test_graph_is_ring(void **state)
+{
+	static struct hsl_topo_link links[9];
+	struct hsl_model *m, *ring = model_new(HSL_TOPO_RING, 9);
+	struct hsl_model_config cfg = graph(9, 0, links, 9);
+
+	(void)state;
+	for (uint16_t i = 0; i < 9; i++)
+		links[i] = (struct hsl_topo_link){ (uint16_t)(i + 1), (uint16_t)((i + 1) % 9 + 1) };
+	m = model_of(&cfg);
+	for (uint32_t a = 1; a <= 9; a++)
+		for (uint32_t b = 1; b <= 9; b++) {
+			assert_int_equal(hsl_model_hops(m, a, b), hsl_model_hops(ring, a, b));
+			round_trip(m, a, b, (uint32_t)hsl_model_hops(ring, a, b));
+		}
+	free(m);
+	free(ring);
+}
+
+static void test_bad_graphs(void **state)
+{
+	static struct hsl_topo_link star[17], many[HSL_MODEL_FILE_LINKS_MAX + 1];
+	static const struct hsl_topo_link twice[] = { { 1, 2 }, { 2, 1 } }, self[] = { { 1, 1 } },
+		unknown[] = { { 1, 3 } }, zero[] = { { 0, 1 } }, host[] = { { 1, HOST } },
+		apart[] = { { 1, 2 }, { 3, 4 } }, idle_switch[] = { { 1, 2 } };
+
+	(void)state;
+	for (uint16_t i = 0; i < 17; i++)
+		star[i] = (struct hsl_topo_link){ 1, (uint16_t)(i + 2) };
+	refused(graph(2, 0, twice, 2), "no other link");
+	refused(graph(2, 0, self, 1), "no other link");
+	refused(graph(2, 0, unknown, 1), "nodes of its fabric");
+	refused(graph(2, 0, zero, 1), "nodes of its fabric");
+	refused(graph(2, 0, host, 1), "nodes of its fabric");
+	refused(graph(4, 0, apart, 2), "has a way");
+	refused(graph(2, 1, idle_switch, 1), "has a way");
+	refused(graph(2, 0, NULL, 0), "has a way");
+	refused(graph(2, 0, NULL, 1), "links");
+	refused(graph(18, 0, star, 17), "at most 16 links");
+	refused(graph(2, 0, many, HSL_MODEL_FILE_LINKS_MAX + 1), "4096 links");
+	refused(graph(257, 0, star, 1), "256 chips and switches");
+	refused(graph(200, 57, star, 1), "256 chips and switches");
+	refused(graph(1, UINT32_MAX, star, 1), "256 chips and switches");
+}
+
+/* A chain as long as can be: 255 links, and the hop limit allows them. */
+static void test_longest_way(void **state)
+{
+	static struct hsl_topo_link links[255];
+	struct hsl_model_config cfg = graph(2, 254, links, 255);
+	struct hsl_model *m;
+
+	(void)state;
+	links[0] = (struct hsl_topo_link){ 1, SWITCH };
+	for (uint16_t i = 1; i < 254; i++)
+		links[i] = (struct hsl_topo_link){ (uint16_t)(SWITCH + i - 1), (uint16_t)(SWITCH + i) };
+	links[254] = (struct hsl_topo_link){ SWITCH + 253, 2 };
+	m = model_of(&cfg);
+	round_trip(m, 1, 2, 255);
+	free(m);
+	cfg.hop_limit = 254;
+	m = model_of(&cfg);
+	assert_int_equal(hsl_model_hops(m, 1, 2), -EHOSTUNREACH);
+	free(m);
+}
+
+/* Random graphs that change, against the all-pairs search. */
+static void test_random_graphs(void **state)
+{
+	(void)state;
+	rng_seed();
+	for (int round = 0; round < 12; round++) {
+		uint32_t n = 2 + rng_below(14), v, nlinks = 0;
+		static struct hsl_topo_link links[64];
+		struct ref_link ref[64];
+		bool present[REF_NODES + 1], have[REF_NODES][REF_NODES] = { { false } };
+		struct hsl_model_config cfg;
+		struct hsl_model *m;
+
+		/* a tree, and some more; one switch, which is the last vertex of the reference */
+		for (v = 1; v <= n; v++) {
+			uint32_t w = rng_below(v);
+
+			have[v][w] = have[w][v] = true;
+			ref[nlinks++] = (struct ref_link){ v, w, true };
+		}
+		for (int i = 0; i < 20; i++) {
+			uint32_t a = rng_below(n + 1), b = rng_below(n + 1);
+
+			if (a == b || have[a][b])
+				continue;
+			have[a][b] = have[b][a] = true;
+			ref[nlinks++] = (struct ref_link){ a, b, true };
+		}
+		for (uint32_t i = 0; i < nlinks; i++)
+			links[i] = (struct hsl_topo_link){ (uint16_t)ref_id(ref[i].a, n),
+							   (uint16_t)ref_id(ref[i].b, n) };
+		for (v = 0; v <= n; v++)
+			present[v] = true;
+		cfg = graph(n, 1, links, nlinks);
+		if (hsl_model_check(&cfg))	/* a chip with 17 links */
+			continue;
+		m = model_of(&cfg);
+		ref_compare(m, n, ref, nlinks, present);
+		for (int i = 0; i < 60; i++) {
+			struct ref_link *l = &ref[rng_below(nlinks)];
+
+			l->up = rng_below(2);
+			post_link(m, ref_id(l->a, n), ref_id(l->b, n), l->up);
+			v = rng_below(n);
+			present[v] = rng_below(4) != 0;
+			post_node(m, v + 1, present[v]);
+			ref_compare(m, n, ref, nlinks, present);
+		}
+		for (uint32_t a = 1; a <= n; a++)
+			for (uint32_t b = 1; b <= n; b++)
+				if (hsl_model_hops(m, a, b) >= 0)
+					round_trip(m, a, b, (uint32_t)hsl_model_hops(m, a, b));
+		free(m);
+	}
+}
+
+/* All next nodes: exactly the neighbours that are one link closer, the one that is used first. */
+static void check_next_k(struct hsl_model *m, uint32_t n, uint32_t all)
+{
+	for (uint32_t dst = 0; dst < n; dst++) {
+		for (uint32_t from = 0; from < n; from++) {
+			uint32_t want = 0, got = 0, v, k;
+
+			if (from == dst)
+				continue;
+			for (v = 0; v < all; v++) {
+				uint32_t d = 1;
+
+				/* by walking: hsl_net_distance knows no switches */
+				for (uint32_t w = v; w != dst && w != HSL_NONE; d++)
+					w = hsl_net_next(m, w, dst);
+				want += hsl_net_link_is_up(m, from, v) &&
+					d == hsl_net_distance(m, from, dst);
+			}
+			for (k = 0; (v = hsl_net_next_k(m, from, dst, k)) != HSL_NONE; k++) {
+				assert_true(hsl_net_link_is_up(m, from, v));
+				if (!k)
+					assert_int_equal(v, hsl_net_next(m, from, dst));
+				got++;
+			}
+			assert_int_equal(hsl_net_next_k(m, from, dst, k + 1), HSL_NONE);
+			assert_int_equal(got, want);
+		}
+	}
+}
+
+static void test_next_k(void **state)
+{
+	static const struct hsl_topo_link diamond[] = {
+		{ 1, 2 }, { 1, 3 }, { 1, SWITCH }, { 2, 4 }, { 3, 4 }, { SWITCH, 4 }, { 4, 5 },
+	};
+	struct hsl_model_config cfg = graph(5, 1, diamond, 7);
+	struct hsl_model *m = model_of(&cfg);
+
+	(void)state;
+	assert_int_equal(hsl_net_next_k(m, 0, 4, 0), 1);
+	assert_int_equal(hsl_net_next_k(m, 0, 4, 1), 2);
+	assert_int_equal(hsl_net_next_k(m, 0, 4, 2), 5);
+	assert_int_equal(hsl_net_next_k(m, 0, 4, 3), HSL_NONE);
+	assert_int_equal(hsl_net_next_k(m, 3, 4, 1), HSL_NONE);
+	assert_int_equal(post_link(m, 1, 3, false), 0);
+	assert_int_equal(hsl_net_next_k(m, 0, 4, 1), 5);
+	check_next_k(m, 5, 6);
+	free(m);
+	for (uint32_t n = 3; n < 10; n++) {
+		m = model_new(HSL_TOPO_RING, n);
+		check_next_k(m, n, n);
+		assert_int_equal(post_link(m, 1, 2, false), 0);
+		check_next_k(m, n, n);
+		free(m);
+		m = model_new(HSL_TOPO_MESH, n);
+		assert_int_equal(post_link(m, 1, 2, false), 0);
+		check_next_k(m, n, n);
+		assert_int_equal(hsl_net_next_k(m, 0, 1, n - 3) == HSL_NONE, false);
+		free(m);
+	}
+	m = model_new(HSL_TOPO_SWITCH, 4);
+	assert_int_equal(hsl_net_next_k(m, 0, 1, 0), 4);
+	assert_int_equal(hsl_net_next_k(m, 0, 1, 1), HSL_NONE);
+	free(m);
+}
+
 static void test_bad_events(void **state)
 {
 	struct hsl_model *m = model_new(HSL_TOPO_RING, 5), *s = model_new(HSL_TOPO_SWITCH, 3);
@@ -544,6 +802,12 @@ int main(void)
 		cmocka_unit_test(test_link_state),
 		cmocka_unit_test(test_reroute),
 		cmocka_unit_test(test_random_changes),
+		cmocka_unit_test(test_graph),
+		cmocka_unit_test(test_graph_is_ring),
+		cmocka_unit_test(test_bad_graphs),
+		cmocka_unit_test(test_longest_way),
+		cmocka_unit_test(test_random_graphs),
+		cmocka_unit_test(test_next_k),
 		cmocka_unit_test(test_bad_events),
 	};
 
