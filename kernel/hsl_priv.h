@@ -346,6 +346,7 @@ struct hsl_queue {
 	struct list_head vec_link;	/* vector->queues; vector->lock */
 	struct mutex lock;
 	u32 qid, depth, state, error;	/* state: written under lock, read anywhere */
+	bool shadow;			/* with a shadow tail, behind struct hsl_queue_ctrl */
 	bool mapped;			/* rings are DMA-mapped, queue is listed; lock */
 	struct hsl_vector *vec;
 	struct hsl_ring ctrl, sq, cq;

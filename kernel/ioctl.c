@@ -23,7 +23,7 @@ static_assert(sizeof(struct hsl_segment_info) == 32);
 static_assert(sizeof(struct hsl_segment_export) == 24);
 static_assert(sizeof(struct hsl_segment_import) == 40);
 static_assert(sizeof(struct hsl_segment_revoke) == 16);
-static_assert(sizeof(struct hsl_queue_create) == 56);
+static_assert(sizeof(struct hsl_queue_create) == 64);
 static_assert(sizeof(struct hsl_queue_ctrl) == 128);
 static_assert(sizeof(struct hsl_queue_kick) == 16);
 static_assert(sizeof(struct hsl_queue_eventfd) == 16);
@@ -221,6 +221,11 @@ static int hsl_ioc_segment_revoke(struct hsl_call *c)
 
 static int hsl_ioc_queue_create(struct hsl_call *c)
 {
+	const struct hsl_queue_create *q = &c->arg.queue_create;
+
+	/* who asks must be able to learn where it is */
+	if (q->flags & HSL_QUEUE_SHADOW && q->size < offsetofend(struct hsl_queue_create, shadow_offset))
+		return -EINVAL;
 	return hsl_call_add_file(c, hsl_queue_create(c->obj, &c->arg.queue_create), &c->arg.queue_create.fd);
 }
 
@@ -247,8 +252,10 @@ static int hsl_ioc_queue_abort(struct hsl_call *c)
 	return hsl_queue_abort(c->obj);
 }
 
-/* All structs are of the first version, so the smallest size is today's. */
-#define HSL_IOCTL(nr, type, ...) { .cmd = (nr), .size = sizeof(struct type), .min_size = sizeof(struct type), __VA_ARGS__ }
+/* The smallest size of a struct is that of its first version: today's, or what was before the first member added. */
+#define HSL_IOCTL_MIN(nr, type, min, ...) { .cmd = (nr), .size = sizeof(struct type), .min_size = (min), __VA_ARGS__ }
+#define HSL_IOCTL(nr, type, ...) HSL_IOCTL_MIN(nr, type, sizeof(struct type), __VA_ARGS__)
+#define HSL_IOCTL_GREW(nr, type, added, ...) HSL_IOCTL_MIN(nr, type, offsetof(struct type, added), __VA_ARGS__)
 
 static const struct hsl_ioctl hsl_context_ioctls[] = {
 	HSL_IOCTL(HSL_IOC_INFO, hsl_info, .run = hsl_ioc_info, .out_on_error = true),
@@ -265,8 +272,8 @@ static const struct hsl_ioctl hsl_context_ioctls[] = {
 	HSL_IOCTL(HSL_IOC_SEGMENT_IMPORT, hsl_segment_import, .run = hsl_ioc_segment_import,
 		  .undo = hsl_ioc_segment_import_undo),
 	HSL_IOCTL(HSL_IOC_SEGMENT_REVOKE, hsl_segment_revoke, .run = hsl_ioc_segment_revoke),
-	HSL_IOCTL(HSL_IOC_QUEUE_CREATE, hsl_queue_create, .run = hsl_ioc_queue_create,
-		  .undo = hsl_call_undo_file),
+	HSL_IOCTL_GREW(HSL_IOC_QUEUE_CREATE, hsl_queue_create, shadow_offset, .run = hsl_ioc_queue_create,
+		       .undo = hsl_call_undo_file, .flags = HSL_QUEUE_SHADOW),
 };
 
 static const struct hsl_ioctl hsl_queue_ioctls[] = {

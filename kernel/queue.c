@@ -8,6 +8,9 @@
  * ctrl->state (release) -> the doorbell page becomes scratch -> waiters wake. The rings' pages stay until the last
  * mapping and the file are gone, so the user reads what was completed.
  *
+ * A shadow tail is in the control page: the chip reads it and writes its flag there, the driver looks at neither. The
+ * page is mapped for the chip then.
+ *
  * Rings are plain pages mapped for DMA, contiguous for the chip, rather than coherent allocations of the device: they
  * outlive the device. (Platforms whose DMA is not cache-coherent are refused by the driver that registers the chip.)
  *
@@ -28,6 +31,8 @@
 
 #include "hsl_priv.h"
 #include "trace.h"
+
+#define HSL_QUEUE_SHADOW_OFFSET	ALIGN(sizeof(struct hsl_queue_ctrl), HSL_QUEUE_SHADOW_ALIGN)
 
 static atomic64_t hsl_queue_serial = ATOMIC64_INIT(0);
 
@@ -120,7 +125,8 @@ static struct hsl_queue *hsl_queue_new(struct hsl_context *ctx, struct hsl_chip 
 	if (PAGE_ALIGNED(chip->p.regs_phys + chip->db_offset))
 		q->db_off = (serial + 1) << PAGE_SHIFT;
 	q->scratch = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!q->scratch || hsl_ring_alloc(&q->ctrl, sizeof(struct hsl_queue_ctrl)) ||
+	if (!q->scratch ||
+	    hsl_ring_alloc(&q->ctrl, HSL_QUEUE_SHADOW_OFFSET + sizeof(struct hsl_queue_shadow)) ||
 	    hsl_ring_alloc(&q->sq, (size_t)depth * sizeof(struct hsl_desc)) ||
 	    hsl_ring_alloc(&q->cq, (size_t)depth * sizeof(struct hsl_cqe))) {
 		hsl_queue_put(q);
@@ -141,8 +147,26 @@ static int hsl_queue_map(struct hsl_queue *q)
 		return err;
 	err = hsl_ring_map(chip, &q->cq);
 	if (err)
-		hsl_ring_unmap(chip, &q->sq);
+		goto unmap_sq;
+	if (q->shadow)
+		err = hsl_ring_map(chip, &q->ctrl);
+	if (err)
+		goto unmap_cq;
+	return 0;
+
+unmap_cq:
+	hsl_ring_unmap(chip, &q->cq);
+unmap_sq:
+	hsl_ring_unmap(chip, &q->sq);
 	return err;
+}
+
+static void hsl_queue_unmap(struct hsl_queue *q)
+{
+	hsl_ring_unmap(q->chip, &q->sq);
+	hsl_ring_unmap(q->chip, &q->cq);
+	if (q->shadow)
+		hsl_ring_unmap(q->chip, &q->ctrl);
 }
 
 static int hsl_queue_list(struct hsl_queue *q)
@@ -182,6 +206,7 @@ static int hsl_queue_create_on_chip(struct hsl_queue *q)
 			.opcode = HSL_OP_QUEUE_CREATE,
 			.dst = cpu_to_le64(q->sq.dma),
 			.src = cpu_to_le64(q->cq.dma),
+			.len = cpu_to_le64(q->shadow ? q->ctrl.dma + HSL_QUEUE_SHADOW_OFFSET : 0),
 			.arg0 = cpu_to_le64(HSL_QC_ARG0(q->qid, ilog2(q->depth), q->vec->index)),
 			.arg1 = cpu_to_le64(q->ctx->index),
 		},
@@ -237,8 +262,7 @@ free_qid:
 	hsl_queue_set_vector(q, false);
 	ida_free(&chip->qids, qid);
 unmap:
-	hsl_ring_unmap(chip, &q->sq);
-	hsl_ring_unmap(chip, &q->cq);
+	hsl_queue_unmap(q);
 unlist:
 	hsl_queue_unlist(q);
 	return err;
@@ -275,8 +299,7 @@ void hsl_queue_end(struct hsl_queue *q, u32 error, bool on_chip)
 	if (on_chip)
 		hsl_queue_destroy_on_chip(q);
 	hsl_queue_set_vector(q, false);
-	hsl_ring_unmap(chip, &q->sq);
-	hsl_ring_unmap(chip, &q->cq);
+	hsl_queue_unmap(q);
 	hsl_queue_publish_end(q, error);
 	ida_free(&chip->qids, q->qid);
 	atomic_dec(&chip->nqueues_used);
@@ -471,7 +494,7 @@ struct file *hsl_queue_create(struct hsl_context *ctx, struct hsl_queue_create *
 	struct hsl_queue *q;
 	struct file *file;
 
-	if (c->rsvd || c->depth < 2 || !is_power_of_2(c->depth))
+	if (c->rsvd || c->rsvd1 || c->depth < 2 || !is_power_of_2(c->depth))
 		return ERR_PTR(-EINVAL);
 	chip = hsl_fabric_chip(ctx->fabric, c->node);
 	if (IS_ERR(chip))
@@ -485,6 +508,7 @@ struct file *hsl_queue_create(struct hsl_context *ctx, struct hsl_queue_create *
 		file = ERR_CAST(q);
 		goto put_chip;
 	}
+	q->shadow = c->flags & HSL_QUEUE_SHADOW && chip->cap & HSL_CAP_SHADOW_TAIL;
 	file = hsl_queue_file(ctx, q);
 	if (!IS_ERR(file)) {
 		c->qid = q->qid;
@@ -493,6 +517,7 @@ struct file *hsl_queue_create(struct hsl_context *ctx, struct hsl_queue_create *
 		c->sq_offset = q->ctrl.bytes;
 		c->cq_offset = q->ctrl.bytes + q->sq.bytes;
 		c->doorbell_bytes = q->db_off ? PAGE_SIZE : 0;
+		c->shadow_offset = q->shadow ? HSL_QUEUE_SHADOW_OFFSET : 0;
 	}
 put_chip:
 	hsl_chip_put(chip);

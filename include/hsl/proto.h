@@ -39,7 +39,7 @@ typedef uint64_t hsl_le64;
 /* Opcodes of the admin queue, which also takes NOP, and FILL and COPY on the chip's own memory (context 0). */
 #define HSL_OP_CTX_INVALIDATE	0x80	/* arg0 = context index */
 #define HSL_OP_SEG_INVALIDATE	0x81	/* arg0 = context index, arg1 = segment handle */
-#define HSL_OP_QUEUE_CREATE	0x82	/* arg0 = struct bits below, dst = SQ IOVA, src = CQ IOVA */
+#define HSL_OP_QUEUE_CREATE	0x82	/* arg0 = struct bits below, dst = SQ IOVA, src = CQ IOVA, len = control block IOVA or 0 */
 #define HSL_OP_QUEUE_DESTROY	0x83	/* arg0 = queue id */
 #define HSL_OP_QUEUE_ABORT	0x84	/* arg0 = queue id: what is submitted ends, the queue stays READY */
 /* QUEUE_CREATE arg0: queue id [15:0], log2 depth [23:16], MSI-X vector [39:24]; arg1: context index [31:0] */
@@ -146,6 +146,18 @@ struct hsl_cqe {
 };
 #define HSL_CQE_PHASE		(1u << 31)
 #define HSL_CQE_CODE(status)	((status) & 0xffffu)
+
+/*
+ * Control block of a queue, in host memory, 128-byte aligned (docs/hep.md section 5, HEP-QUE-020). Two lines, each with one
+ * writer, so that a busy queue needs no doorbell. Both fields are read without trust.
+ */
+struct hsl_queue_shadow {
+	hsl_le32 tail;		/* written by software: count of descriptors submitted since create, modulo 2^32 */
+	hsl_le32 rsvd0[15];
+	hsl_le32 need_doorbell;	/* written by the chip: not 0: it is not looking, store SQ_TAIL too */
+	hsl_le32 rsvd1[15];
+};
+#define HSL_QUEUE_SHADOW_ALIGN	128u
 
 /* Completion status (docs/hep.md section 6; HEP-TXN-010). Operands are checked dst first, then src. */
 #define HSL_ST_OK		0
@@ -392,6 +404,8 @@ HSL_ASSERT_SIZE(hsl_cqe, 32);
 HSL_ASSERT_OFF(hsl_cqe, fault_ga, 16);
 HSL_ASSERT_OFF(hsl_cqe, sq_head, 24);
 HSL_ASSERT_OFF(hsl_cqe, status, 28);
+HSL_ASSERT_SIZE(hsl_queue_shadow, HSL_QUEUE_SHADOW_ALIGN);
+HSL_ASSERT_OFF(hsl_queue_shadow, need_doorbell, 64);
 HSL_ASSERT_SIZE(hsl_ctx_entry, 64);
 HSL_ASSERT_OFF(hsl_ctx_entry, seg_dir, 16);
 HSL_ASSERT_SIZE(hsl_seg_entry, 64);

@@ -69,6 +69,7 @@
 #define HSL_CAP_OP_COPY2D	(1ull << 23)
 #define HSL_CAP_OP_COPY_LIST	(1ull << 24)
 #define HSL_CAP_MODERATION	(1ull << 32)	/* HSL_DB_MODERATION */
+#define HSL_CAP_SHADOW_TAIL	(1ull << 33)	/* QUEUE_CREATE takes a control block: struct hsl_queue_shadow */
 #define HSL_REG_NODE		0x0010		/* u32: node id of the chip, 1..32767 */
 #define HSL_REG_HOST_NODE	0x0014		/* u32: node id of the host this function is attached to */
 #define HSL_REG_FABRIC_LO	0x0018		/* u64: fabric id, 128 bits; functions of one fabric report the same */

@@ -74,6 +74,7 @@ static uint32_t seg_invalidate(struct hsl_chip_engine *c, struct hsl_worker *w, 
 
 static uint32_t queue_create(struct hsl_chip_engine *c, const struct hsl_desc *d)
 {
+    struct hsl_queue_rings iova = { .sq = d->dst, .cq = d->src, .shadow = d->len };
     uint32_t qid = HSL_QC_QID(d->arg0), log2 = HSL_QC_DEPTH_LOG2(d->arg0), vector = HSL_QC_VECTOR(d->arg0);
     struct hsl_ctx *ctx;
 
@@ -81,13 +82,13 @@ static uint32_t queue_create(struct hsl_chip_engine *c, const struct hsl_desc *d
         vector >= c->cfg.nvectors || c->queue[qid].sq.page) {
         return HSL_ST_QUEUE;
     }
-    if ((d->dst | d->src) & (HSL_TABLE_PAGE - 1)) {
+    if ((d->dst | d->src) & (HSL_TABLE_PAGE - 1) || d->len & (HSL_QUEUE_SHADOW_ALIGN - 1)) {
         return HSL_ST_ALIGN;
     }
     if (hsl_ctx_get(c, (uint32_t)d->arg1, &ctx)) {
         return HSL_ST_CONTEXT;
     }
-    return hsl_queue_open(&c->queue[qid], d->dst, d->src, 1u << log2, vector, (uint32_t)d->arg1);
+    return hsl_queue_open(&c->queue[qid], &iova, 1u << log2, vector, (uint32_t)d->arg1);
 }
 
 static uint32_t queue_destroy(struct hsl_chip_engine *c, struct hsl_worker *w, uint64_t qid)

@@ -159,9 +159,10 @@ static void windows_onto_off(struct hsl_chip_engine *target)
 
 static const char *config_fault(struct hsl_chip_engine *c)
 {
+    struct hsl_queue_rings iova = { .sq = atomic_load(&c->aq_sq), .cq = atomic_load(&c->aq_cq) };
     uint32_t depth = atomic_load(&c->aq_depth), count = atomic_load(&c->ctx_count);
 
-    if ((atomic_load(&c->aq_sq) | atomic_load(&c->aq_cq) | atomic_load(&c->ctx_table)) & (HSL_TABLE_PAGE - 1)) {
+    if ((iova.sq | iova.cq | atomic_load(&c->ctx_table)) & (HSL_TABLE_PAGE - 1)) {
         return "a table or ring is not aligned to 4 KiB";
     }
     if (depth < 2 || depth > c->cfg.max_depth || depth & (depth - 1)) {
@@ -170,8 +171,7 @@ static const char *config_fault(struct hsl_chip_engine *c)
     if (!count || count > c->cfg.ncontexts) {
         return "CTX_COUNT";
     }
-    return hsl_queue_open(&c->queue[0], atomic_load(&c->aq_sq), atomic_load(&c->aq_cq), depth, 0, 0) ?
-           "the admin rings are not in memory" : NULL;
+    return hsl_queue_open(&c->queue[0], &iova, depth, 0, 0) ? "the admin rings are not in memory" : NULL;
 }
 
 void hsl_chip_enable(struct hsl_chip_engine *c)
@@ -351,7 +351,7 @@ struct hsl_chip_engine *hsl_chip_engine_new(struct hsl_fabric_engine *f, const s
     }
     c->cap = (HSL_CAP_HOST_COHERENT | HSL_CAP_HOST_ATOMIC | HSL_CAP_OP_COPY | HSL_CAP_OP_FILL | HSL_CAP_OP_REDUCE |
               HSL_CAP_OP_ATOMIC | HSL_CAP_OP_LOADSTORE | HSL_CAP_OP_SIGNAL | HSL_CAP_OP_FENCE | HSL_CAP_OP_COPY2D |
-              HSL_CAP_OP_COPY_LIST | HSL_CAP_MODERATION |
+              HSL_CAP_OP_COPY_LIST | HSL_CAP_MODERATION | HSL_CAP_SHADOW_TAIL |
               (fixed.nwindows ? HSL_CAP_WINDOWS : 0)) & ~fixed.cap_clear;
     for (c->bar0_bytes = 65536;
          c->bar0_bytes < HSL_DB_OFFSET_DEFAULT + (uint64_t)fixed.nqueues * HSL_DB_STRIDE_DEFAULT;) {

@@ -106,8 +106,10 @@ struct hsl_queue_engine {
     _Atomic uint32_t moderation;        /* HSL_DB_MODERATION */
     _Atomic bool paused;                /* an abort is under way: no turn begins */
     _Atomic uint32_t depth, vector;     /* doorbells read them while a queue is made again */
+    struct hsl_queue_shadow *_Atomic shadow; /* control block, in block; NULL: tails come by doorbell */
     uint32_t ctx;                       /* the rest changes only while no worker can run the queue */
-    struct hsl_ring sq, cq;
+    struct hsl_ring sq, cq, block;
+    bool asleep;                        /* need_doorbell as we wrote it last; what is there now is software's */
     struct hsl_cmd cmd;
     bool chain_failed;                  /* a command with LINK has failed: so does the rest of its chain */
     struct hsl_leaf {                   /* last PAGE table leaf read for dst and src */
@@ -217,8 +219,9 @@ void hsl_window_off(struct hsl_chip_engine *c, unsigned int i);
 void hsl_window_write(struct hsl_chip_engine *c, unsigned int i, uint32_t val);
 
 /* queue.c */
-uint32_t hsl_queue_open(struct hsl_queue_engine *q, uint64_t sq, uint64_t cq, uint32_t depth, uint32_t vector,
-                        uint32_t ctx);
+struct hsl_queue_rings { uint64_t sq, cq, shadow; };    /* IOVAs; shadow 0: none */
+uint32_t hsl_queue_open(struct hsl_queue_engine *q, const struct hsl_queue_rings *iova, uint32_t depth,
+                        uint32_t vector, uint32_t ctx);
 /* No worker runs it. complete: write ABORTED for what was not finished. */
 void hsl_queue_close(struct hsl_queue_engine *q, bool complete);
 /* One turn, at most so many commands. False: nothing was done but to look at a WAIT. */
@@ -230,8 +233,12 @@ void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed);
 void hsl_queue_moderated(struct hsl_queue_engine *q, uint64_t armed);
 /* No worker runs it: end what is submitted, keep the queue. */
 void hsl_queue_abort_all(struct hsl_queue_engine *q);
-/* Has the queue something to do? */
+/* May its rings be touched? To the end of the section, if so. */
+bool hsl_queue_live(struct hsl_queue_engine *q);
+/* Has the queue something to do? Of who has it in hand. */
 bool hsl_queue_pending(struct hsl_queue_engine *q);
+/* Nobody will look at its shadow tail: ask for doorbells. False: something came meanwhile. */
+bool hsl_queue_sleep(struct hsl_queue_engine *q);
 
 /* tables.c; inside a section or with ctl_lock held */
 bool hsl_dma_read(struct hsl_chip_engine *c, uint64_t iova, void *buf, uint64_t len);

@@ -75,7 +75,8 @@ static bool fields_ok(const struct hsl_queue_engine *q)
     case HSL_OP_SEG_INVALIDATE:
         return !d->dst && !d->src && !d->len;
     default:
-        return !d->len && !(d->arg0 >> 40) && !(d->arg1 >> 32);     /* QUEUE_CREATE */
+        /* QUEUE_CREATE */
+        return (!d->len || q->chip->cap & HSL_CAP_SHADOW_TAIL) && !(d->arg0 >> 40) && !(d->arg1 >> 32);
     }
 }
 

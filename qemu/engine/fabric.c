@@ -134,6 +134,7 @@ void hsl_run_done(struct hsl_fabric_engine *f, struct hsl_queue_engine *q)
 {
     bool more = hsl_queue_pending(q), waits = more && q->cmd.active && q->cmd.waits;
 
+    more = more || !hsl_queue_sleep(q);
     pthread_mutex_lock(&f->run_lock);
     q->sched = HSL_SCHED_IDLE;
     if (waits && !atomic_load(&q->overflow) ? !hsl_wait_park(q) : atomic_load(&q->again) || more) {
@@ -198,14 +199,22 @@ void hsl_run_forget(struct hsl_chip_engine *c)
 
 /* ---- workers ---- */
 
+/* Something other than what a worker is looking at. */
+static bool called_away(struct hsl_worker *w)
+{
+    struct hsl_fabric_engine *f = w->f;
+
+    return atomic_load_explicit(&f->nready, memory_order_relaxed) ||
+           atomic_load_explicit(&f->stop, memory_order_relaxed) || (!(w->spun & 63) && hsl_tick_due(f));
+}
+
 static bool worker_wait(struct hsl_worker *w)
 {
     struct hsl_fabric_engine *f = w->f;
 
     /* looks at WAITs in vain do not count as work: a parked queue must not keep a worker from going to sleep */
     for (; w->spun < f->cfg.spin_iterations; w->spun++) {
-        if (atomic_load_explicit(&f->nready, memory_order_relaxed) ||
-            atomic_load_explicit(&f->stop, memory_order_relaxed) || (!(w->spun & 63) && hsl_tick_due(f))) {
+        if (called_away(w)) {
             return !atomic_load(&f->stop);
         }
         hsl_cpu_relax();
@@ -225,6 +234,34 @@ static bool worker_wait(struct hsl_worker *w)
     }
     pthread_mutex_unlock(&f->run_lock);
     return !atomic_load(&f->stop);
+}
+
+/*
+ * After a turn: linger on a queue with a shadow tail, so that its next command needs neither doorbell nor run_lock, for
+ * as long as a worker would spin and nobody else has work. The queue stays RUNNING. Each look has a section of its own, so
+ * that nobody waits for more than one look; between them `busy` keeps the chip from going away.
+ */
+static void linger(struct hsl_worker *w, struct hsl_queue_engine *q)
+{
+    struct hsl_chip_engine *c = q->chip;
+
+    if (!atomic_load(&q->shadow) || !hsl_queue_live(q)) {
+        return;
+    }
+    atomic_fetch_add(&c->busy, 1);
+    /* a WAIT that does not hold is parked in the section that has looked at it: see waits_again */
+    while (!q->cmd.waits && hsl_queue_live(q) && w->spun < w->f->cfg.spin_iterations && !called_away(w)) {
+        hsl_section_leave(w);
+        hsl_cpu_relax();
+        hsl_section_enter(w);
+        if (hsl_queue_pending(q)) {
+            hsl_queue_run(q, w, HSL_TURN_COMMANDS);
+            w->spun = 0;
+        } else {
+            w->spun++;
+        }
+    }
+    atomic_fetch_sub(&c->busy, 1);
 }
 
 static void *worker_main(void *opaque)
@@ -249,6 +286,7 @@ static void *worker_main(void *opaque)
             if (hsl_queue_run(q, w, HSL_TURN_COMMANDS)) {
                 w->spun = 0;
             }
+            linger(w, q);
             hsl_run_done(f, q);
         }
         hsl_section_leave(w);

@@ -6,6 +6,10 @@
  * the queue changes taken and completed. A descriptor is copied once and never looked at again (HEP-QUE-002).
  * Order of a completion: data, the first 24 bytes, then one 64-bit store with status and phase (HEP-QUE-003);
  * its partner is the acquire load of status in whoever polls.
+ *
+ * Shadow tail. Such a queue has its tail in memory, which is looked at when all that is known has been taken; a doorbell only
+ * makes a worker look. need_doorbell is clear from the first look of a worker to the moment when the last one lets the
+ * queue go without anything to do (hsl_queue_sleep). A parked or listed queue is not let go: it will be looked at.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -60,19 +64,80 @@ static void *ring_at(const struct hsl_ring *r, uint32_t index, uint32_t entry_by
     return (char *)r->page[off / HSL_TABLE_PAGE] + off % HSL_TABLE_PAGE;
 }
 
+/* ---- the shadow tail; the queue is in hand, or no worker can run it ---- */
+
+/*
+ * Two doorbells at once, or one that goes back while a worker takes descriptors, can leave a tail behind taken: good when it
+ * was looked at, wrong when it was stored. Nothing is known to be submitted then.
+ */
+static bool tail_good(struct hsl_queue_engine *q, uint32_t tail)
+{
+    return tail - atomic_load(&q->taken) <= q->depth;
+}
+
+/* The last good tail stays: what was submitted before a wrong one is known and completes with ABORTED. */
+static void tail_set(struct hsl_queue_engine *q, uint32_t tail)
+{
+    if (!tail_good(q, tail)) {
+        atomic_store(&q->overflow, true);
+    } else {
+        /* pairs with the fetch of the descriptor, and with sched: see hsl_queue_ready */
+        atomic_store(&q->tail, tail);
+    }
+}
+
+static void need_doorbell(struct hsl_queue_engine *q, bool need)
+{
+    _Atomic uint32_t *flag = (_Atomic uint32_t *)(void *)&atomic_load(&q->shadow)->need_doorbell;
+
+    q->asleep = need;
+    atomic_store(flag, need);
+}
+
+/* True: a queue with a shadow tail, whose tail is now the one in memory. */
+static bool tail_look(struct hsl_queue_engine *q)
+{
+    struct hsl_queue_shadow *s = atomic_load_explicit(&q->shadow, memory_order_relaxed);
+
+    if (!s) {
+        return false;
+    }
+    /* seq_cst: with the descriptors, and see hsl_queue_sleep */
+    tail_set(q, atomic_load((_Atomic uint32_t *)(void *)&s->tail));
+    return true;
+}
+
 /* ---- life; the caller makes sure that no worker runs the queue ---- */
 
-uint32_t hsl_queue_open(struct hsl_queue_engine *q, uint64_t sq, uint64_t cq, uint32_t depth, uint32_t vector,
-                        uint32_t ctx)
+static bool rings_map(struct hsl_queue_engine *q, const struct hsl_queue_rings *iova, uint32_t depth)
 {
     struct hsl_chip_engine *c = q->chip;
 
-    if (!ring_map(c, &q->sq, sq, (uint64_t)depth * sizeof(struct hsl_desc), false)) {
+    if (!ring_map(c, &q->sq, iova->sq, (uint64_t)depth * sizeof(struct hsl_desc), false)) {
+        return false;
+    }
+    if (!ring_map(c, &q->cq, iova->cq, (uint64_t)depth * sizeof(struct hsl_cqe), true)) {
+        ring_unmap(c, &q->sq);
+        return false;
+    }
+    if (iova->shadow && !ring_map(c, &q->block, iova->shadow, sizeof(struct hsl_queue_shadow), true)) {
+        ring_unmap(c, &q->cq);
+        ring_unmap(c, &q->sq);
+        return false;
+    }
+    return true;
+}
+
+uint32_t hsl_queue_open(struct hsl_queue_engine *q, const struct hsl_queue_rings *iova, uint32_t depth,
+                        uint32_t vector, uint32_t ctx)
+{
+    if (!rings_map(q, iova, depth)) {
         return HSL_ST_DMA;
     }
-    if (!ring_map(c, &q->cq, cq, (uint64_t)depth * sizeof(struct hsl_cqe), true)) {
-        ring_unmap(c, &q->sq);
-        return HSL_ST_DMA;
+    atomic_store(&q->shadow, iova->shadow ? q->block.page[0] : NULL);
+    q->asleep = false;
+    if (iova->shadow) {
+        need_doorbell(q, true);
     }
     q->depth = depth;
     q->vector = vector;
@@ -103,19 +168,12 @@ static void cmd_end(struct hsl_queue_engine *q)
     q->cmd.list = NULL;
 }
 
-/*
- * Two doorbells at once, or one that goes back while a worker takes descriptors, can leave a tail behind taken: good when it
- * was looked at, wrong when it was stored. Nothing is known to be submitted then.
- */
-static bool tail_good(struct hsl_queue_engine *q, uint32_t tail)
-{
-    return tail - atomic_load(&q->taken) <= q->depth;
-}
-
 static void abort_rest(struct hsl_queue_engine *q)
 {
-    uint32_t tail = atomic_load(&q->tail);
+    uint32_t tail;
 
+    tail_look(q);
+    tail = atomic_load(&q->tail);
     if (!tail_good(q, tail)) {
         tail = atomic_load(&q->taken);
     }
@@ -153,6 +211,9 @@ void hsl_queue_close(struct hsl_queue_engine *q, bool complete)
     cmd_end(q);
     ring_unmap(q->chip, &q->sq);
     ring_unmap(q->chip, &q->cq);
+    if (atomic_exchange(&q->shadow, NULL)) {
+        ring_unmap(q->chip, &q->block);
+    }
 }
 
 /* ---- completions and interrupts ---- */
@@ -234,14 +295,10 @@ void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed)
     raise_if_armed(q, false);
 }
 
-/* The last good tail stays: what was submitted before a wrong doorbell is known and completes with ABORTED. */
 void hsl_queue_doorbell(struct hsl_queue_engine *q, uint32_t tail)
 {
-    if (!tail_good(q, tail)) {
-        atomic_store(&q->overflow, true);
-    } else {
-        /* pairs with the fetch of the descriptor, and with sched: see hsl_queue_ready */
-        atomic_store(&q->tail, tail);
+    if (!atomic_load(&q->shadow)) {
+        tail_set(q, tail);
     }
     if (atomic_load(&q->chip->enabled) && atomic_load(&q->state) == HSL_QUEUE_READY) {
         hsl_queue_ready(q);
@@ -259,13 +316,45 @@ static void queue_fail(struct hsl_queue_engine *q, uint32_t status)
 
 /* ---- a turn ---- */
 
-bool hsl_queue_pending(struct hsl_queue_engine *q)
+bool hsl_queue_live(struct hsl_queue_engine *q)
 {
     struct hsl_chip_engine *c = q->chip;
 
     return atomic_load(&c->enabled) && atomic_load(&c->dma_on) && atomic_load(&q->state) == HSL_QUEUE_READY &&
-           !atomic_load(&q->paused) &&
-           (q->cmd.active || atomic_load(&q->overflow) || atomic_load(&q->tail) != atomic_load(&q->taken));
+           !atomic_load(&q->paused);
+}
+
+static bool submitted(struct hsl_queue_engine *q)
+{
+    return atomic_load(&q->overflow) || atomic_load(&q->tail) != atomic_load(&q->taken);
+}
+
+bool hsl_queue_pending(struct hsl_queue_engine *q)
+{
+    if (!hsl_queue_live(q)) {
+        return false;
+    }
+    if (q->cmd.active || submitted(q)) {
+        return true;
+    }
+    if (q->asleep) {
+        need_doorbell(q, false);
+    }
+    return tail_look(q) && submitted(q);
+}
+
+bool hsl_queue_sleep(struct hsl_queue_engine *q)
+{
+    if (!atomic_load(&q->shadow) || !hsl_queue_live(q)) {
+        return true;        /* who brings it back to life puts it on the run list */
+    }
+    /*
+     * Ours is store flag, load tail; whoever submits has store tail, load flag. All four are seq_cst, so one of us sees the
+     * other's store; release and acquire would let both loads go first.
+     */
+    need_doorbell(q, true);
+    tail_look(q);
+    return !submitted(q);
 }
 
 /* Fetch the next descriptor into q->cmd. False if there is none or the doorbell is wrong. */
@@ -298,9 +387,12 @@ bool hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned in
         uint64_t before, fault_ga = 0;
         uint32_t status;
 
-        if (q->cmd.waits && atomic_load(&q->overflow)) {
-            queue_fail(q, HSL_ST_OVERFLOW);
-            return true;
+        if (q->cmd.waits) {
+            tail_look(q);
+            if (atomic_load(&q->overflow)) {
+                queue_fail(q, HSL_ST_OVERFLOW);
+                return true;
+            }
         }
         if (!q->cmd.active && !fetch(q)) {
             return progress;

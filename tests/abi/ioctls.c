@@ -261,12 +261,19 @@ static bool usable(const struct ioc *i, int fd, uint8_t *arg, size_t argsize)
 	return i->nr != HSL_IOC_LINK_INFO || call(fd, i->nr, prepare(i, arg, argsize, i->size)) != -ENOENT;
 }
 
+/* Of the first version of the struct: smaller if it has grown. */
+static uint32_t first_size(const struct ioc *i)
+{
+	return i->nr == HSL_IOC_QUEUE_CREATE ? offsetof(struct hsl_queue_create, shadow_offset) : (uint32_t)i->size;
+}
+
 static void misuse(const struct ioc *i)
 {
 	static uint8_t arg[8192] __attribute__((aligned(4096)));
 	int fd = i->on_queue ? queue : ctx, other = i->on_queue ? ctx : queue;
 	uint8_t *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	size_t head = i->size > 8 ? 8 : 4;
+	uint32_t first = first_size(i);
 	uint32_t one = 1;
 
 	if (page == MAP_FAILED || munmap(page + 4096, 4096)) {
@@ -289,7 +296,9 @@ static void misuse(const struct ioc *i)
 	expect(call(fd, i->nr, page + 4096 - head), -EFAULT, i->name, "struct that ends on an unmapped page");
 
 	expect(call(fd, i->nr, prepare(i, arg, sizeof(arg), 0)), -EINVAL, i->name, "size 0");
-	expect(call(fd, i->nr, prepare(i, arg, sizeof(arg), i->size - 4)), -EINVAL, i->name, "short struct");
+	expect(call(fd, i->nr, prepare(i, arg, sizeof(arg), first - 4)), -EINVAL, i->name, "short struct");
+	if (first != i->size)
+		done_right(i, fd, arg, sizeof(arg), first, "struct of the first version");
 	done_right(i, fd, arg, sizeof(arg), i->size + 32, "longer struct with a zero tail");
 	prepare(i, arg, sizeof(arg), i->size + 32);
 	arg[i->size + 31] = 1;

@@ -73,7 +73,7 @@ AT(hsl_segment_info, rights, 12);
 AT(hsl_segment_info, ga, 16);
 AT(hsl_segment_info, len_bytes, 24);
 
-SIZE(hsl_queue_create, 56);
+SIZE(hsl_queue_create, 64);
 AT(hsl_queue_create, node, 8);
 AT(hsl_queue_create, depth, 12);
 AT(hsl_queue_create, fd, 16);
@@ -84,6 +84,8 @@ AT(hsl_queue_create, sq_offset, 36);
 AT(hsl_queue_create, cq_offset, 40);
 AT(hsl_queue_create, doorbell_bytes, 44);
 AT(hsl_queue_create, rsvd, 48);
+AT(hsl_queue_create, shadow_offset, 56);
+AT(hsl_queue_create, rsvd1, 60);
 
 SIZE(hsl_queue_ctrl, 128);
 AT(hsl_queue_ctrl, cq_head, 0);

@@ -46,11 +46,18 @@ struct block {
 struct fq {
 	struct fchip *c;
 	uint32_t qid, depth;
-	struct block *sqb, *cqb;
+	struct block *sqb, *cqb, *shadowb;
 	struct hsl_desc *sq;
 	struct hsl_cqe *cq;
+	struct hsl_queue_shadow *shadow;	/* NULL: its tail goes by doorbell */
 	uint32_t tail, head;
+	uint32_t bells;			/* with a shadow: doorbells that it took */
 };
+
+/* Queues made from now on have a shadow tail. */
+static bool fake_shadow;
+/* spin_iterations of fabrics made from now on. */
+static unsigned int fake_spins = 100;
 
 struct fwin { _Atomic uint32_t on, node; _Atomic uint64_t offset, size; };
 
@@ -203,12 +210,25 @@ static inline uint64_t db(uint32_t qid, uint64_t reg)
 
 /* ---- queues ---- */
 
+static inline void fq_publish(struct fq *q, uint32_t tail)
+{
+	if (q->shadow) {
+		/* both seq_cst; partner: hsl_queue_sleep */
+		atomic_store((_Atomic uint32_t *)&q->shadow->tail, tail);
+		if (!atomic_load((_Atomic uint32_t *)&q->shadow->need_doorbell))
+			return;
+		q->bells++;
+		tail = 0xdeadbeef;	/* the value says nothing */
+	}
+	wr(q->c, db(q->qid, HSL_DB_SQ_TAIL), tail, 4);
+}
+
 static inline void fq_submit(struct fq *q, const struct hsl_desc *d)
 {
 	must(q->tail - q->head < q->depth);
 	q->sq[q->tail & (q->depth - 1)] = *d;
 	q->tail++;
-	wr(q->c, db(q->qid, HSL_DB_SQ_TAIL), q->tail, 4);
+	fq_publish(q, q->tail);
 }
 
 /* True: the next completion is in *e, with a checked phase, queue id and head. */
@@ -289,6 +309,19 @@ static inline void fq_rings(struct fchip *c, struct fq *q, uint32_t qid, uint32_
 	q->cqb = dma_alloc(c, depth * sizeof(*q->cq));
 	q->sq = q->sqb->host;
 	q->cq = q->cqb->host;
+	if (qid && fake_shadow) {
+		q->shadowb = dma_alloc(c, sizeof(*q->shadow));
+		q->shadow = q->shadowb->host;
+	}
+}
+
+/* For another QUEUE_CREATE with the same memory. */
+static inline void fq_again(struct fq *q)
+{
+	memset(q->cq, 0, q->depth * sizeof(*q->cq));
+	q->head = q->tail = 0;
+	if (q->shadow)
+		memset(q->shadow, 0, sizeof(*q->shadow));
 }
 
 static inline struct hsl_desc create_of(const struct fq *q, uint32_t vector, uint32_t ctx)
@@ -297,6 +330,7 @@ static inline struct hsl_desc create_of(const struct fq *q, uint32_t vector, uin
 		.opcode = HSL_OP_QUEUE_CREATE,
 		.dst = q->sqb->iova,
 		.src = q->cqb->iova,
+		.len = q->shadow ? q->shadowb->iova : 0,
 		.arg0 = HSL_QC_ARG0(q->qid, __builtin_ctz(q->depth), vector),
 		.arg1 = ctx,
 	};
@@ -481,7 +515,7 @@ static inline struct fab *fab_new(enum hsl_topology topology, uint32_t n, unsign
 {
 	struct hsl_fabric_engine_config cfg = {
 		.model = config(topology, n), .fabric_id = { 0x1111, 0x2222 }, .workers = workers,
-		.spin_iterations = 100,
+		.spin_iterations = fake_spins,
 	};
 	struct fab *f = calloc(1, sizeof(*f));
 	const char *err = NULL;

@@ -98,6 +98,7 @@ static struct hsl_desc descriptor(struct fuzz *z, bool to_admin)
 		d.arg1 = rng_below(4);
 		d.dst = any_iova(z->c) & ~0xfffull;
 		d.src = any_iova(z->c) & ~0xfffull;
+		d.len = rng_below(2) ? 0 : rng_below(8) ? any_iova(z->c) & ~127ull : any_iova(z->c);
 		break;
 	case HSL_OP_QUEUE_DESTROY:
 		d.arg0 = rng_below(FAKE_QUEUES);

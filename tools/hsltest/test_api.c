@@ -316,8 +316,9 @@ static void unknown_bits(struct ht *t)
 			if (bit == 0 &&
 			    (c->cmd == HSL_IOC_CHIP_INFO || c->cmd == HSL_IOC_QUEUE_KICK))
 				continue; /* HSL_CHIP_BY_INDEX, HSL_KICK_ARM */
-			if (bit == 0 && c->cmd == HSL_IOC_SEGMENT_EXPORT)
-				continue; /* HSL_EXPORT_DMABUF */
+			if (bit == 0 &&
+			    (c->cmd == HSL_IOC_SEGMENT_EXPORT || c->cmd == HSL_IOC_QUEUE_CREATE))
+				continue; /* HSL_EXPORT_DMABUF, HSL_QUEUE_SHADOW */
 			abi_fill(&a, c, &u);
 			u.u32[1] = 1u << bit;
 			abi_expect(t, abi_fd(&a, c), c, &u, -EINVAL, "an unknown flag");
@@ -357,13 +358,16 @@ static void struct_sizes(struct ht *t)
 	abi_open(t, &a);
 	for (i = 0; i < NCALLS; i++) {
 		const struct call *c = &calls[i];
-		const uint32_t shorter[] = { 0, 1, 4, 8, c->size - 8, c->size - 4, c->size - 1 };
+		/* of the first version: smaller where the struct has grown */
+		const uint32_t first = c->cmd == HSL_IOC_QUEUE_CREATE ?
+				       offsetof(struct hsl_queue_create, shadow_offset) : c->size;
+		const uint32_t shorter[] = { 0, 1, 4, 8, first - 8, first - 4, first - 1 };
 		const uint32_t longer[] = { c->size + 1, c->size + 8, c->size + 100, 4096 };
 
 		if (c->cmd == HSL_IOC_LINK_INFO && !t->chip[0].nlinks)
 			continue;
 		for (k = 0; k < sizeof(shorter) / sizeof(shorter[0]); k++) {
-			if (shorter[k] >= c->size)
+			if (shorter[k] >= first)
 				continue; /* QUEUE_ABORT has 8 bytes */
 			abi_fill(&a, c, &u);
 			u.u32[0] = shorter[k];

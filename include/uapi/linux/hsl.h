@@ -43,7 +43,7 @@
 #include <linux/ioctl.h>
 
 #define HSL_ABI_MAJOR	1
-#define HSL_ABI_MINOR	1
+#define HSL_ABI_MINOR	2
 #define HSL_ABI_VERSION	((HSL_ABI_MAJOR << 16) | HSL_ABI_MINOR)
 
 #define HSL_IOC_TYPE	0xe8
@@ -342,7 +342,7 @@ struct hsl_event_info {
 /**
  * struct hsl_queue_create - HSL_IOC_QUEUE_CREATE: a command queue of a chip, as a new file descriptor
  * @size: In: sizeof(struct hsl_queue_create)
- * @flags: In: must be 0
+ * @flags: In: HSL_QUEUE_SHADOW (since ABI 1.2) or 0
  * @node: In: chip that executes the commands
  * @depth: In: descriptors, a power of two, 2..max_depth
  * @fd: Out: queue file, O_CLOEXEC
@@ -353,6 +353,12 @@ struct hsl_event_info {
  * @cq_offset: Out: of depth struct hsl_cqe in the ring area
  * @doorbell_bytes: Out: length of the doorbell page, mmap()ed at HSL_QUEUE_MMAP_DOORBELL; 0 = use QUEUE_KICK
  * @rsvd: In: must be 0
+ * @shadow_offset: Out, since ABI 1.2: of struct hsl_queue_shadow (include/hsl/proto.h) in the ring area; 0 = none: by
+ *                 HSL_QUEUE_SHADOW not asked for, or the chip has no HSL_CAP_SHADOW_TAIL
+ * @rsvd1: In: must be 0
+ *
+ * A queue with a shadow tail takes its tail from there only: store it, then ring the doorbell, by whatever way, if
+ * need_doorbell asks for it.
  *
  * poll() of the file: POLLIN while the completion at cq_head is there; POLLERR | POLLHUP once state is not
  * READY. The driver arms the chip by itself, the caller only keeps ctrl->cq_head up to date. mmap(): MAP_SHARED only
@@ -373,8 +379,11 @@ struct hsl_queue_create {
 	__u32 cq_offset;
 	__u32 doorbell_bytes;
 	__u64 rsvd;
+	__u32 shadow_offset;
+	__u32 rsvd1;
 };
 #define HSL_IOC_QUEUE_CREATE	HSL_IO(0x20)
+#define HSL_QUEUE_SHADOW	(1u << 0)
 #define HSL_QUEUE_MMAP_RINGS	0x00000000ull
 #define HSL_QUEUE_MMAP_DOORBELL	0x40000000ull
 
