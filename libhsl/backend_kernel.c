@@ -18,6 +18,9 @@
 
 #include "priv.h"
 
+/* the first driver that knows HSL_QUEUE_SHADOW */
+#define HSL_ABI_SHADOW	(HSL_ABI_MAJOR << 16 | 2)
+
 /* The one system call of the driver's ABI: 0 or -errno. */
 static int call(int fd, unsigned long nr, void *arg)
 {
@@ -129,17 +132,17 @@ static int kernel_segment_map(struct hsl_fabric *f, const struct hsl_segment *s,
 	return 0;
 }
 
+static bool part_fits(const struct hsl_queue_create *c, uint64_t offset, uint64_t bytes, uint32_t align)
+{
+	return offset % align == 0 && bytes <= c->ring_bytes && offset <= c->ring_bytes - bytes;
+}
+
 static bool rings_fit(const struct hsl_queue_create *c)
 {
-	uint64_t sq = (uint64_t)c->depth * sizeof(struct hsl_desc);
-	uint64_t cq = (uint64_t)c->depth * sizeof(struct hsl_cqe);
-
-	return c->ring_bytes <= SIZE_MAX && c->sq_offset % 64 == 0 && c->cq_offset % 32 == 0 &&
-	       c->ctrl_offset % 64 == 0 &&
-	       c->ring_bytes >= sq && c->sq_offset <= c->ring_bytes - sq &&
-	       c->ring_bytes >= cq && c->cq_offset <= c->ring_bytes - cq &&
-	       c->ring_bytes >= sizeof(struct hsl_queue_ctrl) &&
-	       c->ctrl_offset <= c->ring_bytes - sizeof(struct hsl_queue_ctrl);
+	return c->ring_bytes <= SIZE_MAX && part_fits(c, c->ctrl_offset, sizeof(struct hsl_queue_ctrl), 64) &&
+	       part_fits(c, c->sq_offset, (uint64_t)c->depth * sizeof(struct hsl_desc), 64) &&
+	       part_fits(c, c->cq_offset, (uint64_t)c->depth * sizeof(struct hsl_cqe), 32) &&
+	       part_fits(c, c->shadow_offset, sizeof(struct hsl_queue_shadow), HSL_QUEUE_SHADOW_ALIGN);
 }
 
 static int kernel_queue_create(struct hsl_fabric *f, struct hsl_queue *q)
@@ -148,6 +151,10 @@ static int kernel_queue_create(struct hsl_fabric *f, struct hsl_queue *q)
 	char *ring;
 	int err;
 
+	if (f->info.abi_version < HSL_ABI_SHADOW)
+		c.size = offsetof(struct hsl_queue_create, shadow_offset);
+	else if (!(q->flags & HSL_QUEUE_F_SYSCALL))
+		c.flags = HSL_QUEUE_SHADOW;
 	err = call(f->fd, HSL_IOC_QUEUE_CREATE, &c);
 	if (err)
 		return err;
@@ -174,6 +181,8 @@ static int kernel_queue_create(struct hsl_fabric *f, struct hsl_queue *q)
 	q->ctrl = (struct hsl_queue_ctrl *)(void *)(ring + c.ctrl_offset);
 	q->sq = (struct hsl_desc *)(void *)(ring + c.sq_offset);
 	q->cq = (const struct hsl_cqe *)(void *)(ring + c.cq_offset);
+	if (c.shadow_offset)
+		q->shadow = (struct hsl_queue_shadow *)(void *)(ring + c.shadow_offset);
 	q->fd = c.fd;
 	return 0;
 

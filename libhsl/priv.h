@@ -123,6 +123,7 @@ struct hsl_queue {
 	struct hsl_desc *sq;		/* written here, read by the chip */
 	const struct hsl_cqe *cq;	/* written by the chip */
 	struct hsl_queue_ctrl *ctrl;	/* each field says who writes it */
+	struct hsl_queue_shadow *shadow;	/* shadow tail, NULL: none */
 	volatile uint32_t *doorbell;	/* mapped doorbell page, NULL: ops->queue_doorbell and queue_arm */
 	int fd;				/* for poll(2) */
 	struct hslp_sim_queue *sim;

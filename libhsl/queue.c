@@ -268,6 +268,23 @@ static int ring_doorbell(struct hsl_queue *q, uint32_t sq_tail)
 	return 0;
 }
 
+/* Tell the chip of everything before sq_tail. An error: it does not know. */
+static int publish_tail(struct hsl_queue *q, uint32_t sq_tail)
+{
+	if (!q->shadow)
+		return ring_doorbell(q, sq_tail);
+	/*
+	 * Store tail, load flag here; store flag, load tail in the chip (HEP-QUE-020). All four are seq_cst, so in one order that
+	 * both sides agree on: either we see that it went to sleep or it sees the tail. Release and acquire do not say that, as
+	 * the load may go before the store. The store is also the release of the descriptors.
+	 */
+	__atomic_store_n(&q->shadow->tail, sq_tail, __ATOMIC_SEQ_CST);
+	/* a doorbell that fails is one of a queue that has ended, which its state will say: the commands are out */
+	if (__atomic_load_n(&q->shadow->need_doorbell, __ATOMIC_SEQ_CST))
+		ring_doorbell(q, sq_tail);
+	return 0;
+}
+
 /* A command without its completion. Returns the slot's kind; op is what goes into the ring. */
 static enum hslp_slot_kind quieten(struct hsl_queue *q, struct hsl_op *op, uint32_t slot)
 {
@@ -318,7 +335,7 @@ static inline void put(struct hsl_queue *q, const struct hsl_op *user_op, enum h
 /* Ring for n descriptors just written. If that cannot be done the chip has not seen them: take them back. */
 static int ring_for(struct hsl_queue *q, unsigned int n, uint32_t unmarked, bool linked)
 {
-	int err = ring_doorbell(q, q->sq_tail);
+	int err = publish_tail(q, q->sq_tail);
 
 	if (!err)
 		return 0;

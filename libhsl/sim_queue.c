@@ -22,6 +22,10 @@
 
 #include "sim.h"
 
+/* of the shadow tail in the page of struct hsl_queue_ctrl */
+#define SHADOW_OFFSET	HSL_QUEUE_SHADOW_ALIGN
+static_assert(sizeof(struct hsl_queue_ctrl) <= SHADOW_OFFSET, "they share a page");
+
 static void raise_fd(int fd)
 {
 	uint64_t one = 1;
@@ -210,6 +214,9 @@ static int map_rings(struct hsl_queue *q, struct hslp_sim_queue *s, size_t page)
 	s->ctrl = (struct hsl_queue_ctrl *)(void *)ring;
 	s->ctrl->state = HSL_QUEUE_READY;
 	q->ctrl = s->ctrl;
+	if (!(q->flags & HSL_QUEUE_F_SYSCALL) &&
+	    hsl_chip_mmio_read(s->chip->engine, HSL_REG_CAP, 8) & HSL_CAP_SHADOW_TAIL)
+		q->shadow = (struct hsl_queue_shadow *)(void *)(ring + SHADOW_OFFSET);
 	q->sq = (struct hsl_desc *)(void *)(ring + page);
 	q->cq = (const struct hsl_cqe *)(void *)(ring + page + sq);
 	s->cq = q->cq;
@@ -235,6 +242,7 @@ static int create_on_chip(struct hsl_queue *q, struct hslp_sim_queue *s)
 	d.arg1 = s->ctx->index;
 	d.dst = (uintptr_t)q->sq;
 	d.src = (uintptr_t)q->cq;
+	d.len = (uintptr_t)q->shadow;
 	status = sim_admin(c, &d);
 	if (status) {
 		hslp_err("sim: node %u refused a queue: %d", c->node, status);
