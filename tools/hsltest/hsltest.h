@@ -54,7 +54,7 @@ struct ht_test {
 /* One table per group, ended by a zeroed entry. */
 extern const struct ht_test ht_tests_reg[], ht_tests_map[], ht_tests_txn[], ht_tests_ord[],
 	ht_tests_que[], ht_tests_sec[], ht_tests_net[], ht_tests_ras[], ht_tests_api[],
-	ht_tests_reduce[], ht_tests_move[], ht_tests_sig[], ht_tests_atm[], ht_tests_chain[],
+	ht_tests_reduce[], ht_tests_move[], ht_tests_sig[], ht_tests_atm[], ht_tests_chain[], ht_tests_shadow[],
 	ht_tests_share[], ht_tests_host[], ht_tests_limit[];
 
 struct ht_requirement {
@@ -270,6 +270,7 @@ struct ht_rawq {
 	struct hsl_queue_ctrl *ctrl;
 	struct hsl_desc *sq;
 	volatile struct hsl_cqe *cq;
+	struct hsl_queue_shadow *shadow; /* NULL: none */
 	volatile uint8_t *doorbell; /* NULL where the driver has no doorbell page to give */
 	uint64_t doorbell_bytes;
 	uint32_t tail, head;
@@ -277,6 +278,9 @@ struct ht_rawq {
 int ht_raw_open(struct ht *t);			    /* a new context file */
 int ht_ioctl(int fd, unsigned long cmd, void *arg); /* 0 or -errno */
 void ht_rawq_new(struct ht *t, struct ht_rawq *q, int fd, uint32_t node, uint32_t depth);
+/* with a shadow tail; skips the test when the chip has none */
+void ht_rawq_new_shadow(struct ht *t, struct ht_rawq *q, int fd, const struct hsl_chip_props *chip,
+			uint32_t depth);
 void ht_rawq_free(struct ht_rawq *q);
 struct hsl_desc *ht_rawq_slot(struct ht_rawq *q);   /* next descriptor, zeroed; advances tail */
 void ht_rawq_ring(struct ht *t, struct ht_rawq *q); /* doorbell := tail */

@@ -43,9 +43,12 @@ int ht_raw_open(struct ht *t)
 	return fd;
 }
 
-void ht_rawq_new(struct ht *t, struct ht_rawq *q, int fd, uint32_t node, uint32_t depth)
+static void rawq_new(struct ht *t, struct ht_rawq *q, int fd, uint32_t node, uint32_t depth,
+		     uint32_t flags)
 {
-	struct hsl_queue_create c = { .size = sizeof(c), .node = node, .depth = depth };
+	struct hsl_queue_create c = {
+		.size = sizeof(c), .flags = flags, .node = node, .depth = depth
+	};
 	void *p;
 	int rc;
 
@@ -74,6 +77,13 @@ void ht_rawq_new(struct ht *t, struct ht_rawq *q, int fd, uint32_t node, uint32_
 	q->ctrl = (void *)(q->rings + c.ctrl_offset);
 	q->sq = (void *)(q->rings + c.sq_offset);
 	q->cq = (void *)(q->rings + c.cq_offset);
+	if (c.shadow_offset) {
+		HT_TRUE(t,
+			c.shadow_offset % HSL_QUEUE_SHADOW_ALIGN == 0 &&
+				c.ring_bytes - c.shadow_offset >= sizeof(*q->shadow),
+			"the control block at %u is not in the ring area", c.shadow_offset);
+		q->shadow = (void *)(q->rings + c.shadow_offset);
+	}
 	if (!c.doorbell_bytes)
 		return;
 	p = mmap(NULL, c.doorbell_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, c.fd,
@@ -81,6 +91,24 @@ void ht_rawq_new(struct ht *t, struct ht_rawq *q, int fd, uint32_t node, uint32_
 	HT_TRUE(t, p != MAP_FAILED, "mmap of the doorbell: %s", strerror(errno));
 	q->doorbell = p;
 	q->doorbell_bytes = c.doorbell_bytes;
+}
+
+void ht_rawq_new(struct ht *t, struct ht_rawq *q, int fd, uint32_t node, uint32_t depth)
+{
+	rawq_new(t, q, fd, node, depth, 0);
+	HT_TRUE(t, !q->shadow, "a control block that was not asked for");
+}
+
+void ht_rawq_new_shadow(struct ht *t, struct ht_rawq *q, int fd, const struct hsl_chip_props *chip,
+			uint32_t depth)
+{
+	bool claimed = chip->cap & HSL_CAP_SHADOW_TAIL;
+
+	rawq_new(t, q, fd, chip->node, depth, HSL_QUEUE_SHADOW);
+	HT_TRUE(t, claimed == !!q->shadow, "SHADOW_TAIL is %s, a control block %s",
+		claimed ? "claimed" : "not claimed", q->shadow ? "given" : "not given");
+	if (!claimed)
+		HT_SKIP_TEST(t, "chip %u does not claim SHADOW_TAIL", chip->node);
 }
 
 void ht_rawq_free(struct ht_rawq *q)
@@ -104,8 +132,12 @@ void ht_rawq_ring(struct ht *t, struct ht_rawq *q)
 {
 	struct hsl_queue_kick k = { .size = sizeof(k), .sq_tail = q->tail };
 
-	/* descriptors before the doorbell (HEP section 5) */
+	/* descriptors before the doorbell, and store tail before load flag (HEP section 5) */
+	if (q->shadow)
+		__atomic_store_n(&q->shadow->tail, q->tail, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (q->shadow && !__atomic_load_n(&q->shadow->need_doorbell, __ATOMIC_SEQ_CST))
+		return;
 	if (q->doorbell)
 		*(volatile uint32_t *)(q->doorbell + HSL_DB_SQ_TAIL) = q->tail;
 	else
