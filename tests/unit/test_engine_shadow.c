@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * Shadow tails (docs/hep.md section 5, HEP-QUE-020 to -022): no wake-up is lost, wrong tails, what ends a queue on whose
- * tail a worker lingers, and that nobody waits for that worker. Races are run often, with pauses around the time that a
- * worker spins; clean under ThreadSanitizer too.
+ * Shadow tails (docs/hep.md section 5, HEP-QUE-020 to -022): no wake-up is lost, wrong tails, what
+ * ends a queue on whose tail a worker lingers, and that nobody waits for that worker. Races are run
+ * often, with pauses around the time that a worker spins; clean under ThreadSanitizer too.
  */
 #include "fake_driver.h"
 
@@ -13,6 +13,10 @@
 #endif
 
 static const struct hsl_desc nop = { .opcode = HSL_OP_NOP };
+/* until the first word of chip 1 is 1 */
+static const struct hsl_desc wait_one = {
+	.opcode = HSL_OP_WAIT, .subop = HSL_WAIT_EQ, .src = HSL_GA(1, 0), .len = 8, .arg0 = 1
+};
 
 static struct fab *fab_spinning(unsigned int spins, unsigned int workers)
 {
@@ -112,7 +116,7 @@ static void doorbell_looks(void **state)
 	fab_free(f);
 }
 
-/* HEP-QUE-021: too far ahead, backwards, and the flag as the process likes it; others do not notice. */
+/* HEP-QUE-021: too far ahead, backwards, the flag as the process likes it; others do not notice. */
 static void wrong_tails(void **state)
 {
 	struct fab *f = fab_ready(HSL_TOPO_PAIR, 2, 1);
@@ -209,8 +213,8 @@ static void refused(void **state)
 }
 
 /*
- * What takes a queue away while a worker lingers on its tail: its memory is the host's when that returns. A lingering
- * worker that were waited for would make this last for ever, as its time here is without end.
+ * What takes a queue away while a worker lingers on its tail: its memory is the host's when that
+ * returns. If the worker were waited for this would last for ever, as its time here has no end.
  */
 static void ends_while_lingering(void **state)
 {
@@ -276,14 +280,13 @@ static void abort_sees_tail(void **state)
 {
 	struct fab *f = fab_ready(HSL_TOPO_PAIR, 2, 1);
 	struct fchip *c = &f->c[1];
-	struct hsl_desc wait = { .opcode = HSL_OP_WAIT, .src = HSL_GA(1, 0), .len = 8, .subop = HSL_WAIT_EQ, .arg0 = 1 };
 	struct hsl_cqe e = { 0 };
 	struct fq q;
 
 	(void)state;
 	for (unsigned int i = 0; i < 40; i++) {
 		assert_int_equal(fq_create(c, &q, 1, 16, 1), HSL_ST_OK);
-		fq_submit(&q, &wait);
+		fq_submit(&q, &wait_one);
 		/* parked: nobody looks at the tail, and nobody needs to ring */
 		while (atomic_load(&c->e->queue[1].sched) != HSL_SCHED_PARKED)
 			sched_yield();
@@ -311,14 +314,13 @@ static void behind_a_wait(void **state)
 {
 	struct fab *f = fab_ready(HSL_TOPO_PAIR, 2, 1);
 	struct fchip *c = &f->c[1];
-	struct hsl_desc wait = { .opcode = HSL_OP_WAIT, .src = HSL_GA(1, 0), .len = 8, .subop = HSL_WAIT_EQ, .arg0 = 1 };
 	struct fq q;
 
 	(void)state;
 	for (unsigned int i = 0; i < 20; i++) {
 		__atomic_store_n((uint64_t *)(void *)c->mem, 0, __ATOMIC_SEQ_CST);
 		assert_int_equal(fq_create(c, &q, 1, 16, 1), HSL_ST_OK);
-		fq_submit(&q, &wait);
+		fq_submit(&q, &wait_one);
 		while (atomic_load(&c->e->queue[1].sched) != HSL_SCHED_PARKED)
 			sched_yield();
 		if (i & 1) {
@@ -337,7 +339,7 @@ static void behind_a_wait(void **state)
 	fab_free(f);
 }
 
-/* HEP-QUE-011: one worker, and a queue that always has a next command in its tail, keeps nobody waiting. */
+/* HEP-QUE-011: one worker and a queue that always has a next command keep nobody waiting. */
 struct feeder {
 	struct fq *q;
 	_Atomic bool stop;

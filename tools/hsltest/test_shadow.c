@@ -6,7 +6,7 @@
 
 #include "hsltest.h"
 
-/* Between nothing and longer than a chip looks at a tail: it works, it lingers, it falls asleep, it sleeps. */
+/* From nothing to longer than a chip looks: it works, lingers, falls asleep, sleeps. */
 static void pause_somewhere(struct ht *t)
 {
 	uint64_t until_ns = ht_now_ns();
@@ -27,7 +27,7 @@ static void pause_somewhere(struct ht *t)
 		;
 }
 
-/* As every program submits. Without the flag or the second look of a chip that falls asleep one of these hangs. */
+/* As every program submits. If a chip fell asleep without flag or second look one would hang. */
 static void wakeups(struct ht *t)
 {
 	enum { ROUNDS = 4000, DEPTH = 8 };
@@ -52,7 +52,7 @@ static void wakeups(struct ht *t)
 	ht_queue_free(t, q);
 }
 
-/* The same with the words in hand: the doorbell is rung when the chip asks, with a value that says nothing. */
+/* The same with the words in hand: the doorbell is rung when the chip asks. */
 static void raw_wakeups(struct ht *t)
 {
 	enum { ROUNDS = 2000 };
