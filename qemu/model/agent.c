@@ -1104,22 +1104,27 @@ static uint64_t hash_lines(const struct hsl_agent *a, uint64_t h)
     return h;
 }
 
-/* Tags are seen outside: the number of a request matters. Kept GRANTs count by home only. */
-uint64_t hsl_agent_hash(const struct hsl_agent *a)
+static uint64_t hash_request(const struct hsl_agent *a, const struct request *r)
 {
-    uint64_t h = hash_lines(a, 0), kept = 0;
+    uint64_t h = hsl_coh_mix(r->stage, r->ga);
+
+    h = hsl_coh_mix(h, r->access == HSL_COH_NONE ? 0 : access_at(a, r->access)->x.cookie);
+    h = hsl_coh_mix(h, r->opcode | r->granted << 8 | r->dirty << 16 | r->poison << 24);
+    return hsl_coh_mix_line(h, r->data);
+}
+
+/* Tags are seen outside: the number of a request matters. Kept GRANTs count by home only. */
+uint64_t hsl_agent_hash_as(const struct hsl_agent *a, bool by_line)
+{
+    uint64_t h = hash_lines(a, 0), sum = 0;
 
     for (uint32_t i = 0; i < a->cfg.requests; i++) {
         const struct request *r = request_at(a, i);
 
-        h = hsl_coh_mix(h, r->stage);
         if (r->stage != FREE) {
-            h = hsl_coh_mix(h, r->ga);
-            h = hsl_coh_mix(h, r->access == HSL_COH_NONE ? 0 : access_at(a, r->access)->x.cookie);
-            h = hsl_coh_mix(h, r->opcode | r->granted << 8 | r->dirty << 16 | r->poison << 24);
-            h = hsl_coh_mix_line(h, r->data);
+            sum += hsl_coh_mix(hash_request(a, r), by_line ? 0 : i);
         }
-        kept += grants(a)[i] ? hsl_coh_mix(0, grants(a)[i]) : 0;
+        sum += grants(a)[i] ? hsl_coh_mix(0, grants(a)[i]) : 0;
     }
     for (uint32_t i = 0; i < a->out_n; i++) {
         for (uint32_t s = 0; s < HSL_PKT_SLOTS_MAX * HSL_SLOT_BYTES; s += 8) {
@@ -1129,6 +1134,11 @@ uint64_t hsl_agent_hash(const struct hsl_agent *a)
             h = hsl_coh_mix(h, w);
         }
     }
-    h = hash_list(a, &a->waiting, hsl_coh_mix(h, kept));
+    h = hash_list(a, &a->waiting, hsl_coh_mix(h, sum));
     return hash_list(a, &a->done, h);
+}
+
+uint64_t hsl_agent_hash(const struct hsl_agent *a)
+{
+    return hsl_agent_hash_as(a, false);
 }

@@ -42,10 +42,11 @@ static inline struct hsl_pkt hsl_coh_pkt(uint32_t opcode, uint32_t flags, uint32
     return p;
 }
 
+/* Not symmetric: what is mixed into what makes a difference. */
 static inline uint64_t hsl_coh_mix(uint64_t h, uint64_t v)
 {
-    h = (h ^ v) * UINT64_C(0xbf58476d1ce4e5b9);
-    h = (h ^ (h >> 29)) * UINT64_C(0x94d049bb133111eb);
+    h = (h + UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xbf58476d1ce4e5b9);
+    h = ((h ^ (h >> 29)) + v) * UINT64_C(0x94d049bb133111eb);
     return h ^ (h >> 32);
 }
 
@@ -64,7 +65,13 @@ static inline uint64_t hsl_coh_mix_line(uint64_t h, const uint8_t data[HSL_LINE_
 bool hsl_agent_writing_back(const struct hsl_agent *a, uint64_t ga, uint8_t *data);
 /* For tests: the access whose cookie the request with this tag serves; false: none. */
 bool hsl_agent_tag_cookie(const struct hsl_agent *a, uint32_t tag, uint64_t *cookie);
-/* As hsl_home_hash of a home whose agent number i were map[i]. */
-uint64_t hsl_home_hash_as(const struct hsl_home *h, const uint32_t *map);
+/*
+ * Hashes that know of less, for tests that know why. by_line: a request is known by its line, not
+ * by its tag or number, and the order of requests for different lines and of lines in the directory
+ * does not count: right while the directory has room for all lines. map: agent number i of the home
+ * is map[i]; NULL.
+ */
+uint64_t hsl_agent_hash_as(const struct hsl_agent *a, bool by_line);
+uint64_t hsl_home_hash_as(const struct hsl_home *h, bool by_line, const uint32_t *map);
 
 #endif

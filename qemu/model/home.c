@@ -1378,13 +1378,11 @@ static uint64_t hash_entry(const struct hsl_home *h, const struct entry *e, cons
     return hsl_coh_mix(v, hash_set(h, e->set, map));
 }
 
-/* Its number is seen outside while snoops or a memory read are under way. */
 static uint64_t hash_request(const struct hsl_home *h, const struct request *r, const uint32_t *map)
 {
     uint64_t v = hsl_coh_mix(r->line, r->addr);
-    const uint64_t *come = r->sets + h->words;
 
-    v = hsl_coh_mix(v, r->tag | (uint64_t)(map ? map[r->agent] : r->agent) << 16 |
+    v = hsl_coh_mix(v, (uint64_t)(map ? map[r->agent] : r->agent) << 16 |
                        (uint64_t)r->stage << 32 | (uint64_t)r->opcode << 40 |
                        (uint64_t)r->snoop << 48 | (uint64_t)r->own << 56 |
                        (uint64_t)r->acked << 57 | (uint64_t)r->orphan << 58 |
@@ -1402,7 +1400,7 @@ static uint64_t hash_request(const struct hsl_home *h, const struct request *r, 
     v = hsl_coh_mix(v, r->write_line);
     if (r->stage > WAIT) {
         v = hsl_coh_mix(v, hash_set(h, r->sets, map));
-        v = hsl_coh_mix(v, hash_set(h, come, map));
+        v = hsl_coh_mix(v, hash_set(h, r->sets + h->words, map));
     }
     if (r->mem_write || r->out == HSL_PKT_RSP_DATA || (r->have_data && r->stage <= GO)) {
         v = hsl_coh_mix_line(v, r->data);
@@ -1410,15 +1408,35 @@ static uint64_t hash_request(const struct hsl_home *h, const struct request *r, 
     if (r->stage == MEM && r->opcode == HSL_PKT_WRITE) {
         v = hsl_coh_mix_line(v, r->written);
     }
-    return r->stage == MEM || !set_empty(h, come) ? hsl_coh_mix(v, number_of(h, r)) : v;
+    return v;
 }
 
-uint64_t hsl_home_hash_as(const struct hsl_home *h, const uint32_t *map)
+/* Its number is seen outside while snoops or a memory read are under way. */
+static uint64_t number_seen(const struct hsl_home *h, const struct request *r)
 {
-    uint64_t v = 0, sum = 0;
+    return r->stage == MEM || !set_empty(h, r->sets + h->words) ? number_of(h, r) + 1u : 0;
+}
+
+static uint32_t older_on_line(const struct hsl_home *h, const struct request *r)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = r->prev; i != HSL_COH_NONE; i = request_at(h, i)->prev) {
+        n += request_at(h, i)->line == r->line;
+    }
+    return n;
+}
+
+/* In order of arrival, and of use. */
+static uint64_t hash_in_order(const struct hsl_home *h, const uint32_t *map)
+{
+    uint64_t v = 0;
 
     for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
-        v = hsl_coh_mix(v, hash_request(h, request_at(h, i), map));
+        const struct request *r = request_at(h, i);
+
+        v = hsl_coh_mix(v, hash_request(h, r, map));
+        v = hsl_coh_mix(v, r->tag | number_seen(h, r) << 16);
     }
     for (uint32_t i = 0; i < h->cfg.sets * h->cfg.ways; i++) {
         uint32_t set = i / h->cfg.ways * h->cfg.ways, k = set;
@@ -1428,6 +1446,28 @@ uint64_t hsl_home_hash_as(const struct hsl_home *h, const uint32_t *map)
         }
         v = hsl_coh_mix(v, hash_entry(h, entry_at(h, k), map));
     }
+    return v;
+}
+
+static uint64_t hash_by_line(const struct hsl_home *h, const uint32_t *map)
+{
+    uint64_t v = 0;
+
+    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+        const struct request *r = request_at(h, i);
+
+        v += hsl_coh_mix(hash_request(h, r, map), older_on_line(h, r));
+    }
+    for (uint32_t i = 0; i < h->cfg.sets * h->cfg.ways; i++) {
+        v += hash_entry(h, entry_at(h, i), map);
+    }
+    return v;
+}
+
+uint64_t hsl_home_hash_as(const struct hsl_home *h, bool by_line, const uint32_t *map)
+{
+    uint64_t v = by_line ? hash_by_line(h, map) : hash_in_order(h, map), sum = 0;
+
     for (uint32_t i = h->debt_head; i != HSL_COH_NONE; i = debt_at(h, i)->next) {
         v = hsl_coh_mix(v, map ? map[i] : i);
     }
@@ -1445,5 +1485,5 @@ uint64_t hsl_home_hash_as(const struct hsl_home *h, const uint32_t *map)
 
 uint64_t hsl_home_hash(const struct hsl_home *h)
 {
-    return hsl_home_hash_as(h, NULL);
+    return hsl_home_hash_as(h, false, NULL);
 }

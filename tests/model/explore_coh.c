@@ -16,6 +16,7 @@
  *   HEP-COH-006  an ATOMIC changes the ghost once, by what it was given
  *   HEP-COH-008  what a cache has is in the directory
  *
+ * Lines are alike, so values are followed on line 0 only; the other is in its way and stays zero.
  * Agents are alike: states that differ in their numbers only are one (the least hash of all
  * permutations).
  *
@@ -48,23 +49,25 @@ struct config {
 	uint32_t values;		/* that a line can have */
 	const char *ops;		/* accesses made: L S R W A F */
 	bool slow_memory;		/* reads are answered later, in any order */
+	bool by_line;			/* hash requests by their line: see coh_priv.h */
+	uint64_t states_max;		/* 0: all */
 };
 
 static const struct config configs[] = {
-	/* name         tier     agents lines ways dir home out values ops     slow */
-	{ "pair",       "check", 2, 1, 1, 1, 4, 1, 3, "LSRWAF", true },
-	{ "one-line",   "check", 3, 1, 1, 1, 4, 1, 2, "LSRWAF", true },
-	{ "evict",      "check", 2, 2, 1, 2, 4, 1, 2, "LSRWAF", false },
-	{ "recall",     "check", 2, 2, 2, 1, 4, 1, 2, "LSA", true },
-	{ "retry",      "check", 3, 1, 1, 1, 2, 1, 2, "LSWF", false },
-	{ "pipeline",   "check", 2, 1, 1, 1, 2, 2, 2, "LSWA", false },
-	{ "full",       "deep",  3, 2, 1, 2, 6, 1, 2, "LSRWAF", false },
-	{ "full-slow",  "deep",  3, 2, 1, 2, 6, 1, 2, "LSF", true },
-	{ "two-ways",   "deep",  3, 2, 2, 2, 6, 1, 2, "LSA", true },
-	{ "recall-3",   "deep",  3, 2, 2, 1, 6, 1, 2, "LSA", false },
-	{ "retry-3",    "deep",  3, 2, 1, 1, 2, 1, 2, "LSW", false },
-	{ "two-each",   "deep",  2, 2, 1, 1, 2, 2, 2, "LSWA", false },
-	{ "values",     "deep",  3, 1, 1, 1, 2, 1, 4, "LSRWAF", true },
+	/* name         tier     agents lines ways dir home out values ops   slow by line bound */
+	{ "pair",       "check", 2, 1, 1, 1, 4, 1, 3, "LSRWAF", true, false, 0 },
+	{ "recall",     "check", 2, 2, 2, 1, 4, 1, 2, "LSA", true, false, 0 },
+	{ "evict-near", "check", 2, 2, 1, 2, 4, 1, 2, "LSWAF", false, true, 200000 },
+	{ "retry",      "check", 3, 1, 1, 1, 2, 1, 2, "SF", false, false, 0 },
+	{ "pipeline",   "check", 2, 1, 1, 1, 2, 2, 2, "SW", false, false, 0 },
+	{ "three",      "check", 3, 1, 1, 1, 4, 1, 2, "LS", true, false, 0 },
+	{ "three-all",  "deep",  3, 1, 1, 1, 4, 1, 2, "LSRWAF", true, false, 0 },
+	{ "retry-all",  "deep",  3, 1, 1, 1, 2, 1, 2, "LSWAF", false, false, 0 },
+	{ "pipeline-all", "deep", 2, 1, 1, 1, 2, 2, 2, "LSWAF", false, false, 0 },
+	{ "recall-all", "deep",  2, 2, 2, 1, 4, 1, 2, "LSRWAF", true, false, 0 },
+	{ "recall-3",   "deep",  3, 2, 2, 1, 6, 1, 2, "LS", false, false, 20000000 },
+	{ "evict",      "deep",  2, 2, 1, 2, 4, 1, 2, "S", false, true, 0 },
+	{ "three-two",  "deep",  3, 2, 1, 2, 6, 1, 2, "LSWAF", false, true, 20000000 },
 };
 
 enum wrong {
@@ -105,7 +108,8 @@ struct world {
 	uint8_t ghost[4], memory[4];
 	struct op ops[AGENTS_MAX][OUTSTANDING_MAX];
 	struct {
-		uint32_t id, data;
+		uint32_t id;
+		uint16_t line, data;
 	} read[READS_MAX];
 	struct hsl_pkt packet[PACKETS_MAX];
 	/* then the agents, then the home */
@@ -333,7 +337,7 @@ static void applied(struct test *t, struct world *w, const struct hsl_pkt *p)
 		if (p->u.rsp.value != w->ghost[o->line])
 			w->wrong = WRONG_ATOMIC;
 		o->value = w->ghost[o->line];
-		set_ghost(w, o->line, w->ghost[o->line] ^ 1u);
+		set_ghost(w, o->line, w->ghost[o->line] ^ !o->line);
 	} else {
 		set_ghost(w, o->line, o->value);
 	}
@@ -349,6 +353,7 @@ static void memory_op(struct test *t, struct world *w, const struct hsl_mem_op *
 		w->wrong = TOO_MANY_READS;
 	} else {
 		w->read[w->reads].id = op->id;
+		w->read[w->reads].line = (uint16_t)line;
 		w->read[w->reads++].data = w->memory[line];
 	}
 	(void)t;
@@ -466,9 +471,9 @@ static bool access_made(struct test *t, struct world *w, uint32_t i, char *text,
 	if (kind == HSL_ACCESS_ATOMIC) {
 		x.subop = HSL_ATOMIC_XOR;
 		x.len = 4;
-		x.arg0 = 1;
+		x.arg0 = !line;
 	} else if (kind == HSL_ACCESS_STORE || kind == HSL_ACCESS_WRITE) {
-		o->value = (uint8_t)((w->ghost[line] + 1u) % t->c->values);
+		o->value = (uint8_t)(line ? 0 : (w->ghost[line] + 1u) % t->c->values);
 		x.data[0] = o->value;
 	} else if (kind == HSL_ACCESS_READ) {
 		o->seen = (uint8_t)(1 << w->ghost[line]);
@@ -625,15 +630,33 @@ static uint32_t mapped(const struct test *t, const uint32_t *perm, uint32_t id)
 	return id >= 1 && id <= t->c->agents ? perm[id - 1] + 1 : id;
 }
 
+/* The line of a request instead of its tag. */
+static uint16_t line_for_tag(const struct test *t, const struct world *w, const struct hsl_pkt *p)
+{
+	uint32_t agent = p->u.h.dst - 1u;
+	uint64_t cookie;
+
+	if (p->u.h.opcode != HSL_PKT_RSP)
+		return 0;	/* it names the line */
+	if (!hsl_agent_tag_cookie(agent_of(t, w, agent), p->u.h.tag, &cookie))
+		return UINT16_MAX;
+	return w->ops[agent][(cookie - 1) % OUTSTANDING_MAX].line;
+}
+
 /* All but who it is from and for, which the permutations change. */
-static uint64_t hash_content(const struct hsl_pkt *packet)
+static uint64_t hash_content(const struct test *t, const struct world *w,
+			     const struct hsl_pkt *packet)
 {
 	struct hsl_pkt p = *packet;
 	uint64_t h[2];
 
+	if (t->c->by_line)
+		p.u.h.tag = line_for_tag(t, w, packet);
 	p.u.h.src = p.u.h.dst = 0;
-	if (hsl_pkt_vc(p.u.h.opcode) == HSL_VC_SNP)
+	if (hsl_pkt_vc(p.u.h.opcode) == HSL_VC_SNP) {
 		p.u.snp.fwd = 0;
+		p.u.snp.fwd_tag = t->c->by_line ? 0 : p.u.snp.fwd_tag;
+	}
 	explore_hash(&p, hsl_pkt_slots(p.u.h.opcode) * HSL_SLOT_BYTES, h);
 	return h[0];
 }
@@ -657,12 +680,13 @@ static void hash_as(const struct test *t, const struct world *w, const uint32_t 
 		map[i] = i < t->c->agents ? perm[i] : i;
 	for (uint32_t i = 0; i < t->c->agents; i++)
 		words[perm[i]] = agents[i];
-	words[AGENTS_MAX] = hsl_home_hash_as(home_of(t, w), map);
+	words[AGENTS_MAX] = hsl_home_hash_as(home_of(t, w), t->c->by_line, map);
 	for (uint32_t i = 0; i < w->packets; i++)
 		words[AGENTS_MAX + 1] += hash_packet(t, &w->packet[i], contents[i], perm);
 	for (uint32_t i = 0; i < w->reads; i++) {
-		explore_hash(&w->read[i], sizeof(w->read[i]), h);
-		words[AGENTS_MAX + 2] += h[0];
+		uint64_t id = t->c->by_line ? 0 : w->read[i].id;
+
+		words[AGENTS_MAX + 2] += hsl_coh_mix(id, w->read[i].line | w->read[i].data << 16);
 	}
 	memcpy(&words[AGENTS_MAX + 3], w->ghost, 8);
 	words[AGENTS_MAX + 4] = w->wrong;
@@ -676,10 +700,11 @@ static void hash(void *ctx, const void *state, uint64_t h[2])
 	uint64_t agents[AGENTS_MAX], contents[PACKETS_MAX], g[2];
 
 	for (uint32_t i = 0; i < w->packets; i++)
-		contents[i] = hash_content(&w->packet[i]);
+		contents[i] = hash_content(t, w, &w->packet[i]);
 	for (uint32_t i = 0; i < t->c->agents; i++) {
 		explore_hash(w->ops[i], sizeof(w->ops[i]), g);
-		agents[i] = hsl_coh_mix(hsl_agent_hash(agent_of(t, w, i)), g[0]);
+		agents[i] = hsl_agent_hash_as(agent_of(t, w, i), t->c->by_line);
+		agents[i] = hsl_coh_mix(agents[i], g[0]);
 	}
 	h[0] = h[1] = UINT64_MAX;
 	for (uint32_t k = 0; k < t->nperms; k++) {
@@ -736,7 +761,8 @@ static bool run(const struct config *c, uint64_t states_max, bool table)
 		.table = table,
 	};
 	struct explore e = { .name = c->name, .ctx = &t, .init = init, .move = move, .check = check,
-			     .hash = hash, .quiet = quiet, .show = show, .states_max = states_max };
+			     .hash = hash, .quiet = quiet, .show = show,
+			     .states_max = states_max ? states_max : c->states_max };
 	struct explore_result r;
 	bool ok;
 
