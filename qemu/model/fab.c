@@ -170,20 +170,18 @@ static uint64_t wire_flights(const struct hsl_fab_cfg *cfg, uint64_t crossing_ps
 
 static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
 {
-    enum hsl_shape shape = hsl_net_shape(cfg->topology, cfg->nodes);
     struct hsl_model_config net = net_cfg(cfg);
     struct hsl_agent_cfg agent = agent_cfg(cfg, 0);
     struct hsl_home_cfg home = home_cfg(cfg, 0);
     const uint64_t vc = HSL_VC_COUNT;
-    const struct hsl_model shaped = { .cfg = net, .shape = shape };
     uint64_t end = 0, largest = 0;
 
     memset(f, 0, sizeof(*f));
     f->cfg = *cfg;
     f->cfg.phy = phy_cfg(cfg);
     f->cfg.hop_limit = cfg->hop_limit ? cfg->hop_limit : cfg->nodes + 1;
-    f->nnodes = cfg->nodes + (shape == HSL_SHAPE_STAR ? 1 : 0);
-    f->nports = 2 * hsl_net_total_links(&shaped);
+    f->nnodes = cfg->nodes + hsl_net_switches(&net);
+    f->nports = 2 * hsl_net_total_links(&net);
     f->nagents = 2 * cfg->nodes;
     f->crossing_ps = 2 * (uint64_t)cfg->profile.port_ps + cfg->profile.cable_ps;
     f->npkts = (uint32_t)fab_packets(cfg);

@@ -110,15 +110,15 @@ static uint64_t model_layout(struct hsl_model *m, const struct hsl_model_config 
     m->cfg.max_inflight = cfg->max_inflight ? cfg->max_inflight : INFLIGHT_PER_NODE * cfg->nodes;
     m->cfg.profile = cfg->profile;
     m->shape = hsl_net_shape(cfg->topology, cfg->nodes);
+    m->nswitches = hsl_net_switches(cfg);
+    m->nlinks = hsl_net_total_links(cfg);
+    hops = cfg->hop_limit ? cfg->hop_limit : cfg->nodes;
     if (m->shape == HSL_SHAPE_GRAPH) {
-        m->cfg.switches = m->nswitches = cfg->switches;
-        m->cfg.nlinks = cfg->nlinks;
-    } else if (m->shape == HSL_SHAPE_STAR) {
-        m->nswitches = 1;
+        hops += cfg->hop_limit ? 0 : m->nswitches;
+        m->cfg.switches = m->nswitches;
+        m->cfg.nlinks = m->nlinks;
     }
-    hops = cfg->hop_limit ? cfg->hop_limit : cfg->nodes + m->cfg.switches;
     m->cfg.hop_limit = hops < HOP_LIMIT_MAX ? hops : HOP_LIMIT_MAX;
-    m->nlinks = hsl_net_total_links(m);
     m->link_ps = (uint32_t)hsl_time_link_ps(&cfg->profile);
     m->nbuckets = 1;
     while (m->nbuckets < m->cfg.max_inflight) {
@@ -176,11 +176,6 @@ static uint32_t node_ix(const struct hsl_model *m, uint32_t id)
     }
     return id >= HSL_NODE_SWITCH_FIRST && id - HSL_NODE_SWITCH_FIRST < m->nswitches ?
            m->cfg.nodes + id - HSL_NODE_SWITCH_FIRST : HSL_NONE;
-}
-
-static uint32_t node_id(const struct hsl_model *m, uint32_t ix)
-{
-    return ix < m->cfg.nodes ? ix + 1 : HSL_NODE_SWITCH_FIRST + ix - m->cfg.nodes;
 }
 
 static int post_link(struct hsl_model *m, uint32_t a_id, uint32_t b_id, bool up)
@@ -354,7 +349,7 @@ int hsl_model_link(const struct hsl_model *m, uint32_t node, uint32_t index,
     peer = hsl_net_peer(m, ix, index);
     up = hsl_net_link_is_up(m, ix, peer);
     *out = (struct hsl_model_link){
-        .peer = node_id(m, peer),
+        .peer = hsl_net_id(m, peer),
         .peer_type = peer < m->cfg.nodes ? HSL_NODE_TYPE_CHIP : HSL_NODE_TYPE_SWITCH,
         .state = up ? HSL_LTSSM_L0 : HSL_LTSSM_DETECT,
         .width = up ? m->cfg.profile.lanes : 0,

@@ -108,8 +108,9 @@ static inline uint32_t hsl_net_id(const struct hsl_model *m, uint32_t ix)
 
 /* net.c */
 enum hsl_shape hsl_net_shape(enum hsl_topology topology, uint32_t nodes);
-/* The three below are of a model whose cfg, shape, nswitches and nlinks are set. */
-uint32_t hsl_net_total_links(const struct hsl_model *m);
+uint32_t hsl_net_total_links(const struct hsl_model_config *cfg);
+uint32_t hsl_net_switches(const struct hsl_model_config *cfg);
+/* Of a model whose cfg, shape, nswitches and nlinks are set. */
 size_t hsl_net_graph_bytes(const struct hsl_model *m);
 size_t hsl_net_route_bytes(const struct hsl_model *m);
 /* NULL, or what is wrong with the switches and links of a file. */

@@ -224,20 +224,25 @@ enum hsl_shape hsl_net_shape(enum hsl_topology topology, uint32_t nodes)
     return HSL_SHAPE_FULL;
 }
 
-uint32_t hsl_net_total_links(const struct hsl_model *m)
+uint32_t hsl_net_total_links(const struct hsl_model_config *cfg)
 {
-    uint32_t nodes = m->cfg.nodes;
-
-    switch ((enum hsl_shape)m->shape) {
+    switch (hsl_net_shape(cfg->topology, cfg->nodes)) {
     case HSL_SHAPE_FULL:
-        return nodes * (nodes - 1) / 2;
+        return cfg->nodes * (cfg->nodes - 1) / 2;
     case HSL_SHAPE_RING:
     case HSL_SHAPE_STAR:
-        return nodes;
+        return cfg->nodes;
     case HSL_SHAPE_GRAPH:
-        return m->cfg.nlinks;
+        return cfg->nlinks;
     }
     return 0;
+}
+
+uint32_t hsl_net_switches(const struct hsl_model_config *cfg)
+{
+    enum hsl_shape shape = hsl_net_shape(cfg->topology, cfg->nodes);
+
+    return shape == HSL_SHAPE_STAR ? 1 : shape == HSL_SHAPE_GRAPH ? cfg->switches : 0;
 }
 
 size_t hsl_net_route_bytes(const struct hsl_model *m)
