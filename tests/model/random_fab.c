@@ -4,7 +4,7 @@
  * on a bag of packets and on modelled fabrics whose links make errors; every result is judged by
  * the oracle (tests/oracle), which knows nothing of caches.
  *
- *   random_fab [--ops N] [--seed S] [--whole] [NAME…]     scenarios, see below; all without a name
+ *   random_fab [--ops N] [--seed S] [--whole] [NAME…]     scenarios; no NAME: all
  *
  * A run is repeated exactly by --seed and --ops. One that fails is run again with fewer operations
  * until the fewest are found that still fail (--whole: not).
@@ -20,21 +20,39 @@
 #include "oracle/traffic.h"
 #include "tests/model/world.h"
 
-#define EPOCH 20000u	    /* operations between two moments at which nothing is outstanding */
-#define STEPS_MAX 20000000u /* without anything being done: stuck */
+#define EPOCH 20000u /* operations between two moments at which nothing is outstanding */
+#define STUCK_PS UINT64_C(1000000000000) /* a second of the model without anything being done */
+
+struct errors {
+	double bit, burst, drop, duplicate, reorder;
+};
 
 struct scenario {
 	const char *name;
 	uint32_t nodes, lines, hot;
 	uint32_t dir_sets, home_requests, cache_sets, accesses;
+	bool fabric;
+	enum hsl_topology topology;
+	struct errors errors;
+	uint32_t upset; /* one operation of so many upsets a link: retrain, lanes, other errors */
 };
 
+#define BAG false, 0, { 0, 0, 0, 0, 0 }, 0
+#define FABRIC(topology) true, HSL_TOPO_##topology
+
 static const struct scenario scenarios[] = {
-	/* name       nodes lines hot dir home cache accesses */
-	{ "bag-2", 2, 10, 2, 2, 4, 2, 8 },
-	{ "bag-4", 4, 40, 3, 2, 3, 2, 8 },
-	{ "bag-hot", 4, 5, 1, 1, 2, 1, 16 },
-	{ "bag-wide", 8, 250, 5, 4, 8, 8, 4 },
+	/* name          nodes lines hot dir home cache accesses   errors: bit burst drop dup
+	   reorder */
+	{ "bag-2", 2, 10, 2, 2, 4, 2, 8, BAG },
+	{ "bag-4", 4, 40, 3, 2, 3, 2, 8, BAG },
+	{ "bag-hot", 4, 5, 1, 1, 2, 1, 16, BAG },
+	{ "bag-wide", 8, 250, 5, 4, 8, 8, 4, BAG },
+	{ "clean", 2, 20, 2, 2, 4, 2, 8, FABRIC(MESH), { 0, 0, 0, 0, 0 }, 0 },
+	{ "mesh", 4, 40, 3, 2, 4, 2, 8, FABRIC(MESH), { 1e-12, 0, 1e-4, 1e-4, 1e-4 }, 0 },
+	{ "noisy", 2, 20, 2, 2, 4, 2, 8, FABRIC(MESH), { 1e-5, 0, 0, 0, 0 }, 0 },
+	{ "lossy", 4, 40, 3, 2, 4, 2, 8, FABRIC(RING), { 0, 5e-3, 1e-2, 1e-2, 1e-2 }, 0 },
+	{ "upset", 4, 40, 3, 2, 4, 2, 8, FABRIC(SWITCH), { 1e-7, 1e-3, 1e-3, 1e-3, 1e-3 }, 100 },
+	{ "ring", 6, 60, 3, 2, 3, 2, 8, FABRIC(RING), { 1e-6, 1e-4, 1e-3, 1e-3, 1e-3 }, 300 },
 };
 
 struct run {
@@ -43,6 +61,8 @@ struct run {
 	struct oracle *o;
 	struct traffic t;
 	uint64_t ops, outstanding;
+	uint32_t ends, lanes; /* of links */
+	uint16_t dead[64];    /* lanes of each end */
 	const char *why;
 };
 
@@ -92,6 +112,8 @@ static bool collect(struct run *r)
 			return false;
 		}
 		r->outstanding--;
+		if (x.status != HSL_ST_OK)
+			r->why = "an access failed, and nothing was lost";
 	}
 	if (world_wrong(r->w)[0])
 		r->why = world_wrong(r->w);
@@ -101,18 +123,17 @@ static bool collect(struct run *r)
 /* Until no more than `most` are outstanding. */
 static bool wait_for(struct run *r, uint64_t most)
 {
-	uint64_t idle = 0, before = r->outstanding;
+	uint64_t before = r->outstanding, since = world_now_ps(r->w);
 
 	while (r->outstanding > most) {
-		if (!world_step(r->w) || idle++ > STEPS_MAX) {
-			r->why =
-				"stuck: accesses are outstanding, and nothing that happens ends one";
+		if (!world_step(r->w) || world_now_ps(r->w) - since > STUCK_PS) {
+			r->why = "stuck: accesses are outstanding, and nothing ends one";
 			return false;
 		}
 		if (!collect(r))
 			return false;
 		if (r->outstanding != before)
-			idle = 0;
+			since = world_now_ps(r->w);
 		before = r->outstanding;
 	}
 	return true;
@@ -152,6 +173,42 @@ static bool audit(struct run *r)
 	return true;
 }
 
+static struct hsl_wire_cfg wire_cfg(const struct errors *e, double times)
+{
+	return (struct hsl_wire_cfg){
+		.bit_error = hsl_wire_probability(e->bit * times),
+		.burst = hsl_wire_probability(e->burst * times),
+		.drop = hsl_wire_probability(e->drop * times),
+		.duplicate = hsl_wire_probability(e->duplicate * times),
+		.reorder = hsl_wire_probability(e->reorder * times),
+		.burst_bits = 40,
+		.reorder_places = 3,
+	};
+}
+
+/* Retraining; a lane that fails, or works again (never lane 0: that is the link); other errors. */
+static void upset(struct run *r)
+{
+	uint32_t i = traffic_below(&r->t, r->ends);
+	struct hsl_fab_in in = { .type = HSL_FAB_RETRAIN };
+	double times = traffic_below(&r->t, 4);
+
+	world_end(r->w, i, &in.u.link.a, &in.u.link.b);
+	switch (traffic_below(&r->t, 3)) {
+	case 0:
+		in.type = HSL_FAB_LANE;
+		in.u.link.lane = 1 + traffic_below(&r->t, r->lanes - 1);
+		r->dead[i] ^= (uint16_t)(1u << in.u.link.lane);
+		in.u.link.up = !(r->dead[i] >> in.u.link.lane & 1);
+		break;
+	case 1:
+		in.type = HSL_FAB_ERRORS;
+		in.u.link.errors = wire_cfg(&r->s->errors, times);
+		break;
+	}
+	world_link(r->w, &in);
+}
+
 static bool epoch(struct run *r, uint64_t ops)
 {
 	uint64_t room = 2 * r->s->nodes * r->s->accesses,
@@ -163,6 +220,8 @@ static bool epoch(struct run *r, uint64_t ops)
 		traffic_next(&r->t, random_agent(r), &op);
 		if (!post(r, &op) || !wait_for(r, most))
 			return false;
+		if (r->s->upset && !traffic_below(&r->t, r->s->upset))
+			upset(r);
 		for (uint32_t k = traffic_below(&r->t, 6); k > 0; k--) {
 			world_step(r->w);
 			if (!collect(r))
@@ -176,6 +235,7 @@ static bool epoch(struct run *r, uint64_t ops)
 static void start(struct run *r, const struct scenario *s, uint64_t seed)
 {
 	struct world_cfg cfg;
+	uint32_t a, b;
 
 	*r = (struct run){ .s = s, .o = oracle_new() };
 	world_defaults(&cfg, s->nodes, seed);
@@ -183,7 +243,15 @@ static void start(struct run *r, const struct scenario *s, uint64_t seed)
 	cfg.fab.home.requests = s->home_requests;
 	cfg.fab.agent.sets = s->cache_sets;
 	cfg.fab.agent.accesses = s->accesses;
+	if (s->fabric) {
+		world_fabric(&cfg, s->topology);
+		cfg.fab.errors = wire_cfg(&s->errors, 1);
+		cfg.fab.link.reorder = 3;
+		r->lanes = cfg.fab.profile.lanes;
+	}
 	r->w = world_new(&cfg);
+	while (world_end(r->w, r->ends, &a, &b))
+		r->ends++;
 	traffic_init(&r->t, seed, s->lines, s->hot);
 	for (uint32_t i = 0; i < s->lines; i++)
 		r->t.ga[i] = HSL_GA(1 + traffic_below(&r->t, s->nodes), i * HSL_LINE_BYTES);
@@ -207,19 +275,27 @@ static bool go(struct run *r, uint64_t ops)
 
 static void print_run(const struct run *r, double seconds)
 {
-	struct hsl_agent_stats a;
-	struct hsl_home_stats h;
+	struct world_sums w;
 	struct oracle_stats s;
 
-	world_sums(r->w, &a, &h);
+	if (seconds <= 0)
+		seconds = 1e-9;
+	world_sums(r->w, &w);
 	oracle_stats(r->o, &s);
-	printf("# %-9s %9" PRIu64 " ops %9.1f us | hits %" PRIu64 " misses %" PRIu64
-	       " upgrades %" PRIu64 " evictions %" PRIu64 " snoops %" PRIu64 " recalls %" PRIu64
-	       " retries %" PRIu64 " | %" PRIu64 " values, %" PRIu64 " ambiguous, %" PRIu64
-	       " backtracks | %.0f ops/s\n",
-	       r->s->name, s.ops, (double)world_now_ps(r->w) / 1e6, a.hits, a.misses, a.upgrades,
-	       a.evictions, a.snoops, h.recalls, h.retries, s.values, s.ambiguous, s.backtracks,
-	       (double)s.ops / (seconds > 0 ? seconds : 1));
+	printf("# %s: %" PRIu64 " operations, %.0f us of the model, %.0f operations/s\n",
+	       r->s->name, s.ops, (double)world_now_ps(r->w) / 1e6, (double)s.ops / seconds);
+	printf("#   caches: hits %" PRIu64 " misses %" PRIu64 " upgrades %" PRIu64
+	       " evictions %" PRIu64 "; homes: snoops %" PRIu64 " recalls %" PRIu64
+	       " retries %" PRIu64 "\n",
+	       w.agents.hits, w.agents.misses, w.agents.upgrades, w.agents.evictions,
+	       w.homes.snoops, w.homes.recalls, w.homes.retries);
+	if (r->ends)
+		printf("#   links: flits %" PRIu64 " bad %" PRIu64 " replays %" PRIu64
+		       " replayed %" PRIu64 " trained %" PRIu64 ", %.0f flits/s\n",
+		       w.links.tx_flits, w.links.rx_bad, w.links.replays, w.links.tx_replayed,
+		       w.trained, (double)w.links.tx_flits / seconds);
+	printf("#   oracle: values %" PRIu64 " ambiguous %" PRIu64 " backtracks %" PRIu64 "\n",
+	       s.values, s.ambiguous, s.backtracks);
 }
 
 /* The fewest operations with which it still fails, as far as halving finds them. */

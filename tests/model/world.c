@@ -24,6 +24,7 @@ struct world {
 	struct world_cfg cfg;
 	uint64_t rng, now_ps;
 	uint8_t *memory;
+	struct hsl_fab *fab;	  /* NULL: a bag */
 	uint8_t *block;		  /* of agents and homes */
 	struct hsl_agent **agent; /* chips, then host ports */
 	struct hsl_home **home;
@@ -71,6 +72,23 @@ void world_defaults(struct world_cfg *cfg, uint32_t nodes, uint64_t seed)
 	cfg->fab.agent =
 		(struct hsl_agent_cfg){ .sets = 2, .ways = 2, .requests = 4, .accesses = 8 };
 	cfg->fab.home = (struct hsl_home_cfg){ .sets = 2, .ways = 2, .requests = 4 };
+}
+
+void world_fabric(struct world_cfg *cfg, enum hsl_topology topology)
+{
+	struct hsl_agent_cfg agent = cfg->fab.agent;
+	struct hsl_home_cfg home = cfg->fab.home;
+
+	cfg->fabric = true;
+	cfg->fab.topology = topology;
+	cfg->fab.profile = *hsl_profile_find("default");
+	hsl_fab_defaults(&cfg->fab);
+	cfg->fab.seed = cfg->seed;
+	cfg->fab.agent = agent;
+	cfg->fab.home = home;
+	cfg->fab.link.replay_flits = 24;
+	for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++)
+		cfg->fab.link.rx_slots[vc] = cfg->fab.link.tx_slots[vc] = 12;
 }
 
 static size_t aligned(size_t n)
@@ -125,6 +143,84 @@ static void make_bag(struct world *w)
 	}
 }
 
+/* ---- a fabric ---- */
+
+static void memory_op(struct world *w, uint32_t node, const struct hsl_mem_op *op);
+static void add_done(struct world *w, uint16_t agent, const struct hsl_access *x);
+
+static void empty_fabric(struct world *w)
+{
+	struct hsl_fab_out out;
+
+	while (hsl_fab_drain(w->fab, &out)) {
+		if (out.type == HSL_FAB_OUT_ACCESS)
+			add_done(w, out.u.access.agent, &out.u.access.x);
+		else if (out.type == HSL_FAB_OUT_MEM)
+			memory_op(w, out.u.mem.node, &out.u.mem.op);
+	}
+	w->now_ps = hsl_fab_now_ps(w->fab);
+}
+
+bool world_end(const struct world *w, uint32_t i, uint32_t *a, uint32_t *b)
+{
+	uint32_t nodes = w->cfg.fab.nodes + 1, n = 0;
+
+	if (!w->fab)
+		return false;
+	for (uint32_t k = 0; k < nodes * nodes; k++) {
+		*a = k / nodes ? k / nodes : HSL_NODE_SWITCH_FIRST;
+		*b = k % nodes ? k % nodes : HSL_NODE_SWITCH_FIRST;
+		if (hsl_fab_link(w->fab, *a, *b) && n++ == i)
+			return true;
+	}
+	return false;
+}
+
+static bool all_up(const struct world *w)
+{
+	uint32_t a, b;
+
+	for (uint32_t i = 0; world_end(w, i, &a, &b); i++) {
+		if (hsl_fab_phy(w->fab, a, b)->state != HSL_LTSSM_L0)
+			return false;
+	}
+	return true;
+}
+
+static void make_fabric(struct world *w)
+{
+	size_t size = aligned(hsl_fab_size(&w->cfg.fab));
+
+	w->fab = size ? aligned_alloc(64, size) : NULL;
+	if (!w->fab || hsl_fab_init(w->fab, size, &w->cfg.fab)) {
+		fprintf(stderr, "world: %s\n", hsl_fab_check(&w->cfg.fab));
+		abort();
+	}
+	while (!all_up(w)) {
+		empty_fabric(w);
+		if (hsl_fab_step(w->fab) != 1)
+			abort();
+	}
+	empty_fabric(w);
+}
+
+static int post_fabric(struct world *w, const struct hsl_fab_in *in)
+{
+	int ret = hsl_fab_post(w->fab, in);
+
+	empty_fabric(w);
+	return ret;
+}
+
+void world_link(struct world *w, const struct hsl_fab_in *in)
+{
+	if (post_fabric(w, in))
+		set_wrong(w, "the fabric refused what happens to link %u - %u", in->u.link.a,
+			  in->u.link.b);
+}
+
+/* ---- both ---- */
+
 struct world *world_new(const struct world_cfg *cfg)
 {
 	struct world *w = room(1, sizeof(*w));
@@ -134,12 +230,16 @@ struct world *world_new(const struct world_cfg *cfg)
 	w->memory = room((size_t)cfg->fab.nodes * WORLD_NODE_LINES, HSL_LINE_BYTES);
 	w->done_room = 2 * cfg->fab.nodes * cfg->fab.agent.accesses;
 	w->done = room(w->done_room, sizeof(*w->done));
-	make_bag(w);
+	if (cfg->fabric)
+		make_fabric(w);
+	else
+		make_bag(w);
 	return w;
 }
 
 void world_free(struct world *w)
 {
+	free(w->fab);
 	free(w->memory);
 	free(w->block);
 	free(w->agent);
@@ -220,10 +320,19 @@ static void empty_agent(struct world *w, uint16_t id)
 static void memory_op(struct world *w, uint32_t node, const struct hsl_mem_op *op)
 {
 	uint8_t *at = world_memory(w, HSL_GA(node, op->offset));
+	struct hsl_fab_in in = { .type = HSL_FAB_MEM, .u.mem = { .node = node, .id = op->id } };
 	struct parcel *p;
 
 	if (op->write) {
+		if (op->poison)
+			set_wrong(w, "memory becomes poison, and nobody is lost");
 		memcpy(at, op->data, HSL_LINE_BYTES);
+		return;
+	}
+	if (w->fab) {
+		memcpy(in.u.mem.data, at, HSL_LINE_BYTES);
+		if (hsl_fab_post(w->fab, &in))
+			set_wrong(w, "the fabric refused an answer of memory");
 		return;
 	}
 	p = add_parcel(w);
@@ -276,17 +385,19 @@ static void deliver(struct world *w, const struct parcel *p)
 
 int world_post(struct world *w, uint16_t agent, const struct hsl_access *x)
 {
-	int ret = hsl_agent_access(agent_of(w, agent), x);
+	struct hsl_fab_in in = { .type = HSL_FAB_ACCESS, .u.access = { agent, *x } };
+	int ret = w->fab ? post_fabric(w, &in) : hsl_agent_access(agent_of(w, agent), x);
 
 	if (ret && ret != -EAGAIN) {
 		fprintf(stderr, "world: an access was refused with %d\n", ret);
 		abort();
 	}
-	empty_agent(w, agent);
+	if (!w->fab)
+		empty_agent(w, agent);
 	return ret;
 }
 
-bool world_step(struct world *w)
+static bool step_bag(struct world *w)
 {
 	uint32_t first = 0;
 	struct parcel p;
@@ -303,6 +414,19 @@ bool world_step(struct world *w)
 		w->now_ps = p.due_ps;
 	deliver(w, &p);
 	return true;
+}
+
+bool world_step(struct world *w)
+{
+	int ret;
+
+	if (!w->fab)
+		return step_bag(w);
+	ret = hsl_fab_step(w->fab);
+	if (ret < 0)
+		set_wrong(w, "the fabric does not step: %d", ret);
+	empty_fabric(w);
+	return ret == 1;
 }
 
 bool world_done(struct world *w, uint16_t *agent, struct hsl_access *x)
@@ -328,22 +452,36 @@ const char *world_wrong(const struct world *w)
 	return w->wrong;
 }
 
-void world_sums(const struct world *w, struct hsl_agent_stats *agents, struct hsl_home_stats *homes)
+static void add_counters(void *sums, const void *more, size_t bytes)
 {
-	memset(agents, 0, sizeof(*agents));
-	memset(homes, 0, sizeof(*homes));
-	for (uint32_t i = 0; i < 2 * w->cfg.fab.nodes; i++) {
-		struct hsl_agent_stats a;
+	for (size_t i = 0; i < bytes / sizeof(uint64_t); i++)
+		((uint64_t *)sums)[i] += ((const uint64_t *)more)[i];
+}
 
-		hsl_agent_stats(w->agent[i], &a);
-		for (size_t k = 0; k < sizeof(a) / sizeof(uint64_t); k++)
-			((uint64_t *)agents)[k] += ((uint64_t *)&a)[k];
-	}
+static void add_agent(const struct world *w, uint32_t i, struct world_sums *out)
+{
+	struct hsl_agent_stats s;
+
+	hsl_agent_stats(w->fab ? hsl_fab_agent(w->fab, agent_cfg(w, i).id) : w->agent[i], &s);
+	add_counters(&out->agents, &s, sizeof(s));
+}
+
+void world_sums(const struct world *w, struct world_sums *out)
+{
+	struct hsl_link_stats l;
+	struct hsl_home_stats h;
+	uint32_t a, b;
+
+	memset(out, 0, sizeof(*out));
 	for (uint32_t i = 0; i < w->cfg.fab.nodes; i++) {
-		struct hsl_home_stats h;
-
-		hsl_home_stats(w->home[i], &h);
-		for (size_t k = 0; k < sizeof(h) / sizeof(uint64_t); k++)
-			((uint64_t *)homes)[k] += ((uint64_t *)&h)[k];
+		add_agent(w, i, out);
+		add_agent(w, w->cfg.fab.nodes + i, out);
+		hsl_home_stats(w->fab ? hsl_fab_home(w->fab, i + 1) : w->home[i], &h);
+		add_counters(&out->homes, &h, sizeof(h));
+	}
+	for (uint32_t i = 0; world_end(w, i, &a, &b); i++) {
+		hsl_link_stats(hsl_fab_link(w->fab, a, b), &l);
+		add_counters(&out->links, &l, sizeof(l));
+		out->trained += hsl_fab_phy(w->fab, a, b)->entries[HSL_LTSSM_L0];
 	}
 }

@@ -20,9 +20,11 @@ struct world_cfg {
 };
 
 struct world;
-/* A plain configuration; caches and directories are small, so that evictions and recalls are
- * common. */
+/* A bag. Caches and directories are small, so that evictions and recalls are common. */
 void world_defaults(struct world_cfg *cfg, uint32_t nodes, uint64_t seed);
+/* A plain fabric instead, with links of few buffers. */
+void world_fabric(struct world_cfg *cfg, enum hsl_topology topology);
+/* Its links are up. Aborts without memory or with a bad configuration. */
 struct world *world_new(
 	const struct world_cfg *cfg); /* aborts without memory or with a bad configuration */
 void world_free(struct world *w);
@@ -39,8 +41,18 @@ uint64_t world_now_ps(const struct world *w);
 /* "" or the first thing that may not happen: a packet that was refused, memory that is not there.
  */
 const char *world_wrong(const struct world *w);
-struct hsl_fab *world_fab(struct world *w); /* NULL: a bag */
-void world_sums(const struct world *w, struct hsl_agent_stats *agents,
-		struct hsl_home_stats *homes);
+
+/* A link end of a fabric: number i, 0 …; false: there are fewer. */
+bool world_end(const struct world *w, uint32_t i, uint32_t *a, uint32_t *b);
+/* Something happens to a link: HSL_FAB_RETRAIN, HSL_FAB_LANE or HSL_FAB_ERRORS. */
+void world_link(struct world *w, const struct hsl_fab_in *in);
+
+struct world_sums {
+	struct hsl_agent_stats agents;
+	struct hsl_home_stats homes;
+	struct hsl_link_stats links; /* of all ends */
+	uint64_t trained;	     /* times an end came into L0 */
+};
+void world_sums(const struct world *w, struct world_sums *out);
 
 #endif
