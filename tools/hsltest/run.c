@@ -135,21 +135,30 @@ static void check_needs(struct ht *t)
 }
 
 /*
- * What the test before freed may still be on its way to being free. Wait until all of a chip's
- * memory is there, or, if somebody else holds some, until the number has not moved for a while: a large
- * piece is zeroed in one go.
+ * What the test before freed may still be waiting to be zeroed. The whole chip is not to be had
+ * beside a page of it, and that is said when nothing is left to be zeroed. Then only the page is
+ * missing, until it is zeroed or somebody else changes the number.
  */
 static void settle(struct ht *t, struct hsl_chip_props *p)
 {
-	uint64_t last = p->mem_free_bytes, still_ns = ht_now_ns() + HT_NS_PER_S;
+	struct hsl_segment *page, *whole;
+	uint64_t without, until_ns;
 
-	while (p->mem_free_bytes != p->mem_bytes && ht_now_ns() < still_ns) {
-		usleep(2000);
+	if (p->mem_free_bytes == p->mem_bytes || hsl_segment_alloc(t->f, p->node, 1, NULL, &page))
+		return;
+	if (!hsl_segment_alloc(t->f, p->node, p->mem_bytes, NULL, &whole))
+		HT_FAIL_TEST(t, "chip %u: allocated %" PRIu64 " bytes beside a segment, which are all it has",
+			     p->node, p->mem_bytes);
+	HT_OK(t, hsl_chip_by_node(t->f, p->node, p));
+	without = p->mem_free_bytes;
+	HT_OK(t, hsl_segment_free(page));
+	until_ns = ht_now_ns() + 10 * HT_NS_PER_S;
+	do {
 		HT_OK(t, hsl_chip_by_node(t->f, p->node, p));
-		if (p->mem_free_bytes != last)
-			still_ns = ht_now_ns() + HT_NS_PER_S;
-		last = p->mem_free_bytes;
-	}
+		if (p->mem_free_bytes != without)
+			return;
+		usleep(1000);
+	} while (ht_now_ns() < until_ns);
 }
 
 static void open_fabric(struct ht *t)
