@@ -505,28 +505,17 @@ static enum outcome try_access(struct hsl_agent *a, uint32_t i)
     }
 }
 
-static bool older_on_line(const struct hsl_agent *a, uint32_t i)
-{
-    uint64_t ga = ga_of(access_at(a, i));
-    uint32_t k = a->waiting.head;
-
-    while (k != i && ga_of(access_at(a, k)) != ga) {
-        k = access_at(a, k)->next;
-    }
-    return k != i;
-}
-
-/* All that can be done now. Younger accesses do not take requests that an older one needs. */
+/*
+ * All that can be done now. Younger accesses do not take requests that an older one needs. An older
+ * access to the line has been done, or has a request.
+ */
 static void run(struct hsl_agent *a)
 {
     uint32_t next;
 
     for (uint32_t i = a->waiting.head; i != HSL_COH_NONE; i = next) {
         next = access_at(a, i)->next;
-        if (request_of(a, ga_of(access_at(a, i))) || older_on_line(a, i)) {
-            continue;
-        }
-        if (try_access(a, i) == FULL) {
+        if (!request_of(a, ga_of(access_at(a, i))) && try_access(a, i) == FULL) {
             return;
         }
     }
