@@ -45,53 +45,15 @@
  * retraining; neither its slots nor what it acknowledges count.
  */
 #include <errno.h>
-#include <string.h>
 
-#include "link.h"
+#include "link_priv.h"
 #include "model.h"
 
-#define NEVER           UINT64_MAX
 #define SEQ(x)          ((x) & ((1u << HSL_FLIT_SEQ_BITS) - 1))
 #define ACK_NAK         (1u << 12)
 #define ACK_VALID       (1u << 13)
-#define MAP_EMPTY       0xfu
-#define MAP_START       0x8u
-#define MAP_VC          0x7u
 #define TX_SLOTS_MAX    65535u
 #define RX_SLOTS_MAX    127u
-
-enum { NAK_NO, NAK_DUE, NAK_SENT };
-enum { SAY_NO, SAY_NEW, SAY_BY };       /* NEW: since a call that was not told the time */
-enum { RETRAIN_NO, RETRAIN_ASKED, RETRAIN_TOLD };
-
-/* What a flit changes in the receiver. Whole packets, and `have` slots of one that goes on. */
-struct rx {
-    uint8_t used[HSL_VC_COUNT];
-    uint8_t vc, have, need;             /* need 0: none goes on */
-};
-
-struct hsl_link {
-    struct hsl_link_cfg cfg;
-    struct hsl_link_stats stats;
-    uint32_t mask;                      /* 2^b - 1 */
-    uint32_t peer_window;
-    uint32_t credit_max[HSL_VC_COUNT];
-    uint32_t off_replay, off_tx[HSL_VC_COUNT], off_rx[HSL_VC_COUNT];
-
-    uint64_t due;                       /* end of the replay time */
-    uint64_t say_ps;                    /* SAY_BY: acknowledgement and credits go out by then */
-    uint32_t una, cursor, next;
-    uint32_t una_at;                    /* index of una in the replay buffer */
-    uint32_t rounds;                    /* of replay since una moved */
-    uint32_t expected;
-    uint32_t tx_head[HSL_VC_COUNT], tx_used[HSL_VC_COUNT];
-    uint32_t rx_head[HSL_VC_COUNT];
-    struct rx rx;
-    uint8_t sent[HSL_VC_COUNT], heard[HSL_VC_COUNT], freed[HSL_VC_COUNT];
-    uint8_t vc, left;                   /* channel that was last; slots to pack of its packet */
-    uint8_t nak, say, retrain;
-    bool ask;                           /* a control flit is due */
-};
 
 /* ---- configuration and memory ---- */
 
@@ -168,6 +130,7 @@ void hsl_link_reset(struct hsl_link *l)
     l->una = l->cursor = l->next = l->una_at = l->rounds = l->expected = 0;
     memset(l->tx_head, 0, sizeof(l->tx_head));
     memset(l->tx_used, 0, sizeof(l->tx_used));
+    memset(l->first, 0, sizeof(l->first));
     memset(l->rx_head, 0, sizeof(l->rx_head));
     memset(&l->rx, 0, sizeof(l->rx));
     memset(l->sent, 0, sizeof(l->sent));
@@ -179,52 +142,6 @@ void hsl_link_reset(struct hsl_link *l)
     l->say = SAY_NO;
     l->retrain = RETRAIN_NO;
     l->ask = false;
-}
-
-static uint8_t *at(const struct hsl_link *l, uint32_t off)
-{
-    return (uint8_t *)(uintptr_t)l + off;
-}
-
-/* Slot i of the transmit queue, or of the receive buffer, of a channel. */
-static uint8_t *tx_slot(const struct hsl_link *l, uint32_t vc, uint32_t i)
-{
-    uint32_t n = l->tx_head[vc] + i, size = l->cfg.tx_slots[vc];
-
-    return at(l, l->off_tx[vc] + (n < size ? n : n - size) * HSL_SLOT_BYTES);
-}
-
-static uint8_t *rx_slot(const struct hsl_link *l, uint32_t vc, uint32_t i)
-{
-    uint32_t n = l->rx_head[vc] + i, size = l->cfg.rx_slots[vc];
-
-    return at(l, l->off_rx[vc] + (n < size ? n : n - size) * HSL_SLOT_BYTES);
-}
-
-static uint32_t advance(uint32_t head, uint32_t n, uint32_t size)
-{
-    return head + n < size ? head + n : head + n - size;
-}
-
-/* How far number b is behind, or after, number a. */
-static uint32_t distance(const struct hsl_link *l, uint32_t a, uint32_t b)
-{
-    return (b - a) & l->mask;
-}
-
-static struct hsl_flit *replay_flit(const struct hsl_link *l, uint32_t seq)
-{
-    uint32_t i = advance(l->una_at, distance(l, l->una, seq), l->cfg.replay_flits);
-
-    return (struct hsl_flit *)(void *)at(l, l->off_replay + i * sizeof(struct hsl_flit));
-}
-
-static uint64_t map_get(const struct hsl_flit *f)
-{
-    uint64_t map = 0;
-
-    memcpy(&map, f->slot_map, sizeof(f->slot_map));
-    return map;
 }
 
 static uint64_t later(uint64_t now_ps, uint64_t ps)
@@ -243,6 +160,9 @@ int hsl_link_send(struct hsl_link *l, const struct hsl_pkt *p)
     }
     if (n > l->cfg.tx_slots[vc] - l->tx_used[vc]) {
         return -EAGAIN;
+    }
+    if (!l->tx_used[vc]) {
+        l->first[vc] = (uint8_t)n;
     }
     for (uint32_t i = 0; i < n; i++) {
         memcpy(tx_slot(l, vc, l->tx_used[vc] + i), p->u.slot[i], HSL_SLOT_BYTES);
@@ -299,18 +219,9 @@ uint32_t hsl_link_credits(const struct hsl_link *l, uint32_t vc)
     return vc < HSL_VC_COUNT ? l->credit_max[vc] - (uint8_t)(l->sent[vc] - l->heard[vc]) : 0;
 }
 
-/* Slots of the first packet of a channel that is not begun; 0: there is none. */
-static uint32_t tx_first(const struct hsl_link *l, uint32_t vc)
-{
-    if (!l->tx_used[vc] || (l->left && l->vc == vc)) {
-        return 0;
-    }
-    return hsl_pkt_slots(*tx_slot(l, vc, 0));
-}
-
 static bool is_stalled(const struct hsl_link *l, uint32_t vc)
 {
-    return tx_first(l, vc) > hsl_link_credits(l, vc);
+    return l->first[vc] > hsl_link_credits(l, vc);
 }
 
 static bool needs_credit(const struct hsl_link *l)
@@ -338,16 +249,31 @@ static bool begin_packet(struct hsl_link *l)
 {
     for (uint32_t k = 1; k <= HSL_VC_COUNT; k++) {
         uint32_t vc = (l->vc + k) % HSL_VC_COUNT;
-        uint32_t n = tx_first(l, vc);
+        uint8_t n = l->first[vc];
 
         if (n && n <= hsl_link_credits(l, vc)) {
             l->vc = (uint8_t)vc;
-            l->left = (uint8_t)n;
+            l->left = n;
+            l->first[vc] = 0;
             l->stats.tx_packets[vc]++;
             return true;
         }
     }
     return false;
+}
+
+static void pack_slot(struct hsl_link *l, uint8_t *slot)
+{
+    uint32_t vc = l->vc;
+
+    memcpy(slot, tx_slot(l, vc, 0), HSL_SLOT_BYTES);
+    l->tx_head[vc] = advance(l->tx_head[vc], 1, l->cfg.tx_slots[vc]);
+    l->tx_used[vc]--;
+    l->sent[vc]++;
+    l->left--;
+    if (!l->left && l->tx_used[vc]) {
+        l->first[vc] = (uint8_t)hsl_pkt_slots(*tx_slot(l, vc, 0));
+    }
 }
 
 /* Number `next`, into the replay buffer, if there is anything to send. */
@@ -367,11 +293,7 @@ static bool pack(struct hsl_link *l)
             start = MAP_START;
         }
         map ^= (MAP_EMPTY ^ start ^ l->vc) << 4 * i;
-        memcpy(f->slot[i], tx_slot(l, l->vc, 0), HSL_SLOT_BYTES);
-        l->tx_head[l->vc] = advance(l->tx_head[l->vc], 1, l->cfg.tx_slots[l->vc]);
-        l->tx_used[l->vc]--;
-        l->sent[l->vc]++;
-        l->left--;
+        pack_slot(l, f->slot[i]);
         i++;
     }
     memcpy(f->slot_map, &map, sizeof(f->slot_map));
@@ -659,127 +581,4 @@ void hsl_link_retrained(struct hsl_link *l, uint64_t now_ps)
     go_back(l);
     say_by(l, now_ps);
     watch(l, now_ps);
-}
-
-/* ---- looking at it ---- */
-
-bool hsl_link_quiet(const struct hsl_link *l)
-{
-    uint32_t slots = 0;
-
-    for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
-        slots += l->tx_used[vc] + l->rx.used[vc];
-    }
-    return !slots && l->una == l->next && l->say == SAY_NO && l->nak != NAK_DUE && !l->ask;
-}
-
-void hsl_link_stats(const struct hsl_link *l, struct hsl_link_stats *out)
-{
-    *out = l->stats;
-}
-
-/* Slots of a channel in flits that the other end, which expects number `from`, has not taken. */
-static uint32_t slots_under_way(const struct hsl_link *l, uint32_t from, uint32_t vc)
-{
-    uint32_t n = 0;
-
-    for (uint32_t seq = from; seq != l->next; seq = (seq + 1) & l->mask) {
-        uint64_t map = map_get(replay_flit(l, seq));
-
-        for (uint32_t i = 0; i < HSL_FLIT_SLOTS; i++, map >>= 4) {
-            n += (map & 0xf) != MAP_EMPTY && (map & MAP_VC) == vc;
-        }
-    }
-    return n;
-}
-
-static const char *audit(const struct hsl_link *tx, const struct hsl_link *rx)
-{
-    uint32_t under_way = distance(tx, tx->una, tx->next);
-
-    if (under_way > tx->cfg.replay_flits || distance(tx, tx->una, tx->cursor) > under_way) {
-        return "more flits are under way than the replay buffer holds";
-    }
-    if (distance(tx, tx->una, rx->expected) > under_way) {
-        return "the receiver expects a flit that is not under way";
-    }
-    for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
-        uint8_t owed = (uint8_t)(tx->sent[vc] - tx->heard[vc]);
-        uint32_t held = rx->rx.used[vc] + slots_under_way(tx, rx->expected, vc);
-
-        if (owed > rx->cfg.rx_slots[vc]) {
-            return "more slots are under way than the receiver has room for";
-        }
-        if ((uint8_t)(rx->freed[vc] - tx->heard[vc]) > owed) {
-            return "the sender has heard of more slots than were freed";
-        }
-        if ((uint8_t)(tx->sent[vc] - rx->freed[vc]) != held) {
-            return "slots sent less slots freed are not those received or under way";
-        }
-    }
-    return NULL;
-}
-
-const char *hsl_link_audit(const struct hsl_link *a, const struct hsl_link *b)
-{
-    const char *what = audit(a, b);
-
-    return what ? what : audit(b, a);
-}
-
-static void mix(uint64_t *h, uint64_t v)
-{
-    *h = (*h ^ v) * UINT64_C(0x9fb21c651e98df25);
-    *h ^= *h >> 35;
-}
-
-static void mix_bytes(uint64_t *h, const void *p, size_t len)
-{
-    for (size_t i = 0; i < len; i += 8) {
-        uint64_t v = 0;
-
-        memcpy(&v, (const uint8_t *)p + i, len - i < 8 ? len - i : 8);
-        mix(h, v);
-    }
-}
-
-static uint64_t from_now(uint64_t ps, uint64_t now_ps)
-{
-    return ps == NEVER ? NEVER : ps > now_ps ? ps - now_ps : 0;
-}
-
-static void mix_channel(uint64_t *h, const struct hsl_link *l, uint32_t vc)
-{
-    mix(h, l->tx_used[vc]);
-    for (uint32_t i = 0; i < l->tx_used[vc]; i++) {
-        mix_bytes(h, tx_slot(l, vc, i), HSL_SLOT_BYTES);
-    }
-    for (uint32_t i = 0; i < l->rx.used[vc]; i++) {
-        mix_bytes(h, rx_slot(l, vc, i), HSL_SLOT_BYTES);
-    }
-}
-
-uint64_t hsl_link_hash(const struct hsl_link *l, uint64_t now_ps)
-{
-    uint64_t h = 0;
-
-    mix(&h, (uint64_t)l->una << 48 | (uint64_t)l->cursor << 32 | l->next << 16 | l->expected);
-    mix(&h, (uint64_t)l->rounds << 32 | l->vc << 24 | l->left << 16 |
-            l->nak << 8 | l->say << 4 | l->retrain << 1 | l->ask);
-    mix(&h, from_now(l->due, now_ps));
-    mix(&h, l->say == SAY_BY ? from_now(l->say_ps, now_ps) : 0);
-    mix_bytes(&h, &l->rx, sizeof(l->rx));
-    mix_bytes(&h, l->sent, sizeof(l->sent));
-    mix_bytes(&h, l->heard, sizeof(l->heard));
-    mix_bytes(&h, l->freed, sizeof(l->freed));
-    for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
-        mix_channel(&h, l, vc);
-    }
-    for (uint32_t seq = l->una; seq != l->next; seq = (seq + 1) & l->mask) {
-        const struct hsl_flit *f = replay_flit(l, seq);
-
-        mix(&h, map_get(f));
-        mix_bytes(&h, f->slot, sizeof(f->slot));
-    }
-    return h;
 }
