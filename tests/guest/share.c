@@ -377,7 +377,7 @@ static void test_chain(void)
 #define AFTER		2		/* what the owner writes once the revoke has returned */
 
 struct load {
-	atomic_uint reads, writes, copies, waiting, wrong, done;
+	atomic_uint reads, writes, copies, waiting, wrong, done, revoked;
 	atomic_int read_end, write_end, copy_end, wait_end;
 	int after[6];
 };
@@ -443,6 +443,9 @@ static void *copier(void *arg)
 		atomic_fetch_add(&a->load->copies, 1);
 	} while (st == HSL_ST_OK);
 	atomic_store(&a->load->copy_end, st);
+	/* that was on the way: the two chips forget one after the other, and may disagree until the revoke returns */
+	while (!atomic_load(&a->load->revoked))
+		raw_sleep_us(1000);
 	a->load->after[0] = raw_copy(&q, a->own.ga, a->s.ga, PAGE);
 	a->load->after[1] = raw_copy(&q, a->s.ga, a->own.ga, PAGE);
 	raw_queue_close(&q);
@@ -548,6 +551,8 @@ static bool revoke_round(int ctx, struct raw_seg *s, volatile uint64_t *p, struc
 		       load[0].copies, load[0].waiting, load[1].reads, load[1].writes, load[1].copies, load[1].waiting);
 	raw_sleep_us((unsigned int)rand() % 3000);
 	ok = !raw_revoke(ctx, s->handle) && ok;
+	for (int i = 0; i < 2; i++)
+		atomic_store(&load[i].revoked, 1);
 
 	/* from here on it is the owner's alone */
 	p[0] = AFTER;
