@@ -14,6 +14,7 @@
  *   HEP-COH-004  the explorer's deadlock and livelock
  *   HEP-COH-005  memory has the ghost unless somebody, or a packet, has it dirty
  *   HEP-COH-006  an ATOMIC changes the ghost once, by what it was given
+ *   HEP-COH-007  what is poisoned stays so wherever it goes, loads and atomics say so; nothing else
  *   HEP-COH-008  what a cache has is in the directory
  *
  * Lines are alike, so values are followed on line 0 only; the other is in its way and stays zero.
@@ -50,29 +51,32 @@ struct config {
 	const char *ops;		/* accesses made: L S R W A F */
 	bool slow_memory;		/* reads are answered later, in any order */
 	bool by_line;			/* hash requests by their line: see coh_priv.h */
+	bool poison;			/* line 0 is poisoned */
 	uint64_t states_max;		/* 0: all */
 };
 
 static const struct config configs[] = {
-	/* name         tier     agents lines ways dir home out values ops   slow by line bound */
-	{ "pair",       "check", 2, 1, 1, 1, 4, 1, 3, "LSRWAF", true, false, 0 },
-	{ "recall",     "check", 2, 2, 2, 1, 4, 1, 2, "LSA", true, false, 0 },
-	{ "evict-near", "check", 2, 2, 1, 2, 4, 1, 2, "LSWAF", false, true, 200000 },
-	{ "retry",      "check", 3, 1, 1, 1, 2, 1, 2, "SF", false, false, 0 },
-	{ "pipeline",   "check", 2, 1, 1, 1, 2, 2, 2, "SW", false, false, 0 },
-	{ "three",      "check", 3, 1, 1, 1, 4, 1, 2, "LS", true, false, 0 },
-	{ "three-all",  "deep",  3, 1, 1, 1, 4, 1, 2, "LSRWAF", true, false, 0 },
-	{ "retry-all",  "deep",  3, 1, 1, 1, 2, 1, 2, "LSWAF", false, false, 0 },
-	{ "pipeline-all", "deep", 2, 1, 1, 1, 2, 2, 2, "LSWAF", false, false, 0 },
-	{ "recall-all", "deep",  2, 2, 2, 1, 4, 1, 2, "LSRWAF", true, false, 0 },
-	{ "recall-3",   "deep",  3, 2, 2, 1, 6, 1, 2, "LS", false, false, 20000000 },
-	{ "evict",      "deep",  2, 2, 1, 2, 4, 1, 2, "S", false, true, 0 },
-	{ "three-two",  "deep",  3, 2, 1, 2, 6, 1, 2, "LSWAF", false, true, 20000000 },
+	/* name, tier, agents, lines, ways, dir, home, out, values, ops, slow, by line, poison, bound */
+	{ "pair",       "check", 2, 1, 1, 1, 4, 1, 3, "LSRWAF", true, false, false, 0 },
+	{ "recall",     "check", 2, 2, 2, 1, 4, 1, 2, "LSA", true, false, false, 0 },
+	{ "poison",     "check", 2, 2, 2, 1, 4, 1, 2, "LSA", true, false, true, 0 },
+	{ "evict-poison", "check", 2, 2, 1, 2, 4, 1, 2, "LSF", false, true, true, 50000 },
+	{ "evict-near", "check", 2, 2, 1, 2, 4, 1, 2, "LSWAF", false, true, false, 200000 },
+	{ "retry",      "check", 3, 1, 1, 1, 2, 1, 2, "SF", false, false, false, 0 },
+	{ "pipeline",   "check", 2, 1, 1, 1, 2, 2, 2, "SW", false, false, false, 0 },
+	{ "three",      "check", 3, 1, 1, 1, 4, 1, 2, "LS", true, false, false, 0 },
+	{ "three-all",  "deep",  3, 1, 1, 1, 4, 1, 2, "LSRWAF", true, false, false, 0 },
+	{ "retry-all",  "deep",  3, 1, 1, 1, 2, 1, 2, "LSWAF", false, false, false, 0 },
+	{ "pipeline-all", "deep", 2, 1, 1, 1, 2, 2, 2, "LSWAF", false, false, false, 0 },
+	{ "recall-all", "deep",  2, 2, 2, 1, 4, 1, 2, "LSRWAF", true, false, false, 0 },
+	{ "recall-3",   "deep",  3, 2, 2, 1, 6, 1, 2, "LS", false, false, false, 20000000 },
+	{ "evict",      "deep",  2, 2, 1, 2, 4, 1, 2, "S", false, true, false, 0 },
+	{ "three-two",  "deep",  3, 2, 1, 2, 6, 1, 2, "LSWAF", false, true, false, 20000000 },
 };
 
 enum wrong {
 	RIGHT, AGENT_REFUSED, HOME_REFUSED, TOO_MANY_PACKETS, TOO_MANY_READS, ENDED_TWICE,
-	NOT_OK, WRONG_LOAD, WRONG_READ, WRONG_ATOMIC, FLUSHED_STILL_THERE, NOT_APPLIED,
+	WRONG_STATUS, WRONG_LOAD, WRONG_READ, WRONG_ATOMIC, FLUSHED_STILL_THERE, NOT_APPLIED,
 	ANSWERED_TWICE, NO_SUCH_REQUEST, ACCESS_REFUSED,
 };
 static const char *const wrong_text[] = {
@@ -81,7 +85,7 @@ static const char *const wrong_text[] = {
 	[TOO_MANY_PACKETS] = "more packets under way than the test has room for",
 	[TOO_MANY_READS] = "more memory reads under way than the test has room for",
 	[ENDED_TWICE] = "HEP-COH-003: an access ended that is not outstanding",
-	[NOT_OK] = "HEP-COH-003: an access did not end with OK",
+	[WRONG_STATUS] = "HEP-COH-007: an access ended with OK or POISON and should not have",
 	[WRONG_LOAD] = "HEP-COH-002: a load returned an old value",
 	[WRONG_READ] = "HEP-COH-002: READ returned a value that was not current while it ran",
 	[WRONG_ATOMIC] = "HEP-COH-006: ATOMIC returned a value that was not current",
@@ -104,12 +108,13 @@ struct op {			/* an outstanding access */
 
 struct world {
 	uint32_t wrong;		/* enum wrong */
-	uint32_t packets, reads, rsvd;
+	uint32_t packets, reads;
+	uint8_t memory_poison[4];
 	uint8_t ghost[4], memory[4];
 	struct op ops[AGENTS_MAX][OUTSTANDING_MAX];
 	struct {
 		uint32_t id;
-		uint16_t line, data;
+		uint8_t line, data, poison, rsvd;
 	} read[READS_MAX];
 	struct hsl_pkt packet[PACKETS_MAX];
 	/* then the agents, then the home */
@@ -144,12 +149,20 @@ static uint64_t ga_of(const struct test *t, uint32_t line)
 	return HSL_GA(t->home.id, (uint64_t)line * HSL_LINE_BYTES);
 }
 
+/* What it is by its stores, which are of one byte: for ever. */
+static bool poisoned(const struct test *t, uint32_t line)
+{
+	return t->c->poison && !line;
+}
+
 static void init(void *ctx, void *state)
 {
 	struct test *t = ctx;
+	struct world *w = state;
 	struct hsl_agent_cfg cfg = t->agent;
 
 	memset(state, 0, t->state_bytes);
+	w->memory_poison[0] = poisoned(t, 0);
 	for (uint32_t i = 0; i < t->c->agents; i++) {
 		cfg.id = (uint16_t)(i + 1);
 		hsl_agent_init(agent_of(t, state, i), &cfg);
@@ -257,14 +270,16 @@ static void set_ghost(struct world *w, uint32_t line, uint32_t value)
 static void ended(struct test *t, struct world *w, uint32_t agent, const struct hsl_access *x)
 {
 	struct op *o = &w->ops[agent][(x->cookie - 1) % OUTSTANDING_MAX], copy = *o;
+	bool reads = x->op == HSL_ACCESS_LOAD || x->op == HSL_ACCESS_READ ||
+		     x->op == HSL_ACCESS_ATOMIC;
 
 	if (!copy.used || copy.op != x->op || ga_of(t, copy.line) != x->ga) {
 		w->wrong = ENDED_TWICE;
 		return;
 	}
 	memset(o, 0, sizeof(*o));
-	if (x->status != HSL_ST_OK)
-		w->wrong = NOT_OK;
+	if (x->status != (reads && poisoned(t, copy.line) ? HSL_ST_POISON : HSL_ST_OK))
+		w->wrong = WRONG_STATUS;
 	switch (x->op) {
 	case HSL_ACCESS_LOAD:
 		if (x->data[0] != w->ghost[copy.line])
@@ -284,7 +299,7 @@ static void ended(struct test *t, struct world *w, uint32_t agent, const struct 
 	case HSL_ACCESS_ATOMIC:
 		if (!copy.applied)
 			w->wrong = NOT_APPLIED;
-		else if (x->value != copy.value)
+		else if (x->status == HSL_ST_OK && x->value != copy.value)
 			w->wrong = WRONG_ATOMIC;
 		break;
 	default:
@@ -333,6 +348,8 @@ static void applied(struct test *t, struct world *w, const struct hsl_pkt *p)
 	o = &w->ops[agent][(cookie - 1) % OUTSTANDING_MAX];
 	if (o->applied++)
 		w->wrong = ANSWERED_TWICE;
+	if (p->u.rsp.status == HSL_ST_POISON)
+		return;
 	if (o->op == HSL_ACCESS_ATOMIC) {
 		if (p->u.rsp.value != w->ghost[o->line])
 			w->wrong = WRONG_ATOMIC;
@@ -343,30 +360,32 @@ static void applied(struct test *t, struct world *w, const struct hsl_pkt *p)
 	}
 }
 
-static void memory_op(struct test *t, struct world *w, const struct hsl_mem_op *op)
+static void memory_op(struct world *w, const struct hsl_mem_op *op)
 {
 	uint32_t line = (uint32_t)(op->offset / HSL_LINE_BYTES);
 
 	if (op->write) {
 		w->memory[line] = op->data[0];
+		w->memory_poison[line] = op->poison;
 	} else if (w->reads == READS_MAX) {
 		w->wrong = TOO_MANY_READS;
 	} else {
 		w->read[w->reads].id = op->id;
-		w->read[w->reads].line = (uint16_t)line;
+		w->read[w->reads].line = (uint8_t)line;
+		w->read[w->reads].poison = w->memory_poison[line];
 		w->read[w->reads++].data = w->memory[line];
 	}
-	(void)t;
 }
 
 static void answer_read(struct test *t, struct world *w, uint32_t i)
 {
-	uint8_t data[HSL_LINE_BYTES] = { (uint8_t)w->read[i].data };
+	uint8_t data[HSL_LINE_BYTES] = { w->read[i].data };
+	bool poison = w->read[i].poison;
 	uint32_t id = w->read[i].id;
 
 	w->read[i] = w->read[--w->reads];
 	memset(&w->read[w->reads], 0, sizeof(w->read[0]));
-	hsl_home_mem_data(home_of(t, w), id, false, data);
+	hsl_home_mem_data(home_of(t, w), id, poison, data);
 }
 
 static void drain_home(struct test *t, struct world *w, char *text, size_t len)
@@ -378,7 +397,7 @@ static void drain_home(struct test *t, struct world *w, char *text, size_t len)
 
 	for (;;) {
 		while (hsl_home_mem(h, &op))
-			memory_op(t, w, &op);
+			memory_op(w, &op);
 		while (hsl_home_tx(h, &p)) {
 			put_packet(w, &p);
 			if (p.u.h.opcode == HSL_PKT_RSP)
@@ -600,7 +619,11 @@ static const char *check(void *ctx, const void *state)
 			dirty |= is_dirty(p);
 			if (!is_line(line_in(p), w->ghost[line]))
 				return "HEP-COH-002: a packet carries an old value";
+			if (!!(p->u.h.flags & HSL_PKT_F_POISON) != poisoned(t, line))
+				return "HEP-COH-007: a packet has poison that is not its line's";
 		}
+		if (w->memory_poison[line] != poisoned(t, line))
+			return "HEP-COH-007: memory has poison that is not its line's";
 		if (!dirty && w->memory[line] != w->ghost[line])
 			return "HEP-COH-005: nobody has the line as it was stored last";
 	}
@@ -686,10 +709,12 @@ static void hash_as(const struct test *t, const struct world *w, const uint32_t 
 	for (uint32_t i = 0; i < w->reads; i++) {
 		uint64_t id = t->c->by_line ? 0 : w->read[i].id;
 
-		words[AGENTS_MAX + 2] += hsl_coh_mix(id, w->read[i].line | w->read[i].data << 16);
+		words[AGENTS_MAX + 2] += hsl_coh_mix(id, w->read[i].line | w->read[i].data << 8 |
+						     w->read[i].poison << 16);
 	}
 	memcpy(&words[AGENTS_MAX + 3], w->ghost, 8);
-	words[AGENTS_MAX + 4] = w->wrong;
+	memcpy(&words[AGENTS_MAX + 4], w->memory_poison, 4);
+	words[AGENTS_MAX + 4] |= (uint64_t)w->wrong << 32;
 	explore_hash(words, sizeof(words), h);
 }
 
