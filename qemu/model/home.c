@@ -1157,6 +1157,17 @@ static bool tx_request(struct hsl_home *h, struct request *r, struct hsl_pkt *p)
     return false;
 }
 
+/* Entries that are free, or are as soon as a memory write has been taken. */
+static uint32_t room(const struct hsl_home *h)
+{
+    uint32_t n = h->nfree;
+
+    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+        n += request_at(h, i)->stage == DONE && !request_at(h, i)->out;
+    }
+    return n;
+}
+
 int hsl_home_tx(struct hsl_home *h, struct hsl_pkt *p)
 {
     for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
@@ -1171,7 +1182,7 @@ int hsl_home_tx(struct hsl_home *h, struct hsl_pkt *p)
         h->retry_offset = 0;
         return 1;
     }
-    if (h->debt_head != HSL_COH_NONE && h->nfree > h->promised) {
+    if (h->debt_head != HSL_COH_NONE && room(h) > h->promised) {
         *p = hsl_coh_pkt(HSL_PKT_GRANT, 0, 0, h->cfg.id, agent_id(h, pay(h)), 0);
         h->stats.grants++;
         return 1;

@@ -56,7 +56,7 @@ struct config {
 };
 
 static const struct config configs[] = {
-	/* name, tier, agents, lines, ways, dir, home, out, values, ops, slow, by line, poison, bound */
+	/* name, tier, agents, lines, ways, dir, home, out, values, ops, slow, by line, poison, N */
 	{ "pair",       "check", 2, 1, 1, 1, 4, 1, 3, "LSRWAF", true, false, false, 0 },
 	{ "recall",     "check", 2, 2, 2, 1, 4, 1, 2, "LSA", true, false, false, 0 },
 	{ "poison",     "check", 2, 2, 2, 1, 4, 1, 2, "LSA", true, false, true, 0 },
@@ -69,9 +69,9 @@ static const struct config configs[] = {
 	{ "retry-all",  "deep",  3, 1, 1, 1, 2, 1, 2, "LSWAF", false, false, false, 0 },
 	{ "pipeline-all", "deep", 2, 1, 1, 1, 2, 2, 2, "LSWAF", false, false, false, 0 },
 	{ "recall-all", "deep",  2, 2, 2, 1, 4, 1, 2, "LSRWAF", true, false, false, 0 },
-	{ "recall-3",   "deep",  3, 2, 2, 1, 6, 1, 2, "LS", false, false, false, 20000000 },
+	{ "recall-3",   "deep",  3, 2, 2, 1, 6, 1, 2, "LS", false, false, false, 8000000 },
 	{ "evict",      "deep",  2, 2, 1, 2, 4, 1, 2, "S", false, true, false, 0 },
-	{ "three-two",  "deep",  3, 2, 1, 2, 6, 1, 2, "LSWAF", false, true, false, 20000000 },
+	{ "three-two",  "deep",  3, 2, 1, 2, 6, 1, 2, "LSWAF", false, true, false, 8000000 },
 };
 
 enum wrong {
@@ -396,14 +396,14 @@ static void drain_home(struct test *t, struct world *w, char *text, size_t len)
 	struct hsl_pkt p;
 
 	for (;;) {
-		while (hsl_home_mem(h, &op))
-			memory_op(w, &op);
 		while (hsl_home_tx(h, &p)) {
 			put_packet(w, &p);
 			if (p.u.h.opcode == HSL_PKT_RSP)
 				applied(t, w, &p);
 			add_text(&p, text, len);
 		}
+		while (hsl_home_mem(h, &op))
+			memory_op(w, &op);
 		if (t->c->slow_memory || !w->reads)
 			break;
 		answer_read(t, w, 0);
