@@ -27,7 +27,7 @@ compile() { # compile SOURCE OBJECT
 
 source_of() { # source_of PROGRAM
 	case $1 in
-	explore_*) echo "tests/model/$1.c" ;;
+	explore_* | litmus_* | random_*) echo "tests/model/$1.c" ;;
 	test_*) echo "tests/unit/$1.c" ;;
 	*) echo "$list: no program $1" >&2; return 1 ;;
 	esac
@@ -38,7 +38,7 @@ link() { # link PROGRAM DIR: with the model's objects in DIR instead of the unch
 	for o in "$dir"/model/*.o; do
 		if [ -f "$2/$(basename "$o")" ]; then objects+=("$2/$(basename "$o")"); else objects+=("$o"); fi
 	done
-	$CC -o "$2/$1" "$dir/$1.o" "$dir/explore.o" "${objects[@]}" -lcmocka -lm
+	$CC -o "$2/$1" "$dir/$1.o" "$dir"/test/*.o "${objects[@]}" -lcmocka -lm
 }
 
 replace() { # replace FILE OUT AFTER LINE WITH: fails if LINE is not there, or not once
@@ -102,7 +102,10 @@ mkdir "$dir/model"
 for f in qemu/model/*.c; do
 	compile "$f" "$dir/model/$(basename "$f" .c).o"
 done
-compile tests/model/explore.c "$dir/explore.o"
+mkdir "$dir/test"
+for f in tests/model/explore.c tests/model/world.c tests/oracle/*.c; do
+	compile "$f" "$dir/test/$(basename "$f" .c).o"
+done
 name='' tier='' file='' after='' line='' with='' by='' says=''
 while IFS= read -r text; do
 	value=${text#* }
