@@ -139,6 +139,7 @@ static int fabric_new(const char *spec, struct sim_fabric **out)
 	if (!why) {
 		ec.model.nodes = cfg.nchips;
 		ec.model.topology = cfg.topology;
+		ec.modelled = cfg.nchips <= HSL_MODELLED_NODES_MAX;
 		ec.model.profile = *hsl_profile_find("default");
 		why = hsl_model_check(&ec.model);
 	}

@@ -42,6 +42,7 @@ typedef uint64_t hsl_le64;
 #define HSL_OP_QUEUE_CREATE	0x82	/* arg0 = struct bits below, dst = SQ IOVA, src = CQ IOVA, len = control block IOVA or 0 */
 #define HSL_OP_QUEUE_DESTROY	0x83	/* arg0 = queue id */
 #define HSL_OP_QUEUE_ABORT	0x84	/* arg0 = queue id: what is submitted ends, the queue stays READY */
+#define HSL_OP_FLUSH		0x85	/* dst = GA in the chip's memory, len: no cache keeps a line of it; needs HSL_CAP_MODELLED */
 /* QUEUE_CREATE arg0: queue id [15:0], log2 depth [23:16], MSI-X vector [39:24]; arg1: context index [31:0] */
 #define HSL_QC_ARG0(qid, depth_log2, vector) \
 	((uint64_t)(qid) | (uint64_t)(depth_log2) << 16 | (uint64_t)(vector) << 24)

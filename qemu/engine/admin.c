@@ -125,6 +125,20 @@ static uint32_t queue_abort(struct hsl_chip_engine *c, struct hsl_worker *w, uin
     return HSL_ST_OK;
 }
 
+static uint32_t flush(struct hsl_chip_engine *c, const struct hsl_desc *d)
+{
+    uint64_t off = HSL_GA_OFFSET(d->dst);
+
+    if (HSL_GA_NODE(d->dst) != c->cfg.node || off >= c->cfg.mem_bytes) {
+        return HSL_ST_SEGMENT;
+    }
+    if (d->len > c->cfg.mem_bytes - off) {
+        return HSL_ST_RANGE;
+    }
+    hsl_modelled_flush(c->f, d->dst, d->len);
+    return HSL_ST_OK;
+}
+
 uint32_t hsl_admin_exec(struct hsl_queue_engine *q, struct hsl_worker *w)
 {
     struct hsl_chip_engine *c = q->chip;
@@ -139,6 +153,8 @@ uint32_t hsl_admin_exec(struct hsl_queue_engine *q, struct hsl_worker *w)
         return queue_create(c, d);
     case HSL_OP_QUEUE_ABORT:
         return queue_abort(c, w, d->arg0);
+    case HSL_OP_FLUSH:
+        return flush(c, d);
     default:
         return queue_destroy(c, w, d->arg0);
     }

@@ -82,7 +82,7 @@ void hsl_window_off(struct hsl_chip_engine *c, unsigned int i)
     struct hsl_window *w = &c->win[i];
 
     if (atomic_load(&w->status) == HSL_WIN_ACTIVE) {
-        c->cfg.ops->window(c->cfg.opaque, i, false, 0, 0, 0);
+        c->cfg.ops->window(c->cfg.opaque, i, 0, 0, 0, 0);
     }
     atomic_store(&w->status, 0);
     atomic_store(&w->ctrl, 0);
@@ -93,8 +93,8 @@ static uint32_t window_check(struct hsl_chip_engine *c, const struct hsl_window 
     uint64_t ga = atomic_load(&w->ga), size = atomic_load(&w->size), off = HSL_GA_OFFSET(ga);
     struct hsl_chip_engine *target = hsl_chip_at(c->f, HSL_GA_NODE(ga));
 
-    if (ctrl & ~HSL_WIN_CTRL_ENABLE) {
-        return HSL_ST_FIELD;            /* modelled windows come with CAP.MODELLED */
+    if (ctrl & ~(HSL_WIN_CTRL_ENABLE | (c->cap & HSL_CAP_MODELLED ? HSL_WIN_CTRL_MODELLED : 0))) {
+        return HSL_ST_FIELD;
     }
     if (atomic_load(&w->ctx)) {
         return HSL_ST_CONTEXT;          /* windows with a context's rights are not in this edition: never with the driver's */
@@ -128,8 +128,7 @@ void hsl_window_write(struct hsl_chip_engine *c, unsigned int i, uint32_t val)
     status = window_check(c, w, val);
     pthread_mutex_unlock(&c->f->model_lock);
     if (!status) {
-        status = c->cfg.ops->window(c->cfg.opaque, i, true, HSL_GA_NODE(ga), HSL_GA_OFFSET(ga),
-                                    atomic_load(&w->size));
+        status = c->cfg.ops->window(c->cfg.opaque, i, val, HSL_GA_NODE(ga), HSL_GA_OFFSET(ga), atomic_load(&w->size));
     }
     if (!status) {
         atomic_store(&w->ctrl, val);
@@ -137,6 +136,32 @@ void hsl_window_write(struct hsl_chip_engine *c, unsigned int i, uint32_t val)
         hsl_guest_error(c, "window %u refused with status %u", i, status);
     }
     atomic_store(&w->status, status ? status << 8 : HSL_WIN_ACTIVE);
+}
+
+/* The access is the host port's. What cannot be reached reads as all ones. */
+static uint32_t window_access(struct hsl_chip_engine *c, unsigned int i, uint64_t off, uint64_t *val, unsigned int size,
+                              unsigned int flags)
+{
+    const struct hsl_window *w = &c->win[i];
+    uint64_t fault_ga;
+
+    if (atomic_load(&w->status) != HSL_WIN_ACTIVE || !(atomic_load(&w->ctrl) & HSL_WIN_CTRL_MODELLED)) {
+        return HSL_ST_UNREACHABLE;
+    }
+    return hsl_modelled_bytes(c->f, (uint16_t)(c->cfg.node | HSL_AGENT_HOST_PORT), atomic_load(&w->ga) + off, val, size,
+                              flags, &fault_ga);
+}
+
+uint64_t hsl_chip_window_read(struct hsl_chip_engine *c, unsigned int i, uint64_t off, unsigned int size)
+{
+    uint64_t val = 0;
+
+    return window_access(c, i, off, &val, size, 0) ? UINT64_MAX >> (64 - 8 * size) : val;
+}
+
+void hsl_chip_window_write(struct hsl_chip_engine *c, unsigned int i, uint64_t off, uint64_t val, unsigned int size)
+{
+    window_access(c, i, off, &val, size, HSL_MODELLED_WRITE);
 }
 
 /* Windows of all chips that show this one's memory. */
@@ -249,6 +274,7 @@ void hsl_chip_detach(struct hsl_chip_engine *c)
         hsl_chip_forget(c);
         c->attached = false;
         hsl_model_node(c->f, c->cfg.node, false);
+        hsl_modelled_node(c->f, c->cfg.node, NULL);
         atomic_store(&c->f->chips[c->cfg.node], NULL);
         hsl_run_forget(c);
         hsl_synchronize(c->f);
@@ -352,7 +378,7 @@ struct hsl_chip_engine *hsl_chip_engine_new(struct hsl_fabric_engine *f, const s
     c->cap = (HSL_CAP_HOST_COHERENT | HSL_CAP_HOST_ATOMIC | HSL_CAP_OP_COPY | HSL_CAP_OP_FILL | HSL_CAP_OP_REDUCE |
               HSL_CAP_OP_ATOMIC | HSL_CAP_OP_LOADSTORE | HSL_CAP_OP_SIGNAL | HSL_CAP_OP_FENCE | HSL_CAP_OP_COPY2D |
               HSL_CAP_OP_COPY_LIST | HSL_CAP_MODERATION | HSL_CAP_SHADOW_TAIL |
-              (fixed.nwindows ? HSL_CAP_WINDOWS : 0)) & ~fixed.cap_clear;
+              (fixed.nwindows ? HSL_CAP_WINDOWS : 0) | (f->modelled ? HSL_CAP_MODELLED : 0)) & ~fixed.cap_clear;
     for (c->bar0_bytes = 65536;
          c->bar0_bytes < HSL_DB_OFFSET_DEFAULT + (uint64_t)fixed.nqueues * HSL_DB_STRIDE_DEFAULT;) {
         c->bar0_bytes *= 2;
@@ -371,6 +397,7 @@ struct hsl_chip_engine *hsl_chip_engine_new(struct hsl_fabric_engine *f, const s
     c->attached = true;
     atomic_store(&f->chips[fixed.node], c);
     hsl_model_node(f, fixed.node, true);
+    hsl_modelled_node(f, fixed.node, c);
     atomic_store(&c->event, 0);
     pthread_mutex_unlock(&f->ctl_lock);
     return c;

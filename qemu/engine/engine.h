@@ -28,11 +28,14 @@
 struct hsl_fabric_engine;
 struct hsl_chip_engine;
 
+#define HSL_MODELLED_NODES_MAX  64u
+
 struct hsl_fabric_engine_config {
     struct hsl_model_config model;
     uint64_t fabric_id[2];
     unsigned int workers;               /* 0 = cores - 1, at least 1, at most 8 */
     unsigned int spin_iterations;       /* 0 = 20000: empty polls before a worker sleeps */
+    bool modelled;                      /* chips have CAP.MODELLED; at most HSL_MODELLED_NODES_MAX chips */
     /* optional: called in each worker thread at its start and end (QEMU: rcu_register_thread) */
     void (*thread_start)(void *opaque);
     void (*thread_end)(void *opaque);
@@ -57,10 +60,10 @@ struct hsl_chip_ops {
     void (*mem_written)(void *opaque, uint64_t off, uint64_t len);
     /* raise MSI-X vector */
     void (*interrupt)(void *opaque, unsigned int vector);
-    /* BAR4 window i now maps [ga, ga+size) of node's memory (host pointer inside the peer's memory is resolved by the host through
-     * (node, offset)), or nothing (enable=false). Called only from mmio_write, reset and detach, in the caller's thread. May be NULL:
-     * no windows. Returns an HSL_ST_* status. */
-    unsigned int (*window)(void *opaque, unsigned int i, bool enable, uint32_t node, uint64_t offset, uint64_t size);
+    /* BAR4 window i now maps [offset, offset+size) of node's memory, which the host finds itself, or nothing (ctrl 0). ctrl
+     * with HSL_WIN_CTRL_MODELLED: loads and stores go to hsl_chip_window_read and _write. Called only from mmio_write,
+     * reset and detach, in the caller's thread. May be NULL: no windows. Returns an HSL_ST_* status. */
+    unsigned int (*window)(void *opaque, unsigned int i, uint32_t ctrl, uint32_t node, uint64_t offset, uint64_t size);
     /* the guest did something the profile forbids: one line without newline */
     void (*guest_error)(void *opaque, const char *msg);
     /* optional trace point: a command finished */
@@ -93,6 +96,12 @@ void hsl_chip_engine_free(struct hsl_chip_engine *c);
  */
 uint64_t hsl_chip_mmio_read(struct hsl_chip_engine *c, uint64_t off, unsigned int size);
 void hsl_chip_mmio_write(struct hsl_chip_engine *c, uint64_t off, uint64_t val, unsigned int size);
+/*
+ * A load or store of 1, 2, 4 or 8 bytes, at any alignment, in an active modelled window. Not while the chip is being
+ * detached. Takes as long as its packets do.
+ */
+uint64_t hsl_chip_window_read(struct hsl_chip_engine *c, unsigned int i, uint64_t off, unsigned int size);
+void hsl_chip_window_write(struct hsl_chip_engine *c, unsigned int i, uint64_t off, uint64_t val, unsigned int size);
 /* Power of two that holds registers and all doorbell pages. */
 uint64_t hsl_chip_bar0_bytes(const struct hsl_chip_engine *c);
 /*

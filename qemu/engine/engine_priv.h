@@ -11,6 +11,7 @@
  *   ctl_lock     control paths of the fabric: CTRL, windows, reset, detach, new, free, set_dma, set_link
  *   tables_lock  of a chip: building and changing its context cache (table reads, dma_map, happen under it)
  *   model_lock   the model and the workers' pending answers; never held across a callback
+ *   modelled     the modelled fabric (modelled.c); mem_written is called with it held
  *   run_lock     the list of ready queues; a leaf
  * Doorbells and register reads take run_lock or model_lock at most.
  */
@@ -21,6 +22,7 @@
 #include <stdatomic.h>
 
 #include "engine/engine.h"
+#include "model/coh.h"
 
 #define HSL_WORKERS_MAX     8u
 #define HSL_CHUNK_BYTES     65536u
@@ -169,6 +171,7 @@ struct hsl_fabric_engine {
     pthread_mutex_t ctl_lock;
     pthread_mutex_t model_lock;
     struct hsl_model *model;
+    struct hsl_modelled *modelled;              /* NULL: chips have no CAP.MODELLED */
     struct hsl_chip_engine *_Atomic *chips;     /* by node id, 0..nodes */
     _Atomic uint64_t next_uid;
     pthread_mutex_t run_lock;
@@ -289,6 +292,33 @@ uint32_t hsl_word_get(struct hsl_queue_engine *q, const struct hsl_operand *o, u
                       struct hsl_span *s, uint64_t *fault_ga);
 /* To be told after each write to an operand: chip memory may hold code that the host has translated. */
 void hsl_operand_written(const struct hsl_operand *o, uint64_t off, uint64_t len);
+
+/*
+ * len bytes from byte off of the operand on, to or from buf, wherever the memory is. One access if that is possible: len
+ * 1, 2, 4 or 8, aligned. OK, DMA, POISON or UNREACHABLE, with the fault.
+ */
+uint32_t hsl_operand_bytes(struct hsl_queue_engine *q, unsigned int which, const struct hsl_operand *o, uint64_t off,
+                           void *buf, uint64_t len, bool write, uint64_t *fault_ga);
+static inline bool hsl_operand_modelled(const struct hsl_operand *o)
+{
+    return o->seg && o->seg->e.flags & HSL_SEG_MODELLED;
+}
+
+/* modelled.c; none but node may be called where the chip has no CAP.MODELLED */
+struct hsl_modelled;
+int hsl_modelled_init(struct hsl_fabric_engine *f);
+void hsl_modelled_free(struct hsl_fabric_engine *f);
+/* Accesses of an agent, in any order, to their end; what status each has. Returns the modelled time they took, ps. */
+uint64_t hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *x, uint32_t n);
+#define HSL_MODELLED_WRITE          1u
+#define HSL_MODELLED_NONCOHERENT    2u
+uint32_t hsl_modelled_bytes(struct hsl_fabric_engine *f, uint16_t agent, uint64_t ga, void *buf, uint64_t len,
+                            unsigned int flags, uint64_t *fault_ga);
+/* A chip has been attached; NULL: it is gone. */
+void hsl_modelled_node(struct hsl_fabric_engine *f, uint32_t node, struct hsl_chip_engine *c);
+void hsl_modelled_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up);
+/* No cache has a line of [ga, ga + len) any more, if nobody uses them meanwhile. */
+void hsl_modelled_flush(struct hsl_fabric_engine *f, uint64_t ga, uint64_t len);
 
 /* move.c */
 uint32_t hsl_move_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);

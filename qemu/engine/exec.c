@@ -27,6 +27,9 @@ static uint32_t check_opcode(const struct hsl_queue_engine *q)
 
         return opcode == HSL_OP_NOP || (cap && (q->chip->cap & cap)) ? HSL_ST_OK : HSL_ST_OPCODE;
     }
+    if (opcode == HSL_OP_FLUSH) {
+        return q->chip->cap & HSL_CAP_MODELLED ? HSL_ST_OK : HSL_ST_OPCODE;
+    }
     /* the driver's own COPY and FILL are not operations that a chip may leave out */
     return opcode <= HSL_OP_FILL || (opcode >= HSL_OP_CTX_INVALIDATE && opcode <= HSL_OP_QUEUE_ABORT) ? HSL_ST_OK
                                                                                                    : HSL_ST_OPCODE;
@@ -74,6 +77,8 @@ static bool fields_ok(const struct hsl_queue_engine *q)
         return !d->dst && !d->src && !d->len && !d->arg1;
     case HSL_OP_SEG_INVALIDATE:
         return !d->dst && !d->src && !d->len;
+    case HSL_OP_FLUSH:
+        return !d->src && no_args;
     default:
         /* QUEUE_CREATE */
         return (!d->len || q->chip->cap & HSL_CAP_SHADOW_TAIL) && !(d->arg0 >> 40) && !(d->arg1 >> 32);

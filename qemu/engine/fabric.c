@@ -332,6 +332,7 @@ static void fabric_stop(struct hsl_fabric_engine *f)
 
 static void fabric_release(struct hsl_fabric_engine *f)
 {
+    hsl_modelled_free(f);
     free(f->model);
     free((void *)f->chips);
     free(f);
@@ -367,7 +368,7 @@ struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_c
     f->cfg.model = model;
     f->model = malloc(bytes);
     f->chips = calloc(model.nodes + 1, sizeof(*f->chips));
-    if (!f->model || !f->chips || hsl_model_init(f->model, bytes, &model)) {
+    if (!f->model || !f->chips || hsl_model_init(f->model, bytes, &model) || (cfg->modelled && hsl_modelled_init(f))) {
         fabric_release(f);
         return NULL;
     }
@@ -451,6 +452,9 @@ int hsl_fabric_engine_set_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t
     pthread_mutex_lock(&f->model_lock);
     r = hsl_model_post(f->model, &ev);
     pthread_mutex_unlock(&f->model_lock);
+    if (!r) {
+        hsl_modelled_link(f, a, b, up);
+    }
     /* grants were given over routes that may be gone: everyone asks again */
     for (uint32_t n = 1; !r && n <= f->cfg.model.nodes; n++) {
         c = hsl_chip_at(f, n);

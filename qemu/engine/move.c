@@ -17,6 +17,7 @@
 #include "engine_priv.h"
 
 #define RUNS_PER_CHUNK  256u
+#define BOUNCE_BYTES    4096u       /* a multiple of every element */
 
 /* One contiguous part of the command, as offsets into its operands. */
 struct run {
@@ -113,22 +114,57 @@ static uint32_t move_piece(struct hsl_queue_engine *q, const struct hsl_operand 
     return HSL_ST_OK;
 }
 
+/* A piece of at most BOUNCE_BYTES where an operand is modelled: no pointer leads there. */
+static uint32_t move_modelled(struct hsl_queue_engine *q, const struct hsl_operand *dst, const struct hsl_operand *src,
+                              const struct run *run, uint64_t off, uint64_t len, uint64_t *fault_ga)
+{
+    const struct hsl_desc *cmd = &q->cmd.d;
+    _Alignas(8) uint8_t d[BOUNCE_BYTES], s[BOUNCE_BYTES];
+    unsigned int type = HSL_SUBOP_TYPE(cmd->subop);
+    uint32_t status = HSL_ST_OK;
+
+    if (src) {
+        status = hsl_operand_bytes(q, 1, src, run->src + off, s, len, false, fault_ga);
+    }
+    if (!status && cmd->opcode == HSL_OP_REDUCE) {
+        status = hsl_operand_bytes(q, 0, dst, run->dst + off, d, len, false, fault_ga);
+        if (!status) {
+            hsl_reduce_run(HSL_SUBOP_OP(cmd->subop), type, d, s, len / hsl_reduce_bytes(type), false);
+        }
+    } else if (cmd->opcode == HSL_OP_FILL) {
+        fill_bytes(d, len, cmd->arg0, off & 7);
+    }
+    if (!status) {
+        bool copy = cmd->opcode != HSL_OP_REDUCE && cmd->opcode != HSL_OP_FILL;
+
+        status = hsl_operand_bytes(q, 0, dst, run->dst + off, copy ? s : d, len, true, fault_ga);
+    }
+    return status;
+}
+
 /* At most *budget bytes of what is left of a run. */
 static uint32_t move_run(struct hsl_queue_engine *q, const struct hsl_operand *dst, const struct hsl_operand *src,
                          const struct run *run, uint64_t *budget, uint64_t *fault_ga)
 {
+    /* operands of an empty run have not been looked up */
+    bool modelled = run->len && (hsl_operand_modelled(dst) || (src && hsl_operand_modelled(src)));
     struct hsl_cmd *cmd = &q->cmd;
 
     while (*budget && cmd->moved != run->len) {
         uint64_t left = run->len - cmd->moved, n = left < *budget ? left : *budget, off = cmd->moved;
         uint32_t status;
 
-        if (cmd->backward) {
+        if (modelled) {
+            n = n < BOUNCE_BYTES ? n : BOUNCE_BYTES;
+        } else if (cmd->backward) {
             n = backward_piece(dst, run->dst + left - n, n);
             n = backward_piece(src, run->src + left - n, n);
+        }
+        if (cmd->backward) {
             off = left - n;
         }
-        status = move_piece(q, dst, src, run, off, &n, fault_ga);
+        status = modelled ? move_modelled(q, dst, src, run, off, n, fault_ga) :
+                 move_piece(q, dst, src, run, off, &n, fault_ga);
         if (status) {
             return status;
         }
@@ -293,9 +329,9 @@ uint32_t hsl_move_chunk(struct hsl_queue_engine *q, struct hsl_worker *w, uint64
 static uint32_t list_begin(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
 {
     struct hsl_cmd *cmd = &q->cmd;
-    uint64_t len = cmd->d.len, total = 0, at = 0, ga;
+    uint64_t len = cmd->d.len, total = 0, ga;
+    struct hsl_copy_entry *raw;
     struct hsl_operand o;
-    struct hsl_span s;
     uint32_t status = hsl_operand_get(q, w, cmd->d.src, len, HSL_SEG_READ, &o, fault_ga);
 
     if (status) {
@@ -305,43 +341,15 @@ static uint32_t list_begin(struct hsl_queue_engine *q, struct hsl_worker *w, uin
         *fault_ga = o.ga;
         return HSL_ST_ALIGN;
     }
-    cmd->list = calloc(len / sizeof(struct hsl_copy_entry), sizeof(*cmd->list));
-    if (!cmd->list) {
-        return HSL_ST_INTERNAL;
+    raw = malloc(len);
+    cmd->list = calloc(len / sizeof(*raw), sizeof(*cmd->list));
+    status = raw && cmd->list ? hsl_operand_bytes(q, 1, &o, 0, raw, len, false, fault_ga) : HSL_ST_INTERNAL;
+    cmd->runs = status ? 0 : (uint32_t)(len / sizeof(*raw));
+    for (uint32_t i = 0; i < cmd->runs; i++) {
+        cmd->list[i] = (struct hsl_list_entry){ .dst = raw[i].dst, .src = raw[i].src, .len = raw[i].len };
+        cmd->list[i].uid[0] = raw[i].rsvd;      /* until it is checked */
     }
-    cmd->runs = (uint32_t)(len / sizeof(struct hsl_copy_entry));
-    /* 8-byte aligned words: none lies across two pages */
-    while (at < len) {
-        bool found = hsl_span_get(q, 1, &o, at, len - at, false, &s);
-
-        if (!found || s.len < 8) {
-            if (found) {
-                hsl_span_put(q, &s, false, 0);
-            }
-            *fault_ga = o.ga + at;
-            return HSL_ST_DMA;
-        }
-        for (uint64_t i = 0; i < s.len / 8; i++, at += 8) {
-            struct hsl_list_entry *e = &cmd->list[at / sizeof(struct hsl_copy_entry)];
-            uint64_t word = __atomic_load_n((const uint64_t *)s.host + i, __ATOMIC_RELAXED);
-
-            switch (at % sizeof(struct hsl_copy_entry)) {
-            case offsetof(struct hsl_copy_entry, dst):
-                e->dst = word;
-                break;
-            case offsetof(struct hsl_copy_entry, src):
-                e->src = word;
-                break;
-            case offsetof(struct hsl_copy_entry, len):
-                e->len = word;
-                break;
-            default:
-                e->uid[0] = word;           /* the reserved word until it is checked */
-                break;
-            }
-        }
-        hsl_span_put(q, &s, false, 0);
-    }
+    free(raw);
     for (cmd->run = 0; cmd->run < cmd->runs && !status; cmd->run++) {
         const struct hsl_list_entry *e = &cmd->list[cmd->run];
 

@@ -6,6 +6,8 @@
  * the section it was found in. hsl_span_get then gives host memory for a part of it, at most to the end of what is
  * contiguous: chip memory is, host memory is by pages.
  */
+#include <string.h>
+
 #include "engine_priv.h"
 
 static uint32_t resolve_own(struct hsl_chip_engine *c, uint64_t ga, uint64_t len, struct hsl_operand *o,
@@ -181,6 +183,60 @@ uint32_t hsl_word_get(struct hsl_queue_engine *q, const struct hsl_operand *o, u
         return HSL_ST_DMA;
     }
     *fault_ga = 0;
+    return HSL_ST_OK;
+}
+
+/* One access of 1, 2, 4 or 8 aligned bytes. */
+static void access_one(void *host, uint8_t *buf, uint64_t len, bool write)
+{
+    switch (len) {
+#define ACCESS(bytes, type) \
+    case bytes: { \
+        type v; \
+        if (write) { \
+            memcpy(&v, buf, bytes); \
+            __atomic_store_n((type *)host, v, __ATOMIC_SEQ_CST); \
+        } else { \
+            v = __atomic_load_n((type *)host, __ATOMIC_SEQ_CST); \
+            memcpy(buf, &v, bytes); \
+        } \
+        break; \
+    }
+    ACCESS(1, uint8_t)
+    ACCESS(2, uint16_t)
+    ACCESS(4, uint32_t)
+    ACCESS(8, uint64_t)
+#undef ACCESS
+    }
+}
+
+uint32_t hsl_operand_bytes(struct hsl_queue_engine *q, unsigned int which, const struct hsl_operand *o, uint64_t off,
+                           void *buf, uint64_t len, bool write, uint64_t *fault_ga)
+{
+    uint8_t *p = buf;
+    struct hsl_span s;
+
+    if (hsl_operand_modelled(o)) {
+        unsigned int flags = write ? HSL_MODELLED_WRITE : 0;
+
+        flags |= o->seg->e.flags & HSL_SEG_NONCOHERENT ? HSL_MODELLED_NONCOHERENT : 0;
+        return hsl_modelled_bytes(q->chip->f, (uint16_t)q->chip->cfg.node, o->ga + off, buf, len, flags, fault_ga);
+    }
+    for (uint64_t at = 0; at < len; at += s.len) {
+        if (!hsl_span_get(q, which, o, off + at, len - at, write, &s)) {
+            *fault_ga = o->ga + off + at;
+            return HSL_ST_DMA;
+        }
+        if (s.len == len && len <= 8 && !(len & (len - 1)) && !((uintptr_t)s.host & (len - 1))) {
+            access_one(s.host, p, len, write);
+        } else {
+            memcpy(write ? s.host : p + at, write ? p + at : s.host, s.len);
+        }
+        hsl_span_put(q, &s, write, s.len);
+        if (write) {
+            hsl_operand_written(o, off + at, s.len);
+        }
+    }
     return HSL_ST_OK;
 }
 

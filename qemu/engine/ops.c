@@ -61,6 +61,32 @@ static uint64_t atomic_run(void *p, unsigned int op, unsigned int len, uint64_t 
     }
 }
 
+/* At the home of the line, whatever caches have it. */
+static uint32_t atomic_modelled(struct hsl_queue_engine *q, const struct hsl_operand *o, unsigned int op,
+                                uint64_t *fault_ga)
+{
+    const struct hsl_desc *d = &q->cmd.d;
+    struct hsl_access x = {
+        .ga = o->ga,
+        .op = HSL_ACCESS_ATOMIC,
+        .subop = (uint8_t)op,
+        .len = (uint8_t)d->len,
+        .arg0 = d->arg0,
+        .arg1 = d->arg1,
+    };
+
+    *fault_ga = o->ga;
+    if (!hsl_operand_aligned(o, d->len)) {
+        return HSL_ST_ALIGN;
+    }
+    hsl_modelled_run(q->chip->f, (uint16_t)q->chip->cfg.node, &x, 1);
+    if (!x.status) {
+        *fault_ga = 0;
+        hsl_cmd_value(&q->cmd, x.value);
+    }
+    return x.status;
+}
+
 uint32_t hsl_ops_atomic(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
 {
     struct hsl_cmd *cmd = &q->cmd;
@@ -78,66 +104,22 @@ uint32_t hsl_ops_atomic(struct hsl_queue_engine *q, struct hsl_worker *w, uint64
     if (signal) {
         op = d->subop == HSL_SIGNAL_SET ? HSL_ATOMIC_SWAP : HSL_ATOMIC_ADD;
     }
-    status = hsl_word_get(q, &o, d->len, true, &s, fault_ga);
-    if (status) {
-        return status;
+    if (hsl_operand_modelled(&o)) {
+        status = atomic_modelled(q, &o, op, fault_ga);
+        if (status) {
+            return status;
+        }
+    } else {
+        status = hsl_word_get(q, &o, d->len, true, &s, fault_ga);
+        if (status) {
+            return status;
+        }
+        hsl_cmd_value(cmd, atomic_run(s.host, op, (unsigned int)d->len, d->arg0, d->arg1));
+        hsl_span_put(q, &s, true, d->len);
+        hsl_operand_written(&o, 0, d->len);
     }
-    hsl_cmd_value(cmd, atomic_run(s.host, op, (unsigned int)d->len, d->arg0, d->arg1));
-    hsl_span_put(q, &s, true, d->len);
-    hsl_operand_written(&o, 0, d->len);
     cmd->done = d->len;
     hsl_wait_wake(q->chip->f, d->dst);
-    return HSL_ST_OK;
-}
-
-/* One access of 1, 2, 4 or 8 aligned bytes. */
-static void access_one(void *host, uint8_t *buf, uint64_t len, bool write)
-{
-    switch (len) {
-#define ACCESS(bytes, type) \
-    case bytes: { \
-        type v; \
-        if (write) { \
-            memcpy(&v, buf, bytes); \
-            __atomic_store_n((type *)host, v, __ATOMIC_SEQ_CST); \
-        } else { \
-            v = __atomic_load_n((type *)host, __ATOMIC_SEQ_CST); \
-            memcpy(buf, &v, bytes); \
-        } \
-        break; \
-    }
-    ACCESS(1, uint8_t)
-    ACCESS(2, uint16_t)
-    ACCESS(4, uint32_t)
-    ACCESS(8, uint64_t)
-#undef ACCESS
-    }
-}
-
-/* len bytes between buf and an operand; one access if that is possible. */
-static uint32_t bytes_move(struct hsl_queue_engine *q, const struct hsl_operand *o, uint8_t *buf, uint64_t len, bool write,
-                           uint64_t *fault_ga)
-{
-    struct hsl_span s;
-
-    for (uint64_t at = 0; at < len; at += s.len) {
-        bool one;
-
-        if (!hsl_span_get(q, !write, o, at, len - at, write, &s)) {
-            *fault_ga = o->ga + at;
-            return HSL_ST_DMA;
-        }
-        one = s.len == len && len <= 8 && !(len & (len - 1)) && !((uintptr_t)s.host & (len - 1));
-        if (!one) {
-            memcpy(write ? s.host : buf + at, write ? buf + at : s.host, s.len);
-        } else {
-            access_one(s.host, buf, len, write);
-        }
-        hsl_span_put(q, &s, write, s.len);
-        if (write) {
-            hsl_operand_written(o, at, s.len);
-        }
-    }
     return HSL_ST_OK;
 }
 
@@ -164,7 +146,7 @@ uint32_t hsl_ops_load_store(struct hsl_queue_engine *q, struct hsl_worker *w, ui
         memcpy(buf, &d->arg0, 8);
         memcpy(buf + 8, &d->arg1, 8);
     } else {
-        status = bytes_move(q, &src, buf, d->len, false, fault_ga);
+        status = hsl_operand_bytes(q, 1, &src, 0, buf, d->len, false, fault_ga);
     }
     if (status) {
         return status;
@@ -174,7 +156,7 @@ uint32_t hsl_ops_load_store(struct hsl_queue_engine *q, struct hsl_worker *w, ui
         hsl_cmd_value(cmd, value);
         return HSL_ST_OK;
     }
-    status = bytes_move(q, &dst, buf, d->len, true, fault_ga);
+    status = hsl_operand_bytes(q, 0, &dst, 0, buf, d->len, true, fault_ga);
     if (!status) {
         cmd->done = d->len;
         /* each word that was written in part or whole */

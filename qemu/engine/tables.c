@@ -89,6 +89,10 @@ static const char *entry_fault(struct hsl_chip_engine *c, const struct hsl_seg_e
     if (e->flags & HSL_SEG_MODELLED && !(c->cap & HSL_CAP_MODELLED)) {
         return "modelled, but the chip cannot";
     }
+    if ((e->flags & HSL_SEG_MODELLED && e->flags & HSL_SEG_PAGED) ||
+        (e->flags & HSL_SEG_NONCOHERENT && !(e->flags & HSL_SEG_MODELLED))) {
+        return "modelled is chip memory, and noncoherent is modelled";
+    }
     if (!e->len || e->len > HSL_GA_OFFSET_MASK + 1 - off) {
         return "length";
     }

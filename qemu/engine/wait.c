@@ -295,7 +295,6 @@ uint32_t hsl_exec_wait(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_
     struct hsl_cmd *cmd = &q->cmd;
     bool first = !cmd->active;
     struct hsl_operand o;
-    struct hsl_span s;
     uint64_t value;
     uint32_t status;
 
@@ -308,13 +307,15 @@ uint32_t hsl_exec_wait(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_
         *fault_ga = cmd->d.src;
         return HSL_ST_REVOKED;
     }
-    status = hsl_word_get(q, &o, 8, false, &s, fault_ga);
+    if (!hsl_operand_aligned(&o, 8)) {
+        *fault_ga = o.ga;
+        return HSL_ST_ALIGN;
+    }
+    /* seq_cst, so acquire too: what was written before the value is seen by the commands that follow */
+    status = hsl_operand_bytes(q, 1, &o, 0, &value, 8, false, fault_ga);
     if (status) {
         return status;
     }
-    /* seq_cst, so acquire too: what was written before the value is seen by the commands that follow */
-    value = __atomic_load_n((uint64_t *)s.host, __ATOMIC_SEQ_CST);
-    hsl_span_put(q, &s, false, 0);
     hsl_cmd_value(cmd, value);
     if (first) {
         cmd->uid[1] = o.seg->uid;

@@ -136,13 +136,13 @@ static void fake_interrupt(void *opaque, unsigned int vector)
 	atomic_fetch_add(&c->irq[vector], 1);
 }
 
-static unsigned int fake_window(void *opaque, unsigned int i, bool enable, uint32_t node, uint64_t off, uint64_t size)
+static unsigned int fake_window(void *opaque, unsigned int i, uint32_t ctrl, uint32_t node, uint64_t off, uint64_t size)
 {
 	struct fake_chip *c = opaque;
 
 	if (i >= 4)
 		fake_die("window out of range");
-	c->win_on[i] = enable;
+	c->win_on[i] = ctrl;
 	c->win_node[i] = node;
 	c->win_off[i] = off;
 	c->win_size[i] = size;
@@ -229,6 +229,8 @@ void fake_chip_attach(struct fake_fabric *f, uint32_t node)
 	fake_chip_enable(c);
 }
 
+static bool rig_direct;		/* fabrics without CAP.MODELLED */
+
 struct fake_fabric *fake_new(unsigned int chips, enum hsl_topology topo, unsigned int workers, uint64_t mem_bytes)
 {
 	struct hsl_fabric_engine_config cfg = {
@@ -237,6 +239,7 @@ struct fake_fabric *fake_new(unsigned int chips, enum hsl_topology topo, unsigne
 		.fabric_id = { 0x1122334455667788ull, 0x99aabbccddeeff00ull },
 		.workers = workers ? workers : 2,
 		.spin_iterations = 500,
+		.modelled = !rig_direct,
 	};
 	struct fake_fabric *f = calloc(1, sizeof(*f));
 	const char *err;

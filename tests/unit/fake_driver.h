@@ -153,21 +153,21 @@ static inline void fake_interrupt(void *opaque, unsigned int vector)
 	atomic_fetch_add(&c->interrupts[vector], 1);
 }
 
-static inline unsigned int fake_window(void *opaque, unsigned int i, bool enable, uint32_t node, uint64_t offset,
+static inline unsigned int fake_window(void *opaque, unsigned int i, uint32_t ctrl, uint32_t node, uint64_t offset,
 				       uint64_t size)
 {
 	struct fchip *c = opaque;
 	uint64_t bytes;
 
 	must(i < 4);
-	if (enable && atomic_load(&c->refuse_window))
+	if (ctrl && atomic_load(&c->refuse_window))
 		return atomic_load(&c->refuse_window);
-	must(atomic_load(&c->win[i].on) == !enable);
-	if (enable) {
+	must(atomic_load(&c->win[i].on) == !ctrl);
+	if (ctrl) {
 		must(hsl_fabric_engine_mem(c->f->e, node, &bytes));
 		must(size && offset < bytes && size <= bytes - offset);
 	}
-	atomic_store(&c->win[i].on, enable);
+	atomic_store(&c->win[i].on, ctrl != 0);
 	atomic_store(&c->win[i].node, node);
 	atomic_store(&c->win[i].offset, offset);
 	atomic_store(&c->win[i].size, size);

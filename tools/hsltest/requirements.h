@@ -47,7 +47,7 @@
 { "HEP-MAP-026", "MUST", "CHIP", "S",
   "A load or store of 1 to 8 bytes through a modelled window, at any alignment, is coherent with every command on the line, of whatever chip." },
 { "HEP-MAP-027", "MUST", "CHIP", "S",
-  "When SEG_INVALIDATE of a modelled segment completes, no cache holds a line of it and memory has what was written." },
+  "When FLUSH of a range of the chip's memory completes that nobody used meanwhile, no cache holds a line of it and memory has what was written." },
 { "HEP-MAP-024", "MUST", "DRIVER", "S",
   "fork, exec, partial munmap, mremap, mprotect and MADV_DONTFORK act on mappings as include/uapi/linux/hsl.h says." },
 { "HEP-REG-001", "MUST", "CHIP", "S",

@@ -228,6 +228,9 @@ static bool hsl_chip_check(HslChip *c, Error **errp)
         error_setg(errp, "windows=%u: at most %u", c->windows, HSL_WIN_MAX);
         return false;
     }
+    if (!c->aperture) {
+        c->aperture = MIN(2 * pow2ceil(mem_bytes), HSL_APERTURE_MAX);
+    }
     if (!is_power_of_2(c->aperture) || c->aperture > HSL_APERTURE_MAX ||
         c->aperture / MAX(c->windows, 1) < HSL_WIN_ALIGN) {
         error_setg(errp, "aperture=%" PRIu64 ": a power of two with at least 64 KiB for each of %u windows, at most "
@@ -425,8 +428,8 @@ static HSL_PROP_CONST Property hsl_chip_properties[] = {
     DEFINE_PROP_UINT32("node", HslChip, node, 0),
     DEFINE_PROP_UINT32("queues", HslChip, queues, 64),
     DEFINE_PROP_UINT32("vectors", HslChip, vectors, 32),
-    DEFINE_PROP_UINT32("windows", HslChip, windows, 8),
-    DEFINE_PROP_SIZE("aperture", HslChip, aperture, 128 * MiB),
+    DEFINE_PROP_UINT32("windows", HslChip, windows, 16),
+    DEFINE_PROP_SIZE("aperture", HslChip, aperture, 0),
     DEFINE_PROP_SIZE("max-len", HslChip, max_len, 0),
     DEFINE_PROP_UINT64("cap-clear", HslChip, cap_clear, 0),
     DEFINE_PROP_UINT16("vendor-id", HslChip, vendor_id, HSL_PCI_VENDOR_ID),

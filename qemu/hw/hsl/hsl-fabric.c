@@ -6,7 +6,8 @@
  *
  * Properties: topology (pair, ring, mesh, switch), nodes (chips the topology is built for; they may come and go),
  * profile (link profile), host-node (node id of this VM), workers (0: spare cores), uuid (fabric id; by default made
- * from the object's id, so that it is the same in every run and differs between fabrics of a VM), and at run time
+ * from the object's id, so that it is the same in every run and differs between fabrics of a VM), modelled (chips have
+ * CAP.MODELLED; on by default, and off for more than 64 chips), and at run time
  * link-down, the list of links that are held down: qom-set path=/objects/fab0 property=link-down value="1-2 2-3".
  *
  * States: properties can be set -> complete: engine exists, chips attach and detach -> finalize. Chips hold references,
@@ -140,6 +141,20 @@ static void hsl_fabric_set_##field(Object *obj, const char *value, Error **errp)
         f->field = g_strdup(value);                                                             \
     }                                                                                           \
 }
+static bool hsl_fabric_get_modelled(Object *obj, Error **errp)
+{
+    return HSL_FABRIC(obj)->modelled;
+}
+
+static void hsl_fabric_set_modelled(Object *obj, bool value, Error **errp)
+{
+    HslFabric *f = HSL_FABRIC(obj);
+
+    if (hsl_fabric_can_set(f, "modelled", errp)) {
+        f->modelled = value;
+    }
+}
+
 HSL_FABRIC_STRING(topology, "topology")
 HSL_FABRIC_STRING(profile, "profile")
 
@@ -253,6 +268,7 @@ static void hsl_fabric_complete(UserCreatable *uc, Error **errp)
     cfg.model.nodes = f->nodes;
     cfg.model.host_node = f->host_node;
     cfg.model.profile = *profile;
+    cfg.modelled = f->modelled && f->nodes <= HSL_MODELLED_NODES_MAX;
     why = hsl_model_check(&cfg.model);
     if (why) {
         error_setg(errp, "hsl-fabric with topology=%s, nodes=%u, host-node=%u: %s", f->topology, f->nodes,
@@ -293,6 +309,7 @@ static void hsl_fabric_init(Object *obj)
     f->profile = g_strdup("default");
     f->link_down = g_strdup("");
     f->host_node = HSL_NODE_HOST_DEFAULT;
+    f->modelled = true;
 }
 
 static void hsl_fabric_finalize(Object *obj)
@@ -366,6 +383,8 @@ static void hsl_fabric_class_init(ObjectClass *oc, void *data)
     object_class_property_set_description(oc, "topology", "pair, ring, mesh or switch");
     object_class_property_add_str(oc, "profile", hsl_fabric_get_profile, hsl_fabric_set_profile);
     object_class_property_set_description(oc, "profile", "link profile: default, gen2, pcie5");
+    object_class_property_add_bool(oc, "modelled", hsl_fabric_get_modelled, hsl_fabric_set_modelled);
+    object_class_property_set_description(oc, "modelled", "chips have modelled memory (at most 64 chips)");
     object_class_property_add_str(oc, "uuid", hsl_fabric_get_uuid, hsl_fabric_set_uuid);
     object_class_property_set_description(oc, "uuid", "fabric id");
     object_class_property_add_str(oc, "link-down", hsl_fabric_get_link_down, hsl_fabric_set_link_down);

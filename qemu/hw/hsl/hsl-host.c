@@ -13,7 +13,8 @@
  * Interrupts are set in a bitmap and sent by a bottom half, so a worker never waits to raise one. Reset takes back what
  * has not been sent.
  *
- * Windows are aliases of the peer's memory. The memory map changes under the BQL only.
+ * Direct windows are aliases of the peer's memory; modelled ones trap, and the CPU waits in here while packets cross the
+ * model. The memory map changes under the BQL only.
  */
 #include "qemu/osdep.h"
 #include "qemu/bitops.h"
@@ -127,19 +128,45 @@ void hsl_host_send_interrupts(void *opaque)
 typedef struct HslWindowJob {
     HslChip *c;
     unsigned int index;
-    bool enable;
+    uint32_t ctrl;
     uint32_t node;
     uint64_t offset;
     uint64_t size;
     unsigned int status;
 } HslWindowJob;
 
+static uint64_t hsl_window_read(void *opaque, hwaddr off, unsigned int size)
+{
+    HslWindow *w = opaque;
+
+    return w->c->engine ? hsl_chip_window_read(w->c->engine, w->index, off, size) : UINT64_MAX;
+}
+
+static void hsl_window_write(void *opaque, hwaddr off, uint64_t val, unsigned int size)
+{
+    HslWindow *w = opaque;
+
+    if (w->c->engine) {
+        hsl_chip_window_write(w->c->engine, w->index, off, val, size);
+    }
+}
+
+static const MemoryRegionOps hsl_window_ops = {
+    .read = hsl_window_read,
+    .write = hsl_window_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
+    .impl = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
+};
+
 void hsl_host_window_off(HslChip *c, unsigned int index)
 {
-    if (c->window_on[index]) {
-        memory_region_del_subregion(&c->bar4, &c->window[index]);
-        object_unparent(OBJECT(&c->window[index]));
-        c->window_on[index] = false;
+    HslWindow *w = &c->window[index];
+
+    if (w->on) {
+        memory_region_del_subregion(&c->bar4, &w->mr);
+        object_unparent(OBJECT(&w->mr));
+        w->on = false;
     }
 }
 
@@ -148,12 +175,13 @@ static void hsl_host_window_job(void *opaque)
     HslWindowJob *job = opaque;
     HslChip *c = job->c;
     HslChip *peer = hsl_fabric_chip(c->fabric, job->node);
+    HslWindow *w = &c->window[job->index];
     g_autofree char *name = g_strdup_printf("hsl-window-%u", job->index);
     MemoryRegion *mem;
 
-    trace_hsl_chip_window(c->node, job->index, job->enable, job->node, job->offset, job->size);
+    trace_hsl_chip_window(c->node, job->index, job->ctrl, job->node, job->offset, job->size);
     hsl_host_window_off(c, job->index);
-    if (!job->enable) {
+    if (!job->ctrl) {
         return;
     }
     if (!peer) {
@@ -166,15 +194,21 @@ static void hsl_host_window_job(void *opaque)
         job->status = HSL_ST_RANGE;
         return;
     }
-    memory_region_init_alias(&c->window[job->index], OBJECT(c), name, mem, job->offset, job->size);
-    memory_region_add_subregion(&c->bar4, (hwaddr)job->index << c->window_shift, &c->window[job->index]);
-    c->window_on[job->index] = true;
+    w->c = c;
+    w->index = job->index;
+    if (job->ctrl & HSL_WIN_CTRL_MODELLED) {
+        memory_region_init_io(&w->mr, OBJECT(c), &hsl_window_ops, w, name, job->size);
+    } else {
+        memory_region_init_alias(&w->mr, OBJECT(c), name, mem, job->offset, job->size);
+    }
+    memory_region_add_subregion(&c->bar4, (hwaddr)job->index << c->window_shift, &w->mr);
+    w->on = true;
 }
 
-static unsigned int hsl_host_window(void *opaque, unsigned int i, bool enable, uint32_t node, uint64_t offset,
+static unsigned int hsl_host_window(void *opaque, unsigned int i, uint32_t ctrl, uint32_t node, uint64_t offset,
                                     uint64_t size)
 {
-    HslWindowJob job = { opaque, i, enable, node, offset, size, HSL_ST_OK };
+    HslWindowJob job = { opaque, i, ctrl, node, offset, size, HSL_ST_OK };
 
     assert(i < job.c->windows);
     hsl_bql_call(hsl_host_window_job, &job);

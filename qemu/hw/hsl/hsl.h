@@ -45,6 +45,7 @@ struct HslFabric {
     uint32_t nodes;                     /* 0: default */
     uint32_t host_node;
     uint32_t workers;
+    bool modelled;
     QemuUUID uuid;
     bool uuid_set;
     char *link_down;                    /* links held down: "1-2 2-3"; may be set at run time */
@@ -64,6 +65,13 @@ HslChip *hsl_fabric_chip(HslFabric *f, uint32_t node);
 
 #define HSL_VECTORS_MAX     1024        /* what fits between HSL_MSIX_TABLE and HSL_MSIX_PBA */
 
+typedef struct HslWindow {
+    MemoryRegion mr;                    /* alias of a peer's memory, or I/O of a modelled one */
+    HslChip *c;
+    unsigned int index;
+    bool on;                            /* BQL */
+} HslWindow;
+
 struct HslChip {
     PCIDevice parent_obj;
 
@@ -74,7 +82,7 @@ struct HslChip {
     uint32_t queues;
     uint32_t vectors;
     uint32_t windows;
-    uint64_t aperture;                  /* bytes of BAR4 */
+    uint64_t aperture;                  /* bytes of BAR4; 0 until realize: twice the memory's */
     uint64_t max_len;                   /* 0: the engine's default */
     uint64_t cap_clear;                 /* capabilities not to have */
     uint16_t vendor_id;
@@ -88,9 +96,8 @@ struct HslChip {
     MemoryRegion regs;
     MemoryRegion bar2;                  /* container of a power of two: mem */
     MemoryRegion mem;                   /* alias of the backend's memory */
-    MemoryRegion bar4;                  /* container: aliases in use */
-    MemoryRegion window[HSL_WIN_MAX];   /* aliases of peers' memory */
-    bool window_on[HSL_WIN_MAX];        /* BQL */
+    MemoryRegion bar4;                  /* container: windows in use */
+    HslWindow window[HSL_WIN_MAX];
     unsigned int window_shift;
 
     QEMUBH *irq_bh;                     /* sends what is in irq_pending */

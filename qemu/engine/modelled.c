@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Modelled memory: accesses that cross links and caches as packets (docs/hep.md section 12).
+ *
+ * The modelled fabric (qemu/model/fab.h) knows no threads: it is under `lock`. Whoever needs accesses posts a batch and
+ * drives the fabric until the batch is done; meanwhile no one else's accesses go on, so batches are short. Virtual
+ * time moves with the accesses and stands still between them.
+ *
+ * Memory of a home is the chip's own: a read or write that comes out of the fabric is done at once on the chip that is
+ * attached as that node. A chip is entered here after it is attached and taken out, under `lock`, before its memory
+ * goes; so whoever is in here may touch the memory of every chip that he finds.
+ *
+ * Dirty lines may be in caches of any chip. hsl_modelled_flush empties all caches of a range, so that who frees the
+ * memory finds all of it where it belongs (HEP-MAP-027). A chip that vanishes takes its cache with it: lines only it had
+ * are poison, and what others had of its memory is gone.
+ *
+ * Locks: `lock` is inside ctl_lock and sections; nothing but the host's mem_written callback is called with it held.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_priv.h"
+#include "model/fab.h"
+
+#define BATCH           32u
+#define TRAINING_PS     UINT64_C(20000000)      /* links of a chip that came have trained by then */
+#define STUCK_PS        UINT64_C(100000000000)  /* what is not done by then never will be: a bug of the model */
+
+struct hsl_modelled {
+    pthread_mutex_t lock;
+    uint32_t nodes;
+    struct hsl_chip_engine **chip;      /* by node, NULL: absent */
+    uint8_t **poisoned;                 /* by node: a bit for each line, NULL: none is */
+    struct hsl_fab *fab;
+};
+
+/* A batch under way. */
+struct batch {
+    struct hsl_access *x;
+    uint32_t done;
+    uint64_t done_ps;
+};
+
+int hsl_modelled_init(struct hsl_fabric_engine *f)
+{
+    struct hsl_fab_cfg cfg = {
+        .nodes = f->cfg.model.nodes,
+        .topology = f->cfg.model.topology,
+        .profile = f->cfg.model.profile,
+    };
+    struct hsl_modelled *m;
+    size_t bytes;
+
+    hsl_fab_defaults(&cfg);
+    cfg.hop_limit = f->cfg.model.hop_limit;
+    bytes = hsl_fab_size(&cfg);
+    if (!bytes) {
+        return -EINVAL;
+    }
+    m = calloc(1, sizeof(*m));
+    if (!m) {
+        return -ENOMEM;
+    }
+    m->nodes = cfg.nodes;
+    m->chip = calloc(cfg.nodes + 1, sizeof(*m->chip));
+    m->poisoned = calloc(cfg.nodes + 1, sizeof(*m->poisoned));
+    m->fab = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    f->modelled = m;
+    if (!m->chip || !m->poisoned || !m->fab || hsl_fab_init(m->fab, bytes, &cfg)) {
+        hsl_modelled_free(f);
+        return -ENOMEM;
+    }
+    pthread_mutex_init(&m->lock, NULL);
+    for (uint32_t n = 1; n <= m->nodes; n++) {
+        hsl_modelled_node(f, n, NULL);
+    }
+    return 0;
+}
+
+void hsl_modelled_free(struct hsl_fabric_engine *f)
+{
+    struct hsl_modelled *m = f->modelled;
+
+    if (!m) {
+        return;
+    }
+    for (uint32_t n = 1; m->poisoned && n <= m->nodes; n++) {
+        free(m->poisoned[n]);
+    }
+    free(m->poisoned);
+    free(m->chip);
+    free(m->fab);
+    free(m);
+    f->modelled = NULL;
+}
+
+/* ---- memory; modelled_lock held ---- */
+
+static bool poison_get(struct hsl_modelled *m, uint32_t node, uint64_t line)
+{
+    return m->poisoned[node] && m->poisoned[node][line / 8] >> line % 8 & 1;
+}
+
+static void poison_set(struct hsl_modelled *m, uint32_t node, uint64_t line, bool poison)
+{
+    uint8_t bit = (uint8_t)(1u << line % 8);
+
+    if (!m->poisoned[node] && poison) {
+        m->poisoned[node] = calloc(m->chip[node]->cfg.mem_bytes / HSL_LINE_BYTES / 8 + 1, 1);
+    }
+    if (m->poisoned[node]) {
+        m->poisoned[node][line / 8] = (uint8_t)((m->poisoned[node][line / 8] & ~bit) | (poison ? bit : 0));
+    }
+}
+
+static void memory_op(struct hsl_modelled *m, uint32_t node, const struct hsl_mem_op *op)
+{
+    struct hsl_chip_engine *c = m->chip[node];
+    bool there = c && op->offset + HSL_LINE_BYTES <= c->cfg.mem_bytes;
+    struct hsl_fab_in in = { .type = HSL_FAB_MEM };
+
+    if (op->write) {
+        if (there) {
+            memcpy((char *)c->cfg.mem + op->offset, op->data, HSL_LINE_BYTES);
+            poison_set(m, node, op->offset / HSL_LINE_BYTES, op->poison);
+            if (c->cfg.ops->mem_written) {
+                c->cfg.ops->mem_written(c->cfg.opaque, op->offset, HSL_LINE_BYTES);
+            }
+        }
+        return;
+    }
+    in.u.mem.node = node;
+    in.u.mem.id = op->id;
+    in.u.mem.poison = !there || poison_get(m, node, op->offset / HSL_LINE_BYTES);
+    if (there) {
+        memcpy(in.u.mem.data, (char *)c->cfg.mem + op->offset, HSL_LINE_BYTES);
+    }
+    hsl_fab_post(m->fab, &in);
+}
+
+static void take_outputs(struct hsl_modelled *m, struct batch *b)
+{
+    struct hsl_fab_out o;
+
+    while (hsl_fab_drain(m->fab, &o)) {
+        if (o.type == HSL_FAB_OUT_ACCESS && b) {
+            b->x[o.u.access.x.cookie] = o.u.access.x;
+            b->done++;
+            b->done_ps = o.time_ps;
+        } else if (o.type == HSL_FAB_OUT_MEM) {
+            memory_op(m, o.u.mem.node, &o.u.mem.op);
+        }
+    }
+}
+
+/* ---- accesses ---- */
+
+/* As many of the batch as the agent takes; how many. */
+static uint32_t post_some(struct hsl_modelled *m, uint16_t agent, struct batch *b, uint32_t from, uint32_t n)
+{
+    while (from < n) {
+        struct hsl_fab_in in = { .type = HSL_FAB_ACCESS };
+        int err;
+
+        in.u.access.agent = agent;
+        in.u.access.x = b->x[from];
+        in.u.access.x.cookie = from;
+        err = hsl_fab_post(m->fab, &in);
+        take_outputs(m, b);
+        if (err == -EAGAIN) {
+            break;
+        }
+        if (err) {
+            b->x[from].status = HSL_ST_UNREACHABLE;
+            b->done++;
+        }
+        from++;
+    }
+    return from;
+}
+
+uint64_t hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *x, uint32_t n)
+{
+    struct hsl_modelled *m = f->modelled;
+    struct batch b = { .x = x };
+    uint64_t begun, end;
+    uint32_t posted;
+
+    pthread_mutex_lock(&m->lock);
+    begun = b.done_ps = hsl_fab_now_ps(m->fab);
+    end = begun + STUCK_PS;
+    posted = post_some(m, agent, &b, 0, n);
+    while (b.done < n && hsl_fab_next_ps(m->fab) <= end) {
+        hsl_fab_step(m->fab);
+        take_outputs(m, &b);
+        posted = post_some(m, agent, &b, posted, n);
+    }
+    pthread_mutex_unlock(&m->lock);
+    for (uint32_t i = 0; b.done < n && i < n; i++) {    /* the fabric stands still: its error, not the memory's */
+        x[i].status = HSL_ST_INTERNAL;
+    }
+    return b.done_ps - begun;
+}
+
+uint32_t hsl_modelled_bytes(struct hsl_fabric_engine *f, uint16_t agent, uint64_t ga, void *buf, uint64_t len,
+                            unsigned int flags, uint64_t *fault_ga)
+{
+    static const uint8_t op[2][2] = { { HSL_ACCESS_LOAD, HSL_ACCESS_READ }, { HSL_ACCESS_STORE, HSL_ACCESS_WRITE } };
+    bool write = flags & HSL_MODELLED_WRITE;
+    struct hsl_access x[BATCH];
+    uint8_t *p = buf;
+
+    while (len) {
+        uint32_t n = 0;
+
+        for (uint64_t at = 0; n < BATCH && at < len; n++) {
+            uint64_t room = HSL_LINE_BYTES - ((ga + at) & (HSL_LINE_BYTES - 1));
+
+            x[n] = (struct hsl_access){
+                .ga = ga + at,
+                .op = op[write][flags & HSL_MODELLED_NONCOHERENT ? 1 : 0],
+                .len = (uint8_t)(room < len - at ? room : len - at),
+            };
+            if (write) {
+                memcpy(x[n].data, p + at, x[n].len);
+            }
+            at += x[n].len;
+        }
+        hsl_modelled_run(f, agent, x, n);
+        for (uint32_t i = 0; i < n; i++) {
+            if (x[i].status) {
+                *fault_ga = x[i].ga;
+                return x[i].status;
+            }
+            if (!write) {
+                memcpy(p, x[i].data, x[i].len);
+            }
+            p += x[i].len;
+            ga += x[i].len;
+            len -= x[i].len;
+        }
+    }
+    return HSL_ST_OK;
+}
+
+/* ---- what chips and links do ---- */
+
+static void post_and_train(struct hsl_modelled *m, const struct hsl_fab_in *in)
+{
+    uint64_t end;
+
+    hsl_fab_post(m->fab, in);
+    take_outputs(m, NULL);
+    end = hsl_fab_now_ps(m->fab) + TRAINING_PS;
+    while (hsl_fab_next_ps(m->fab) <= end && hsl_fab_step(m->fab) == 1) {
+        take_outputs(m, NULL);
+    }
+}
+
+void hsl_modelled_node(struct hsl_fabric_engine *f, uint32_t node, struct hsl_chip_engine *c)
+{
+    struct hsl_modelled *m = f->modelled;
+    struct hsl_fab_in in = { .type = HSL_FAB_NODE, .u.node = { node, c } };
+
+    if (!m) {
+        return;
+    }
+    pthread_mutex_lock(&m->lock);
+    m->chip[node] = c;
+    free(m->poisoned[node]);
+    m->poisoned[node] = NULL;
+    post_and_train(m, &in);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void hsl_modelled_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up)
+{
+    struct hsl_modelled *m = f->modelled;
+    struct hsl_fab_in in = { .type = HSL_FAB_LINK, .u.link = { .a = a, .b = b, .up = up } };
+
+    if (!m) {
+        return;
+    }
+    pthread_mutex_lock(&m->lock);
+    post_and_train(m, &in);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* What is under way arrives, write-backs too. */
+static void settle(struct hsl_modelled *m)
+{
+    uint64_t end = hsl_fab_now_ps(m->fab) + STUCK_PS;
+
+    while (!hsl_fab_quiet(m->fab) && hsl_fab_next_ps(m->fab) <= end) {
+        for (unsigned int i = 0; i < 64 && hsl_fab_step(m->fab) == 1; i++) {
+            take_outputs(m, NULL);
+        }
+    }
+}
+
+void hsl_modelled_flush(struct hsl_fabric_engine *f, uint64_t ga, uint64_t len)
+{
+    struct hsl_modelled *m = f->modelled;
+    struct hsl_access x[BATCH];
+
+    if (!m) {
+        return;
+    }
+    for (uint32_t i = 0; i < 2 * m->nodes; i++) {
+        uint16_t agent = (uint16_t)(i % m->nodes + 1 + (i >= m->nodes ? HSL_AGENT_HOST_PORT : 0));
+        uint32_t cursor = 0, n;
+
+        do {
+            pthread_mutex_lock(&m->lock);
+            for (n = 0; n < BATCH;) {
+                uint64_t line;
+
+                if (!hsl_agent_next_line(hsl_fab_agent(m->fab, agent), &cursor, &line)) {
+                    break;
+                }
+                if (line - ga < len) {
+                    x[n++] = (struct hsl_access){ .ga = line, .op = HSL_ACCESS_FLUSH, .len = 1 };
+                }
+            }
+            pthread_mutex_unlock(&m->lock);
+            hsl_modelled_run(f, agent, x, n);
+        } while (n == BATCH);
+    }
+    pthread_mutex_lock(&m->lock);
+    settle(m);
+    pthread_mutex_unlock(&m->lock);
+}
