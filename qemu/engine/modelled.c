@@ -48,6 +48,9 @@ int hsl_modelled_init(struct hsl_fabric_engine *f)
         .nodes = f->cfg.model.nodes,
         .topology = f->cfg.model.topology,
         .profile = f->cfg.model.profile,
+        .switches = f->cfg.model.switches,
+        .nlinks = f->cfg.model.nlinks,
+        .links = f->cfg.model.links,
     };
     struct hsl_modelled *m;
     size_t bytes;

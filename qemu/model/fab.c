@@ -31,14 +31,14 @@ void hsl_fab_defaults(struct hsl_fab_cfg *cfg)
         .replay_ps = 2000000,
         .replay_rounds = 4,
     };
-    uint32_t nodes = cfg->nodes;
-    enum hsl_topology topology = cfg->topology;
-    struct hsl_profile profile = cfg->profile;
-
-    memset(cfg, 0, sizeof(*cfg));
-    cfg->nodes = nodes;
-    cfg->topology = topology;
-    cfg->profile = profile;
+    *cfg = (struct hsl_fab_cfg){
+        .nodes = cfg->nodes,
+        .topology = cfg->topology,
+        .profile = cfg->profile,
+        .switches = cfg->switches,
+        .nlinks = cfg->nlinks,
+        .links = cfg->links,
+    };
     cfg->seed = 1;
     cfg->link = link;
     cfg->phy.ts_ps = 100000;
@@ -89,6 +89,9 @@ static struct hsl_model_config net_cfg(const struct hsl_fab_cfg *cfg)
         .max_inflight = 1,
         .hop_limit = cfg->hop_limit,
         .profile = cfg->profile,
+        .switches = cfg->switches,
+        .nlinks = cfg->nlinks,
+        .links = cfg->links,
     };
 }
 
@@ -250,6 +253,7 @@ int hsl_fab_init(struct hsl_fab *f, size_t arena_bytes, const struct hsl_fab_cfg
     memcpy(f, &head, sizeof(head));
     net = net_cfg(cfg);
     hsl_model_init(fab_net(f), hsl_model_size(&net), &net);
+    f->cfg.links = NULL;        /* the caller's */
     for (uint32_t i = 0; i < cfg->nodes; i++) {
         struct hsl_event here = { .type = HSL_EV_NODE, .u.node = { i + 1, true } };
         struct hsl_home_cfg home = home_cfg(cfg, i);

@@ -30,10 +30,13 @@ struct hsl_fab_cfg {
     struct hsl_agent_cfg agent; /* id and tag_first are set per agent */
     struct hsl_home_cfg home;   /* id and nodes are set per home */
     uint32_t hop_limit;
+    /* of HSL_TOPO_FILE, as in struct hsl_model_config */
+    uint32_t switches, nlinks;
+    const struct hsl_topo_link *links;
 };
 #define HSL_FAB_NODES_MAX 64u
 
-/* Everything but nodes, topology and profile as a plain fabric has it. */
+/* Everything but nodes, topology, its links and profile as a plain fabric has it. */
 void hsl_fab_defaults(struct hsl_fab_cfg *cfg);
 const char *hsl_fab_check(const struct hsl_fab_cfg *cfg);
 size_t hsl_fab_size(const struct hsl_fab_cfg *cfg);

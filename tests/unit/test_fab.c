@@ -242,6 +242,24 @@ static void link_goes(void **state)
 	rig_free(r);
 }
 
+/* A topology from a file: two switches with two chips each. */
+static void from_links(void **state)
+{
+	static const struct hsl_topo_link links[] = {
+		{ 1, SWITCH }, { 2, SWITCH }, { 3, SWITCH + 1 }, { 4, SWITCH + 1 }, { SWITCH, SWITCH + 1 },
+	};
+	struct hsl_fab_cfg cfg = { .nodes = 4, .topology = HSL_TOPO_FILE, .switches = 2, .nlinks = 5, .links = links };
+	struct rig *r;
+
+	(void)state;
+	cfg.profile = *hsl_profile_find("default");
+	hsl_fab_defaults(&cfg);
+	r = rig_up(&cfg);
+	assert_int_equal(rig_one(r, 1, HSL_ACCESS_LOAD, LINE(2, 1), 8, NULL), load_ps(&cfg.profile, 2, false));
+	assert_int_equal(rig_one(r, 1, HSL_ACCESS_LOAD, LINE(4, 1), 8, NULL), load_ps(&cfg.profile, 3, false));
+	rig_free(r);
+}
+
 /* Another way is taken where there is one, and only pairs that lost something fail. */
 static void another_way(void **state)
 {
@@ -408,7 +426,7 @@ int main(void)
 		cmocka_unit_test(latency),	cmocka_unit_test(no_errors),	cmocka_unit_test(bad_wires),
 		cmocka_unit_test(lanes_fail),	cmocka_unit_test(link_goes),	cmocka_unit_test(another_way),
 		cmocka_unit_test(reproducible),	cmocka_unit_test(snapshot),	cmocka_unit_test(bad_posts),
-		cmocka_unit_test(chip_goes),
+		cmocka_unit_test(chip_goes),	cmocka_unit_test(from_links),
 	};
 
 	rng_seed();
