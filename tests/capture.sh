@@ -10,8 +10,8 @@ for tool in tshark capinfos editcap; do
 	command -v $tool >/dev/null || { echo "1..0 # SKIP $tool is not installed (qemu/deps capture)"; exit 77; }
 done
 tshark -v 2>/dev/null | grep -q 'with Lua' || { echo "1..0 # SKIP this tshark has no Lua"; exit 77; }
-gen=$build/asan/tests/model/gen_capture wrong=$build/asan/tests/model/gen_wrong
-[ -x "$gen" ] && [ -x "$wrong" ] || { echo "1..0 # SKIP gen_capture is not built"; exit 77; }
+gen=$build/asan/tests/model/gen_capture wrong=$build/asan/tests/model/gen_wrong fabric=$build/tests/model/gen_fabric
+[ -x "$gen" ] && [ -x "$wrong" ] && [ -x "$fabric" ] || { echo "1..0 # SKIP gen_capture is not built"; exit 77; }
 dir=$(mktemp -d) || exit 3
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
@@ -87,6 +87,15 @@ for note in opcode channel reserved poison status cut orphan nak replayed gap cr
 done
 no_error "$f.pcapng" $((end + 799))
 ok 'random contents with a right CRC'
+
+f=$dir/fabric
+"$fabric" "$f.pcapng" ring 3 1 300 0.02 || exit 3
+shark -r "$f.pcapng" -Y '_ws.expert.severity == error || hsl.expert.gap' >"$dir/diff" && [ ! -s "$dir/diff" ]
+ok 'a modelled fabric with errors of its wires: replays, nothing impossible'
+shark -2 -r "$f.pcapng" -Y 'hsl.pkt.response_in && hsl.pkt.tag_owner == 1' -T fields -e hsl.pkt.opcode >"$f.got" &&
+	grep -q 0x10 "$f.got" && grep -q 0x11 "$f.got" &&
+	shark -r "$f.pcapng" -Y 'hsl.pkt.latency_ps > 200000 && hsl.flit.verdict == 0' >"$f.got" && [ -s "$f.got" ]
+ok 'and its requests find their answers'
 
 echo "1..$n"
 exit $failed

@@ -15,6 +15,7 @@
 static const char help[] =
 	"usage: hsltest run  [options] [GLOB...]\n"
 	"       hsltest list [--requirements] [--json] [GLOB...]\n"
+	"       hsltest check-trace [--complete] FILE.pcapng\n"
 	"\n"
 	"Tests a fabric against the HSL Emulated Profile (HEP) 1.0, requirement by requirement.\n"
 	"GLOB selects tests by requirement, group or name: 'HEP-TXN-*', SEC, 'copy_*'.\n"
@@ -30,6 +31,8 @@ static const char help[] =
 	"list\n"
 	"      --requirements    every requirement with its tests; UNTESTED where there is none\n"
 	"      --json\n"
+	"check-trace: a capture of links (docs/capture.md), by the requirements that show in it; TAP\n"
+	"      --complete        nothing is under way at its end: what is not answered never was\n"
 	"  -h, --help   -V, --version\n"
 	"\n"
 	"Tests of registers need root and the kernel option iomem=relaxed; without, they are skipped\n"
@@ -37,7 +40,7 @@ static const char help[] =
 	"Exit status: 0 all that ran passed, 1 a test failed or interrupted, 2 usage, 3 no usable\n"
 	"fabric, 77 every test was skipped.\n";
 
-enum { OPT_SEED = 256, OPT_DISRUPTIVE, OPT_LIMIT, OPT_TAP, OPT_TABLE, OPT_JSON, OPT_REQUIREMENTS };
+enum { OPT_SEED = 256, OPT_DISRUPTIVE, OPT_LIMIT, OPT_TAP, OPT_TABLE, OPT_JSON, OPT_REQUIREMENTS, OPT_COMPLETE };
 
 struct args {
 	struct ht_config config;
@@ -130,13 +133,14 @@ int main(int argc, char **argv)
 		{ "table", no_argument, NULL, OPT_TABLE },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "requirements", no_argument, NULL, OPT_REQUIREMENTS },
+		{ "complete", no_argument, NULL, OPT_COMPLETE },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 }
 	};
 	struct args a = { .config.seed = 1 };
 	const char *verb;
-	bool json = false;
+	bool json = false, complete = false;
 	uint64_t v;
 	int c, rc;
 
@@ -164,14 +168,17 @@ int main(int argc, char **argv)
 			json = true;
 			break;
 		case OPT_REQUIREMENTS: a.requirements = true; break;
+		case OPT_COMPLETE: complete = true; break;
 		case 'h': fputs(help, stdout); return tool_finish(TOOL_PASS);
 		case 'V': return tool_version();
 		default: return tool_usage("unknown option or missing value: %s", argv[optind - 1]);
 		}
 	}
 	if (optind >= argc)
-		return tool_usage("a verb is missing: run or list");
+		return tool_usage("a verb is missing: run, list or check-trace");
 	verb = argv[optind++];
+	if (complete && strcmp(verb, "check-trace"))
+		return tool_usage("--complete goes with check-trace");
 	a.globs = argv + optind;
 	a.nglobs = argc - optind;
 	if (!strcmp(verb, "run")) {
@@ -186,5 +193,10 @@ int main(int argc, char **argv)
 				    : ht_list_tests(json, a.globs, a.nglobs);
 		return tool_finish(rc);
 	}
-	return tool_usage("unknown verb '%s': run or list", verb);
+	if (!strcmp(verb, "check-trace")) {
+		if (a.nglobs != 1)
+			return tool_usage("check-trace takes one capture");
+		return tool_finish(ht_check_trace(a.globs[0], complete));
+	}
+	return tool_usage("unknown verb '%s': run, list or check-trace", verb);
 }

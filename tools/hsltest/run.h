@@ -47,6 +47,7 @@ int ht_report_end(enum ht_format fmt, const struct ht_config *c, const struct ht
 		  const struct ht_result *r, unsigned int n, const struct ht_summary *s);
 int ht_list_tests(bool json, char *const *globs, int nglobs);
 int ht_list_requirements(bool json);
+int ht_check_trace(const char *path, bool complete);
 bool ht_test_matches(const struct ht_test *test, char *const *globs, int nglobs);
 
 #endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* hsltest check-trace: a capture of links judged, as TAP. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exit.h"
+#include "run.h"
+#include "trace.h"
+
+/* The whole file, or NULL with errno. */
+static uint8_t *read_file(const char *path, size_t *len)
+{
+	FILE *f = fopen(path, "rb");
+	size_t room = 1 << 20, n;
+	uint8_t *p = NULL, *bigger;
+
+	*len = 0;
+	if (!f)
+		return NULL;
+	do {
+		room *= 2;
+		bigger = realloc(p, room);
+		if (!bigger)
+			break;
+		p = bigger;
+		n = fread(p + *len, 1, room - *len, f);
+		*len += n;
+	} while (*len == room);
+	if (!bigger || ferror(f)) {
+		free(p);
+		p = NULL;
+		errno = bigger ? EIO : ENOMEM;
+	}
+	fclose(f);
+	return p;
+}
+
+static void report(unsigned int number, const struct ht_trace_verdict *v)
+{
+	printf("%sok %u - %s ", v->violations ? "not " : "", number, v->id);
+	if (!v->checked && !v->violations) {
+		printf("# SKIP nothing in the capture to check\n");
+		return;
+	}
+	printf("%" PRIu64 " checked, %" PRIu64 " violations\n", v->checked, v->violations);
+	if (v->violations && v->record)
+		printf("# record %" PRIu64 ": %s\n", v->record, v->text);
+	else if (v->violations)
+		printf("# at the end: %s\n", v->text);
+}
+
+int ht_check_trace(const char *path, bool complete)
+{
+	struct ht_trace_result res;
+	bool failed = false, any = false;
+	size_t len;
+	uint8_t *file = read_file(path, &len);
+	int rc;
+
+	if (!file) {
+		tool_error("%s: %s", path, strerror(errno));
+		return TOOL_ENV;
+	}
+	rc = ht_trace_check(file, len, complete, &res);
+	free(file);
+	printf("TAP version 13\n1..%d\n", HT_TRACE_REQS);
+	printf("# %s: %" PRIu64 " records, %" PRIu64 " flits, %" PRIu64 " of another kind\n", path,
+	       res.records, res.flits, res.skipped);
+	for (unsigned int i = 0; i < HT_TRACE_REQS; i++) {
+		report(i + 1, &res.req[i]);
+		failed |= res.req[i].violations > 0;
+		any |= res.req[i].checked > 0;
+	}
+	printf("# requests without an answer at the end: %" PRIu64 "%s\n", res.open,
+	       complete ? "" : " (a violation with --complete)");
+	if (rc) {
+		tool_error("%s: %s", path, res.error);
+		return TOOL_ENV;
+	}
+	if (!any)
+		tool_error("%s: it has no flit of a link", path);
+	return failed ? TOOL_FAIL : any ? TOOL_PASS : TOOL_SKIP;
+}
