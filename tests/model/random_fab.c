@@ -20,7 +20,7 @@
 #include "oracle/traffic.h"
 #include "tests/model/world.h"
 
-#define EPOCH 20000u /* operations between two moments at which nothing is outstanding */
+#define EPOCH 2000u /* operations between two moments at which nothing is outstanding */
 #define STUCK_PS UINT64_C(1000000000000) /* a second of the model without anything being done */
 
 struct errors {
@@ -60,9 +60,9 @@ struct run {
 	struct world *w;
 	struct oracle *o;
 	struct traffic t;
-	uint64_t ops, outstanding;
-	uint32_t ends, lanes; /* of links */
-	uint16_t dead[64];    /* lanes of each end */
+	uint64_t ops, outstanding, poisoned; /* poisoned: reads told so */
+	uint32_t ends, lanes;		     /* of links */
+	uint16_t dead[64];		     /* lanes of each end */
 	const char *why;
 };
 
@@ -112,7 +112,8 @@ static bool collect(struct run *r)
 			return false;
 		}
 		r->outstanding--;
-		if (x.status != HSL_ST_OK)
+		r->poisoned += x.status == HSL_ST_POISON;
+		if (x.status == HSL_ST_UNREACHABLE)
 			r->why = "an access failed, and nothing was lost";
 	}
 	if (world_wrong(r->w)[0])
@@ -173,6 +174,31 @@ static bool audit(struct run *r)
 	return true;
 }
 
+/*
+ * A line that is used whole becomes poison in memory. A WRITE heals it, maybe in the agent's own
+ * cache; after an ATOMIC, which is carried out at the home, no cache has it.
+ */
+static bool poison(struct run *r)
+{
+	uint32_t line = 2 + TRAFFIC_USES * traffic_below(&r->t, r->s->lines / TRAFFIC_USES);
+	struct oracle_op op = { .ga = r->t.ga[line],
+				.agent = random_agent(r),
+				.kind = ORACLE_WRITE,
+				.len = HSL_LINE_BYTES };
+	struct oracle_result res = { .status = HSL_ST_OK };
+
+	if (!post(r, &op) || !wait_for(r, 0))
+		return false;
+	op.kind = ORACLE_ATOMIC;
+	op.len = 8;
+	if (!post(r, &op) || !wait_for(r, 0))
+		return false;
+	world_poison(r->w, op.ga);
+	op.kind = ORACLE_POISON;
+	op.ps = res.ps = world_now_ps(r->w);
+	return oracle_done(r->o, oracle_post(r->o, &op), op.agent, &res);
+}
+
 static struct hsl_wire_cfg wire_cfg(const struct errors *e, double times)
 {
 	return (struct hsl_wire_cfg){
@@ -214,6 +240,10 @@ static bool epoch(struct run *r, uint64_t ops)
 	uint64_t room = 2 * r->s->nodes * r->s->accesses,
 		 most = 1 + traffic_below(&r->t, (uint32_t)room);
 
+	for (uint32_t k = 1 + traffic_below(&r->t, 4); k > 0; k--) {
+		if (!poison(r))
+			return false;
+	}
 	for (uint64_t i = 0; i < ops; i++) {
 		struct oracle_op op;
 
@@ -294,8 +324,9 @@ static void print_run(const struct run *r, double seconds)
 		       " replayed %" PRIu64 " trained %" PRIu64 ", %.0f flits/s\n",
 		       w.links.tx_flits, w.links.rx_bad, w.links.replays, w.links.tx_replayed,
 		       w.trained, (double)w.links.tx_flits / seconds);
-	printf("#   oracle: values %" PRIu64 " ambiguous %" PRIu64 " backtracks %" PRIu64 "\n",
-	       s.values, s.ambiguous, s.backtracks);
+	printf("#   oracle: values %" PRIu64 " poison %" PRIu64 " ambiguous %" PRIu64
+	       " backtracks %" PRIu64 "\n",
+	       s.values, r->poisoned, s.ambiguous, s.backtracks);
 }
 
 /* The fewest operations with which it still fails, as far as halving finds them. */

@@ -10,7 +10,7 @@
 /* What is under way in a bag, and what memory has read and not answered yet. */
 struct parcel {
 	uint64_t due_ps;
-	bool memory;
+	bool memory, poison;
 	uint32_t node, id;  /* memory */
 	struct hsl_pkt pkt; /* else; memory: its data in pkt.u.data.data */
 };
@@ -24,6 +24,7 @@ struct world {
 	struct world_cfg cfg;
 	uint64_t rng, now_ps;
 	uint8_t *memory;
+	bool *poison, poisoned;	  /* by line; there has been any */
 	struct hsl_fab *fab;	  /* NULL: a bag */
 	uint8_t *block;		  /* of agents and homes */
 	struct hsl_agent **agent; /* chips, then host ports */
@@ -228,6 +229,7 @@ struct world *world_new(const struct world_cfg *cfg)
 	w->cfg = *cfg;
 	w->rng = cfg->seed;
 	w->memory = room((size_t)cfg->fab.nodes * WORLD_NODE_LINES, HSL_LINE_BYTES);
+	w->poison = room((size_t)cfg->fab.nodes * WORLD_NODE_LINES, sizeof(*w->poison));
 	w->done_room = 2 * cfg->fab.nodes * cfg->fab.agent.accesses;
 	w->done = room(w->done_room, sizeof(*w->done));
 	if (cfg->fabric)
@@ -241,6 +243,7 @@ void world_free(struct world *w)
 {
 	free(w->fab);
 	free(w->memory);
+	free(w->poison);
 	free(w->block);
 	free(w->agent);
 	free(w->home);
@@ -317,6 +320,20 @@ static void empty_agent(struct world *w, uint16_t id)
 		add_done(w, id, &x);
 }
 
+static bool *poison_of(struct world *w, const uint8_t *at)
+{
+	static bool nowhere;
+	size_t line = (size_t)(at - w->memory) / HSL_LINE_BYTES;
+
+	return line < (size_t)w->cfg.fab.nodes * WORLD_NODE_LINES ? &w->poison[line] : &nowhere;
+}
+
+void world_poison(struct world *w, uint64_t ga)
+{
+	*poison_of(w, world_memory(w, ga)) = true;
+	w->poisoned = true;
+}
+
 static void memory_op(struct world *w, uint32_t node, const struct hsl_mem_op *op)
 {
 	uint8_t *at = world_memory(w, HSL_GA(node, op->offset));
@@ -324,13 +341,15 @@ static void memory_op(struct world *w, uint32_t node, const struct hsl_mem_op *o
 	struct parcel *p;
 
 	if (op->write) {
-		if (op->poison)
+		if (op->poison && !w->poisoned)
 			set_wrong(w, "memory becomes poison, and nobody is lost");
+		*poison_of(w, at) = op->poison;
 		memcpy(at, op->data, HSL_LINE_BYTES);
 		return;
 	}
 	if (w->fab) {
 		memcpy(in.u.mem.data, at, HSL_LINE_BYTES);
+		in.u.mem.poison = *poison_of(w, at);
 		if (hsl_fab_post(w->fab, &in))
 			set_wrong(w, "the fabric refused an answer of memory");
 		return;
@@ -339,6 +358,7 @@ static void memory_op(struct world *w, uint32_t node, const struct hsl_mem_op *o
 	p->memory = true;
 	p->node = node;
 	p->id = op->id;
+	p->poison = *poison_of(w, at);
 	memcpy(p->pkt.u.data.data, at, HSL_LINE_BYTES);
 }
 
@@ -366,7 +386,7 @@ static void deliver(struct world *w, const struct parcel *p)
 	char text[200];
 
 	if (p->memory) {
-		hsl_home_mem_data(w->home[p->node - 1], p->id, false, p->pkt.u.data.data);
+		hsl_home_mem_data(w->home[p->node - 1], p->id, p->poison, p->pkt.u.data.data);
 		empty_home(w, p->node);
 		return;
 	}

@@ -37,6 +37,8 @@ bool world_step(struct world *w);
 bool world_done(struct world *w, uint16_t *agent, struct hsl_access *x);
 /* Behind the homes' back, while nothing is under way. */
 uint8_t *world_memory(struct world *w, uint64_t ga);
+/* Memory of this line is poison from now on: nothing is under way, and no cache has the line. */
+void world_poison(struct world *w, uint64_t ga);
 uint64_t world_now_ps(const struct world *w);
 /* "" or the first thing that may not happen: a packet that was refused, memory that is not there.
  */

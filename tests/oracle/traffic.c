@@ -3,7 +3,7 @@
 
 #include "traffic.h"
 
-enum use { BYTES, WORDS, WHOLE, COUNTERS, ALL, USES };
+enum use { BYTES, WORDS, WHOLE, COUNTERS, ALL };
 
 uint64_t traffic_random(struct traffic *t) /* splitmix64 */
 {
@@ -88,7 +88,7 @@ void traffic_next(struct traffic *t, uint16_t agent, struct oracle_op *op)
 					 ORACLE_STORE, ORACLE_STORE, ORACLE_READ, ORACLE_WRITE,
 					 ORACLE_FLUSH, ORACLE_ATOMIC };
 	uint32_t line = traffic_below(t, traffic_below(t, 2) ? t->hot : t->lines);
-	enum use use = line % USES;
+	enum use use = line % TRAFFIC_USES;
 	bool writes, counter = use == COUNTERS;
 
 	memset(op, 0, sizeof(*op));

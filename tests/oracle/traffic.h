@@ -13,6 +13,7 @@
 #include "oracle.h"
 
 #define TRAFFIC_LINES_MAX 256
+#define TRAFFIC_USES 5 /* line i is used as i % 5 says; 2: whole */
 
 struct traffic {
 	uint64_t rng;
