@@ -422,9 +422,12 @@ uint64_t hsl_chip_bar0_bytes(const struct hsl_chip_engine *c)
 
 void hsl_chip_stats(struct hsl_chip_engine *c, struct hsl_chip_stats *out)
 {
-    out->commands = atomic_load(&c->n_commands);
-    out->errors = atomic_load(&c->n_errors);
-    out->bytes = atomic_load(&c->n_bytes);
+    memset(out, 0, sizeof(*out));
+    for (uint32_t i = 0; i < c->cfg.nqueues; i++) {
+        out->commands += atomic_load(&c->queue[i].n_commands);
+        out->errors += atomic_load(&c->queue[i].n_errors);
+        out->bytes += atomic_load(&c->queue[i].n_bytes);
+    }
     out->auth_requests = atomic_load(&c->n_auth);
     out->interrupts = atomic_load(&c->n_interrupts);
 }

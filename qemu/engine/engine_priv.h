@@ -109,6 +109,7 @@ struct hsl_queue_engine {
     _Atomic bool paused;                /* an abort is under way: no turn begins */
     _Atomic uint32_t depth, vector;     /* doorbells read them while a queue is made again */
     struct hsl_queue_shadow *_Atomic shadow; /* control block, in block; NULL: tails come by doorbell */
+    _Atomic uint64_t n_commands, n_errors, n_bytes;     /* kept over destroy; counted by who has the queue */
     uint32_t ctx;                       /* the rest changes only while no worker can run the queue */
     struct hsl_ring sq, cq, block;
     bool asleep;                        /* need_doorbell as we wrote it last; what is there now is software's */
@@ -152,7 +153,7 @@ struct hsl_chip_engine {
     uint32_t cached_segs;               /* segments of all contexts in ctx; tables_lock */
     struct hsl_ctx *_Atomic *ctx;       /* ncontexts pointers, NULL = not cached */
     struct hsl_queue_engine *queue;     /* nqueues */
-    _Atomic uint64_t n_commands, n_errors, n_bytes, n_auth, n_interrupts;
+    _Atomic uint64_t n_auth, n_interrupts;
 };
 
 struct hsl_worker {
@@ -240,6 +241,8 @@ void hsl_queue_abort_all(struct hsl_queue_engine *q);
 bool hsl_queue_live(struct hsl_queue_engine *q);
 /* Has the queue something to do? Of who has it in hand. */
 bool hsl_queue_pending(struct hsl_queue_engine *q);
+/* Look at a live queue's shadow tail until it moves, so many times at most. */
+bool hsl_queue_watch(struct hsl_queue_engine *q, unsigned int looks);
 /* Nobody will look at its shadow tail: ask for doorbells. False: something came meanwhile. */
 bool hsl_queue_sleep(struct hsl_queue_engine *q);
 

@@ -205,7 +205,7 @@ static bool called_away(struct hsl_worker *w)
     struct hsl_fabric_engine *f = w->f;
 
     return atomic_load_explicit(&f->nready, memory_order_relaxed) ||
-           atomic_load_explicit(&f->stop, memory_order_relaxed) || (!(w->spun & 63) && hsl_tick_due(f));
+           atomic_load_explicit(&f->stop, memory_order_relaxed) || (!(w->spun % 64) && hsl_tick_due(f));
 }
 
 static bool worker_wait(struct hsl_worker *w)
@@ -236,10 +236,13 @@ static bool worker_wait(struct hsl_worker *w)
     return !atomic_load(&f->stop);
 }
 
+/* looks at a tail in one section: who waits for sections waits for that */
+#define LINGER_LOOKS    8u
+
 /*
  * After a turn: linger on a queue with a shadow tail, so that its next command needs neither doorbell nor run_lock, for
- * as long as a worker would spin and nobody else has work. The queue stays RUNNING. Each look has a section of its own, so
- * that nobody waits for more than one look; between them `busy` keeps the chip from going away.
+ * as long as a worker would spin and nobody else has work. The queue stays RUNNING. Sections are short meanwhile, and
+ * between them `busy` keeps the chip from going away.
  */
 static void linger(struct hsl_worker *w, struct hsl_queue_engine *q)
 {
@@ -252,13 +255,15 @@ static void linger(struct hsl_worker *w, struct hsl_queue_engine *q)
     /* a WAIT that does not hold is parked in the section that has looked at it: see waits_again */
     while (!q->cmd.waits && hsl_queue_live(q) && w->spun < w->f->cfg.spin_iterations && !called_away(w)) {
         hsl_section_leave(w);
-        hsl_cpu_relax();
         hsl_section_enter(w);
-        if (hsl_queue_pending(q)) {
+        if (!hsl_queue_live(q)) {
+            break;
+        }
+        if (q->cmd.active || hsl_queue_watch(q, LINGER_LOOKS)) {
             hsl_queue_run(q, w, HSL_TURN_COMMANDS);
             w->spun = 0;
         } else {
-            w->spun++;
+            w->spun += LINGER_LOOKS;
         }
     }
     atomic_fetch_sub(&c->busy, 1);
@@ -285,8 +290,8 @@ static void *worker_main(void *opaque)
         if (q) {
             if (hsl_queue_run(q, w, HSL_TURN_COMMANDS)) {
                 w->spun = 0;
+                linger(w, q);
             }
-            linger(w, q);
             hsl_run_done(f, q);
         }
         hsl_section_leave(w);

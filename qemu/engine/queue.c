@@ -250,6 +250,12 @@ void hsl_queue_moderated(struct hsl_queue_engine *q, uint64_t armed)
     raise_if_armed(q, atomic_load(&q->armed) == armed);
 }
 
+/* One writer, so no locked addition. */
+static void count(_Atomic uint64_t *n, uint64_t add)
+{
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + add, memory_order_relaxed);
+}
+
 /* Complete q->cmd. result is what it has moved. */
 void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fault_ga)
 {
@@ -279,11 +285,9 @@ void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fa
         cmd_end(q);
     }
 
-    atomic_fetch_add_explicit(&c->n_commands, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&c->n_bytes, q->cmd.done, memory_order_relaxed);
-    if (status) {
-        atomic_fetch_add_explicit(&c->n_errors, 1, memory_order_relaxed);
-    }
+    count(&q->n_commands, 1);
+    count(&q->n_bytes, q->cmd.done);
+    count(&q->n_errors, status != 0);
     if (c->cfg.ops->trace_complete) {
         c->cfg.ops->trace_complete(c->cfg.opaque, q->qid, q->cmd.d.opcode, q->cmd.d.cookie, status);
     }
@@ -341,6 +345,21 @@ bool hsl_queue_pending(struct hsl_queue_engine *q)
         need_doorbell(q, false);
     }
     return tail_look(q) && submitted(q);
+}
+
+bool hsl_queue_watch(struct hsl_queue_engine *q, unsigned int looks)
+{
+    const struct hsl_queue_shadow *s = atomic_load_explicit(&q->shadow, memory_order_relaxed);
+    const _Atomic uint32_t *tail = (const _Atomic uint32_t *)(const void *)&s->tail;
+    uint32_t taken = atomic_load_explicit(&q->taken, memory_order_relaxed);
+
+    while (atomic_load_explicit(tail, memory_order_relaxed) == taken) {
+        if (!looks--) {
+            return false;
+        }
+        hsl_cpu_relax();
+    }
+    return true;
 }
 
 bool hsl_queue_sleep(struct hsl_queue_engine *q)
