@@ -117,7 +117,8 @@ struct hsl_mem_op {
 
 struct hsl_home_stats {
     uint64_t requests, snoops, recalls, retries, grants, mem_reads, mem_writes;
-    uint64_t row[HSL_HOME_ROWS];        /* requests by row of the table in docs/hep.md section 12 */
+    /* By row of the table in docs/hep.md section 12; UPGRADE "else" in one of READ_U too. */
+    uint64_t row[HSL_HOME_ROWS];
 };
 
 struct hsl_home;

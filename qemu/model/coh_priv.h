@@ -18,11 +18,6 @@ static inline void *hsl_coh_at(void *base, uint64_t off)
     return (unsigned char *)base + off;
 }
 
-static inline const void *hsl_coh_at_const(const void *base, uint64_t off)
-{
-    return (const unsigned char *)base + off;
-}
-
 /* What a packet names: the hops that it has crossed do not matter here. */
 static inline uint64_t hsl_pkt_offset(const struct hsl_pkt *p)
 {

@@ -64,7 +64,6 @@ struct request {
     uint16_t tag, agent;
     uint8_t stage;              /* enum stage */
     uint8_t opcode;             /* UPGRADE that is to get data is READ_U from then on */
-    uint8_t row;
     uint8_t snoop;              /* opcode of the snoops under way */
     uint8_t own, acked, orphan; /* orphan: the requester is lost */
     uint8_t owner_write;        /* WRITE_BACK of the owner: data may come */
@@ -75,7 +74,7 @@ struct request {
     uint8_t poison, have_data;  /* of data */
     uint8_t subop, len;         /* ATOMIC */
     uint8_t write_poison;       /* of mem_write */
-    uint8_t rsvd[2];
+    uint8_t rsvd[3];
     uint64_t write_line;
     uint64_t arg0, arg1, value;
     uint64_t mask;              /* WRITE: of written */
@@ -613,7 +612,6 @@ static bool snoop(struct hsl_home *h, struct request *r, const struct entry *e, 
 static void begin_line(struct hsl_home *h, struct request *r, uint32_t row, uint32_t opcode,
                        uint32_t except)
 {
-    r->row = (uint8_t)row;
     h->stats.row[row]++;
     r->stage = SNOOP;
     if (snoop(h, r, opcode ? dir_of(h, r) : NULL, opcode, except)) {
