@@ -5,13 +5,14 @@
  * order, over wires that hold a few flits each and lose, double, damage and reorder them.
  *
  * In every state: packets come out once, in order per channel; the laws of hsl_link_audit; a NAK is
- * not repeated before the flit it asks for was taken; and quiet, with everything delivered, can
- * still be reached without another error.
+ * not repeated before the flit it asks for was taken; no training after fewer errors than there are
+ * rounds of replay; and quiet, with everything delivered, can still be reached without another
+ * error.
  *
  * What bounds it: the number of packets, the flits on a wire, and in most links the errors, among
- * which is a timer that fires with flits on a wire. A damaged flit is always the same one, as
- * nothing of it is looked at but its CRC. Time is not explored but timers are: each end's clock
- * moves only when its timer fires.
+ * which is a timer that fires while flits are on a wire or to be sent. A damaged flit is always the
+ * same one, as nothing of it is looked at but its CRC. Time is not explored but timers are: each
+ * end's clock moves only when its timer fires.
  *
  *     explore_link [-d] [-m MiB] [NAME…]	-d: the large ones too; NAME: only these
  */
@@ -41,20 +42,20 @@ struct scene {
 };
 
 static const struct scene scenes[] = {
-	{ "window", false, 2, 3, 0, 1, 4, 1, { HSL_PKT_READ }, { 5, 0 }, 2, 2, 0, true },
-	{ "reorder", false, 3, 2, 2, 1, 4, 1, { HSL_PKT_READ }, { 9, 0 }, 3, 2, 0, true },
-	{ "tight", false, 2, 1, 2, 1, 4, 1, { HSL_PKT_READ }, { 5, 0 }, 3, 3, 0, true },
-	{ "credits", false, 2, 2, 0, 1, 1, 1, { HSL_PKT_READ, HSL_PKT_ACK }, { 2, 0 }, 2, 1, 0, false },
-	{ "both", false, 2, 1, 0, 1, 1, 1, { HSL_PKT_READ }, { 2, 2 }, 2, 2, 0, true },
-	{ "span", false, 2, 2, 0, 1, 18, 18, { HSL_PKT_WR_DATA }, { 4, 0 }, 2, 1, 0, true },
+	{ "window", false, 2, 3, 0, 3, 4, 1, { HSL_PKT_READ }, { 6, 0 }, 2, 2, 0, true },
+	{ "reorder", false, 3, 2, 2, 3, 4, 1, { HSL_PKT_READ }, { 9, 0 }, 3, 2, 0, true },
+	{ "tight", false, 2, 1, 2, 1, 4, 1, { HSL_PKT_READ }, { 6, 0 }, 3, 4, 0, true },
+	{ "credits", false, 2, 2, 0, 2, 1, 1, { HSL_PKT_READ, HSL_PKT_ACK }, { 2, 0 }, 2, 1, 0, false },
+	{ "both", false, 2, 1, 0, 3, 1, 1, { HSL_PKT_READ }, { 2, 2 }, 2, 2, 0, true },
+	{ "span", false, 2, 2, 0, 2, 18, 18, { HSL_PKT_WR_DATA }, { 4, 0 }, 2, 1, 0, true },
 	{ "reset", false, 2, 1, 1, 1, 1, 1, { HSL_PKT_READ }, { 3, 0 }, 2, 1, 1, false },
 	{ "any-errors", true, 2, 1, 2, 1, 1, 1, { HSL_PKT_READ }, { 3, 0 }, 2, NO_LIMIT, 0, false },
-	{ "window-deep", true, 2, 3, 0, 2, 4, 1, { HSL_PKT_READ }, { 9, 0 }, 3, 3, 0, true },
-	{ "reorder-deep", true, 3, 2, 2, 2, 4, 1, { HSL_PKT_READ }, { 9, 0 }, 4, 4, 0, true },
-	{ "credits-deep", true, 2, 2, 0, 1, 2, 2, { HSL_PKT_READ, HSL_PKT_ACK }, { 3, 0 }, 2, 2, 0,
+	{ "window-deep", true, 2, 3, 0, 4, 4, 1, { HSL_PKT_READ }, { 9, 0 }, 3, 3, 0, true },
+	{ "reorder-deep", true, 3, 2, 2, 5, 4, 1, { HSL_PKT_READ }, { 9, 0 }, 4, 4, 0, true },
+	{ "credits-deep", true, 2, 2, 0, 3, 2, 2, { HSL_PKT_READ, HSL_PKT_ACK }, { 3, 0 }, 2, 2, 0,
 	  false },
 	{ "both-deep", true, 2, 1, 1, 1, 1, 1, { HSL_PKT_READ }, { 2, 2 }, 2, 3, 0, false },
-	{ "span-deep", true, 2, 2, 0, 1, 18, 18, { HSL_PKT_WR_DATA }, { 5, 0 }, 3, 2, 0, false },
+	{ "span-deep", true, 2, 2, 0, 3, 18, 18, { HSL_PKT_WR_DATA }, { 5, 0 }, 3, 2, 0, false },
 };
 
 /* Flits are interned: equal ones have one number, and 0 is any damaged one. */
@@ -62,6 +63,7 @@ struct ctx {
 	const struct scene *scene;
 	struct hsl_link_cfg cfg;
 	size_t link_words;
+	uint64_t *scratch;		/* of so many */
 	struct hsl_flit *flits;
 	uint32_t count, cap;
 };
@@ -88,11 +90,12 @@ struct state {
 	uint64_t links[];
 };
 
-enum { FINE, ORDER, TWO_NAKS, OPAQUE };
+enum { FINE, ORDER, TWO_NAKS, OPAQUE, TRAINED };
 static const char *const sentences[] = {
 	[ORDER] = "a packet came out twice, too early, or changed",
 	[TWO_NAKS] = "NAK was sent again before the flit it asks for was taken",
 	[OPAQUE] = "a flit was sent that does not pass its own check",
+	[TRAINED] = "the link asks for training after fewer errors than it has rounds of replay",
 };
 
 static struct hsl_link *end_of(const struct ctx *c, const struct state *s, uint32_t i)
@@ -300,16 +303,35 @@ static enum explore_move error(const struct ctx *c, struct state *s, uint32_t i,
 	return EXPLORE_WORK;
 }
 
+/* Something is on a wire, or will be. */
+static bool busy(const struct ctx *c, const struct state *s)
+{
+	struct hsl_link *copy = (struct hsl_link *)(void *)c->scratch;
+	struct hsl_flit f;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		memcpy(copy, end_of(c, s, i), c->link_words * sizeof(uint64_t));
+		if (s->k.wire[i].count || hsl_link_tx(copy, s->now[i], &f))
+			return true;
+	}
+	return false;
+}
+
 static enum explore_move fire(const struct ctx *c, struct state *s, uint32_t i, char *text,
 			      size_t len)
 {
-	bool early = s->k.wire[0].count || s->k.wire[1].count, retrain;
+	bool early, retrain;
 
-	if (hsl_link_deadline(end_of(c, s, i)) == UINT64_MAX || (early && !count_error(c, s)))
+	if (hsl_link_deadline(end_of(c, s, i)) == UINT64_MAX)
+		return EXPLORE_NONE;
+	early = busy(c, s);
+	if (early && !count_error(c, s))
 		return EXPLORE_NONE;
 	s->now[i] += c->cfg.replay_ps;
 	retrain = hsl_link_timer(end_of(c, s, i), s->now[i]);
 	if (retrain) {
+		if (c->scene->rounds > c->scene->errors)
+			s->k.broken = TRAINED;
 		for (uint32_t k = 0; k < 2; k++) {
 			hsl_link_retrained(end_of(c, s, k), s->now[k]);
 			s->k.naked[k] = 0;
@@ -440,12 +462,16 @@ static bool run(const struct scene *scene, uint64_t bytes_max)
 		return false;
 	}
 	c.link_words = (hsl_link_size(&c.cfg) + 7) / 8;
+	c.scratch = calloc(c.link_words, sizeof(uint64_t));
+	if (!c.scratch)
+		abort();
 	e.state_bytes = sizeof(struct state) + 2 * c.link_words * sizeof(uint64_t);
 	flit_number(&c, &damaged);
 	explore_run(&e, &r);
 	ok = explore_report(&e, &r) && r.quiet_states > 1;
 	explore_free(&r);
 	free(c.flits);
+	free(c.scratch);
 	return ok;
 }
 
