@@ -115,6 +115,7 @@ static int hsl_chip_start(struct hsl_chip *chip)
 		goto refuse;
 	if (status == ~0u || !(status & HSL_STATUS_READY))
 		goto refuse;
+	hsl_windows_start(chip);
 	return 0;
 
 refuse:
@@ -349,6 +350,8 @@ static void hsl_chip_read_regs(struct hsl_chip *chip)
 	chip->max_depth = min_t(u32, readl(r + HSL_REG_MAX_DEPTH), 65536);
 	chip->nlinks = min_t(u32, readl(r + HSL_REG_NLINKS), HSL_LINK_MAX);
 	chip->ctx_count = min_t(u32, readl(r + HSL_REG_NCONTEXTS), HSL_CTX_COUNT_MAX);
+	chip->nwindows = min_t(u32, readl(r + HSL_REG_NWINDOWS), HSL_WIN_MAX);
+	chip->win_shift = readl(r + HSL_REG_WIN_STRIDE_LOG2);
 }
 
 /* Under access (read), state READY; or nobody else has the chip yet. */

@@ -167,6 +167,10 @@ int hsl_attach_write(struct hsl_attach *at, struct hsl_segment *seg)
 		flags |= HSL_SEG_READ;
 	if (seg->rights & HSL_SEGMENT_WRITE)
 		flags |= HSL_SEG_WRITE;
+	if (seg->flags & HSL_ALLOC_OBSERVABLE)
+		flags |= HSL_SEG_MODELLED;
+	if (seg->flags & HSL_ALLOC_NONCOHERENT)
+		flags |= HSL_SEG_NONCOHERENT;
 	memset(e, 0, sizeof(*e));
 	e->epoch = cpu_to_le32(seg->epoch);
 	e->ga = cpu_to_le64(seg->ga);

@@ -27,10 +27,10 @@ static void hsl_dump_segment(struct seq_file *m, struct hsl_segment *seg)
 	unsigned int exports, imports;
 
 	hsl_export_count(seg, &exports, &imports);
-	seq_printf(m, "  segment %u ga 0x%llx len %llu rights %s%s epoch %u %s%s%s", seg->handle, seg->ga, seg->len,
+	seq_printf(m, "  segment %u ga 0x%llx len %llu rights %s%s epoch %u %s%s%s%s", seg->handle, seg->ga, seg->len,
 		   seg->rights & HSL_SEGMENT_READ ? "r" : "-", seg->rights & HSL_SEGMENT_WRITE ? "w" : "-", seg->epoch,
 		   seg->host ? "host" : "chip", READ_ONCE(seg->export) ? " imported" : "",
-		   READ_ONCE(seg->dead) ? " dead" : "");
+		   seg->flags & HSL_ALLOC_OBSERVABLE ? " observable" : "", READ_ONCE(seg->dead) ? " dead" : "");
 	if (exports)
 		seq_printf(m, " exports %u imported by %u", exports, imports);
 	seq_putc(m, '\n');

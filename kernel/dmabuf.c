@@ -135,7 +135,7 @@ static vm_fault_t hsl_dmabuf_fault(struct vm_fault *vmf)
 {
 	struct hsl_dmabuf *d = vmf->vma->vm_private_data;
 
-	return hsl_chip_fault(vmf, d->chip, &d->dead);
+	return hsl_chip_fault(vmf, d->chip, 0, &d->dead);
 }
 
 static const struct vm_operations_struct hsl_dmabuf_vm_ops = {
@@ -147,7 +147,7 @@ static int hsl_dmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
 	struct hsl_dmabuf *d = dmabuf->priv;
 
-	int err = READ_ONCE(d->dead) ? -ENODEV : hsl_chip_vma_init(vma, d->chip, d->exp->rights);
+	int err = READ_ONCE(d->dead) ? -ENODEV : hsl_chip_vma_init(vma, d->chip, d->exp->rights, 0);
 
 	if (err)
 		return err;
@@ -243,6 +243,9 @@ struct file *hsl_dmabuf_file(struct hsl_export *exp)
 
 	if (!mem)
 		goto put_export;
+	err = -EOPNOTSUPP;
+	if (mem->flags & HSL_ALLOC_OBSERVABLE)	/* other devices reach memory past links and caches */
+		goto put_mem;
 	err = -ENOMEM;
 	d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
 	if (!d)

@@ -182,6 +182,7 @@ struct hsl_chip {
 	struct hsl_chip_params p;
 	char driver[32], bus_addr[32];
 	u32 node, host_node, hep_version, nqueues, db_offset, db_stride, max_depth, nlinks, ctx_count;
+	u32 nwindows, win_shift;
 	u64 fabric_id[2], cap, mem_bytes, max_len;
 	int numa_node;
 	bool owner_held;		/* fabric->lock: module reference for open files */
@@ -203,6 +204,7 @@ struct hsl_chip {
 	unsigned long *clean;		/* a bit per page: known to be zero; clean_lock */
 	spinlock_t clean_lock;
 	void *mem_va;			/* also gives the mappings' memory type to the architecture */
+	bool windows_on;		/* observable memory can be mapped: window.c; written while not READY, read anywhere */
 	struct hsl_numa numa;
 	struct mutex dmabufs_lock;	/* dmabufs; outside of their resv */
 	struct list_head dmabufs;	/* exported ones: dmabuf.c */
@@ -225,6 +227,7 @@ struct hsl_mem {
 	struct hsl_chip *chip;		/* reference */
 	struct hsl_extent *extent;
 	u64 off, len;			/* of the extent */
+	u32 flags;			/* HSL_ALLOC_*, for its whole life */
 	struct list_head link;		/* chip->dirty */
 	/* the rest is that of memory handed out by hsl_share_alloc(): share.c */
 	struct kref kref;
@@ -317,6 +320,7 @@ struct hsl_host {
 struct hsl_segment {
 	struct kref kref;
 	u32 handle, epoch, rights;
+	u32 flags;			/* HSL_ALLOC_*: of its memory */
 	u64 ga, len;
 	struct hsl_context *ctx;	/* valid while a handle or on an import list */
 	bool dead;			/* freed, revoked, or its chip has left: no PTE, no entry is written any more */
@@ -480,7 +484,7 @@ struct hsl_segment *hsl_segment_find(struct hsl_context *ctx, u64 ga);
 void hsl_segment_put(struct hsl_segment *seg);
 
 /* share.c */
-struct hsl_mem *hsl_share_alloc(struct hsl_context *ctx, struct hsl_chip *chip, u64 len, u64 align);
+struct hsl_mem *hsl_share_alloc(struct hsl_context *ctx, struct hsl_chip *chip, u64 len, u64 align, u32 flags);
 struct hsl_mem *hsl_share_get(struct hsl_mem *mem);
 void hsl_share_put(struct hsl_mem *mem);
 void hsl_share_drop(struct hsl_segment *seg);
@@ -522,12 +526,15 @@ struct hsl_hostmap *hsl_hostmap_find(struct hsl_segment *seg, struct hsl_attach 
 /* map.c */
 int hsl_context_mmap(struct file *file, struct vm_area_struct *vma);
 void hsl_segment_zap(struct hsl_segment *seg);
-vm_fault_t hsl_chip_fault(struct vm_fault *vmf, struct hsl_chip *chip, const bool *dead);
-int hsl_chip_vma_init(struct vm_area_struct *vma, struct hsl_chip *chip, u32 rights);
+vm_fault_t hsl_chip_fault(struct vm_fault *vmf, struct hsl_chip *chip, u32 flags, const bool *dead);
+int hsl_chip_vma_init(struct vm_area_struct *vma, struct hsl_chip *chip, u32 rights, u32 flags);
 void hsl_chip_zap_dead(struct hsl_chip *chip, struct hsl_fabric *f, u64 ga, u64 len, bool *dead);
 void hsl_chip_zap(struct hsl_chip *chip);
 int hsl_queue_mmap(struct file *file, struct vm_area_struct *vma);
 void hsl_queue_zap_doorbell(struct hsl_queue *q);
+
+/* window.c */
+void hsl_windows_start(struct hsl_chip *chip);
 
 /* queue.c */
 struct file *hsl_queue_create(struct hsl_context *ctx, struct hsl_queue_create *c);

@@ -262,7 +262,7 @@ static const struct hsl_ioctl hsl_context_ioctls[] = {
 	HSL_IOCTL(HSL_IOC_CHIP_INFO, hsl_chip_info, .run = hsl_ioc_chip_info, .flags = HSL_CHIP_BY_INDEX),
 	HSL_IOCTL(HSL_IOC_LINK_INFO, hsl_link_info, .run = hsl_ioc_link_info),
 	HSL_IOCTL(HSL_IOC_SEGMENT_ALLOC, hsl_segment_alloc, .run = hsl_ioc_segment_alloc,
-		  .undo = hsl_ioc_segment_alloc_undo),
+		  .undo = hsl_ioc_segment_alloc_undo, .flags = HSL_ALLOC_OBSERVABLE | HSL_ALLOC_NONCOHERENT),
 	HSL_IOCTL(HSL_IOC_SEGMENT_REGISTER, hsl_segment_register, .run = hsl_ioc_segment_register,
 		  .undo = hsl_ioc_segment_register_undo),
 	HSL_IOCTL(HSL_IOC_SEGMENT_FREE, hsl_segment_free, .run = hsl_ioc_segment_free),

@@ -11,6 +11,7 @@
  * the end of the reset.
  *
  * A fault fills up to 2 MiB, not one page: chips have gigabytes. The memory type is the one hsl_mem_init asked for.
+ * Observable memory is mapped uncached through the windows of its chip (window.c) instead of its memory BAR; all else is the same.
  */
 #include <linux/sched/signal.h>
 
@@ -31,15 +32,16 @@ static int hsl_mmap_check(struct vm_area_struct *vma)
 
 /* ---- chip memory ---- */
 
-static unsigned long hsl_segment_pfn(struct vm_area_struct *vma, struct hsl_chip *chip, unsigned long addr)
+/* base: where the chip's memory begins. */
+static unsigned long hsl_segment_pfn(struct vm_area_struct *vma, phys_addr_t base, unsigned long addr)
 {
 	u64 ga = ((u64)vma->vm_pgoff << PAGE_SHIFT) + (addr - vma->vm_start);
 
-	return (chip->p.mem_phys + HSL_GA_OFFSET(ga)) >> PAGE_SHIFT;
+	return (base + HSL_GA_OFFSET(ga)) >> PAGE_SHIFT;
 }
 
 /* The page at fault, then its neighbours as far as the mapping goes; those are only a favour. */
-static vm_fault_t hsl_segment_insert(struct vm_fault *vmf, struct hsl_chip *chip)
+static vm_fault_t hsl_segment_insert(struct vm_fault *vmf, phys_addr_t base)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned long addr = vmf->address & PAGE_MASK;
@@ -48,11 +50,11 @@ static vm_fault_t hsl_segment_insert(struct vm_fault *vmf, struct hsl_chip *chip
 	vm_fault_t ret;
 	unsigned long a;
 
-	ret = vmf_insert_pfn(vma, addr, hsl_segment_pfn(vma, chip, addr));
+	ret = vmf_insert_pfn(vma, addr, hsl_segment_pfn(vma, base, addr));
 	if (ret != VM_FAULT_NOPAGE)
 		return ret;
 	for (a = from; a < from + n; a += PAGE_SIZE)
-		if (a != addr && vmf_insert_pfn(vma, a, hsl_segment_pfn(vma, chip, a)) != VM_FAULT_NOPAGE)
+		if (a != addr && vmf_insert_pfn(vma, a, hsl_segment_pfn(vma, base, a)) != VM_FAULT_NOPAGE)
 			break;
 	return VM_FAULT_NOPAGE;
 }
@@ -64,8 +66,19 @@ static bool hsl_chip_in_reset(struct hsl_chip *chip)
 	return s == HSL_STATE_QUIESCING || s == HSL_STATE_STOPPED;
 }
 
-/* A fault in a mapping of chip memory, whose page offset is its GA; dead: set before the zap that ends it. */
-vm_fault_t hsl_chip_fault(struct vm_fault *vmf, struct hsl_chip *chip, const bool *dead)
+/* Under access (read), state READY. */
+static vm_fault_t hsl_chip_insert(struct vm_fault *vmf, struct hsl_chip *chip, u32 flags)
+{
+	if (!(flags & HSL_ALLOC_OBSERVABLE))
+		return hsl_segment_insert(vmf, chip->p.mem_phys);
+	return chip->windows_on ? hsl_segment_insert(vmf, chip->p.win_phys) : VM_FAULT_SIGBUS;
+}
+
+/*
+ * A fault in a mapping of chip memory with these HSL_ALLOC_*, whose page offset is its GA; dead: set before the zap that
+ * ends it.
+ */
+vm_fault_t hsl_chip_fault(struct vm_fault *vmf, struct hsl_chip *chip, u32 flags, const bool *dead)
 {
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 
@@ -74,7 +87,7 @@ vm_fault_t hsl_chip_fault(struct vm_fault *vmf, struct hsl_chip *chip, const boo
 	down_read(&chip->access);
 	if (!READ_ONCE(*dead)) {
 		if (hsl_chip_state_get(chip) == HSL_STATE_READY)
-			ret = hsl_segment_insert(vmf, chip);
+			ret = hsl_chip_insert(vmf, chip, flags);
 		else if (hsl_chip_in_reset(chip))
 			ret = VM_FAULT_NOPAGE;	/* a reset began just now: fault again and wait */
 	}
@@ -86,7 +99,7 @@ static vm_fault_t hsl_segment_fault(struct vm_fault *vmf)
 {
 	struct hsl_segment *seg = vmf->vma->vm_private_data;
 
-	return hsl_chip_fault(vmf, seg->chip, &seg->dead);
+	return hsl_chip_fault(vmf, seg->chip, seg->flags, &seg->dead);
 }
 
 static void hsl_segment_vm_open(struct vm_area_struct *vma)
@@ -107,8 +120,8 @@ static const struct vm_operations_struct hsl_segment_vm_ops = {
 	.fault = hsl_segment_fault,
 };
 
-/* A mapping of chip memory begins; the range is right. */
-int hsl_chip_vma_init(struct vm_area_struct *vma, struct hsl_chip *chip, u32 rights)
+/* A mapping of chip memory with these HSL_ALLOC_* begins; the range is right. */
+int hsl_chip_vma_init(struct vm_area_struct *vma, struct hsl_chip *chip, u32 rights, u32 flags)
 {
 	int err = hsl_mmap_check(vma);
 
@@ -124,8 +137,12 @@ int hsl_chip_vma_init(struct vm_area_struct *vma, struct hsl_chip *chip, u32 rig
 	}
 	if (hsl_chip_state_get(chip) == HSL_STATE_GONE)
 		return -ENODEV;
+	if ((flags & HSL_ALLOC_OBSERVABLE) && !READ_ONCE(chip->windows_on))
+		return -EOPNOTSUPP;
 	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
-	if (!(chip->cap & HSL_CAP_HOST_COHERENT))
+	if (flags & HSL_ALLOC_OBSERVABLE)
+		vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
+	else if (!(chip->cap & HSL_CAP_HOST_COHERENT))
 		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
 	return 0;
 }
@@ -147,7 +164,7 @@ int hsl_context_mmap(struct file *file, struct vm_area_struct *vma)
 		return -ENXIO;
 	err = -ENXIO;
 	if (vma->vm_end - vma->vm_start <= PAGE_ALIGN(seg->len) - (ga - seg->ga))
-		err = hsl_chip_vma_init(vma, seg->chip, seg->rights);
+		err = hsl_chip_vma_init(vma, seg->chip, seg->rights, seg->flags);
 	if (err) {
 		hsl_segment_put(seg);
 		return err;

@@ -52,6 +52,15 @@ static int hsl_pci_check_bar(struct pci_dev *pdev, unsigned int bar, u64 min, co
 	return 0;
 }
 
+/* The window BAR is a chip's choice, and one without an address costs observable mappings only. */
+static void hsl_pci_find_windows(struct pci_dev *pdev, unsigned int bar, struct hsl_chip_params *p)
+{
+	if (bar > 5 || !(pci_resource_flags(pdev, bar) & IORESOURCE_MEM) || !pci_resource_start(pdev, bar))
+		return;
+	p->win_phys = pci_resource_start(pdev, bar);
+	p->win_bytes = pci_resource_len(pdev, bar);
+}
+
 static int hsl_pci_read_dvsec(struct pci_dev *pdev, int pos, struct hsl_chip_params *p)
 {
 	u32 bars, off;
@@ -75,6 +84,7 @@ static int hsl_pci_read_dvsec(struct pci_dev *pdev, int pos, struct hsl_chip_par
 	p->regs_bytes = pci_resource_len(pdev, HSL_DVSEC_BARS_REGS(bars)) - off;
 	p->mem_phys = pci_resource_start(pdev, HSL_DVSEC_BARS_MEM(bars));
 	p->mem_bytes = pci_resource_len(pdev, HSL_DVSEC_BARS_MEM(bars));
+	hsl_pci_find_windows(pdev, HSL_DVSEC_BARS_WIN(bars), p);
 	return 0;
 }
 

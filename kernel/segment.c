@@ -263,6 +263,8 @@ static int hsl_segment_alloc_on(struct hsl_context *ctx, struct hsl_chip *chip, 
 	struct hsl_attach *at;
 	int err;
 
+	if (a->flags && !(chip->cap & HSL_CAP_MODELLED))
+		return -EOPNOTSUPP;
 	if (a->len_bytes > chip->mem_bytes)
 		return -ENOSPC;
 	a->len_bytes = PAGE_ALIGN(a->len_bytes);
@@ -270,11 +272,12 @@ static int hsl_segment_alloc_on(struct hsl_context *ctx, struct hsl_chip *chip, 
 	if (IS_ERR(seg))
 		return PTR_ERR(seg);
 	seg->chip = hsl_chip_get(chip);
-	seg->mem = hsl_share_alloc(ctx, chip, a->len_bytes, a->align_bytes);
+	seg->mem = hsl_share_alloc(ctx, chip, a->len_bytes, a->align_bytes, a->flags);
 	if (IS_ERR(seg->mem)) {
 		err = PTR_ERR(seg->mem);
 		goto put_segment;
 	}
+	seg->flags = a->flags;
 	seg->len = a->len_bytes;
 	seg->ga = HSL_GA(chip->node, seg->mem->off);
 
@@ -303,7 +306,7 @@ int hsl_segment_alloc(struct hsl_context *ctx, struct hsl_segment_alloc *a)
 	struct hsl_chip *chip;
 	int err;
 
-	if (a->rsvd || !hsl_rights_valid(a->rights) || !a->len_bytes)
+	if (a->rsvd || !hsl_rights_valid(a->rights) || !a->len_bytes || a->flags == HSL_ALLOC_NONCOHERENT)
 		return -EINVAL;
 	if (a->align_bytes && (!is_power_of_2(a->align_bytes) || a->align_bytes < PAGE_SIZE ||
 			       a->align_bytes > (1ull << 30)))
@@ -407,6 +410,10 @@ int hsl_segment_info(struct hsl_context *ctx, struct hsl_segment_info *i)
 	seg = xa_load(&ctx->segments, i->handle);
 	if (seg) {
 		i->flags = seg->host ? HSL_SEGMENT_F_HOST : 0;
+		if (seg->flags & HSL_ALLOC_OBSERVABLE)
+			i->flags |= HSL_SEGMENT_F_OBSERVABLE;
+		if (seg->flags & HSL_ALLOC_NONCOHERENT)
+			i->flags |= HSL_SEGMENT_F_NONCOHERENT;
 		i->rights = seg->rights;
 		i->ga = seg->ga;
 		i->len_bytes = seg->len;

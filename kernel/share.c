@@ -30,7 +30,7 @@
 
 /* ---- memory ---- */
 
-struct hsl_mem *hsl_share_alloc(struct hsl_context *ctx, struct hsl_chip *chip, u64 len, u64 align)
+struct hsl_mem *hsl_share_alloc(struct hsl_context *ctx, struct hsl_chip *chip, u64 len, u64 align, u32 flags)
 {
 	struct hsl_mem *mem;
 	int err;
@@ -43,6 +43,7 @@ struct hsl_mem *hsl_share_alloc(struct hsl_context *ctx, struct hsl_chip *chip, 
 		hsl_user_uncharge(ctx->user, HSL_LIMIT_MEM, len);
 		return mem;
 	}
+	mem->flags = flags;
 	mem->user = hsl_user_get(ctx->user);
 	kref_init(&mem->kref);
 	mutex_init(&mem->revoke_lock);
@@ -299,6 +300,7 @@ static int hsl_export_enter(struct hsl_export *exp, struct hsl_segment *seg)
 	} else {
 		seg->mem = hsl_share_get(exp->mem);
 		seg->chip = hsl_chip_get(exp->mem->chip);
+		seg->flags = exp->mem->flags;
 		seg->len = exp->mem->len;
 		seg->ga = HSL_GA(seg->chip->node, exp->mem->off);
 		seg->export = hsl_export_get(exp);

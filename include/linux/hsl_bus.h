@@ -46,6 +46,8 @@ struct hsl_chip_ops {
  * @regs_bytes: length of @regs
  * @mem_phys: physical address of chip memory
  * @mem_bytes: length of the memory BAR
+ * @win_phys: physical address of the window BAR (BAR4); with @win_bytes 0: there is none
+ * @win_bytes: its length
  * @mem_res: the driver's claim on all of it, or NULL: none of it can go online as a NUMA node. While some is online the core
  *	takes IORESOURCE_BUSY off
  * @irqs: Linux interrupt numbers of vectors 0..@nirqs-1, requested by the core
@@ -60,6 +62,8 @@ struct hsl_chip_params {
 	u64 regs_bytes;
 	phys_addr_t mem_phys;
 	u64 mem_bytes;
+	phys_addr_t win_phys;
+	u64 win_bytes;
 	struct resource *mem_res;
 	const int *irqs;
 	unsigned int nirqs;

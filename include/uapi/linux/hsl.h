@@ -30,11 +30,15 @@
  * segment's rights is EACCES, a GA or length outside the segment is ENXIO. Free, revoke, unplug and unbind remove the
  * mapping: SIGBUS after. munmap, partial munmap and fork (the child keeps the mapping, not the context) work, and a
  * mapping with MADV_DONTFORK is not in the child; mremap may move or shrink, growth is EFAULT; mprotect beyond the rights
- * is EACCES; exec drops mappings and files (O_CLOEXEC). A mapping keeps the memory of its segment, not the right to
+ * is EACCES; exec drops mappings and files (O_CLOEXEC). EOPNOTSUPP: observable memory of a chip whose windows do not
+ * reach over all of it. A mapping keeps the memory of its segment, not the right to
  * name it: after SEGMENT_FREE it faults, whoever else holds the memory.
  * read() of the context file: see struct hsl_event_info; poll() of it: POLLIN while events are there to read, POLLHUP
  * when the fabric is gone.
  * A queue file: see hsl_queue_create. close() of a queue aborts what is outstanding.
+ *
+ * 1.1: export, import, revoke, abort, events. 1.2: observable memory (HSL_ALLOC_*), shadow tails (HSL_QUEUE_SHADOW); an older
+ * driver answers EINVAL to their flags.
  */
 #ifndef _UAPI_LINUX_HSL_H
 #define _UAPI_LINUX_HSL_H
@@ -178,7 +182,8 @@ struct hsl_segment_alloc {
  * OBSERVABLE: every load, store and command on the memory crosses links and caches as packets (HEP section 12), for the life of the
  * memory, whoever imports it. It is mapped through BAR4 and cannot be exported as a dma-buf. Locked read-modify-write
  * instructions of the CPU on such a mapping are undefined: ATOMIC commands are the way (HEP-MAP-025).
- * NONCOHERENT, with OBSERVABLE only (EINVAL else): no cache keeps its lines.
+ * NONCOHERENT, with OBSERVABLE only (EINVAL else): the caches of chips keep no line of it. What CPUs do through mappings is coherent
+ * with commands all the same; the cache of a chip's host port may keep lines for them.
  */
 #define HSL_ALLOC_OBSERVABLE	(1u << 0)
 #define HSL_ALLOC_NONCOHERENT	(1u << 1)
@@ -228,7 +233,7 @@ struct hsl_segment_free {
 /**
  * struct hsl_segment_info - HSL_IOC_SEGMENT_INFO
  * @size: In: sizeof(struct hsl_segment_info)
- * @flags: In: must be 0. Out: HSL_SEGMENT_F_HOST if host memory
+ * @flags: In: must be 0. Out: HSL_SEGMENT_F_*
  * @handle: In: handle
  * @rights: Out: HSL_SEGMENT_*
  * @ga: Out: first GA
@@ -243,7 +248,9 @@ struct hsl_segment_info {
 	__u64 len_bytes;
 };
 #define HSL_IOC_SEGMENT_INFO	HSL_IO(0x13)
-#define HSL_SEGMENT_F_HOST	(1u << 0)
+#define HSL_SEGMENT_F_HOST	(1u << 0)	/* host memory */
+#define HSL_SEGMENT_F_OBSERVABLE	(1u << 1)	/* allocated, perhaps by another context, with HSL_ALLOC_OBSERVABLE */
+#define HSL_SEGMENT_F_NONCOHERENT	(1u << 2)	/* the same of HSL_ALLOC_NONCOHERENT */
 
 /**
  * struct hsl_segment_export - HSL_IOC_SEGMENT_EXPORT: a file that stands for the memory of a segment
@@ -255,7 +262,7 @@ struct hsl_segment_info {
  * @rsvd: In: must be 0
  *
  * An imported segment may be exported again. With HSL_EXPORT_DMABUF the file is a dma-buf for other drivers; EOPNOTSUPP on a
- * kernel without. An open dma-buf attachment of another driver is told to let go by a revoke if it can be.
+ * kernel without, and for observable memory. An open dma-buf attachment of another driver is told to let go by a revoke if it can be.
  */
 struct hsl_segment_export {
 	__u32 size;
