@@ -64,6 +64,11 @@ static int kernel_segment_free(struct hsl_fabric *f, uint32_t handle)
 	return call(f->fd, HSL_IOC_SEGMENT_FREE, &a);
 }
 
+static int kernel_segment_info(struct hsl_fabric *f, struct hsl_segment_info *i)
+{
+	return call(f->fd, HSL_IOC_SEGMENT_INFO, i);
+}
+
 static int kernel_segment_export(struct hsl_fabric *f, struct hsl_segment_export *e)
 {
 	return call(f->fd, HSL_IOC_SEGMENT_EXPORT, e);
@@ -246,6 +251,7 @@ static const struct hsl_backend_ops kernel_ops = {
 	.segment_alloc = kernel_segment_alloc,
 	.segment_register = kernel_segment_register,
 	.segment_free = kernel_segment_free,
+	.segment_info = kernel_segment_info,
 	.segment_map = kernel_segment_map,
 	.segment_export = kernel_segment_export,
 	.segment_import = kernel_segment_import,

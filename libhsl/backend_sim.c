@@ -388,6 +388,16 @@ static int free_segment(struct hsl_fabric *f, uint32_t handle)
 	return err;
 }
 
+static int segment_info(struct hsl_fabric *f, struct hsl_segment_info *i)
+{
+	int err;
+
+	pthread_mutex_lock(&f->sim->fabric->lock);
+	err = sim_segment_info(f->sim, i);
+	pthread_mutex_unlock(&f->sim->fabric->lock);
+	return err;
+}
+
 static int export_segment(struct hsl_fabric *f, struct hsl_segment_export *e)
 {
 	int err;
@@ -433,6 +443,11 @@ static int map_segment(struct hsl_fabric *f, const struct hsl_segment *s, int pr
 		err = -ENXIO;
 		goto unlock;
 	}
+	/* the process' loads and stores would go past links and caches, and see memory that is older than those */
+	if (seg->flags & HSL_ALLOC_OBSERVABLE) {
+		err = -EOPNOTSUPP;
+		goto unlock;
+	}
 	p = mmap(at, s->len_bytes, prot, MAP_SHARED | (at ? MAP_FIXED : 0), prot & PROT_WRITE ? c->memfd : c->memfd_ro,
 		 (off_t)HSL_GA_OFFSET(s->ga));
 	if (p == MAP_FAILED) {
@@ -456,6 +471,7 @@ static const struct hsl_backend_ops sim_ops = {
 	.segment_alloc = alloc_segment,
 	.segment_register = register_segment,
 	.segment_free = free_segment,
+	.segment_info = segment_info,
 	.segment_map = map_segment,
 	.segment_export = export_segment,
 	.segment_import = import_segment,

@@ -31,6 +31,7 @@
 
 /* The API's and the uAPI's names of the same thing have the same value. */
 static_assert(HSL_RIGHT_READ == HSL_SEGMENT_READ && HSL_RIGHT_WRITE == HSL_SEGMENT_WRITE, "rights");
+static_assert(HSL_SEGMENT_OBSERVABLE == HSL_ALLOC_OBSERVABLE && HSL_SEGMENT_NONCOHERENT == HSL_ALLOC_NONCOHERENT, "flags");
 
 /* ---- log.c ---- */
 
@@ -86,6 +87,7 @@ struct hsl_segment {
 	uint64_t len_bytes;
 	uint32_t handle;
 	uint32_t rights;		/* HSL_RIGHT_* */
+	uint32_t flags;			/* HSL_SEGMENT_* */
 	void *host;			/* registered memory, NULL for chip memory */
 	void *map;			/* mapping of chip memory, NULL before hsl_segment_map; under fabric->lock */
 	struct hslp_window *window;	/* it is mapped there */
@@ -166,6 +168,7 @@ struct hsl_backend_ops {
 	int (*segment_alloc)(struct hsl_fabric *f, struct hsl_segment_alloc *a);
 	int (*segment_register)(struct hsl_fabric *f, struct hsl_segment_register *r);
 	int (*segment_free)(struct hsl_fabric *f, uint32_t handle);
+	int (*segment_info)(struct hsl_fabric *f, struct hsl_segment_info *i);
 	/* Map a chip segment with protection prot, at an address if not NULL; undone by munmap of the page-rounded length. */
 	int (*segment_map)(struct hsl_fabric *f, const struct hsl_segment *s, int prot, void *at, void **ptr);
 	int (*segment_export)(struct hsl_fabric *f, struct hsl_segment_export *e);

@@ -28,7 +28,7 @@ static int read_opts(const struct hsl_segment_opts *opts, struct hsl_segment_opt
 		if (err)
 			return err;
 	}
-	if (o->flags || (o->rights & ~HSL_RIGHT_RW))
+	if ((o->flags & ~(HSL_SEGMENT_OBSERVABLE | HSL_SEGMENT_NONCOHERENT)) || (o->rights & ~HSL_RIGHT_RW))
 		return -EINVAL;
 	if (!o->rights)
 		o->rights = HSL_RIGHT_RW;
@@ -77,6 +77,7 @@ int hsl_segment_alloc(struct hsl_fabric *f, uint32_t node, uint64_t len_bytes,
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
+	a.flags = o.flags;
 	a.rights = o.rights;
 	a.align_bytes = o.align_bytes;
 	err = f->ops->segment_alloc(f, &a);
@@ -89,6 +90,7 @@ int hsl_segment_alloc(struct hsl_fabric *f, uint32_t node, uint64_t len_bytes,
 	s->len_bytes = a.len_bytes;
 	s->handle = a.handle;
 	s->rights = o.rights;
+	s->flags = o.flags;
 	link_segment(s);
 	*out = s;
 	return 0;
@@ -107,8 +109,8 @@ int hsl_segment_register(struct hsl_fabric *f, void *addr, uint64_t len_bytes,
 	err = read_opts(opts, &o);
 	if (err)
 		return err;
-	/* the memory is where it is */
-	if (o.align_bytes)
+	/* the memory is where it is, and what it is */
+	if (o.align_bytes || o.flags)
 		return -EINVAL;
 	s = calloc(1, sizeof(*s));
 	if (!s)
@@ -176,6 +178,19 @@ int hsl_segment_export(struct hsl_segment *s, uint32_t rights, uint32_t flags, i
 	return err;
 }
 
+/* What the memory of an imported segment was allocated with. */
+static int read_flags(struct hsl_segment *s)
+{
+	struct hsl_segment_info i = { .size = sizeof(i), .handle = s->handle };
+	int err = s->fabric->ops->segment_info(s->fabric, &i);
+
+	if (!err && (i.flags & HSL_SEGMENT_F_OBSERVABLE))
+		s->flags |= HSL_SEGMENT_OBSERVABLE;
+	if (!err && (i.flags & HSL_SEGMENT_F_NONCOHERENT))
+		s->flags |= HSL_SEGMENT_NONCOHERENT;
+	return err;
+}
+
 int hsl_segment_import(struct hsl_fabric *f, int fd, uint32_t rights, struct hsl_segment **out)
 {
 	struct hsl_segment_import i = { .size = sizeof(i), .fd = fd, .rights = rights };
@@ -197,6 +212,12 @@ int hsl_segment_import(struct hsl_fabric *f, int fd, uint32_t rights, struct hsl
 	s->len_bytes = i.len_bytes;
 	s->handle = i.handle;
 	s->rights = i.rights;
+	err = read_flags(s);
+	if (err) {
+		f->ops->segment_free(f, s->handle);
+		free(s);
+		return err;
+	}
 	link_segment(s);
 	*out = s;
 	return 0;
@@ -210,6 +231,11 @@ int hsl_segment_revoke(struct hsl_segment *s)
 uint32_t hsl_segment_rights(const struct hsl_segment *s)
 {
 	return s->rights;
+}
+
+uint32_t hsl_segment_flags(const struct hsl_segment *s)
+{
+	return s->flags;
 }
 
 uint64_t hsl_segment_ga(const struct hsl_segment *s)

@@ -127,6 +127,7 @@ struct sim_chip {
 struct sim_mem {
 	struct sim_chip *chip;
 	uint64_t offset, len;
+	uint32_t flags;			/* HSL_ALLOC_* */
 	unsigned int refs;
 };
 
@@ -135,6 +136,7 @@ struct sim_export;
 struct sim_segment {
 	uint32_t node;			/* of chip memory; 0 = host memory */
 	uint32_t rights;
+	uint32_t flags;			/* HSL_ALLOC_*, of its memory */
 	uint64_t ga;
 	uint64_t len_bytes;
 	struct sim_chip *chip;
@@ -211,6 +213,7 @@ void sim_context_free(struct hslp_sim_context *x);
 int sim_segment_alloc(struct hslp_sim_context *x, struct hsl_segment_alloc *a);
 int sim_segment_register(struct hslp_sim_context *x, struct hsl_segment_register *r);
 int sim_segment_free(struct hslp_sim_context *x, uint32_t handle);
+int sim_segment_info(struct hslp_sim_context *x, struct hsl_segment_info *i);
 /* Give s, which describes chip memory, a handle and an entry. */
 int sim_segment_publish(struct hslp_sim_context *x, struct sim_segment *s, uint32_t *handle);
 /* Take the entry away; returns when no command uses the segment any more. */
@@ -218,7 +221,7 @@ int sim_segment_withdraw(struct hslp_sim_context *x, uint32_t handle);
 
 /* ---- sim_share.c. All under sim_fabric.lock. ---- */
 
-struct sim_mem *sim_mem_new(struct sim_chip *c, uint64_t len, uint64_t align, int *err);
+struct sim_mem *sim_mem_new(struct sim_chip *c, uint64_t len, uint64_t align, uint32_t flags, int *err);
 void sim_mem_put(struct sim_mem *m);
 int sim_segment_export(struct hslp_sim_context *x, struct hsl_segment_export *a);
 int sim_segment_import(struct hslp_sim_context *x, struct hsl_segment_import *i);

@@ -57,7 +57,7 @@ void sim_share_after_fork(bool child)
 
 /* ---- memory ---- */
 
-struct sim_mem *sim_mem_new(struct sim_chip *c, uint64_t len, uint64_t align, int *err)
+struct sim_mem *sim_mem_new(struct sim_chip *c, uint64_t len, uint64_t align, uint32_t flags, int *err)
 {
 	struct sim_mem *m = calloc(1, sizeof(*m));
 
@@ -68,6 +68,7 @@ struct sim_mem *sim_mem_new(struct sim_chip *c, uint64_t len, uint64_t align, in
 	}
 	m->chip = c;
 	m->len = len;
+	m->flags = flags;
 	m->refs = 1;
 	return m;
 }
@@ -249,6 +250,7 @@ int sim_segment_import(struct hslp_sim_context *x, struct hsl_segment_import *i)
 	s->node = e->mem->chip->node;
 	s->chip = e->mem->chip;
 	s->rights = i->rights ? i->rights : e->rights;
+	s->flags = e->mem->flags;
 	s->ga = HSL_GA(s->node, e->mem->offset);
 	s->len_bytes = e->mem->len;
 	err = sim_segment_publish(x, s, &i->handle);

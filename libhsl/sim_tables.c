@@ -193,7 +193,9 @@ static int publish(struct hslp_sim_context *x, uint32_t handle, struct sim_segme
 	if (x->epoch == UINT32_MAX)
 		return -ENOSPC;
 	e->flags |= HSL_SEG_VALID | (s->rights & HSL_SEGMENT_READ ? HSL_SEG_READ : 0) |
-		    (s->rights & HSL_SEGMENT_WRITE ? HSL_SEG_WRITE : 0);
+		    (s->rights & HSL_SEGMENT_WRITE ? HSL_SEG_WRITE : 0) |
+		    (s->flags & HSL_ALLOC_OBSERVABLE ? HSL_SEG_MODELLED : 0) |
+		    (s->flags & HSL_ALLOC_NONCOHERENT ? HSL_SEG_NONCOHERENT : 0);
 	e->epoch = ++x->epoch;
 	e->ga = s->ga;
 	e->len = s->len_bytes;
@@ -239,13 +241,15 @@ int sim_segment_alloc(struct hslp_sim_context *x, struct hsl_segment_alloc *a)
 
 	align = a->align_bytes ? a->align_bytes : f->page_size;
 	if (check_rights(a->rights) || !a->len_bytes || (align & (align - 1)) || align < f->page_size ||
-	    align > ALIGN_MAX)
+	    align > ALIGN_MAX || a->flags == HSL_ALLOC_NONCOHERENT)
 		return -EINVAL;
 	c = sim_chip_find(f, a->node);
 	if (!c)
 		return -ENOENT;
 	if (c->failed)
 		return -ENODEV;
+	if (a->flags && !(hsl_chip_mmio_read(c->engine, HSL_REG_CAP, 8) & HSL_CAP_MODELLED))
+		return -EOPNOTSUPP;
 	if (a->len_bytes > c->mem_bytes)
 		return -ENOSPC;
 	len = hslp_round_up(a->len_bytes, f->page_size);
@@ -254,12 +258,13 @@ int sim_segment_alloc(struct hslp_sim_context *x, struct hsl_segment_alloc *a)
 	if (!s)
 		return -ENOMEM;
 	sim_exports_reap(f, false);
-	s->mem = sim_mem_new(c, len, align, &err);
+	s->mem = sim_mem_new(c, len, align, a->flags, &err);
 	if (!s->mem)
 		goto free_segment;
 	s->node = a->node;
 	s->chip = c;
 	s->rights = a->rights;
+	s->flags = a->flags;
 	s->ga = HSL_GA(a->node, s->mem->offset);
 	s->len_bytes = len;
 	err = sim_segment_publish(x, s, &a->handle);
@@ -430,6 +435,21 @@ give_range:
 free_segment:
 	free(s);
 	return err;
+}
+
+int sim_segment_info(struct hslp_sim_context *x, struct hsl_segment_info *i)
+{
+	struct sim_segment *s = i->handle && i->handle < HSL_SEGS_MAX ? x->segs[i->handle] : NULL;
+
+	if (!s)
+		return -ENOENT;
+	i->flags = (s->chip ? 0 : HSL_SEGMENT_F_HOST) |
+		   (s->flags & HSL_ALLOC_OBSERVABLE ? HSL_SEGMENT_F_OBSERVABLE : 0) |
+		   (s->flags & HSL_ALLOC_NONCOHERENT ? HSL_SEGMENT_F_NONCOHERENT : 0);
+	i->rights = s->rights;
+	i->ga = s->ga;
+	i->len_bytes = s->len_bytes;
+	return 0;
 }
 
 int sim_segment_free(struct hslp_sim_context *x, uint32_t handle)

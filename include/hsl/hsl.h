@@ -122,8 +122,8 @@ struct hsl_segment_opts {
 };
 /*
  * OBSERVABLE: every load, store and command on it crosses links and caches as packets, with the same results (HEP-MAP-025);
- * atomics of the CPU on its mapping are undefined, hsl_atomic is not. NONCOHERENT, with OBSERVABLE only: no cache keeps
- * its lines.
+ * atomics of the CPU on its mapping are undefined, hsl_atomic is not. NONCOHERENT, with OBSERVABLE only: no cache of a chip
+ * keeps its lines; that of its host port may, for mappings.
  */
 #define HSL_SEGMENT_OBSERVABLE	1u
 #define HSL_SEGMENT_NONCOHERENT	2u
@@ -158,9 +158,12 @@ int hsl_segment_free(struct hsl_segment *s);
 uint64_t hsl_segment_ga(const struct hsl_segment *s);
 uint64_t hsl_segment_len(const struct hsl_segment *s);
 uint32_t hsl_segment_handle(const struct hsl_segment *s);
+/* HSL_SEGMENT_* of its memory: what an imported segment was allocated with, too. */
+uint32_t hsl_segment_flags(const struct hsl_segment *s);
 /*
  * Pointer to the segment's first byte for CPU loads and stores; the same pointer for every call. Registered
- * host memory gives the address it was registered at. -EACCES for chip memory without the READ right, -ENODEV.
+ * host memory gives the address it was registered at. -EACCES for chip memory without the READ right, -ENODEV, -EOPNOTSUPP
+ * for OBSERVABLE memory on sim:, where loads and stores cannot be trapped, and on a chip whose windows are too small.
  */
 int hsl_segment_map(struct hsl_segment *s, void **ptr);
 

@@ -69,6 +69,7 @@ public:
 	std::uint64_t size() const noexcept { return hsl_segment_len(s_); }
 	std::uint32_t handle() const noexcept { return hsl_segment_handle(s_); }
 	std::uint32_t rights() const noexcept { return hsl_segment_rights(s_); }
+	std::uint32_t flags() const noexcept { return hsl_segment_flags(s_); }
 	/* The first byte, for loads and stores; valid as long as the object. */
 	template <typename T = void> T *map() const
 	{
@@ -437,9 +438,10 @@ public:
 	}
 
 	/* Zeroed memory of a chip. */
-	segment alloc(std::uint32_t node, std::uint64_t len, std::uint64_t align = 0, std::uint32_t rights = HSL_RIGHT_RW)
+	segment alloc(std::uint32_t node, std::uint64_t len, std::uint64_t align = 0, std::uint32_t rights = HSL_RIGHT_RW,
+		      std::uint32_t flags = 0)
 	{
-		hsl_segment_opts o = opts(align, rights);
+		hsl_segment_opts o = opts(align, rights, flags);
 		hsl_segment *s = nullptr;
 
 		check(hsl_segment_alloc(f_.get(), node, len, &o, &s), "hsl_segment_alloc");
@@ -448,7 +450,7 @@ public:
 	/* The caller's memory, which has to outlive the segment. */
 	segment register_memory(void *p, std::uint64_t len, std::uint32_t rights = HSL_RIGHT_RW)
 	{
-		hsl_segment_opts o = opts(0, rights);
+		hsl_segment_opts o = opts(0, rights, 0);
 		hsl_segment *s = nullptr;
 
 		check(hsl_segment_register(f_.get(), p, len, &o, &s), "hsl_segment_register");
@@ -485,13 +487,14 @@ public:
 	}
 
 private:
-	static hsl_segment_opts opts(std::uint64_t align, std::uint32_t rights)
+	static hsl_segment_opts opts(std::uint64_t align, std::uint32_t rights, std::uint32_t flags)
 	{
 		hsl_segment_opts o = hsl_segment_opts();
 
 		o.size = sizeof(o);
 		o.align_bytes = align;
 		o.rights = rights;
+		o.flags = flags;
 		return o;
 	}
 	std::shared_ptr<hsl_fabric> f_;
