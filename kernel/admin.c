@@ -211,8 +211,8 @@ int hsl_admin_ctx_invalidate(struct hsl_chip *chip, u32 index)
 	return err == -EIO ? -ENODEV : err;
 }
 
-/* Zero chip memory, in pieces. -EINTR if the caller is being killed: what was done is done. */
-int hsl_admin_fill(struct hsl_chip *chip, u64 off, u64 len)
+/* A command on a range of the chip's memory, in pieces. -EINTR if the caller is being killed: what was done is done. */
+static int hsl_admin_range(struct hsl_chip *chip, u8 opcode, u64 off, u64 len)
 {
 	u64 piece = min_t(u64, chip->max_len & PAGE_MASK, HSL_FILL_BYTES);
 
@@ -220,7 +220,7 @@ int hsl_admin_fill(struct hsl_chip *chip, u64 off, u64 len)
 		u64 n = min(len, piece);
 		struct hsl_admin_req req = {
 			.desc = {
-				.opcode = HSL_OP_FILL,
+				.opcode = opcode,
 				.dst = cpu_to_le64(HSL_GA(chip->node, off)),
 				.len = cpu_to_le64(n),
 			},
@@ -235,6 +235,18 @@ int hsl_admin_fill(struct hsl_chip *chip, u64 off, u64 len)
 		len -= n;
 	}
 	return 0;
+}
+
+/* Zero chip memory. */
+int hsl_admin_fill(struct hsl_chip *chip, u64 off, u64 len)
+{
+	return hsl_admin_range(chip, HSL_OP_FILL, off, len);
+}
+
+/* No cache of the fabric has a line of the range afterwards, if nobody uses it meanwhile (HEP-MAP-027). */
+int hsl_admin_flush(struct hsl_chip *chip, u64 off, u64 len)
+{
+	return hsl_admin_range(chip, HSL_OP_FLUSH, off, len);
 }
 
 /* Empty rings for a chip that has forgotten its own; everything outstanding is aborted. No DMA may be running. */

@@ -424,6 +424,7 @@ int hsl_admin_submit(struct hsl_chip *chip, struct hsl_admin_req *req, unsigned 
 int hsl_admin_wait(struct hsl_chip *chip, struct hsl_admin_req *req);
 int hsl_admin_exec(struct hsl_chip *chip, struct hsl_admin_req *req, unsigned int flags);
 int hsl_admin_fill(struct hsl_chip *chip, u64 off, u64 len);
+int hsl_admin_flush(struct hsl_chip *chip, u64 off, u64 len);
 void hsl_admin_distrust(struct hsl_chip *chip);
 int hsl_admin_ctx_invalidate(struct hsl_chip *chip, u32 index);
 

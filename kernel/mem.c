@@ -6,7 +6,9 @@
  * allocated, not at probe. Freed memory is zeroed by zero_work and only then returns to the pool; an allocation that
  * finds no room waits for that work and tries again. If zeroing fails (chip FAILED) the pages return as not clean.
  *
- * Zeroing is the chip's own FILL; a chip without it, or that refuses, is zeroed by the CPU.
+ * Zeroing is the chip's own FILL; a chip without it, or that refuses, is zeroed by the CPU. Both go past the caches, so memory
+ * that was observable is flushed first (HEP-MAP-027): a dirty line would be written over the zeroes later. What is not known
+ * to be zero may have been observable, and its flush have failed, or that of another driver: it is flushed in any case.
  *
  * Locking: the pool locks itself; chip->dirty under chip->lock; the bitmap under clean_lock. A range belongs to its
  * struct hsl_mem alone from allocation to the return to the pool.
@@ -53,6 +55,12 @@ static int hsl_mem_zero_cpu(struct hsl_chip *chip, u64 off, u64 len)
 	return 0;
 }
 
+/* Nobody uses the range; from now on it may be used directly. */
+static int hsl_mem_flush(struct hsl_chip *chip, u64 off, u64 len)
+{
+	return chip->cap & HSL_CAP_MODELLED ? hsl_admin_flush(chip, off, len) : 0;
+}
+
 static int hsl_mem_zero(struct hsl_chip *chip, u64 off, u64 len)
 {
 	int err = -EIO;
@@ -79,7 +87,9 @@ static int hsl_mem_clean(struct hsl_chip *chip, u64 off, u64 len)
 		spin_unlock(&chip->clean_lock);
 		if (from >= end)
 			break;
-		err = hsl_mem_zero(chip, (u64)from << PAGE_SHIFT, (u64)(to - from) << PAGE_SHIFT);
+		err = hsl_mem_flush(chip, (u64)from << PAGE_SHIFT, (u64)(to - from) << PAGE_SHIFT);
+		if (!err)
+			err = hsl_mem_zero(chip, (u64)from << PAGE_SHIFT, (u64)(to - from) << PAGE_SHIFT);
 		from = to;
 	}
 	return err;
@@ -107,7 +117,8 @@ static void hsl_zero_work(struct work_struct *work)
 		spin_unlock(&chip->lock);
 		if (!mem)
 			return;
-		hsl_mem_zero(chip, mem->off, mem->len);
+		if (!(mem->flags & HSL_ALLOC_OBSERVABLE) || !hsl_mem_flush(chip, mem->off, mem->len))
+			hsl_mem_zero(chip, mem->off, mem->len);
 		hsl_mem_release(mem);
 		cond_resched();
 	}
@@ -173,7 +184,17 @@ static struct hsl_mem *hsl_mem_new(struct hsl_chip *chip, u64 off, u64 len, u64 
 /* For the kernel, which clears what it hands out by itself. */
 struct hsl_mem *hsl_mem_alloc_at(struct hsl_chip *chip, u64 off, u64 len)
 {
-	return hsl_mem_new(chip, off, len, 0, true);
+	struct hsl_mem *mem = hsl_mem_new(chip, off, len, 0, true);
+	int err;
+
+	if (IS_ERR(mem))
+		return mem;
+	err = hsl_mem_flush(chip, mem->off, mem->len);
+	if (err) {
+		hsl_mem_release(mem);
+		return ERR_PTR(err);
+	}
+	return mem;
 }
 
 /* len is a multiple of the page size; align is 0 or a power of two <= 1 GiB. */

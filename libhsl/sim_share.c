@@ -77,6 +77,10 @@ void sim_mem_put(struct sim_mem *m)
 {
 	if (!m || --m->refs)
 		return;
+	/* lines that caches hold must not be written over the zeroes; a chip that does not answer has been detached */
+	if (m->flags & HSL_ALLOC_OBSERVABLE)
+		sim_admin(m->chip, &(struct hsl_desc){ .opcode = HSL_OP_FLUSH, .dst = HSL_GA(m->chip->node, m->offset),
+						       .len = m->len });
 	sim_chip_zero(m->chip, m->offset, m->len);
 	sim_ranges_give(&m->chip->free, m->offset, m->len);
 	free(m);
