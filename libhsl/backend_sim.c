@@ -2,10 +2,12 @@
 /*
  * The sim backend's entry: URLs, the fabrics of the process, queries. See sim.h for the whole.
  *
- * URL: sim:TOPO<N>[,mem=SIZE][,queues=N]. Fabrics are found by this text, so that equal URLs name one fabric; it
- * exists, with its memory, while a context of it is open.
+ * URL: sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME|FILE]. Fabrics are found by this text, so that equal URLs
+ * name one fabric; it exists, with its memory, while a context of it is open. Files are read when it is made.
  */
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "model/conf.h"
 #include "sim.h"
 
 #define MEM_DEFAULT_BYTES	(256ull << 20)
@@ -30,11 +33,24 @@ static pthread_mutex_t fabrics_lock = PTHREAD_MUTEX_INITIALIZER;
 /* ---- URL ---- */
 
 struct sim_config {
-	enum hsl_topology topology;
-	uint32_t nchips;
+	struct hsl_model_config model;
+	struct hsl_conf *conf;		/* of the topology's file, which model refers to; or NULL */
 	uint64_t mem_bytes;
 	uint32_t nqueues;
+	char why[256];			/* it was refused */
 };
+
+static int refuse(struct sim_config *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static int refuse(struct sim_config *c, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(c->why, sizeof(c->why), format, ap);
+	va_end(ap);
+	return -EINVAL;
+}
 
 /* Digits at *s, moved past them. */
 static bool parse_number(const char **s, uint64_t *value)
@@ -73,40 +89,160 @@ static bool parse_size(const char **s, uint64_t *bytes)
 	return true;
 }
 
-/* NULL, or what is wrong */
-static const char *parse(const char *s, struct sim_config *c)
+/* All of a small file, malloc()ed; *len is above HSL_CONF_BYTES_MAX when it is not small. */
+static char *read_file(const char *path, size_t *len)
 {
-	size_t n = strcspn(s, "0123456789,");
-	uint64_t v;
-	char name[16];
+	size_t room = HSL_CONF_BYTES_MAX + 1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *text = fd < 0 ? NULL : malloc(room);
+	ssize_t n = 1;
 
-	*c = (struct sim_config){ .mem_bytes = MEM_DEFAULT_BYTES, .nqueues = QUEUES_DEFAULT };
-	if (n >= sizeof(name))
-		return "unknown topology";
-	memcpy(name, s, n);
-	name[n] = 0;
-	s += n;
-	if (hsl_topology_parse(name, &c->topology))
-		return "topology is pair, ring, mesh or switch";
-	if (!parse_number(&s, &v) || v < 1 || v > SIM_CHIPS_MAX)
-		return "the topology's name is followed by the number of chips, 1 to 256";
-	c->nchips = (uint32_t)v;
-	while (*s) {
-		if (!strncmp(s, ",mem=", 5)) {
-			s += 5;
-			if (!parse_size(&s, &c->mem_bytes) || c->mem_bytes < MEM_MIN_BYTES ||
-			    c->mem_bytes > MEM_MAX_BYTES || c->mem_bytes % MEM_GRANULE_BYTES)
-				return "mem is a multiple of 64K from 128M to 64G";
-		} else if (!strncmp(s, ",queues=", 8)) {
-			s += 8;
-			if (!parse_number(&s, &v) || v < 1 || v > SIM_QUEUES_MAX)
-				return "queues is 1 to 255";
-			c->nqueues = (uint32_t)v;
+	*len = 0;
+	while (text && n > 0 && *len < room) {
+		n = read(fd, text + *len, room - *len);
+		if (n < 0) {
+			free(text);
+			text = NULL;
 		} else {
-			return "options are mem=SIZE and queues=N";
+			*len += (size_t)n;
 		}
 	}
-	return NULL;
+	if (fd >= 0)
+		close(fd);
+	return text;
+}
+
+/* The fabric file whose name is the first n bytes of name; free() it. */
+static int read_conf(struct sim_config *c, const char *name, size_t n, struct hsl_conf **out)
+{
+	struct hsl_conf *conf = malloc(sizeof(*conf));
+	char *path = strndup(name, n), *text = NULL;
+	char why[160];
+	int err = -ENOMEM;
+	size_t len;
+
+	if (!conf || !path)
+		goto out;
+	text = read_file(path, &len);
+	if (!text) {
+		err = refuse(c, "%s cannot be read: %s", path, strerror(errno));
+		goto out;
+	}
+	err = hsl_conf_parse(conf, text, len, why, sizeof(why));
+	if (err)
+		refuse(c, "%s: %s", path, why);
+out:
+	free(text);
+	free(path);
+	if (err) {
+		free(conf);
+		return err;
+	}
+	*out = conf;
+	return 0;
+}
+
+static bool is_file(const char *name, size_t n)
+{
+	return memchr(name, '/', n);
+}
+
+static int parse_topology_file(const char *name, size_t n, struct sim_config *c)
+{
+	int err = read_conf(c, name, n, &c->conf);
+
+	if (err)
+		return err;
+	if (!c->conf->has_topology)
+		return refuse(c, "the file has no [topology]");
+	hsl_conf_topology(c->conf, &c->model);
+	c->model.profile = c->conf->has_profile ? c->conf->profile : *hsl_profile_find("default");
+	return 0;
+}
+
+static int parse_topology(const char **s, struct sim_config *c)
+{
+	size_t n = strcspn(*s, ",");
+	char name[16];
+	uint64_t v;
+
+	if (is_file(*s, n)) {
+		*s += n;
+		return parse_topology_file(*s - n, n, c);
+	}
+	n = strcspn(*s, "0123456789,");
+	if (n >= sizeof(name))
+		return refuse(c, "unknown topology");
+	memcpy(name, *s, n);
+	name[n] = 0;
+	*s += n;
+	if (hsl_topology_parse(name, &c->model.topology))
+		return refuse(c, "topology is pair, ring, mesh, switch, or a file with a / in its name");
+	if (!parse_number(s, &v) || v < 1 || v > SIM_CHIPS_MAX)
+		return refuse(c, "the topology's name is followed by the number of chips, 1 to 256");
+	c->model.nodes = (uint32_t)v;
+	c->model.profile = *hsl_profile_find("default");
+	return 0;
+}
+
+static int parse_profile(const char **s, struct sim_config *c)
+{
+	size_t n = strcspn(*s, ",");
+	const char *name = *s;
+	struct hsl_conf *conf;
+	char word[16] = "";
+	int err;
+
+	*s += n;
+	if (!is_file(name, n)) {
+		if (n < sizeof(word))
+			memcpy(word, name, n);
+		if (!hsl_profile_find(word))
+			return refuse(c, "profile is default, gen2, pcie5, or a file with a / in its name");
+		c->model.profile = *hsl_profile_find(word);
+		return 0;
+	}
+	err = read_conf(c, name, n, &conf);
+	if (err)
+		return err;
+	c->model.profile = conf->profile;
+	if (!conf->has_profile)
+		err = refuse(c, "the file has no [profile]");
+	free(conf);
+	return err;
+}
+
+static bool option(const char **s, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (strncmp(*s, name, n))
+		return false;
+	*s += n;
+	return true;
+}
+
+static int parse(const char *s, struct sim_config *c)
+{
+	int err = parse_topology(&s, c);
+	uint64_t v = 0;
+
+	while (!err && *s) {
+		if (option(&s, ",mem=")) {
+			if (!parse_size(&s, &c->mem_bytes) || c->mem_bytes < MEM_MIN_BYTES ||
+			    c->mem_bytes > MEM_MAX_BYTES || c->mem_bytes % MEM_GRANULE_BYTES)
+				err = refuse(c, "mem is a multiple of 64K from 128M to 64G");
+		} else if (option(&s, ",queues=")) {
+			if (!parse_number(&s, &v) || v < 1 || v > SIM_QUEUES_MAX)
+				err = refuse(c, "queues is 1 to 255");
+			c->nqueues = (uint32_t)v;
+		} else if (option(&s, ",profile=")) {
+			err = parse_profile(&s, c);
+		} else {
+			err = refuse(c, "options are mem=SIZE, queues=N and profile=NAME");
+		}
+	}
+	return err;
 }
 
 /* ---- fabrics ---- */
@@ -127,26 +263,16 @@ static void fabric_free(struct sim_fabric *f)
 	free(f);
 }
 
-static int fabric_new(const char *spec, struct sim_fabric **out)
+static int fabric_make(const char *spec, const struct sim_config *cfg, struct sim_fabric **out)
 {
-	struct hsl_fabric_engine_config ec = { .model.host_node = HSL_NODE_HOST_DEFAULT };
+	struct hsl_fabric_engine_config ec = {
+		.model = cfg->model,
+		/* a modelled link has at most 16 lanes */
+		.modelled = cfg->model.nodes <= HSL_MODELLED_NODES_MAX && cfg->model.profile.lanes <= 16,
+	};
 	const char *why;
-	struct sim_config cfg;
 	struct sim_fabric *f;
 	int err;
-
-	why = parse(spec, &cfg);
-	if (!why) {
-		ec.model.nodes = cfg.nchips;
-		ec.model.topology = cfg.topology;
-		ec.modelled = cfg.nchips <= HSL_MODELLED_NODES_MAX;
-		ec.model.profile = *hsl_profile_find("default");
-		why = hsl_model_check(&ec.model);
-	}
-	if (why) {
-		hslp_err("sim:%s: %s", spec, why);
-		return -EINVAL;
-	}
 
 	f = calloc(1, sizeof(*f));
 	if (!f)
@@ -181,13 +307,13 @@ static int fabric_new(const char *spec, struct sim_fabric **out)
 		hslp_err("sim:%s: %s", spec, why);
 		goto free_all;
 	}
-	for (uint32_t i = 0; i < cfg.nchips; i++) {
-		err = sim_chip_new(f, i + 1, cfg.mem_bytes, cfg.nqueues, &f->chips[i]);
+	for (uint32_t i = 0; i < cfg->model.nodes; i++) {
+		err = sim_chip_new(f, i + 1, cfg->mem_bytes, cfg->nqueues, &f->chips[i]);
 		if (err)
 			goto free_all;
 		f->nchips++;
 	}
-	hslp_info("sim:%s: %u chips of %" PRIu64 " MiB", spec, f->nchips, cfg.mem_bytes >> 20);
+	hslp_info("sim:%s: %u chips of %" PRIu64 " MiB", spec, f->nchips, cfg->mem_bytes >> 20);
 	*out = f;
 	return 0;
 
@@ -200,6 +326,25 @@ destroy_lock:
 	pthread_mutex_destroy(&f->lock);
 free_memory:
 	free(f);
+	return err;
+}
+
+static int fabric_new(const char *spec, struct sim_fabric **out)
+{
+	struct sim_config cfg = { .mem_bytes = MEM_DEFAULT_BYTES, .nqueues = QUEUES_DEFAULT };
+	const char *why = cfg.why;
+	int err = parse(spec, &cfg);
+
+	if (!err) {
+		cfg.model.host_node = HSL_NODE_HOST_DEFAULT;
+		why = hsl_model_check(&cfg.model);
+		err = why ? -EINVAL : 0;
+	}
+	if (err == -EINVAL)
+		hslp_err("sim:%s: %s", spec, why);
+	if (!err)
+		err = fabric_make(spec, &cfg, out);
+	free(cfg.conf);
 	return err;
 }
 
@@ -335,6 +480,22 @@ static int sim_chip_info(struct hsl_fabric *f, struct hsl_chip_info *i)
 	return 0;
 }
 
+/* Links of a switch are in no chip's registers: the engine knows them. */
+static int switch_link_info(struct hsl_fabric *f, struct hsl_link_info *l)
+{
+	struct hsl_model_link m;
+
+	if (hsl_fabric_engine_link(f->sim->fabric->engine, l->node, l->index, &m))
+		return -ENOENT;
+	l->peer = m.peer;
+	l->peer_type = m.peer_type;
+	l->state = m.state;
+	l->width = m.width;
+	l->rate_mtps = m.rate_mtps;
+	l->latency_ps = m.latency_ps;
+	return 0;
+}
+
 static int sim_link_info(struct hsl_fabric *f, struct hsl_link_info *l)
 {
 	struct sim_chip *c = sim_chip_find(f->sim->fabric, l->node);
@@ -343,7 +504,7 @@ static int sim_link_info(struct hsl_fabric *f, struct hsl_link_info *l)
 	uint32_t peer;
 
 	if (!c)
-		return -ENOENT;
+		return l->node >= HSL_NODE_SWITCH_FIRST ? switch_link_info(f, l) : -ENOENT;
 	e = c->engine;
 	if (l->index >= hsl_chip_mmio_read(e, HSL_REG_NLINKS, 4))
 		return -ENOENT;

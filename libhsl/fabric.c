@@ -107,7 +107,7 @@ int hsl_fabric_open(const char *url, struct hsl_fabric **out)
 	} else if (url[0] == '/') {
 		err = hslp_kernel_open(f, url);
 	} else {
-		hslp_err("%s: a fabric is /dev/hsl<N> or sim:TOPO<N>", url);
+		hslp_err("%s: a fabric is /dev/hsl<N>, sim:TOPO<N> or sim:FILE", url);
 		err = -EINVAL;
 	}
 	if (err)

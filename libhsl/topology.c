@@ -2,9 +2,10 @@
 /*
  * Topology: the path between two chips, computed from what the chips' link blocks say.
  *
- * Vertices are the chips and every switch a chip names as its peer. A switch has no link blocks to ask, so the
- * edge between it and a chip is taken from the chip, in both directions. Shortest means: least latency, then
- * fewest links, then the widest bottleneck. Dijkstra without a heap: fabrics have tens of vertices, and asking
+ * Vertices are the chips and every switch that a chip, or a switch, names as its peer. Switches are asked for their
+ * links too; the driver has none to tell, as no register does, so that there an edge between a switch and a chip is
+ * taken from the chip, in both directions, and one between two switches is not known. Shortest means: least latency,
+ * then fewest links, then the widest bottleneck. Dijkstra without a heap: fabrics have tens of vertices, and asking
  * for the links costs more than the search.
  */
 #include <stdlib.h>
@@ -75,46 +76,57 @@ static int add_edge(struct graph *g, uint32_t from, uint32_t to, const struct hs
 	return 0;
 }
 
-static int add_links(struct hsl_fabric *f, struct graph *g, const struct hsl_chip_info *c)
+/* One link of vertex self; 1: there is none with this index. */
+static int add_link(struct hsl_fabric *f, struct graph *g, uint32_t self, uint32_t index)
 {
-	long self = vertex_of(g, c->node, true);
+	struct hsl_link_info l = { .size = sizeof(l), .node = g->v[self].node, .index = index };
+	int err = f->ops->link_info(f, &l);
+	long peer;
 
-	if (self < 0)
+	if (err)
+		return err == -ENOENT ? 1 : err;
+	if (!l.peer || (l.state != HSL_LTSSM_L0 && l.state != HSL_LTSSM_L1))
+		return 0;
+	peer = vertex_of(g, l.peer, false);
+	if (peer < 0)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < c->nlinks; i++) {
-		struct hsl_link_info l = { .size = sizeof(l), .node = c->node, .index = i };
-		int err = f->ops->link_info(f, &l);
-		long peer;
+	err = add_edge(g, self, (uint32_t)peer, &l);
+	if (!err && l.peer_type == HSL_NODE_TYPE_SWITCH)
+		err = add_edge(g, (uint32_t)peer, self, &l);
+	return err;
+}
 
-		if (err)
-			return err;
-		if (!l.peer || (l.state != HSL_LTSSM_L0 && l.state != HSL_LTSSM_L1))
-			continue;
-		peer = vertex_of(g, l.peer, false);
-		if (peer < 0)
-			return -ENOMEM;
-		err = add_edge(g, (uint32_t)self, (uint32_t)peer, &l);
-		if (!err && l.peer_type == HSL_NODE_TYPE_SWITCH)
-			err = add_edge(g, (uint32_t)peer, (uint32_t)self, &l);
-		if (err)
-			return err;
-	}
-	return 0;
+static int add_links(struct hsl_fabric *f, struct graph *g, uint32_t self)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err; i++)
+		err = add_link(f, g, self, i);
+	return err < 0 ? err : 0;
 }
 
 static int read_graph(struct hsl_fabric *f, struct graph *g)
 {
-	for (uint32_t i = 0;; i++) {
-		struct hsl_chip_info c = { .size = sizeof(c), .flags = HSL_CHIP_BY_INDEX, .node = i };
-		int err = f->ops->chip_info(f, &c);
+	int err = 0;
 
-		if (err == -ENOENT)
-			return 0;
-		if (!err)
-			err = add_links(f, g, &c);
+	for (uint32_t i = 0; !err; i++) {
+		struct hsl_chip_info c = { .size = sizeof(c), .flags = HSL_CHIP_BY_INDEX, .node = i };
+		long self;
+
+		err = f->ops->chip_info(f, &c);
 		if (err)
-			return err;
+			break;
+		self = vertex_of(g, c.node, true);
+		err = self < 0 ? -ENOMEM : add_links(f, g, (uint32_t)self);
 	}
+	if (err != -ENOENT)
+		return err;
+	/* the switches that were named, and those that they name */
+	err = 0;
+	for (size_t i = 0; i < g->nv && !err; i++)
+		if (!g->v[i].chip)
+			err = add_links(f, g, (uint32_t)i);
+	return err;
 }
 
 static bool better(uint64_t latency_ps, uint32_t hops, uint64_t raw, const struct vertex *than)

@@ -57,7 +57,8 @@ struct hsl_fabric_info {
 /*
  * url NULL: $HSL_FABRIC, else the first /dev/hsl<N>. Errors: -ENODEV no such device, -EACCES no permission,
  * -EPROTO driver of another ABI major, -EINVAL malformed sim: URL, -ENOMEM.
- * sim: URL: sim:TOPO<N>[,mem=SIZE][,queues=N] with TOPO pair, ring, mesh, switch; sizes take K, M, G.
+ * sim: URL: sim:TOPO<N>[,mem=SIZE][,queues=N][,profile=NAME] with TOPO pair, ring, mesh, switch; sizes take K, M, G.
+ * TOPO<N> and NAME may be fabric files (libhsl(7)).
  */
 int hsl_fabric_open(const char *url, struct hsl_fabric **out);
 /* Frees segments and queues still open; no other thread may use them. */

@@ -116,6 +116,8 @@ void hsl_chip_detach(struct hsl_chip_engine *c);
 void hsl_chip_set_dma(struct hsl_chip_engine *c, bool enabled);
 /* Link between two nodes up or down (tests, monitor). -EINVAL no such link. */
 int hsl_fabric_engine_set_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up);
+/* Link `index` of a node, switches included; -EINVAL there is none. Any thread. */
+int hsl_fabric_engine_link(struct hsl_fabric_engine *f, uint32_t node, uint32_t index, struct hsl_model_link *out);
 
 struct hsl_chip_stats { uint64_t commands, errors, bytes, auth_requests, interrupts; };
 void hsl_chip_stats(struct hsl_chip_engine *c, struct hsl_chip_stats *out);

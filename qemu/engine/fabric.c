@@ -377,6 +377,7 @@ struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_c
         fabric_release(f);
         return NULL;
     }
+    f->cfg.model.links = NULL;          /* the caller's */
     if (!f->cfg.spin_iterations) {
         f->cfg.spin_iterations = 20000;
     }
@@ -474,6 +475,16 @@ int hsl_fabric_engine_set_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t
         hsl_synchronize(f);
     }
     pthread_mutex_unlock(&f->ctl_lock);
+    return r;
+}
+
+int hsl_fabric_engine_link(struct hsl_fabric_engine *f, uint32_t node, uint32_t index, struct hsl_model_link *out)
+{
+    int r;
+
+    pthread_mutex_lock(&f->model_lock);
+    r = hsl_model_link(f->model, node, index, out);
+    pthread_mutex_unlock(&f->model_lock);
     return r;
 }
 

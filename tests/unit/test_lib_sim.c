@@ -220,6 +220,76 @@ static void path_of(struct hsl_fabric *f, uint32_t a, uint32_t b, int want_err, 
 		assert_int_equal(p.hops, want_hops);
 }
 
+#define TWO_SWITCHES "sim:docs/fabrics/two-switches.conf"
+#define CHORD "docs/fabrics/chord.conf"
+
+static struct hsl_link_props link_of(struct hsl_fabric *f, uint32_t node, uint32_t index)
+{
+	struct hsl_link_props l = { .size = sizeof(l) };
+
+	assert_int_equal(hsl_link_query(f, node, index, &l), 0);
+	return l;
+}
+
+/* Fabrics from files: paths over links that no chip tells of, and data moves over them. */
+static void fabric_files(void **state)
+{
+	struct hsl_link_props p = { .size = sizeof(p) };
+	struct hsl_segment *s;
+	struct hsl_fabric *f;
+	struct hsl_queue *q;
+
+	(void)state;
+	assert_int_equal(hsl_fabric_open(TWO_SWITCHES, &f), 0);
+	path_of(f, 1, 2, 0, 2);
+	path_of(f, 4, 5, 0, 1);
+	path_of(f, 1, 6, 0, 3);
+	assert_int_equal(link_of(f, 4, 1).peer, 5);
+	assert_int_equal(link_of(f, HSL_NODE_SWITCH_FIRST + 1, 4).peer, HSL_NODE_SWITCH_FIRST);
+	assert_int_equal(hsl_link_query(f, HSL_NODE_SWITCH_FIRST + 1, 5, &p), -ENOENT);
+	assert_int_equal(hsl_link_query(f, HSL_NODE_SWITCH_FIRST + 2, 0, &p), -ENOENT);
+	assert_int_equal(hsl_queue_create(f, 1, NULL, &q), 0);
+	assert_int_equal(hsl_segment_alloc(f, 6, 4096, NULL, &s), 0);
+	assert_int_equal(hsl_fill(q, hsl_segment_ga(s), 4096, 1), 0);
+	assert_int_equal(hslp_sim_set_link(f, HSL_NODE_SWITCH_FIRST, HSL_NODE_SWITCH_FIRST + 1, false), 0);
+	path_of(f, 1, 6, 0, 5);
+	assert_int_equal(hsl_fill(q, hsl_segment_ga(s), 4096, 2), 0);
+	assert_int_equal(hslp_sim_set_link(f, 4, 5, false), 0);
+	path_of(f, 1, 6, -EHOSTUNREACH, 0);
+	assert_int_equal(hsl_fill(q, hsl_segment_ga(s), 4096, 3), -EHOSTUNREACH);
+	hsl_fabric_close(f);
+}
+
+/* Whose profile it is: the one asked for, else the file's, else default. */
+static void fabric_profiles(void **state)
+{
+	static const struct { const char *url; uint32_t width, rate_mtps; } t[] = {
+		{ TWO_SWITCHES, 16, 112000 },
+		{ "sim:mesh2", 16, 112000 },
+		{ "sim:mesh2,profile=pcie5", 16, 32000 },
+		{ "sim:" CHORD, 4, 32000 },
+		{ "sim:" CHORD ",mem=128M,profile=gen2", 16, 240000 },
+		{ TWO_SWITCHES ",profile=" CHORD ",queues=2", 4, 32000 },
+	};
+	static const char *const bad[] = {
+		"sim:mesh2,profile=", "sim:mesh2,profile=fast", "sim:mesh2,profile=averyveryverylongname",
+		"sim:mesh2,profile=docs/fabrics/two-switches.conf", "sim:mesh2,profile=/", "sim:/",
+		"sim:docs/fabrics/none.conf", "sim:README.md/", "sim:./README.md", "sim:file", "sim:file4",
+		"sim:" CHORD ",chips=3", "sim:" CHORD "4", "sim:/dev/zero",
+	};
+	struct hsl_fabric *f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		assert_int_equal(hsl_fabric_open(t[i].url, &f), 0);
+		assert_int_equal(link_of(f, 1, 0).width, t[i].width);
+		assert_int_equal(link_of(f, 1, 0).rate_mtps, t[i].rate_mtps);
+		hsl_fabric_close(f);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(hsl_fabric_open(bad[i], &f), -EINVAL);
+}
+
 static void paths_and_links(void **state)
 {
 	struct hsl_segment *s;
@@ -476,6 +546,8 @@ int main(void)
 		cmocka_unit_test(too_many_contexts),
 		cmocka_unit_test(many_segments),
 		cmocka_unit_test(paths_and_links),
+		cmocka_unit_test(fabric_files),
+		cmocka_unit_test(fabric_profiles),
 		cmocka_unit_test(reset_under_traffic),
 		cmocka_unit_test(reset_of_a_home),
 		cmocka_unit_test(queue_error),

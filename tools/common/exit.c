@@ -134,7 +134,7 @@ int tool_fabric_open(const char *url, struct hsl_fabric **f)
 		break;
 	case -EINVAL:
 		if (!strncmp(name, "sim:", 4))
-			return tool_usage("%s: not a fabric (sim:TOPO<N>[,mem=SIZE][,queues=N], TOPO pair ring mesh switch)",
+			return tool_usage("%s: not a fabric (sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME], TOPO pair ring mesh switch)",
 					  name);
 		/* fall through */
 	default:

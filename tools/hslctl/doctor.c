@@ -443,7 +443,7 @@ static void check_fabric(struct doctor *d, const char *url, bool sim)
 		d->remedy =
 			rc == -EPROTO ? "install library and driver of the same major version"
 			: rc == -EINVAL && sim
-				? "sim:TOPO<N>[,mem=SIZE][,queues=N], TOPO pair ring mesh switch"
+				? "sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME], TOPO pair ring mesh switch"
 			: rc == -ENOMEM ? "free memory, or less of it: mem="
 					: "dmesg";
 		if (rc == -EPROTO)

@@ -4,10 +4,11 @@
  *
  *   -object hsl-fabric,id=fab0,topology=mesh,nodes=4,profile=default
  *
- * Properties: topology (pair, ring, mesh, switch), nodes (chips the topology is built for; they may come and go),
- * profile (link profile), host-node (node id of this VM), workers (0: spare cores), uuid (fabric id; by default made
- * from the object's id, so that it is the same in every run and differs between fabrics of a VM), modelled (chips have
- * CAP.MODELLED; on by default, and off for more than 64 chips), and at run time
+ * Properties: topology (pair, ring, mesh, switch, or a fabric file: docs/fabric-files.md), nodes (chips the topology is
+ * built for; they may come and go; a file says it itself), profile (link profile, or a file), host-node (node id of this
+ * VM), workers (0: spare cores), uuid (fabric id; by default made from the object's id, so that it is the same in every
+ * run and differs between fabrics of a VM), modelled (chips have CAP.MODELLED; on by default, and off for more than 64
+ * chips), and at run time
  * link-down, the list of links that are held down: qom-set path=/objects/fab0 property=link-down value="1-2 2-3".
  *
  * States: properties can be set -> complete: engine exists, chips attach and detach -> finalize. Chips hold references,
@@ -20,6 +21,7 @@
 #include "qemu/rcu.h"
 #include "qom/object_interfaces.h"
 #include "hw/hsl/hsl.h"
+#include "model/conf.h"
 #include "trace.h"
 
 typedef struct HslLink {
@@ -229,6 +231,88 @@ static void hsl_fabric_default_uuid(HslFabric *f)
     f->uuid.data[8] = (f->uuid.data[8] & 0x3f) | 0x80;
 }
 
+/* ---- files ---- */
+
+/* A fabric file; NULL and *errp. g_free() it. */
+static struct hsl_conf *hsl_conf_read(const char *path, Error **errp)
+{
+    g_autofree struct hsl_conf *conf = g_new(struct hsl_conf, 1);
+    g_autofree char *text = NULL;
+    g_autoptr(GError) err = NULL;
+    char why[160];
+    gsize len;
+
+    if (!g_file_get_contents(path, &text, &len, &err)) {
+        error_setg(errp, "hsl-fabric: %s", err->message);
+        return NULL;
+    }
+    if (hsl_conf_parse(conf, text, len, why, sizeof(why))) {
+        error_setg(errp, "%s: %s", path, why);
+        return NULL;
+    }
+    return g_steal_pointer(&conf);
+}
+
+static bool hsl_is_file(const char *name)
+{
+    return name && strchr(name, '/');
+}
+
+/* The topology, and the profile of its file if there is one and no other was asked for. */
+static bool hsl_fabric_topology(HslFabric *f, struct hsl_conf *conf, struct hsl_model_config *model, Error **errp)
+{
+    if (!conf) {
+        if (hsl_topology_parse(f->topology, &model->topology)) {
+            error_setg(errp, "unknown topology '%s' (pair, ring, mesh, switch and files with a / in their names are known)",
+                       f->topology);
+            return false;
+        }
+        if (!f->nodes) {
+            f->nodes = model->topology == HSL_TOPO_PAIR ? 2 : 4;
+        }
+        model->nodes = f->nodes;
+        return true;
+    }
+    if (!conf->has_topology) {
+        error_setg(errp, "%s: the file has no [topology]", f->topology);
+        return false;
+    }
+    if (f->nodes && f->nodes != conf->chips) {
+        error_setg(errp, "nodes=%u: %s has %u chips", f->nodes, f->topology, conf->chips);
+        return false;
+    }
+    hsl_conf_topology(conf, model);
+    f->nodes = conf->chips;
+    if (conf->has_profile) {
+        model->profile = conf->profile;
+    }
+    return true;
+}
+
+static bool hsl_fabric_profile(HslFabric *f, struct hsl_model_config *model, Error **errp)
+{
+    g_autofree struct hsl_conf *conf = NULL;
+
+    if (!hsl_is_file(f->profile)) {
+        if (!hsl_profile_find(f->profile)) {
+            error_setg(errp, "unknown link profile '%s'", f->profile);
+            return false;
+        }
+        model->profile = *hsl_profile_find(f->profile);
+        return true;
+    }
+    conf = hsl_conf_read(f->profile, errp);
+    if (!conf) {
+        return false;
+    }
+    if (!conf->has_profile) {
+        error_setg(errp, "%s: the file has no [profile]", f->profile);
+        return false;
+    }
+    model->profile = conf->profile;
+    return true;
+}
+
 static void hsl_fabric_thread_start(void *opaque)
 {
     rcu_register_thread();
@@ -247,28 +331,27 @@ static void hsl_fabric_complete(UserCreatable *uc, Error **errp)
         .thread_start = hsl_fabric_thread_start,
         .thread_end = hsl_fabric_thread_end,
     };
-    const struct hsl_profile *profile = hsl_profile_find(f->profile);
+    g_autofree struct hsl_conf *conf = NULL;
     const char *why;
 
-    if (hsl_topology_parse(f->topology, &cfg.model.topology)) {
-        error_setg(errp, "unknown topology '%s' (pair, ring, mesh and switch are known)", f->topology);
-        return;
+    if (hsl_is_file(f->topology)) {
+        conf = hsl_conf_read(f->topology, errp);
+        if (!conf) {
+            return;
+        }
     }
-    if (!profile) {
-        error_setg(errp, "unknown link profile '%s'", f->profile);
+    cfg.model.profile = *hsl_profile_find("default");
+    if (!hsl_fabric_topology(f, conf, &cfg.model, errp) ||
+        (f->profile && !hsl_fabric_profile(f, &cfg.model, errp))) {
         return;
     }
     if (f->workers > 64) {
         error_setg(errp, "workers=%u: at most 64", f->workers);
         return;
     }
-    if (!f->nodes) {
-        f->nodes = cfg.model.topology == HSL_TOPO_PAIR ? 2 : 4;
-    }
-    cfg.model.nodes = f->nodes;
     cfg.model.host_node = f->host_node;
-    cfg.model.profile = *profile;
-    cfg.modelled = f->modelled && f->nodes <= HSL_MODELLED_NODES_MAX;
+    /* a modelled link has at most 16 lanes */
+    cfg.modelled = f->modelled && f->nodes <= HSL_MODELLED_NODES_MAX && cfg.model.profile.lanes <= 16;
     why = hsl_model_check(&cfg.model);
     if (why) {
         error_setg(errp, "hsl-fabric with topology=%s, nodes=%u, host-node=%u: %s", f->topology, f->nodes,
@@ -306,7 +389,6 @@ static void hsl_fabric_init(Object *obj)
     HslFabric *f = HSL_FABRIC(obj);
 
     f->topology = g_strdup("mesh");
-    f->profile = g_strdup("default");
     f->link_down = g_strdup("");
     f->host_node = HSL_NODE_HOST_DEFAULT;
     f->modelled = true;
@@ -380,9 +462,9 @@ static void hsl_fabric_class_init(ObjectClass *oc, void *data)
     ucc->can_be_deleted = hsl_fabric_can_be_deleted;
 
     object_class_property_add_str(oc, "topology", hsl_fabric_get_topology, hsl_fabric_set_topology);
-    object_class_property_set_description(oc, "topology", "pair, ring, mesh or switch");
+    object_class_property_set_description(oc, "topology", "pair, ring, mesh, switch, or a fabric file");
     object_class_property_add_str(oc, "profile", hsl_fabric_get_profile, hsl_fabric_set_profile);
-    object_class_property_set_description(oc, "profile", "link profile: default, gen2, pcie5");
+    object_class_property_set_description(oc, "profile", "link profile: default, gen2, pcie5, or a fabric file");
     object_class_property_add_bool(oc, "modelled", hsl_fabric_get_modelled, hsl_fabric_set_modelled);
     object_class_property_set_description(oc, "modelled", "chips have modelled memory (at most 64 chips)");
     object_class_property_add_str(oc, "uuid", hsl_fabric_get_uuid, hsl_fabric_set_uuid);

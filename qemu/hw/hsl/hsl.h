@@ -41,7 +41,7 @@ struct HslFabric {
 
     /* properties, fixed after complete */
     char *topology;
-    char *profile;
+    char *profile;                      /* NULL: the topology file's, or default */
     uint32_t nodes;                     /* 0: default */
     uint32_t host_node;
     uint32_t workers;
