@@ -233,7 +233,9 @@ install: lib tools $(TOOLS:%=$(B)/install/%)
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' libhsl/libhsl.pc.in \
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/libhsl.pc
 	$(foreach t,$(TOOLS),install -m 755 $(B)/install/$(t) $(DESTDIR)$(PREFIX)/bin/ &&) :
-	install -d $(DESTDIR)$(DOCDIR)/examples
+	install -d $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)/fabrics
+	install -m 644 docs/fabric-files.md $(DESTDIR)$(DOCDIR)/
+	install -m 644 $(wildcard docs/fabrics/*.conf) $(DESTDIR)$(DOCDIR)/fabrics/
 	install -m 644 $(EXAMPLES:%=libhsl/examples/%.c) $(DESTDIR)$(DOCDIR)/examples/
 	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/)
 	$(if $(MAN3),install -m 644 $(MAN3) $(DESTDIR)$(MANDIR)/man3/)

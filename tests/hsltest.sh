@@ -4,6 +4,7 @@
 # hsltest.sh: hsltest and hslctl on sim:, as a user calls them: what they print, refuse and return.
 # hsltest.sh [asan] TOPOLOGY…: the whole suite on these, with asan under address and undefined-behaviour sanitizers.
 set -u
+here=$(cd "$(dirname "$0")" && pwd)
 build=${HSL_BUILD:-$(cd "$(dirname "$0")/.." && pwd)/build}
 hsltest=$build/hsltest hslctl=$build/hslctl
 [ -x "$hsltest" ] && [ -x "$hslctl" ] || { echo "1..0 # SKIP hsltest or hslctl is not built"; exit 77; }
@@ -112,6 +113,10 @@ for topo in pair2 ring8 mesh4 switch16; do
 done
 run 0 "$hslctl" topo -f sim:ring8 && out '^ +1 +0 +1 +2 +3 +4 +3 +2 +1$'; ok 'hops of a ring of eight'
 run 0 "$hslctl" list -f sim:mesh4 --json && json hslctl/1 && out '"mem_bytes": [0-9]+'; ok 'list --json'
+run 0 "$hslctl" topo -f "sim:$here/../docs/fabrics/two-switches.conf" && out ' chip 5 ' && out '^ +1 +0 +2 +2 +2 +3 +3 +3 +3$'
+ok 'links and hops of a fabric file'
+run 2 "$hslctl" topo -f "sim:$here/../docs/fabric-files.md" && err 'line 1: \[profile\] or \[topology\] comes first'
+ok 'refused with the line: a file that is none'
 run 0 "$hslctl" topo -f sim:mesh4 --json && json hslctl/1 && out '"basis": "model-input"'; ok 'topo --json'
 run 0 "$hslctl" doctor -f sim:mesh4 && [ "$(grep -c 'a NOP completes' "$dir/out")" = 4 ] && out '^healthy:'; ok 'doctor of sim:mesh4'
 run 0 "$hslctl" doctor -f sim:mesh4 --json && json hslctl/1 && out '"healthy": true'; ok 'doctor --json'
