@@ -32,13 +32,14 @@ struct hsl_modelled {
     uint32_t nodes;
     struct hsl_chip_engine **chip;      /* by node, NULL: absent */
     uint8_t **poisoned;                 /* by node: a bit for each line, NULL: none is */
+    uint32_t batches;                   /* counts them: half of a cookie */
     struct hsl_fab *fab;
 };
 
 /* A batch under way. */
 struct batch {
     struct hsl_access *x;
-    uint32_t done;
+    uint32_t number, done;
     uint64_t done_ps;
 };
 
@@ -69,12 +70,12 @@ int hsl_modelled_init(struct hsl_fabric_engine *f)
     m->chip = calloc(cfg.nodes + 1, sizeof(*m->chip));
     m->poisoned = calloc(cfg.nodes + 1, sizeof(*m->poisoned));
     m->fab = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    pthread_mutex_init(&m->lock, NULL);
     f->modelled = m;
     if (!m->chip || !m->poisoned || !m->fab || hsl_fab_init(m->fab, bytes, &cfg)) {
         hsl_modelled_free(f);
         return -ENOMEM;
     }
-    pthread_mutex_init(&m->lock, NULL);
     for (uint32_t n = 1; n <= m->nodes; n++) {
         hsl_modelled_node(f, n, NULL);
     }
@@ -91,6 +92,7 @@ void hsl_modelled_free(struct hsl_fabric_engine *f)
     for (uint32_t n = 1; m->poisoned && n <= m->nodes; n++) {
         free(m->poisoned[n]);
     }
+    pthread_mutex_destroy(&m->lock);
     free(m->poisoned);
     free(m->chip);
     free(m->fab);
@@ -147,8 +149,9 @@ static void take_outputs(struct hsl_modelled *m, struct batch *b)
     struct hsl_fab_out o;
 
     while (hsl_fab_drain(m->fab, &o)) {
-        if (o.type == HSL_FAB_OUT_ACCESS && b) {
-            b->x[o.u.access.x.cookie] = o.u.access.x;
+        /* one of a batch that was given up belongs to nobody */
+        if (o.type == HSL_FAB_OUT_ACCESS && b && o.u.access.x.cookie >> 32 == b->number) {
+            b->x[(uint32_t)o.u.access.x.cookie] = o.u.access.x;
             b->done++;
             b->done_ps = o.time_ps;
         } else if (o.type == HSL_FAB_OUT_MEM) {
@@ -168,7 +171,7 @@ static uint32_t post_some(struct hsl_modelled *m, uint16_t agent, struct batch *
 
         in.u.access.agent = agent;
         in.u.access.x = b->x[from];
-        in.u.access.x.cookie = from;
+        in.u.access.x.cookie = (uint64_t)b->number << 32 | from;
         err = hsl_fab_post(m->fab, &in);
         take_outputs(m, b);
         if (err == -EAGAIN) {
@@ -191,6 +194,7 @@ uint64_t hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hs
     uint32_t posted;
 
     pthread_mutex_lock(&m->lock);
+    b.number = ++m->batches;
     begun = b.done_ps = hsl_fab_now_ps(m->fab);
     end = begun + STUCK_PS;
     posted = post_some(m, agent, &b, 0, n);
