@@ -58,7 +58,9 @@ static int hsl_mem_zero_cpu(struct hsl_chip *chip, u64 off, u64 len)
 /* Nobody uses the range; from now on it may be used directly. */
 static int hsl_mem_flush(struct hsl_chip *chip, u64 off, u64 len)
 {
-	return chip->cap & HSL_CAP_MODELLED ? hsl_admin_flush(chip, off, len) : 0;
+	int err = chip->cap & HSL_CAP_MODELLED ? hsl_admin_flush(chip, off, len) : 0;
+
+	return err == -EIO ? -ENODEV : err;
 }
 
 static int hsl_mem_zero(struct hsl_chip *chip, u64 off, u64 len)

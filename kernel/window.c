@@ -14,7 +14,7 @@
 
 static u64 hsl_window_count(struct hsl_chip *chip)
 {
-	return DIV_ROUND_UP_ULL(chip->mem_bytes, 1ull << chip->win_shift);
+	return (chip->mem_bytes + (1ull << chip->win_shift) - 1) >> chip->win_shift;
 }
 
 static bool hsl_windows_fit(struct hsl_chip *chip)
@@ -39,18 +39,16 @@ static u32 hsl_window_start(struct hsl_chip *chip, u32 i)
 	return readl(w + HSL_WIN_O_STATUS);
 }
 
-/* The chip is enabled, and not READY for anybody else yet. */
-void hsl_windows_start(struct hsl_chip *chip)
+static bool hsl_windows_program(struct hsl_chip *chip)
 {
 	u32 i, n, status;
 
-	WRITE_ONCE(chip->windows_on, false);
 	if (!(chip->cap & HSL_CAP_MODELLED))
-		return;
+		return false;
 	if (!hsl_windows_fit(chip)) {
 		dev_info(chip->parent, "its %u windows in %#llx bytes of BAR do not reach over its memory: observable memory cannot be mapped\n",
 			 chip->nwindows, chip->p.win_bytes);
-		return;
+		return false;
 	}
 	n = hsl_window_count(chip);
 	for (i = 0; i < n; i++) {
@@ -58,12 +56,18 @@ void hsl_windows_start(struct hsl_chip *chip)
 		if (status != HSL_WIN_ACTIVE)
 			goto off;
 	}
-	WRITE_ONCE(chip->windows_on, true);
-	return;
+	return true;
 
 off:
 	dev_info(chip->parent, "refuses modelled window %u (STATUS %#x): observable memory cannot be mapped\n", i, status);
 	do {
 		writel(0, chip->p.regs + HSL_REG_WIN(i) + HSL_WIN_O_CTRL);
 	} while (i--);
+	return false;
+}
+
+/* The chip is enabled, and not READY for anybody else yet. In between mmap goes by how it was before. */
+void hsl_windows_start(struct hsl_chip *chip)
+{
+	WRITE_ONCE(chip->windows_on, hsl_windows_program(chip));
 }

@@ -125,21 +125,31 @@ static uint32_t queue_abort(struct hsl_chip_engine *c, struct hsl_worker *w, uin
     return HSL_ST_OK;
 }
 
-static uint32_t flush(struct hsl_chip_engine *c, const struct hsl_desc *d)
+static uint32_t flush(struct hsl_chip_engine *c, struct hsl_worker *w, const struct hsl_desc *d, uint64_t *fault_ga)
 {
     uint64_t off = HSL_GA_OFFSET(d->dst);
+    uint32_t status;
 
     if (HSL_GA_NODE(d->dst) != c->cfg.node || off >= c->cfg.mem_bytes) {
+        *fault_ga = d->dst;
         return HSL_ST_SEGMENT;
     }
     if (d->len > c->cfg.mem_bytes - off) {
+        *fault_ga = HSL_GA(c->cfg.node, c->cfg.mem_bytes);
         return HSL_ST_RANGE;
     }
-    hsl_modelled_flush(c->f, d->dst, d->len);
-    return HSL_ST_OK;
+    atomic_fetch_add(&c->busy, 1);
+    hsl_section_leave(w);
+    status = hsl_modelled_flush(c->f, d->dst, d->len);
+    hsl_section_enter(w);
+    atomic_fetch_sub(&c->busy, 1);
+    if (status) {
+        *fault_ga = d->dst;
+    }
+    return status;
 }
 
-uint32_t hsl_admin_exec(struct hsl_queue_engine *q, struct hsl_worker *w)
+uint32_t hsl_admin_exec(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
 {
     struct hsl_chip_engine *c = q->chip;
     const struct hsl_desc *d = &q->cmd.d;
@@ -154,7 +164,7 @@ uint32_t hsl_admin_exec(struct hsl_queue_engine *q, struct hsl_worker *w)
     case HSL_OP_QUEUE_ABORT:
         return queue_abort(c, w, d->arg0);
     case HSL_OP_FLUSH:
-        return flush(c, d);
+        return flush(c, w, d, fault_ga);
     default:
         return queue_destroy(c, w, d->arg0);
     }

@@ -145,7 +145,9 @@ static uint32_t window_access(struct hsl_chip_engine *c, unsigned int i, uint64_
     const struct hsl_window *w = &c->win[i];
     uint64_t fault_ga;
 
-    if (atomic_load(&w->status) != HSL_WIN_ACTIVE || !(atomic_load(&w->ctrl) & HSL_WIN_CTRL_MODELLED)) {
+    /* it may be another window by now than the one that the CPU found */
+    if (atomic_load(&w->status) != HSL_WIN_ACTIVE || !(atomic_load(&w->ctrl) & HSL_WIN_CTRL_MODELLED) ||
+        off >= atomic_load(&w->size) || size > atomic_load(&w->size) - off) {
         return HSL_ST_UNREACHABLE;
     }
     return hsl_modelled_bytes(c->f, (uint16_t)(c->cfg.node | HSL_AGENT_HOST_PORT), atomic_load(&w->ga) + off, val, size,

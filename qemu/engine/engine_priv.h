@@ -320,8 +320,11 @@ uint32_t hsl_modelled_bytes(struct hsl_fabric_engine *f, uint16_t agent, uint64_
 /* A chip has been attached; NULL: it is gone. */
 void hsl_modelled_node(struct hsl_fabric_engine *f, uint32_t node, struct hsl_chip_engine *c);
 void hsl_modelled_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up);
-/* No cache has a line of [ga, ga + len) any more, if nobody uses them meanwhile. */
-void hsl_modelled_flush(struct hsl_fabric_engine *f, uint64_t ga, uint64_t len);
+/*
+ * No cache has a line of [ga, ga + len) any more, if nobody uses them meanwhile. Not OK: what a cache had did not reach
+ * memory. Outside of sections: it takes long.
+ */
+uint32_t hsl_modelled_flush(struct hsl_fabric_engine *f, uint64_t ga, uint64_t len);
 
 /* move.c */
 uint32_t hsl_move_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
@@ -356,6 +359,6 @@ uint32_t hsl_exec_wait(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_
 void hsl_wait_wake(struct hsl_fabric_engine *f, uint64_t ga);
 
 /* admin.c: opcodes of the admin queue but NOP, COPY and FILL */
-uint32_t hsl_admin_exec(struct hsl_queue_engine *q, struct hsl_worker *w);
+uint32_t hsl_admin_exec(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
 
 #endif

@@ -144,7 +144,7 @@ uint32_t hsl_exec_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64
         return HSL_ST_FIELD;
     }
     if (q->cmd.d.opcode >= HSL_OP_CTX_INVALIDATE) {
-        return hsl_admin_exec(q, w);
+        return hsl_admin_exec(q, w, fault_ga);
     }
     if (!length_ok(q)) {
         return HSL_ST_LENGTH;

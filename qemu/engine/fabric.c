@@ -256,7 +256,8 @@ static void linger(struct hsl_worker *w, struct hsl_queue_engine *q)
     while (!q->cmd.waits && hsl_queue_live(q) && w->spun < w->f->cfg.spin_iterations && !called_away(w)) {
         hsl_section_leave(w);
         hsl_section_enter(w);
-        if (!hsl_queue_live(q)) {
+        /* it may be another queue by now, made without a shadow tail */
+        if (!hsl_queue_live(q) || !atomic_load(&q->shadow)) {
             break;
         }
         if (q->cmd.active || hsl_queue_watch(q, LINGER_LOOKS)) {

@@ -3,16 +3,17 @@
  * Modelled memory: accesses that cross links and caches as packets (docs/hep.md section 12).
  *
  * The modelled fabric (qemu/model/fab.h) knows no threads: it is under `lock`. Whoever needs accesses posts a batch and
- * drives the fabric until the batch is done; meanwhile no one else's accesses go on, so batches are short. Virtual
- * time moves with the accesses and stands still between them.
+ * drives the fabric until the batch is done; meanwhile no one else's accesses go on, so batches are short and who waits
+ * gets his turn. Virtual time moves with the accesses and stands still between them.
  *
  * Memory of a home is the chip's own: a read or write that comes out of the fabric is done at once on the chip that is
  * attached as that node. A chip is entered here after it is attached and taken out, under `lock`, before its memory
  * goes; so whoever is in here may touch the memory of every chip that he finds.
  *
  * Dirty lines may be in caches of any chip. hsl_modelled_flush empties all caches of a range, so that who frees the
- * memory finds all of it where it belongs (HEP-MAP-027). A chip that vanishes takes its cache with it: lines only it had
- * are poison, and what others had of its memory is gone.
+ * memory finds all of it where it belongs (HEP-MAP-027); the home forgets the range too, as it would write poison over what
+ * owners that were lost had there. A chip that vanishes takes its cache with it: lines only it had are poison, and what
+ * others had of its memory is gone.
  *
  * Locks: `lock` is inside ctl_lock and sections; nothing but the host's mem_written callback is called with it held.
  */
@@ -24,17 +25,27 @@
 #include "model/fab.h"
 
 #define BATCH           32u
-#define TRAINING_PS     UINT64_C(20000000)      /* links of a chip that came have trained by then */
+#define ARENA_MAX       (512u << 20)
+#define CROSSING_MAX_PS UINT64_C(10000000)
+#define TRAINING_PS     UINT64_C(1000000000)    /* links of a chip that came have trained by then, or will not */
 #define STUCK_PS        UINT64_C(100000000000)  /* what is not done by then never will be: a bug of the model */
 
 struct hsl_modelled {
-    pthread_mutex_t lock;
+    pthread_mutex_t lock, turn;
     uint32_t nodes;
     struct hsl_chip_engine **chip;      /* by node, NULL: absent */
     uint8_t **poisoned;                 /* by node: a bit for each line, NULL: none is */
     uint32_t batches;                   /* counts them: half of a cookie */
     struct hsl_fab *fab;
 };
+
+/* Turns, as the mutex alone lets who unlocks it go first again: a CPU would wait as long as a command has batches. */
+static void enter(struct hsl_modelled *m)
+{
+    pthread_mutex_lock(&m->turn);
+    pthread_mutex_lock(&m->lock);
+    pthread_mutex_unlock(&m->turn);
+}
 
 /* A batch under way. */
 struct batch {
@@ -59,8 +70,8 @@ int hsl_modelled_init(struct hsl_fabric_engine *f)
     hsl_fab_defaults(&cfg);
     cfg.hop_limit = f->cfg.model.hop_limit;
     bytes = hsl_fab_size(&cfg);
-    if (!bytes) {
-        return -EINVAL;
+    if (!bytes || bytes > ARENA_MAX || hsl_time_crossing_ps(&cfg.profile) > CROSSING_MAX_PS) {
+        return 0;           /* such a fabric has no modelled memory */
     }
     m = calloc(1, sizeof(*m));
     if (!m) {
@@ -71,6 +82,7 @@ int hsl_modelled_init(struct hsl_fabric_engine *f)
     m->poisoned = calloc(cfg.nodes + 1, sizeof(*m->poisoned));
     m->fab = aligned_alloc(64, (bytes + 63) / 64 * 64);
     pthread_mutex_init(&m->lock, NULL);
+    pthread_mutex_init(&m->turn, NULL);
     f->modelled = m;
     if (!m->chip || !m->poisoned || !m->fab || hsl_fab_init(m->fab, bytes, &cfg)) {
         hsl_modelled_free(f);
@@ -92,6 +104,7 @@ void hsl_modelled_free(struct hsl_fabric_engine *f)
     for (uint32_t n = 1; m->poisoned && n <= m->nodes; n++) {
         free(m->poisoned[n]);
     }
+    pthread_mutex_destroy(&m->turn);
     pthread_mutex_destroy(&m->lock);
     free(m->poisoned);
     free(m->chip);
@@ -116,6 +129,26 @@ static void poison_set(struct hsl_modelled *m, uint32_t node, uint64_t line, boo
     }
     if (m->poisoned[node]) {
         m->poisoned[node][line / 8] = (uint8_t)((m->poisoned[node][line / 8] & ~bit) | (poison ? bit : 0));
+    }
+}
+
+/* Whole lines of [off, off + len) are as good as new. */
+static void poison_clear(struct hsl_modelled *m, uint32_t node, uint64_t off, uint64_t len)
+{
+    uint64_t line = off / HSL_LINE_BYTES, end = (off + len) / HSL_LINE_BYTES;
+
+    if (!m->poisoned[node]) {
+        return;
+    }
+    for (; line < end && line % 8; line++) {
+        poison_set(m, node, line, false);
+    }
+    if (line < end) {
+        memset(&m->poisoned[node][line / 8], 0, (end - line) / 8);
+        line += (end - line) & ~7ull;
+    }
+    for (; line < end; line++) {
+        poison_set(m, node, line, false);
     }
 }
 
@@ -193,7 +226,7 @@ uint64_t hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hs
     uint64_t begun, end;
     uint32_t posted;
 
-    pthread_mutex_lock(&m->lock);
+    enter(m);
     b.number = ++m->batches;
     begun = b.done_ps = hsl_fab_now_ps(m->fab);
     end = begun + STUCK_PS;
@@ -273,7 +306,7 @@ void hsl_modelled_node(struct hsl_fabric_engine *f, uint32_t node, struct hsl_ch
     if (!m) {
         return;
     }
-    pthread_mutex_lock(&m->lock);
+    enter(m);
     m->chip[node] = c;
     free(m->poisoned[node]);
     m->poisoned[node] = NULL;
@@ -289,13 +322,13 @@ void hsl_modelled_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool
     if (!m) {
         return;
     }
-    pthread_mutex_lock(&m->lock);
+    enter(m);
     post_and_train(m, &in);
     pthread_mutex_unlock(&m->lock);
 }
 
 /* What is under way arrives, write-backs too. */
-static void settle(struct hsl_modelled *m)
+static bool settle(struct hsl_modelled *m)
 {
     uint64_t end = hsl_fab_now_ps(m->fab) + STUCK_PS;
 
@@ -304,22 +337,21 @@ static void settle(struct hsl_modelled *m)
             take_outputs(m, NULL);
         }
     }
+    return hsl_fab_quiet(m->fab);
 }
 
-void hsl_modelled_flush(struct hsl_fabric_engine *f, uint64_t ga, uint64_t len)
+uint32_t hsl_modelled_flush(struct hsl_fabric_engine *f, uint64_t ga, uint64_t len)
 {
     struct hsl_modelled *m = f->modelled;
     struct hsl_access x[BATCH];
+    uint32_t status = HSL_ST_OK;
 
-    if (!m) {
-        return;
-    }
     for (uint32_t i = 0; i < 2 * m->nodes; i++) {
         uint16_t agent = (uint16_t)(i % m->nodes + 1 + (i >= m->nodes ? HSL_AGENT_HOST_PORT : 0));
         uint32_t cursor = 0, n;
 
         do {
-            pthread_mutex_lock(&m->lock);
+            enter(m);
             for (n = 0; n < BATCH;) {
                 uint64_t line;
 
@@ -332,9 +364,17 @@ void hsl_modelled_flush(struct hsl_fabric_engine *f, uint64_t ga, uint64_t len)
             }
             pthread_mutex_unlock(&m->lock);
             hsl_modelled_run(f, agent, x, n);
+            for (uint32_t k = 0; k < n && !status; k++) {
+                status = x[k].status;
+            }
         } while (n == BATCH);
     }
-    pthread_mutex_lock(&m->lock);
-    settle(m);
+    enter(m);
+    if (!settle(m) && !status) {
+        status = HSL_ST_INTERNAL;
+    }
+    hsl_fab_forget(m->fab, HSL_GA_NODE(ga), HSL_GA_OFFSET(ga), len);
+    poison_clear(m, HSL_GA_NODE(ga), HSL_GA_OFFSET(ga), len);
     pthread_mutex_unlock(&m->lock);
+    return status;
 }

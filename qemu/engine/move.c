@@ -170,7 +170,8 @@ static uint32_t move_run(struct hsl_queue_engine *q, const struct hsl_operand *d
         }
         cmd->moved += n;
         cmd->done += n;
-        *budget -= n;
+        /* packets take long: a piece is a chunk of its own */
+        *budget = modelled ? 0 : *budget - n;
     }
     return HSL_ST_OK;
 }

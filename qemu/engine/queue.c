@@ -364,7 +364,8 @@ bool hsl_queue_watch(struct hsl_queue_engine *q, unsigned int looks)
 
 bool hsl_queue_sleep(struct hsl_queue_engine *q)
 {
-    if (!atomic_load(&q->shadow) || !hsl_queue_live(q)) {
+    /* live first: as long as this section lasts it stays what it is then */
+    if (!hsl_queue_live(q) || !atomic_load(&q->shadow)) {
         return true;        /* who brings it back to life puts it on the run list */
     }
     /*

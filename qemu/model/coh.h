@@ -147,6 +147,15 @@ void hsl_home_lose(struct hsl_home *h, uint16_t agent);
  */
 char hsl_home_line(const struct hsl_home *h, uint64_t offset, bool *busy, uint64_t *agents,
                    uint32_t words);
+/* The next line in the directory from *cursor on, which begins at 0; false: no more. */
+bool hsl_home_next_line(const struct hsl_home *h, uint32_t *cursor, uint64_t *offset);
+/*
+ * No agent has the line, whatever the directory says: who dropped it silently, or was lost, did not
+ * tell. Nothing happens while a request for the line is worked on.
+ */
+void hsl_home_forget(struct hsl_home *h, uint64_t offset);
+/* Is a request of the agent worked on, or waiting? Also one that was lost. */
+bool hsl_home_serves(const struct hsl_home *h, uint16_t agent);
 bool hsl_home_quiet(const struct hsl_home *h);
 void hsl_home_stats(const struct hsl_home *h, struct hsl_home_stats *out);
 uint64_t hsl_home_hash(const struct hsl_home *h);

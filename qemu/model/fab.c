@@ -27,10 +27,12 @@ void hsl_fab_defaults(struct hsl_fab_cfg *cfg)
         .replay_flits = 512,
         .rx_slots = { 127, 127, 127, 127, 127 },
         .tx_slots = { 28, 28, 28, 28, 28 },
-        .ack_ps = 500000,
-        .replay_ps = 2000000,
+        .ack_ps = 300000,
+        .replay_ps = 1300000,
         .replay_rounds = 4,
     };
+    uint64_t crossing = hsl_time_crossing_ps(&cfg->profile);
+
     *cfg = (struct hsl_fab_cfg){
         .nodes = cfg->nodes,
         .topology = cfg->topology,
@@ -41,8 +43,11 @@ void hsl_fab_defaults(struct hsl_fab_cfg *cfg)
     };
     cfg->seed = 1;
     cfg->link = link;
-    cfg->phy.ts_ps = 100000;
-    cfg->phy.train_ps = 50000000;
+    /* what waits for the other end waits for some crossings at least */
+    cfg->link.ack_ps += 2 * crossing;
+    cfg->link.replay_ps += 8 * crossing;
+    cfg->phy.ts_ps = 100000 + crossing;
+    cfg->phy.train_ps = 50000000 + 50 * crossing;
     cfg->agent.sets = 64;
     cfg->agent.ways = 8;
     cfg->agent.requests = 16;
@@ -182,11 +187,11 @@ static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
     memset(f, 0, sizeof(*f));
     f->cfg = *cfg;
     f->cfg.phy = phy_cfg(cfg);
-    f->cfg.hop_limit = cfg->hop_limit ? cfg->hop_limit : cfg->nodes + 1;
     f->nnodes = cfg->nodes + hsl_net_switches(&net);
+    f->cfg.hop_limit = cfg->hop_limit ? cfg->hop_limit : f->nnodes < 255 ? f->nnodes : 255;
     f->nports = 2 * hsl_net_total_links(&net);
     f->nagents = 2 * cfg->nodes;
-    f->crossing_ps = 2 * (uint64_t)cfg->profile.port_ps + cfg->profile.cable_ps;
+    f->crossing_ps = hsl_time_crossing_ps(&cfg->profile);
     f->npkts = (uint32_t)fab_packets(cfg);
     f->nflights = (uint32_t)(f->nports * wire_flights(cfg, f->crossing_ps));
     f->nevents = 2 * f->nports + f->nflights + f->npkts;
@@ -437,6 +442,31 @@ static int post_link(struct hsl_fab *f, const struct hsl_fab_in *in)
     }
 }
 
+static bool somebody_has(struct hsl_fab *f, uint64_t ga)
+{
+    bool busy;
+
+    for (uint32_t a = 0; a < f->nagents; a++) {
+        if (hsl_agent_line(fab_agent(f, a), ga, &busy, NULL) != 'I' || busy) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void hsl_fab_forget(struct hsl_fab *f, uint32_t node, uint64_t offset, uint64_t len)
+{
+    struct hsl_home *h = fab_home(f, node - 1);
+    uint32_t cursor = 0;
+    uint64_t line;
+
+    while (hsl_home_next_line(h, &cursor, &line)) {
+        if (line - offset < len && !somebody_has(f, HSL_GA(node, line))) {
+            hsl_home_forget(h, line);
+        }
+    }
+}
+
 static int post_node(struct hsl_fab *f, uint32_t id, bool present)
 {
     struct hsl_event ev = { .type = HSL_EV_NODE, .u.node = { id, present } };
@@ -451,6 +481,7 @@ static int post_node(struct hsl_fab *f, uint32_t id, bool present)
     fab_ports_node(f, id - 1, present);
     if (!present) {
         fab_node_gone(f, id - 1);
+        hsl_fab_forget(f, id, 0, UINT64_MAX);   /* another memory may come back */
     }
     return 0;
 }

@@ -80,6 +80,11 @@ struct hsl_fab_out {
 };
 int hsl_fab_drain(struct hsl_fab *f, struct hsl_fab_out *out);
 
+/*
+ * Memory [offset, offset + len) of a chip will be used past the fabric: what its home remembers of
+ * lines there that no agent has is forgotten. Lines that an agent has stay.
+ */
+void hsl_fab_forget(struct hsl_fab *f, uint32_t node, uint64_t offset, uint64_t len);
 uint64_t hsl_fab_now_ps(const struct hsl_fab *f);
 uint64_t hsl_fab_hash(const struct hsl_fab *f);
 /* Nothing is under way: links may still train, or send idle flits. */

@@ -15,8 +15,8 @@
  * no route, is lost; agents and homes cannot go on with a packet missing. Then the pair (agent,
  * home of the line) that the packet belonged to is fenced: both sides forget each other at once
  * (hsl_agent_lose, hsl_home_lose), what is still under way between them is thrown away where it
- * comes out, and new accesses fail with UNREACHABLE until nothing of it is left and there is a
- * route again. So an answer from before can never be taken for one of a new request with its tag.
+ * comes out, and new accesses fail with UNREACHABLE until nothing of it is left, the home has done
+ * with its lost requests, and there is a route again. So an answer from before can never be taken for one of a new request with its tag.
  * Data that an owner sends straight to a requester belongs to the pair (requester, home).
  */
 #include <errno.h>
@@ -296,7 +296,8 @@ int fab_access(struct hsl_fab *f, uint16_t id, const struct hsl_access *x)
         return -EINVAL;
     }
     u = fab_under_way(f, pair);
-    if (u->fenced && !u->packets && reachable(f, pair)) {
+    /* what the home still does for a lost request may bring data to its requester, by another pair */
+    if (u->fenced && !u->packets && !hsl_home_serves(fab_home(f, home), id) && reachable(f, pair)) {
         u->fenced = 0;
     }
     if (u->fenced) {

@@ -1330,6 +1330,41 @@ void hsl_home_lose(struct hsl_home *h, uint16_t agent)
 
 /* ---- looking at it ---- */
 
+bool hsl_home_next_line(const struct hsl_home *h, uint32_t *cursor, uint64_t *offset)
+{
+    while (*cursor < h->cfg.sets * h->cfg.ways) {
+        const struct entry *e = entry_at(h, (*cursor)++);
+
+        if (e->used) {
+            *offset = e->line;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool hsl_home_serves(const struct hsl_home *h, uint16_t agent)
+{
+    uint32_t n = agent_number(h, agent);
+
+    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+        if (request_at(h, i)->agent == n) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void hsl_home_forget(struct hsl_home *h, uint64_t offset)
+{
+    uint32_t d = lookup(h, offset);
+
+    if (d != HSL_COH_NONE && !entry_at(h, d)->busy) {
+        make_invalid(h, entry_at(h, d));
+        let_go(h, d);
+    }
+}
+
 char hsl_home_line(const struct hsl_home *h, uint64_t offset, bool *busy, uint64_t *agents_out,
                    uint32_t words)
 {

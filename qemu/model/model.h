@@ -52,6 +52,8 @@ struct hsl_profile {
     uint32_t dram_ps;
 };
 
+/* From the wire of one end into the other: two ports and the cable, ps. */
+uint64_t hsl_time_crossing_ps(const struct hsl_profile *p);
 /* Profile by name ("default", "gen2", "pcie5"); NULL if unknown. */
 const struct hsl_profile *hsl_profile_find(const char *name);
 

@@ -34,9 +34,14 @@ uint64_t hsl_time_flit_ps(const struct hsl_profile *p)
     return (FLIT_BITS * UINT64_C(1000000) + mbps - 1) / mbps;
 }
 
+uint64_t hsl_time_crossing_ps(const struct hsl_profile *p)
+{
+    return 2 * (uint64_t)p->port_ps + p->cable_ps;
+}
+
 uint64_t hsl_time_link_ps(const struct hsl_profile *p)
 {
-    return 2 * (uint64_t)p->port_ps + p->cable_ps + hsl_time_flit_ps(p);
+    return hsl_time_crossing_ps(p) + hsl_time_flit_ps(p);
 }
 
 static uint32_t *heap_of(struct hsl_model *m)

@@ -313,6 +313,52 @@ static void chip_goes(void **state)
 	world_free(w);
 }
 
+static void flush_all(struct fake_chip *c)
+{
+	assert_int_equal(fake_admin(c, (struct hsl_desc){ .opcode = HSL_OP_FLUSH, .dst = HSL_GA(c->node, 0), .len = MEM }),
+			 HSL_ST_OK);
+}
+
+/*
+ * What the home remembers of lines must not outlive FLUSH: a chip drops a clean line silently, is then lost, and the home
+ * takes the line for lost with it. If it still thought so, it would write poison over what uses the memory directly by then.
+ */
+static void nothing_after_flush(void **state)
+{
+	struct world *w = world_new(HSL_SEG_MODELLED);
+	uint8_t want[LEN];
+
+	(void)state;
+	memset(want, 0x77, LEN);
+	fake_seg_chip(w->f, 1, 4, 1, 262144, 524288, RW | HSL_SEG_MODELLED);
+	OK(fake_copy(&w->q[1], H(0), A(0), LEN));		/* owned by chip 2, clean */
+	OK(fake_fill(&w->q[1], A(0), 64, 5));			/* one line dirty */
+	flush_all(&w->f->chip[1]);
+	memcpy(mem(w, 1), want, LEN);				/* the memory's next owner */
+	hsl_chip_detach(w->f->chip[2].e);
+	for (uint64_t off = 0; off < 524288; off += LEN)	/* more lines than the directory holds */
+		OK(fake_copy(&w->q[0], H(0), HSL_GA(1, 262144 + off), LEN));
+	flush_all(&w->f->chip[1]);
+	assert_memory_equal(mem(w, 1), want, LEN);
+	world_free(w);
+}
+
+/* Poison goes with FLUSH, as what is written next it does not see. */
+static void poison_goes(void **state)
+{
+	struct world *w = world_new(HSL_SEG_MODELLED);
+
+	(void)state;
+	OK(fake_fill(&w->q[1], A(0), 64, 2));
+	hsl_chip_detach(w->f->chip[2].e);
+	IS(fake_copy(&w->q[0], H(0), A(0), 64), HSL_ST_POISON);
+	flush_all(&w->f->chip[1]);
+	memset(mem(w, 1), 0, LEN);
+	OK(fake_copy(&w->q[0], H(0), A(0), LEN));
+	assert_memory_equal(w->host->host, mem(w, 1), LEN);
+	world_free(w);
+}
+
 /* ---- without the capability ---- */
 
 static void no_capability(void **state)
@@ -342,6 +388,7 @@ int main(void)
 		cmocka_unit_test(coherent),  cmocka_unit_test(noncoherent),	cmocka_unit_test(window),
 		cmocka_unit_test(flushed),   cmocka_unit_test(signal_and_wait), cmocka_unit_test(chip_goes),
 		cmocka_unit_test(no_capability),
+		cmocka_unit_test(nothing_after_flush), cmocka_unit_test(poison_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

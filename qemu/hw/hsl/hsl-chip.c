@@ -342,6 +342,7 @@ static bool hsl_chip_add_bars(HslChip *c, Error **errp)
     memory_region_init_alias(&c->mem, OBJECT(c), "hsl-memory", hsl_chip_memory(c), 0, mem_bytes);
     memory_region_add_subregion(&c->bar2, 0, &c->mem);
     memory_region_init(&c->bar4, OBJECT(c), "hsl-bar4", c->aperture);
+    hsl_host_windows_init(c);
 
     if (msix_init(pdev, c->vectors, &c->bar0, HSL_BAR_REGS, HSL_MSIX_TABLE, &c->bar0, HSL_BAR_REGS, HSL_MSIX_PBA, 0,
                   errp) < 0) {

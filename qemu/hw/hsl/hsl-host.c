@@ -159,6 +159,16 @@ static const MemoryRegionOps hsl_window_ops = {
     .impl = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
 };
 
+void hsl_host_windows_init(HslChip *c)
+{
+    for (unsigned int i = 0; i < c->windows; i++) {
+        c->window[i].c = c;
+        c->window[i].index = i;
+        memory_region_init_io(&c->window[i].io, OBJECT(c), &hsl_window_ops, &c->window[i], "hsl-window-io",
+                              1ull << c->window_shift);
+    }
+}
+
 void hsl_host_window_off(HslChip *c, unsigned int index)
 {
     HslWindow *w = &c->window[index];
@@ -194,10 +204,8 @@ static void hsl_host_window_job(void *opaque)
         job->status = HSL_ST_RANGE;
         return;
     }
-    w->c = c;
-    w->index = job->index;
     if (job->ctrl & HSL_WIN_CTRL_MODELLED) {
-        memory_region_init_io(&w->mr, OBJECT(c), &hsl_window_ops, w, name, job->size);
+        memory_region_init_alias(&w->mr, OBJECT(c), name, &w->io, 0, job->size);
     } else {
         memory_region_init_alias(&w->mr, OBJECT(c), name, mem, job->offset, job->size);
     }

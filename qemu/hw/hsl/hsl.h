@@ -66,7 +66,8 @@ HslChip *hsl_fabric_chip(HslFabric *f, uint32_t node);
 #define HSL_VECTORS_MAX     1024        /* what fits between HSL_MSIX_TABLE and HSL_MSIX_PBA */
 
 typedef struct HslWindow {
-    MemoryRegion mr;                    /* alias of a peer's memory, or I/O of a modelled one */
+    MemoryRegion io;                    /* what a modelled window shows a part of; lives as long as the chip */
+    MemoryRegion mr;                    /* alias of a peer's memory, or of io */
     HslChip *c;
     unsigned int index;
     bool on;                            /* BQL */
@@ -114,6 +115,8 @@ extern const struct hsl_chip_ops hsl_host_ops;
 
 /* Bottom half of irq_bh. */
 void hsl_host_send_interrupts(void *opaque);
+/* Once, before the chip can be seen. */
+void hsl_host_windows_init(HslChip *c);
 /* Under the BQL. */
 void hsl_host_window_off(HslChip *c, unsigned int index);
 /* DMA of this chip goes through an IOMMU. */
