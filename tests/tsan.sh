@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 B=${HSL_BUILD:-build}/tsan
 B=${B#"$PWD"/}
 tests=(test_lib_queue test_lib_sim test_lib_cases test_engine_race test_engine_cmd test_engine_hostile
-	test_engine_ops test_engine_wait test_engine_shadow)
+	test_engine_ops test_engine_wait test_engine_shadow test_engine_modelled)
 unset MAKEFLAGS MFLAGS MAKELEVEL
 make -s B="$B" SAN='-O1 -g -fsanitize=thread -fno-omit-frame-pointer' "${tests[@]/#/$B/asan/tests/unit/}" >&2
 export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 ${TSAN_OPTIONS:-}" CMOCKA_MESSAGE_OUTPUT=STDOUT

@@ -210,6 +210,18 @@ static void access_one(void *host, uint8_t *buf, uint64_t len, bool write)
     }
 }
 
+/* Words that are aligned on both sides are read and written as such: somebody may change them meanwhile. */
+static void access_bytes(void *host, uint8_t *buf, uint64_t len, bool write)
+{
+    if (((uintptr_t)host | (uintptr_t)buf | len) & 7) {
+        memcpy(write ? host : buf, write ? buf : host, len);
+        return;
+    }
+    for (uint64_t at = 0; at < len; at += 8) {
+        access_one((uint8_t *)host + at, buf + at, 8, write);
+    }
+}
+
 uint32_t hsl_operand_bytes(struct hsl_queue_engine *q, unsigned int which, const struct hsl_operand *o, uint64_t off,
                            void *buf, uint64_t len, bool write, uint64_t *fault_ga)
 {
@@ -230,7 +242,7 @@ uint32_t hsl_operand_bytes(struct hsl_queue_engine *q, unsigned int which, const
         if (s.len == len && len <= 8 && !(len & (len - 1)) && !((uintptr_t)s.host & (len - 1))) {
             access_one(s.host, p, len, write);
         } else {
-            memcpy(write ? s.host : p + at, write ? p + at : s.host, s.len);
+            access_bytes(s.host, p + at, s.len, write);
         }
         hsl_span_put(q, &s, write, s.len);
         if (write) {

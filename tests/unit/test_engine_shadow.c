@@ -92,6 +92,18 @@ static void no_wakeup_lost(void **state)
 	}
 }
 
+/* Not in between two states. */
+static bool idle(struct hsl_queue_engine *q)
+{
+	struct hsl_fabric_engine *f = q->chip->f;
+	bool is;
+
+	pthread_mutex_lock(&f->run_lock);
+	is = q->sched == HSL_SCHED_IDLE;
+	pthread_mutex_unlock(&f->run_lock);
+	return is;
+}
+
 /* A tail that comes between a worker's last look and its flag is seen by the look after it. */
 static void looks_once_more(void **state)
 {
@@ -104,7 +116,7 @@ static void looks_once_more(void **state)
 	for (unsigned int i = 0; i < 3; i++) {
 		assert_int_equal(code(fq_do(&q, nop)), HSL_ST_OK);
 		/* in nobody's hands: in ours, as a worker that is about to let it go */
-		while (atomic_load(&eq->sched) != HSL_SCHED_IDLE)
+		while (!idle(eq))
 			sched_yield();
 		assert_true(hsl_queue_sleep(eq));
 		q.sq[q.tail & 15] = nop;
