@@ -393,10 +393,43 @@ static void windows(void **state)
 		if (st == 0 || (st & 0xff))
 			fail_msg("window case %zu: status 0x%x", i, st);
 	}
-	assert_int_not_equal(window(0, HSL_GA(2, 0), 0x10000, 0, 3), HSL_WIN_ACTIVE);	/* no modelled windows */
+	assert_int_not_equal(window(0, HSL_GA(2, 0), 0x10000, 0, 7), HSL_WIN_ACTIVE);	/* a reserved bit */
 	/* a window with a context never shows what is in none of its segments */
 	assert_int_equal(window(1, HSL_GA(2, 0), 0x10000, QC_CTX, HSL_WIN_CTRL_ENABLE) & 0xff, 0);
 	assert_int_equal(qc_r32(c, HSL_REG_WIN(1) + HSL_WIN_O_CTX), QC_CTX);
+}
+
+/* HEP-MAP-026: every width at any alignment, what is written is read by another chip's window, and in memory after FLUSH */
+static void modelled_windows(void **state)
+{
+	const uint32_t on = HSL_WIN_CTRL_ENABLE | HSL_WIN_CTRL_MODELLED;
+	struct qc *c = &chip[1];
+	uint64_t stride = 1ull << qc_r32(c, HSL_REG_WIN_STRIDE_LOG2), at = c->bar4 + 4 * stride, other = c->bar4 + 5 * stride;
+	uint8_t want[128] = { 0 };
+
+	(void)state;
+	assert_int_equal(window(4, HSL_GA(2, 0x400000), 0x20000, 0, on), HSL_WIN_ACTIVE);
+	assert_int_equal(window(5, HSL_GA(2, 0x410000), 0x10000, 0, on), HSL_WIN_ACTIVE);
+	for (unsigned int i = 0; i < 400; i++) {
+		unsigned int bytes = 1u << (i & 3), off = i * 7 % 120;
+		uint64_t v = 0x0101010101010101ull * (i & 0xff) ^ 0x8040201008040201ull;
+
+		qt_write(&qt, at + 0x10000 + off, bytes, v);
+		memcpy(want + off, &v, bytes);
+		assert_int_equal(qt_read(&qt, other + off, bytes), bytes == 8 ? v : v & ((1ull << 8 * bytes) - 1));
+	}
+	assert_int_equal(qc_do(&chip[2], &chip[2].aq, (struct hsl_desc){ .opcode = HSL_OP_FLUSH,
+			 .dst = HSL_GA(2, 0x410000), .len = 4096 }, NULL),
+			 HSL_ST_OK);
+	for (unsigned int i = 0; i < sizeof(want); i++)
+		assert_int_equal(qt_read(&qt, chip[2].bar2 + 0x410000 + i, 1), want[i]);
+	/* off, and of another size on again: what is beyond reads as ones */
+	assert_int_equal(window(4, HSL_GA(2, 0x400000), 0x10000, 0, on), HSL_WIN_ACTIVE);
+	qt_write(&qt, at + 0x10000, 8, 5);
+	assert_int_not_equal(qt_read(&qt, at + 0x10000, 8), 5);
+	assert_int_equal(qt_read(&qt, other, 1), want[0]);
+	qc_w32(c, HSL_REG_WIN(4) + HSL_WIN_O_CTRL, 0);
+	qc_w32(c, HSL_REG_WIN(5) + HSL_WIN_O_CTRL, 0);
 }
 
 static void flr(struct qc *c)
@@ -520,7 +553,7 @@ int main(void)
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(nop), T(queue_create_refused), T(move), T(overlap), T(refused), T(home_refuses), T(interrupt),
-		T(overflow), T(bus_master), T(windows), T(function_level_reset), T(unplug), T(system_reset),
+		T(overflow), T(bus_master), T(windows), T(modelled_windows), T(function_level_reset), T(unplug), T(system_reset),
 	};
 
 	if (!qt_binary()) {
