@@ -375,9 +375,9 @@ int main(int argc, char **argv)
 
 	for (argc--, argv++; argc > 0 && argv[0][0] == '-'; argc -= 2, argv += 2) {
 		if (argc > 1 && !strcmp(argv[0], "--runs")) {
-			runs = strtoull(argv[1], NULL, 0);
+			runs = world_number(argv[0], argv[1], 1);
 		} else if (argc > 1 && !strcmp(argv[0], "--seed")) {
-			seed = strtoull(argv[1], NULL, 0);
+			seed = world_number(argv[0], argv[1], 0);
 		} else {
 			fprintf(stderr, "usage: litmus_fab [--runs N] [--seed S] [NAME...]\n");
 			return 2;

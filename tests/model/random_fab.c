@@ -393,7 +393,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[0], "--whole")) {
 			whole = true;
 		} else if (argc > 1 && (!strcmp(argv[0], "--ops") || !strcmp(argv[0], "--seed"))) {
-			*(argv[0][2] == 'o' ? &ops : &seed) = strtoull(argv[1], NULL, 0);
+			*(argv[0][2] == 'o' ? &ops : &seed) = world_number(argv[0], argv[1], argv[0][2] == 'o');
 			argc--, argv++;
 		} else {
 			fprintf(stderr,

@@ -505,3 +505,17 @@ void world_sums(const struct world *w, struct world_sums *out)
 		out->trained += hsl_fab_phy(w->fab, a, b)->entries[HSL_LTSSM_L0];
 	}
 }
+
+uint64_t world_number(const char *option, const char *text, uint64_t min)
+{
+	char *end;
+	uint64_t n;
+
+	errno = 0;
+	n = strtoull(text, &end, 0);
+	if (end == text || *end || errno || text[0] == '-' || n < min) {
+		fprintf(stderr, "%s %s: not a number of at least %llu\n", option, text, (unsigned long long)min);
+		exit(2);
+	}
+	return n;
+}

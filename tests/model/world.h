@@ -57,4 +57,7 @@ struct world_sums {
 };
 void world_sums(const struct world *w, struct world_sums *out);
 
+/* The number of an option; exits with 2 if it is none, or less than min: no run of nothing that passes. */
+uint64_t world_number(const char *option, const char *text, uint64_t min);
+
 #endif
