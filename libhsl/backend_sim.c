@@ -267,8 +267,7 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 {
 	struct hsl_fabric_engine_config ec = {
 		.model = cfg->model,
-		/* a modelled link has at most 16 lanes */
-		.modelled = cfg->model.nodes <= HSL_MODELLED_NODES_MAX && cfg->model.profile.lanes <= 16,
+		.modelled = true,
 	};
 	const char *why;
 	struct sim_fabric *f;

@@ -28,14 +28,12 @@
 struct hsl_fabric_engine;
 struct hsl_chip_engine;
 
-#define HSL_MODELLED_NODES_MAX  64u
-
 struct hsl_fabric_engine_config {
     struct hsl_model_config model;
     uint64_t fabric_id[2];
     unsigned int workers;               /* 0 = cores - 1, at least 1, at most 8 */
     unsigned int spin_iterations;       /* 0 = 20000: empty polls before a worker sleeps */
-    bool modelled;                      /* chips have CAP.MODELLED; at most HSL_MODELLED_NODES_MAX chips */
+    bool modelled;                      /* chips have CAP.MODELLED, if the modelled fabric can be built: hsl_fab_check */
     /* optional: called in each worker thread at its start and end (QEMU: rcu_register_thread) */
     void (*thread_start)(void *opaque);
     void (*thread_end)(void *opaque);

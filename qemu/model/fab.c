@@ -609,39 +609,31 @@ bool hsl_fab_quiet(const struct hsl_fab *f)
     return true;
 }
 
-/* One 64-bit word into the hash: multiply and fold, after splitmix64. */
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-    h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
-    h = (h ^ (h >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    return h ^ (h >> 27);
-}
-
 uint64_t hsl_fab_hash(const struct hsl_fab *f)
 {
     struct hsl_fab *w = (struct hsl_fab *)(uintptr_t)f;
-    uint64_t h = mix(0, f->now_ps);
+    uint64_t h = hsl_mix(0, f->now_ps);
 
     for (uint32_t i = 0; i < f->nagents; i++) {
-        h = mix(h, hsl_agent_hash(fab_agent(w, i)));
+        h = hsl_mix(h, hsl_agent_hash(fab_agent(w, i)));
     }
     for (uint32_t i = 0; i < f->cfg.nodes; i++) {
-        h = mix(h, hsl_home_hash(fab_home(w, i)));
+        h = hsl_mix(h, hsl_home_hash(fab_home(w, i)));
     }
     for (uint32_t p = 0; p < f->nports; p++) {
         const struct fab_port *port = fab_port_const(f, p);
 
-        h = mix(h, hsl_link_hash(fab_link(w, p), f->now_ps));
-        h = mix(h, (uint64_t)port->phy.state << 32 | port->phy.width);
+        h = hsl_mix(h, hsl_link_hash(fab_link(w, p), f->now_ps));
+        h = hsl_mix(h, (uint64_t)port->phy.state << 32 | port->phy.width);
         for (uint32_t i = 0; i < 4; i++) {
-            h = mix(h, port->wire.rng[i]);
+            h = hsl_mix(h, port->wire.rng[i]);
         }
     }
     for (uint32_t i = 0; i < f->heap_len; i++) {
         uint32_t ev = heap_of(w)[i];
 
-        h = mix(h, ev);
-        h = mix(h, event_at(w, ev)->time_ps);
+        h = hsl_mix(h, ev);
+        h = hsl_mix(h, event_at(w, ev)->time_ps);
     }
     return h;
 }

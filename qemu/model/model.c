@@ -252,19 +252,11 @@ uint64_t hsl_model_now_ps(const struct hsl_model *m)
     return m->now_ps;
 }
 
-/* One 64-bit word into the hash: multiply and fold, after splitmix64. */
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-    h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
-    h = (h ^ (h >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    return h ^ (h >> 27);
-}
-
 static uint64_t mix_bytes(uint64_t h, const uint8_t *p, size_t n)
 {
-    h = mix(h, n);
+    h = hsl_mix(h, n);
     for (size_t i = 0; i < n; i++) {
-        h = mix(h, p[i]);
+        h = hsl_mix(h, p[i]);
     }
     return h;
 }
@@ -278,34 +270,34 @@ static uint64_t mix_config(uint64_t h, const struct hsl_model_config *c)
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        h = mix(h, words[i]);
+        h = hsl_mix(h, words[i]);
     }
     return mix_bytes(h, (const uint8_t *)p->name, strlen(p->name));
 }
 
 static uint64_t mix_txn(uint64_t h, const struct hsl_txn *x)
 {
-    h = mix(h, (uint64_t)x->req.opcode << 56 | (uint64_t)x->req.flags << 48 |
+    h = hsl_mix(h, (uint64_t)x->req.opcode << 56 | (uint64_t)x->req.flags << 48 |
                (uint64_t)x->req.tag << 32 | (uint64_t)x->req.src << 16 | x->req.dst);
-    h = mix(h, x->req.addr);
-    h = mix(h, x->req.key);
-    h = mix(h, (uint64_t)x->req.ctx_seg << 32 | x->req.epoch);
-    h = mix(h, (uint64_t)x->state << 32 | x->hops);
+    h = hsl_mix(h, x->req.addr);
+    h = hsl_mix(h, x->req.key);
+    h = hsl_mix(h, (uint64_t)x->req.ctx_seg << 32 | x->req.epoch);
+    h = hsl_mix(h, (uint64_t)x->state << 32 | x->hops);
     switch ((enum hsl_txn_state)x->state) {
     case HSL_TXN_RSP:
     case HSL_TXN_FAILED:
     case HSL_TXN_DONE:
-        h = mix(h, x->status);
-        h = mix(h, x->value);
+        h = hsl_mix(h, x->status);
+        h = hsl_mix(h, x->value);
         break;
     default:
         break;
     }
     if (x->state != HSL_TXN_HOME) {
-        h = mix(h, x->time_ps);
+        h = hsl_mix(h, x->time_ps);
     }
     if (x->state == HSL_TXN_REQ || x->state == HSL_TXN_RSP) {
-        h = mix(h, (uint64_t)x->from << 32 | x->at);
+        h = hsl_mix(h, (uint64_t)x->from << 32 | x->at);
     }
     return h;
 }
@@ -315,17 +307,17 @@ uint64_t hsl_model_hash(const struct hsl_model *m)
     uint64_t h = mix_config(0, &m->cfg);
 
     h = mix_bytes(h, hsl_arena_at_const(m, m->off_graph), hsl_net_graph_bytes(m));
-    h = mix(h, m->now_ps);
+    h = hsl_mix(h, m->now_ps);
     h = mix_bytes(h, hsl_arena_at_const(m, m->off_present), m->cfg.nodes);
     h = mix_bytes(h, hsl_arena_at_const(m, m->off_link_up), m->nlinks);
     for (uint32_t t = m->live_head; t != HSL_NONE; t = hsl_txn_at_const(m, t)->live_next) {
         h = mix_txn(h, hsl_txn_at_const(m, t));
     }
-    h = mix(h, HSL_NONE);
+    h = hsl_mix(h, HSL_NONE);
     for (uint32_t t = m->out_head; t != HSL_NONE; t = hsl_txn_at_const(m, t)->out_next) {
         const struct hsl_txn *x = hsl_txn_at_const(m, t);
 
-        h = mix(h, (uint64_t)x->src << 16 | x->req.tag);
+        h = hsl_mix(h, (uint64_t)x->src << 16 | x->req.tag);
     }
     return h;
 }

@@ -106,6 +106,14 @@ static inline uint32_t hsl_net_id(const struct hsl_model *m, uint32_t ix)
     return ix < m->cfg.nodes ? ix + 1 : HSL_NODE_SWITCH_FIRST + (ix - m->cfg.nodes);
 }
 
+/* One 64-bit word into the hash: multiply and fold, after splitmix64. */
+static inline uint64_t hsl_mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+    h = (h ^ (h >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    return h ^ (h >> 27);
+}
+
 /* net.c */
 enum hsl_shape hsl_net_shape(enum hsl_topology topology, uint32_t nodes);
 uint32_t hsl_net_total_links(const struct hsl_model_config *cfg);

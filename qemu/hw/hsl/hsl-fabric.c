@@ -350,8 +350,7 @@ static void hsl_fabric_complete(UserCreatable *uc, Error **errp)
         return;
     }
     cfg.model.host_node = f->host_node;
-    /* a modelled link has at most 16 lanes */
-    cfg.modelled = f->modelled && f->nodes <= HSL_MODELLED_NODES_MAX && cfg.model.profile.lanes <= 16;
+    cfg.modelled = f->modelled;
     why = hsl_model_check(&cfg.model);
     if (why) {
         error_setg(errp, "hsl-fabric with topology=%s, nodes=%u, host-node=%u: %s", f->topology, f->nodes,
