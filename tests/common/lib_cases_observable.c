@@ -748,23 +748,6 @@ static void flags(struct lib_test *t)
 	CHECK_EQ(t, hsl_segment_free(s), 0);
 }
 
-static uint64_t free_bytes(struct lib_test *t)
-{
-	struct hsl_chip_props p = { .size = sizeof(p) };
-
-	CHECK_EQ(t, hsl_chip_by_node(t->f, t->node[0], &p), 0);
-	return p.mem_free_bytes;
-}
-
-static void until_free(struct lib_test *t, uint64_t bytes)
-{
-	uint64_t end = lib_now_ns() + 60000000000u;
-
-	while (free_bytes(t) != bytes && lib_now_ns() < end)
-		usleep(1000);
-	CHECK_EQ(t, free_bytes(t), bytes);
-}
-
 /* All of the segment is made dirty: by both chips, by the CPU alone, by each in turn. */
 static void soil(struct lib_test *t, struct lib_mem *m, struct hsl_queue *q[2], unsigned int round)
 {
@@ -782,7 +765,7 @@ static void soil(struct lib_test *t, struct lib_mem *m, struct hsl_queue *q[2], 
 static void zero_after_free(struct lib_test *t)
 {
 	enum { BYTES = 64 << 10 };
-	uint64_t before = free_bytes(t);
+	uint64_t before = lib_free_bytes(t);
 	struct lib_mem m, host;
 	struct hsl_queue *q[2];
 
@@ -799,7 +782,7 @@ static void zero_after_free(struct lib_test *t)
 		was = m.ga;
 		soil(t, &m, q, round / 2);
 		lib_mem_put(t, &m);
-		until_free(t, before);
+		CHECK_EQ(t, lib_free_bytes(t), before);
 
 		/* the same memory, as best fit gives the lowest */
 		REQUIRE(t, mem_get(t, &m, t->node[0], BYTES, next));
@@ -819,7 +802,7 @@ static void zero_after_free(struct lib_test *t)
 			CHECK(t, !memcmp(host.p, m.p, BYTES));
 		}
 		lib_mem_put(t, &m);
-		until_free(t, before);
+		CHECK_EQ(t, lib_free_bytes(t), before);
 	}
 	hsl_queue_destroy(q[0]);
 	hsl_queue_destroy(q[1]);
@@ -856,7 +839,7 @@ static void shared(struct lib_test *t)
 		struct hsl_fabric *f;
 		struct hsl_queue *q[2];
 		struct lib_mem m;
-		uint64_t v, before = free_bytes(t);
+		uint64_t v, before = lib_free_bytes(t);
 		uint8_t *p = NULL;
 		int fd;
 
@@ -897,7 +880,7 @@ static void shared(struct lib_test *t)
 		CHECK_EQ(t, hsl_fill(q[1], hsl_segment_ga(s), LEN, UINT64_MAX), 0);
 		hsl_queue_destroy(q[1]);
 		hsl_fabric_close(f);
-		until_free(t, before);
+		CHECK_EQ(t, lib_free_bytes(t), before);
 		REQUIRE(t, mem_get(t, &m, t->node[0], LEN, COHERENT));
 		for (size_t off = 0; off < LEN; off += 8)
 			if (!CHECK_EQ(t, hsl_load(q[0], m.ga + off, 8, &v), 0) || !CHECK_EQ(t, v, 0))
