@@ -112,20 +112,26 @@ void lib_mem_put(struct lib_test *t, struct lib_mem *m)
 	memset(m, 0, sizeof(*m));
 }
 
-uint64_t lib_free_bytes(struct lib_test *t)
+uint64_t lib_free_beside(struct lib_test *t)
 {
 	struct hsl_chip_props p = { .size = sizeof(p) };
-	struct hsl_segment *page, *all;
-	uint64_t len;
+	struct hsl_segment *all;
+
+	CHECK_EQ(t, hsl_segment_alloc(t->f, t->node[0], t->chip_mem_bytes, NULL, &all), -ENOSPC);
+	CHECK_EQ(t, hsl_chip_by_node(t->f, t->node[0], &p), 0);
+	return p.mem_free_bytes;
+}
+
+uint64_t lib_free_bytes(struct lib_test *t)
+{
+	struct hsl_segment *page;
+	uint64_t bytes;
 
 	if (!CHECK_EQ(t, hsl_segment_alloc(t->f, t->node[0], 1, NULL, &page), 0))
 		return 0;
-	len = hsl_segment_len(page);
-	/* not to be had while the page is; that is said when nothing is left to be zeroed */
-	CHECK_EQ(t, hsl_segment_alloc(t->f, t->node[0], t->chip_mem_bytes, NULL, &all), -ENOSPC);
-	CHECK_EQ(t, hsl_chip_by_node(t->f, t->node[0], &p), 0);
+	bytes = lib_free_beside(t) + hsl_segment_len(page);
 	CHECK_EQ(t, hsl_segment_free(page), 0);
-	return p.mem_free_bytes + len;
+	return bytes;
 }
 
 bool lib_case_run(const struct lib_case *c, const char *url, const char **skipped)

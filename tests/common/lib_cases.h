@@ -67,5 +67,7 @@ bool lib_mem_get(struct lib_test *t, struct lib_mem *m, uint32_t node, size_t le
 void lib_mem_put(struct lib_test *t, struct lib_mem *m);
 /* Of the first chip, when all that has been freed is zeroed and counts. */
 uint64_t lib_free_bytes(struct lib_test *t);
+/* Same while the caller holds some of that chip: nothing is being zeroed when it returns, so the next allocation is the best fit. */
+uint64_t lib_free_beside(struct lib_test *t);
 
 #endif /* LIB_CASES_H */
