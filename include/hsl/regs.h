@@ -59,6 +59,7 @@
 #define HSL_CAP_WINDOWS		(1ull << 2)	/* BAR4 windows present */
 #define HSL_CAP_MODELLED	(1ull << 3)	/* modelled (observable) windows and segments */
 #define HSL_CAP_CTF		(1ull << 4)	/* compliance test facility */
+#define HSL_CAP_COUNTERS	(1ull << 5)	/* HSL_REG_LINK_STAT, HSL_REG_NODE_STAT */
 #define HSL_CAP_OP_COPY		(1ull << 16)
 #define HSL_CAP_OP_FILL		(1ull << 17)
 #define HSL_CAP_OP_REDUCE	(1ull << 18)
@@ -142,6 +143,53 @@
 #define HSL_LTSSM_RECOVERY	5
 #define HSL_LTSSM_DISABLED	6
 #define HSL_LTSSM_HOT_RESET	7
+
+/*
+ * ---- BAR0: counters, u64 read-only (HSL_CAP_COUNTERS, docs/hep.md section 10.1). They count from power-on, over resets,
+ * modulo 2^64. An emulated chip counts what crosses links as packets: direct memory does not.
+ */
+#define HSL_REG_LINK_STAT(i)	(0x3000 + (i) * 0x100)
+#define HSL_LINK_STAT_TX_FLITS		0x00	/* of type data, replayed ones too */
+#define HSL_LINK_STAT_RX_FLITS		0x08	/* of type data, taken */
+#define HSL_LINK_STAT_TX_REPLAYED	0x10
+#define HSL_LINK_STAT_RX_BAD		0x18	/* refused: CRC, reserved bits, slot map (HEP-LNK-001) */
+#define HSL_LINK_STAT_RX_DISCARDED	0x20	/* good, but not the one expected */
+#define HSL_LINK_STAT_TX_NAKS		0x28
+#define HSL_LINK_STAT_RX_NAKS		0x30
+#define HSL_LINK_STAT_PROTOCOL_ERRORS	0x38	/* flits that pass HEP-LNK-001 and cannot be */
+#define HSL_LINK_STAT_RETRAINS		0x40	/* times RECOVERY was entered */
+#define HSL_LINK_STAT_DOWNS		0x48	/* times the link carried packets and does no more */
+#define HSL_LINK_STAT_IDLE_FLITS	0x50	/* sent, of types idle and control */
+#define HSL_LINK_STAT_CREDIT_STALLS(vc)	(0x60 + (vc) * 8)	/* flits that left while a packet of the VC waited for credit */
+#define HSL_LINK_STAT_TX_PACKETS(vc)	(0x90 + (vc) * 8)
+#define HSL_LINK_STAT_RX_PACKETS(vc)	(0xc0 + (vc) * 8)
+
+#define HSL_REG_NODE_STAT	0x7000
+#define HSL_NODE_STAT_CHIP		0x000	/* of the chip's cache */
+#define HSL_NODE_STAT_HOST_PORT		0x080	/* of its host port's */
+#define HSL_CACHE_STAT_HITS		0x00
+#define HSL_CACHE_STAT_MISSES		0x08
+#define HSL_CACHE_STAT_UPGRADES		0x10
+#define HSL_CACHE_STAT_WRITE_BACKS	0x18
+#define HSL_CACHE_STAT_EVICTIONS	0x20
+#define HSL_CACHE_STAT_SNOOPS		0x28	/* received */
+#define HSL_CACHE_STAT_SNOOP_HITS	0x30
+#define HSL_CACHE_STAT_FORWARDS		0x38	/* lines given to another cache */
+#define HSL_CACHE_STAT_RETRIES		0x40	/* requests that were told RETRY */
+#define HSL_NODE_STAT_HOME		0x100
+#define HSL_HOME_STAT_REQUESTS		0x00
+#define HSL_HOME_STAT_SNOOPS		0x08	/* sent */
+#define HSL_HOME_STAT_RECALLS		0x10
+#define HSL_HOME_STAT_RETRIES		0x18	/* said RETRY */
+#define HSL_HOME_STAT_GRANTS		0x20
+#define HSL_HOME_STAT_MEM_READS		0x28
+#define HSL_HOME_STAT_MEM_WRITES	0x30
+#define HSL_NODE_STAT_NET		0x180
+#define HSL_NET_STAT_DELIVERED		0x00	/* packets for this node */
+#define HSL_NET_STAT_HOPS		0x08	/* links they crossed, in all */
+#define HSL_NET_STAT_FORWARDED		0x10	/* packets for other nodes */
+#define HSL_NET_STAT_LOST		0x18	/* packets to this node's agents and home that a link or node took with it */
+#define HSL_NET_STAT_POISONED		0x20	/* accesses of this node's agents that ended with POISON */
 
 /* ---- BAR0: MSI-X structures (as the MSI-X capability says; fixed here for the emulated chip) ---- */
 #define HSL_MSIX_TABLE		0x8000

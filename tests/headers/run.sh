@@ -27,7 +27,7 @@ check() { # check NAME CMD…
 }
 
 warnings=(-Wall -Wextra -Wpedantic -Werror -Wconversion -Wundef -Iinclude -Iinclude/uapi)
-for h in hsl/hsl.h hsl/proto.h hsl/regs.h linux/hsl.h; do
+for h in hsl/hsl.h hsl/proto.h hsl/regs.h hsl/ctf.h linux/hsl.h; do
 	# twice, as the guard has to hold
 	printf '#include "%s"\n#include "%s"\nint main(void) { return 0; }\n' "$h" "$h" >"$tmp/h.c"
 	cp "$tmp/h.c" "$tmp/h.cc"
