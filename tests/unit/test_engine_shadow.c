@@ -49,7 +49,7 @@ static void tail_store(struct fq *q, uint32_t tail)
 static void wait_asleep(struct fq *q)
 {
 	for (unsigned int n = 0; !needs_doorbell(q); n++) {
-		must(n < 60000);
+		must(n < FAKE_WAIT_MS);
 		usleep(1000);
 	}
 }
@@ -57,7 +57,7 @@ static void wait_asleep(struct fq *q)
 static void wait_error(struct fq *q)
 {
 	for (unsigned int n = 0; rd(q->c, db(q->qid, HSL_DB_STATE), 4) != HSL_QUEUE_ERROR; n++) {
-		must(n < 60000);
+		must(n < FAKE_WAIT_MS);
 		usleep(1000);
 	}
 	must(rd(q->c, db(q->qid, HSL_DB_ERROR), 4) == HSL_ST_OVERFLOW);
