@@ -380,7 +380,8 @@ struct hsl_chip_engine *hsl_chip_engine_new(struct hsl_fabric_engine *f, const s
     c->cap = (HSL_CAP_HOST_COHERENT | HSL_CAP_HOST_ATOMIC | HSL_CAP_OP_COPY | HSL_CAP_OP_FILL | HSL_CAP_OP_REDUCE |
               HSL_CAP_OP_ATOMIC | HSL_CAP_OP_LOADSTORE | HSL_CAP_OP_SIGNAL | HSL_CAP_OP_FENCE | HSL_CAP_OP_COPY2D |
               HSL_CAP_OP_COPY_LIST | HSL_CAP_MODERATION | HSL_CAP_SHADOW_TAIL |
-              (fixed.nwindows ? HSL_CAP_WINDOWS : 0) | (f->modelled ? HSL_CAP_MODELLED : 0)) & ~fixed.cap_clear;
+              (fixed.nwindows ? HSL_CAP_WINDOWS : 0) |
+              (f->modelled ? HSL_CAP_MODELLED | HSL_CAP_COUNTERS : 0)) & ~fixed.cap_clear;
     for (c->bar0_bytes = 65536;
          c->bar0_bytes < HSL_DB_OFFSET_DEFAULT + (uint64_t)fixed.nqueues * HSL_DB_STRIDE_DEFAULT;) {
         c->bar0_bytes *= 2;

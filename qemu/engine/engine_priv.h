@@ -307,7 +307,15 @@ static inline bool hsl_operand_modelled(const struct hsl_operand *o)
     return o->seg && o->seg->e.flags & HSL_SEG_MODELLED;
 }
 
-/* modelled.c; none but node may be called where the chip has no CAP.MODELLED */
+/* counters.c; where the chip has CAP.COUNTERS. o: byte offset in the block, a multiple of 8 */
+uint64_t hsl_link_stat_word(struct hsl_chip_engine *c, uint32_t index, uint64_t o);
+uint64_t hsl_node_stat_word(struct hsl_chip_engine *c, uint64_t o);
+
+/* modelled.c; none but node and link may be called where the fabric has no modelled memory */
+struct hsl_fab;
+/* The model, to look at until leave: outputs of posts and steps are this file's. Waits for a turn. */
+struct hsl_fab *hsl_modelled_enter(struct hsl_fabric_engine *f);
+void hsl_modelled_leave(struct hsl_fabric_engine *f);
 struct hsl_modelled;
 int hsl_modelled_init(struct hsl_fabric_engine *f);
 void hsl_modelled_free(struct hsl_fabric_engine *f);

@@ -47,6 +47,17 @@ static void enter(struct hsl_modelled *m)
     pthread_mutex_unlock(&m->turn);
 }
 
+struct hsl_fab *hsl_modelled_enter(struct hsl_fabric_engine *f)
+{
+    enter(f->modelled);
+    return f->modelled->fab;
+}
+
+void hsl_modelled_leave(struct hsl_fabric_engine *f)
+{
+    pthread_mutex_unlock(&f->modelled->lock);
+}
+
 /* A batch under way. */
 struct batch {
     struct hsl_access *x;
@@ -290,6 +301,7 @@ static void post_and_train(struct hsl_modelled *m, const struct hsl_fab_in *in)
 {
     uint64_t end;
 
+    take_outputs(m, NULL);      /* at the beginning there are some: else it is refused */
     hsl_fab_post(m->fab, in);
     take_outputs(m, NULL);
     end = hsl_fab_now_ps(m->fab) + TRAINING_PS;

@@ -2,8 +2,8 @@
 /*
  * BAR0: the register file and the doorbell pages, as docs/hep.md section 4 lists them.
  *
- * regs[] holds the fixed registers; window blocks, link blocks and doorbell pages are arrays and decoded apart. Reads
- * of any size and offset are cut out of 64-bit words and have no side effect (HEP-REG-003). Writes are 4 or 8 bytes,
+ * regs[] holds the fixed registers; blocks of windows and links, counters and doorbell pages are arrays and decoded apart.
+ * Reads of any size and offset are cut out of 64-bit words and have no side effect (HEP-REG-003). Writes are 4 or 8 bytes,
  * naturally aligned; a 64-bit register written by halves keeps the low half aside until the high half commits
  * (HEP-REG-011). A high half alone goes with the low half last written; a reset forgets it.
  */
@@ -175,6 +175,18 @@ static uint64_t link_word(struct hsl_chip_engine *c, uint64_t off)
     }
 }
 
+static uint64_t counter_word(struct hsl_chip_engine *c, uint64_t off)
+{
+    if (!(c->cap & HSL_CAP_COUNTERS)) {
+        return 0;
+    }
+    if (off >= HSL_REG_NODE_STAT) {
+        return hsl_node_stat_word(c, off - HSL_REG_NODE_STAT);
+    }
+    off -= HSL_REG_LINK_STAT(0);
+    return hsl_link_stat_word(c, (uint32_t)(off / 0x100), off % 0x100);
+}
+
 static uint64_t doorbell_word(struct hsl_chip_engine *c, uint64_t off)
 {
     uint64_t qid = (off - HSL_DB_OFFSET_DEFAULT) / HSL_DB_STRIDE_DEFAULT;
@@ -195,6 +207,9 @@ static uint64_t word_at(struct hsl_chip_engine *c, uint64_t off)
     }
     if (off >= HSL_REG_LINK(0) && off < HSL_REG_LINK(HSL_LINK_MAX)) {
         return link_word(c, off);
+    }
+    if (off >= HSL_REG_LINK_STAT(0) && off < HSL_MSIX_TABLE) {
+        return counter_word(c, off);
     }
     if (is_window(c, off)) {
         return window_word(c, off);

@@ -69,7 +69,7 @@ struct request {
 struct access {
     struct hsl_access x;
     uint32_t next;              /* in the list that it is in: free, waiting, done */
-    uint32_t rsvd;
+    uint32_t asked;             /* a request was made for it: no hit any more */
 };
 
 struct list {
@@ -343,6 +343,9 @@ static struct request *ask(struct hsl_agent *a, uint32_t opcode, uint64_t ga, ui
     struct request *r = free_request(a);
 
     *r = (struct request){ .ga = ga, .access = access, .stage = SEND, .opcode = (uint8_t)opcode };
+    if (access != HSL_COH_NONE) {
+        access_at(a, access)->asked = 1;
+    }
     return r;
 }
 
@@ -485,7 +488,7 @@ static enum outcome try_access(struct hsl_agent *a, uint32_t i)
     bool write = op == HSL_ACCESS_STORE || op == HSL_ACCESS_WRITE;
 
     if ((load && state != 'I') || (write && (state == 'E' || state == 'M'))) {
-        a->stats.hits++;
+        a->stats.hits += !access_at(a, i)->asked;
         perform(a, i, l);
         return DONE;
     }
@@ -548,6 +551,7 @@ int hsl_agent_access(struct hsl_agent *a, const struct hsl_access *x)
     access_at(a, i)->x = *x;
     access_at(a, i)->x.status = HSL_ST_OK;
     access_at(a, i)->x.value = 0;
+    access_at(a, i)->asked = 0;
     list_add(a, &a->waiting, i);
     run(a);
     return 0;

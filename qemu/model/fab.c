@@ -217,10 +217,11 @@ static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
     f->off_agents = take(&end, f->nagents * f->agent_bytes);
     f->off_homes = take(&end, cfg->nodes * f->home_bytes);
     f->off_links = take(&end, f->nports * f->link_bytes);
-    f->off_under = take(&end, f->nports * vc * f->under_cap * sizeof(struct fab_pair));
+    f->off_under = take(&end, f->nports * vc * f->under_cap * sizeof(struct fab_carried));
     f->off_event = take(&end, f->nevents * sizeof(struct fab_event));
     f->off_heap = take(&end, f->nevents * sizeof(uint32_t));
     f->off_out = take(&end, f->nout * sizeof(struct hsl_fab_out));
+    f->off_net_stats = take(&end, f->nnodes * sizeof(struct hsl_fab_net_stats));
     return end;
 }
 
@@ -567,6 +568,20 @@ const struct hsl_phy *hsl_fab_phy(const struct hsl_fab *f, uint32_t a, uint32_t 
     uint32_t p = port_between(f, a, b);
 
     return p == HSL_NONE ? NULL : &fab_port_const(f, p)->phy;
+}
+
+uint64_t hsl_fab_downs(const struct hsl_fab *f, uint32_t a, uint32_t b)
+{
+    uint32_t p = port_between(f, a, b);
+
+    return p == HSL_NONE ? 0 : fab_port_const(f, p)->downs;
+}
+
+const struct hsl_fab_net_stats *hsl_fab_net_stats(const struct hsl_fab *f, uint32_t node)
+{
+    uint32_t ix = node_ix(f, node);
+
+    return ix == HSL_NONE ? NULL : fab_net_stats((struct hsl_fab *)(uintptr_t)f, ix);
 }
 
 const struct hsl_agent *hsl_fab_agent(const struct hsl_fab *f, uint16_t agent)

@@ -94,6 +94,13 @@ const struct hsl_link *hsl_fab_link(const struct hsl_fab *f, uint32_t a, uint32_
 const struct hsl_phy *hsl_fab_phy(const struct hsl_fab *f, uint32_t a, uint32_t b);
 const struct hsl_agent *hsl_fab_agent(const struct hsl_fab *f, uint16_t agent);
 const struct hsl_home *hsl_fab_home(const struct hsl_fab *f, uint32_t node);
+/* Times that the link of this end carried packets and then did no more. */
+uint64_t hsl_fab_downs(const struct hsl_fab *f, uint32_t a, uint32_t b);
+/* Packets of a node's agents and home, and accesses of its agents. Statistics are never reset. */
+struct hsl_fab_net_stats {
+    uint64_t delivered, hops, forwarded, lost, poisoned;
+};
+const struct hsl_fab_net_stats *hsl_fab_net_stats(const struct hsl_fab *f, uint32_t node);
 /* The last flit that was put on a wire, for captures: changes with every one; 0 none yet. */
 struct hsl_fab_flit {
     uint64_t number, time_ps;

@@ -62,6 +62,7 @@ static void inject(struct hsl_fab *f, const struct hsl_pkt *p, struct fab_pair p
     k->pkt = *p;
     k->pair = pair;
     k->node = node;
+    k->hops = 0;
     k->stage = FAB_AT_NODE;
     fab_under_way(f, pair)->packets++;
     fab_at_time(f, fab_ev_pkt(f, i), f->now_ps + delay_ps);
@@ -89,6 +90,7 @@ static void agent_out(struct hsl_fab *f, uint32_t agent, uint32_t snooped_by)
         o->u.access.agent = (uint16_t)(fab_agent_node(f, agent) + 1 +
                                        (agent >= f->cfg.nodes ? HSL_AGENT_HOST_PORT : 0));
         o->u.access.x = x;
+        fab_net_stats(f, fab_agent_node(f, agent))->poisoned += x.status == HSL_ST_POISON;
     }
 }
 
@@ -138,9 +140,10 @@ static void fence(struct hsl_fab *f, struct fab_pair pair)
     home_out(f, pair.home);
 }
 
-void fab_lost(struct hsl_fab *f, struct fab_pair pair)
+void fab_lost(struct hsl_fab *f, struct fab_pair pair, uint32_t dst)
 {
     fab_under_way(f, pair)->packets--;
+    fab_net_stats(f, dst)->lost++;
     fence(f, pair);
 }
 
@@ -201,7 +204,7 @@ static void forward(struct hsl_fab *f, uint32_t i)
 {
     struct fab_pkt *k = fab_pkt(f, i);
     struct fab_pair pair = k->pair;
-    uint32_t dst = (k->pkt.u.h.dst & ~(uint32_t)HSL_AGENT_HOST_PORT) - 1, next;
+    uint32_t dst = fab_pkt_dst(k), next;
 
     if (dst == k->node) {
         arrive_home_or_agent(f, i);
@@ -210,7 +213,7 @@ static void forward(struct hsl_fab *f, uint32_t i)
     next = hsl_net_next(fab_net(f), k->node, dst);
     if (next == HSL_NONE || !count_hop(f, &k->pkt)) {
         pkt_free(f, i);
-        fab_lost(f, pair);
+        fab_lost(f, pair, dst);
         return;
     }
     k->stage = FAB_WAITS;
@@ -233,13 +236,17 @@ static void deliver(struct hsl_fab *f, uint32_t i)
     struct fab_under_way *u = fab_under_way(f, k->pair);
     struct hsl_pkt p = k->pkt;
     uint32_t home = k->pair.home, node = k->node;
+    struct hsl_fab_net_stats *stats = fab_net_stats(f, node);
     bool to_home = k->stage == FAB_AT_HOME;
 
     u->packets--;
     pkt_free(f, i);
     if (u->fenced) {
+        stats->lost++;
         return;
     }
+    stats->delivered++;
+    stats->hops += k->hops;
     if (hsl_pkt_vc(p.u.h.opcode) != HSL_VC_RSP) {
         p.u.h.addr &= ADDR_HOP_ONE - 1;
     }

@@ -12,8 +12,8 @@
  * round it, packets that wait for it are sent on another way, what the link had taken is lost
  * (fab_lost) and both link layers begin anew. It is usable again when both ends are in L0.
  *
- * Which packets are lost is known by `under`: the pairs of the packets that the link layer took at
- * one end and has not given out at the other, in order, as a channel keeps its order.
+ * Which packets are lost is known by `under`: the packets that the link layer took at one end and
+ * has not given out at the other, in order, as a channel keeps its order.
  *
  * Each port has two events: "send" at the next moment it may put something on its wire, and
  * "timer" at the deadline of link layer and training.
@@ -39,28 +39,43 @@ uint32_t fab_port_to(const struct hsl_fab *f, uint32_t node, uint32_t neighbour)
     return HSL_NONE;
 }
 
-static struct fab_pair *under_at(struct hsl_fab *f, uint32_t p, uint32_t vc, uint32_t i)
+static struct fab_carried *under_at(struct hsl_fab *f, uint32_t p, uint32_t vc, uint32_t i)
 {
-    struct fab_pair *ring = fab_at(f, f->off_under);
+    struct fab_carried *ring = fab_at(f, f->off_under);
 
     return &ring[((uint64_t)p * HSL_VC_COUNT + vc) * f->under_cap + i % f->under_cap];
 }
 
-static void under_push(struct hsl_fab *f, uint32_t p, uint32_t vc, struct fab_pair pair)
+static void under_push(struct hsl_fab *f, uint32_t p, uint32_t vc, const struct fab_pkt *k)
 {
     struct fab_port *port = fab_port(f, p);
 
-    *under_at(f, p, vc, port->under_first[vc] + port->under_len[vc]++) = pair;
+    *under_at(f, p, vc, port->under_first[vc] + port->under_len[vc]++) = (struct fab_carried){
+        .agent = (uint8_t)k->pair.agent,
+        .home = (uint8_t)k->pair.home,
+        .to_home = fab_pkt_dst(k) == k->pair.home,
+        .hops = k->hops,
+    };
 }
 
-static struct fab_pair under_pop(struct hsl_fab *f, uint32_t p, uint32_t vc)
+static struct fab_carried under_pop(struct hsl_fab *f, uint32_t p, uint32_t vc)
 {
     struct fab_port *port = fab_port(f, p);
-    struct fab_pair pair = *under_at(f, p, vc, port->under_first[vc]);
+    struct fab_carried c = *under_at(f, p, vc, port->under_first[vc]);
 
     port->under_first[vc] = (port->under_first[vc] + 1) % f->under_cap;
     port->under_len[vc]--;
-    return pair;
+    return c;
+}
+
+static struct fab_pair pair_of(struct fab_carried c)
+{
+    return (struct fab_pair){ c.agent, c.home };
+}
+
+static void carried_lost(struct hsl_fab *f, struct fab_carried c)
+{
+    fab_lost(f, pair_of(c), c.to_home ? c.home : fab_agent_node(f, c.agent));
 }
 
 static uint32_t queue_pop(struct hsl_fab *f, struct fab_port *port, uint32_t vc)
@@ -129,7 +144,7 @@ static void lose_what_it_carried(struct hsl_fab *f, uint32_t p)
 
     for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
         while (port->under_len[vc]) {
-            fab_lost(f, under_pop(f, p, vc));
+            carried_lost(f, under_pop(f, p, vc));
         }
         while (port->head[vc] != HSL_NONE) {
             fab_pkt_arrive(f, queue_pop(f, port, vc), port->node, 0);
@@ -141,6 +156,10 @@ static void link_down(struct hsl_fab *f, uint32_t p)
 {
     uint32_t peer = fab_port(f, p)->peer;
 
+    if (fab_port(f, p)->was_l0 && fab_port(f, peer)->was_l0) {
+        fab_port(f, p)->downs++;
+        fab_port(f, peer)->downs++;
+    }
     fab_port(f, p)->usable = fab_port(f, peer)->usable = 0;
     fab_port(f, p)->was_l0 = fab_port(f, peer)->was_l0 = 0;
     hsl_link_reset(fab_link(f, p));
@@ -258,7 +277,7 @@ static void fill_link(struct hsl_fab *f, uint32_t p)
             if (hsl_link_send(fab_link(f, p), &k->pkt)) {
                 break;
             }
-            under_push(f, p, vc, k->pair);
+            under_push(f, p, vc, k);
             pkt_give_back(f, queue_pop(f, port, vc));
         }
     }
@@ -361,20 +380,22 @@ static void take_packets(struct hsl_fab *f, uint32_t p)
 
         while (hsl_link_recv(fab_link(f, p), vc, &pkt)) {
             bool here = (pkt.u.h.dst & ~(uint32_t)HSL_AGENT_HOST_PORT) - 1 == port->node;
-            struct fab_pair pair;
+            struct fab_carried c;
             uint32_t i;
 
             if (!fab_port(f, port->peer)->under_len[vc]) {
                 continue;       /* never sent: an error that the CRC did not find */
             }
-            pair = under_pop(f, port->peer, vc);
+            c = under_pop(f, port->peer, vc);
             i = fab_pkt_new(f);
             if (i == HSL_NONE) {        /* cannot happen (fab_packets) */
-                fab_lost(f, pair);
+                carried_lost(f, c);
                 continue;
             }
             fab_pkt(f, i)->pkt = pkt;
-            fab_pkt(f, i)->pair = pair;
+            fab_pkt(f, i)->pair = pair_of(c);
+            fab_pkt(f, i)->hops = (uint8_t)(c.hops < UINT8_MAX ? c.hops + 1 : c.hops);
+            fab_net_stats(f, port->node)->forwarded += !here;
             fab_pkt_arrive(f, i, port->node, here ? 0 : f->cfg.profile.switch_ps);
         }
     }

@@ -11,9 +11,10 @@
  *     pkt[npkts]             packets at nodes, waiting for a link, or being worked on
  *     flight[nflights]       flits and training sets on wires
  *     agents, homes, links   blocks of equal size each
- *     under[nports][VC][..]  pairs of the packets that a link has taken and not yet given out
+ *     under[nports][VC][..]  what the packets are that a link has taken and not yet given out
  *     event[], heap[]        one event for each of: port to send, port timer, flight, packet
  *     out[nout]              outputs, a ring
+ *     net_stats[nnodes]      statistics
  *
  * Inside, a chip is its id - 1 and a switch comes after the chips, as in model_priv.h; an agent is
  * its bit number in a directory: chips first, then host ports.
@@ -34,6 +35,13 @@ struct fab_pair {
     uint16_t agent, home;       /* ix each */
 };
 
+/* What is known of a packet within a link: flits have no room for it. */
+struct fab_carried {
+    uint8_t agent, home;        /* the pair */
+    uint8_t to_home;            /* else to the agent */
+    uint8_t hops;               /* links crossed before this one; 255: or more */
+};
+
 struct fab_port {
     uint32_t node, peer;        /* ix of its node; the other end's port */
     uint8_t usable;             /* carries packets, now or when it has trained */
@@ -41,6 +49,7 @@ struct fab_port {
     uint64_t free_ps;           /* the wire takes the next flit */
     uint32_t head[HSL_VC_COUNT], tail[HSL_VC_COUNT];    /* packets that wait for the link */
     uint32_t under_first[HSL_VC_COUNT], under_len[HSL_VC_COUNT];
+    uint64_t downs;
     struct hsl_phy phy;
     struct hsl_wire wire;       /* from here to the peer */
 };
@@ -60,6 +69,7 @@ struct fab_pkt {
     uint32_t node;
     uint32_t mem_id;
     uint8_t stage;
+    uint8_t hops;
 };
 
 struct fab_flight {
@@ -87,7 +97,7 @@ struct hsl_fab {
     uint64_t crossing_ps;       /* 2 * port + cable */
     uint64_t link_bytes, agent_bytes, home_bytes;
     uint64_t off_net, off_port, off_pair, off_pkt, off_flight, off_agents, off_homes, off_links;
-    uint64_t off_under, off_event, off_heap, off_out, off_first_port;
+    uint64_t off_under, off_event, off_heap, off_out, off_first_port, off_net_stats;
     struct hsl_fab_flit last;
 };
 
@@ -141,6 +151,11 @@ static inline struct fab_under_way *fab_under_way(struct hsl_fab *f, struct fab_
     return (struct fab_under_way *)fab_at(f, f->off_pair) + pair.agent * f->cfg.nodes + pair.home;
 }
 
+static inline struct hsl_fab_net_stats *fab_net_stats(struct hsl_fab *f, uint32_t node)
+{
+    return (struct hsl_fab_net_stats *)fab_at(f, f->off_net_stats) + node;
+}
+
 /* Agent of an id, HSL_NONE: there is none. */
 static inline uint32_t fab_agent_ix(const struct hsl_fab *f, uint16_t id)
 {
@@ -155,6 +170,12 @@ static inline uint32_t fab_agent_ix(const struct hsl_fab *f, uint16_t id)
 static inline uint32_t fab_agent_node(const struct hsl_fab *f, uint32_t agent)
 {
     return agent % f->cfg.nodes;
+}
+
+/* ix of the chip that a packet is for. */
+static inline uint32_t fab_pkt_dst(const struct fab_pkt *k)
+{
+    return (k->pkt.u.h.dst & ~(uint32_t)HSL_AGENT_HOST_PORT) - 1;
 }
 
 /* Event numbers. */
@@ -207,8 +228,8 @@ uint32_t fab_pkt_new(struct hsl_fab *f);
 void fab_pkt_happen(struct hsl_fab *f, uint32_t pkt);
 /* A link gives the packet out at a node. */
 void fab_pkt_arrive(struct hsl_fab *f, uint32_t pkt, uint32_t node, uint64_t delay_ps);
-/* A packet of the pair is lost. */
-void fab_lost(struct hsl_fab *f, struct fab_pair pair);
+/* A packet of the pair, for a chip's agent or home, is lost. */
+void fab_lost(struct hsl_fab *f, struct fab_pair pair, uint32_t dst);
 /* The chip is gone: nothing between it and anybody goes on. */
 void fab_node_gone(struct hsl_fab *f, uint32_t node);
 

@@ -446,6 +446,7 @@ static bool rx_data(struct hsl_link *l, uint64_t now_ps, const struct hsl_flit *
             return false;
         }
         l->expected = (l->expected + 1) & l->mask;
+        l->stats.rx_taken++;
         l->nak = NAK_NO;
         say_by(l, later(now_ps, l->cfg.ack_ps));
     } else if (ahead < l->peer_window) {

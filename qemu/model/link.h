@@ -31,6 +31,7 @@ struct hsl_link_cfg {
 
 struct hsl_link_stats {
     uint64_t tx_flits, tx_idle, tx_replayed, rx_flits, rx_idle, rx_bad, rx_duplicate, rx_gap;
+    uint64_t rx_taken;          /* data flits; rx_gap counts flits of all types */
     uint64_t rx_impossible;     /* right CRC, wrong content: protocol errors */
     uint64_t tx_naks, rx_naks, replays, retrains;       /* retrains: asked for by this end */
     uint64_t tx_packets[HSL_VC_COUNT], rx_packets[HSL_VC_COUNT];

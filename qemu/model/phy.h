@@ -52,7 +52,7 @@ struct hsl_phy {
     uint8_t hot;                /* in HOT_RESET: who is reset */
     uint64_t entered_ps, next_ts_ps, busy_ps;
     uint32_t resets;            /* times that the other end has had this one reset */
-    uint32_t entries[8];        /* times each state was entered */
+    uint64_t entries[8];        /* times each state was entered */
 };
 
 /*

@@ -359,6 +359,106 @@ static void poison_goes(void **state)
 	world_free(w);
 }
 
+/* ---- counters ---- */
+
+#define COUNTERS	((HSL_MSIX_TABLE - HSL_REG_LINK_STAT(0)) / 8)
+
+/* All of a chip; HEP-RAS-006 */
+static void look(struct fake_chip *c, uint64_t v[COUNTERS], bool growing)
+{
+	for (uint64_t i = 0; i < COUNTERS; i++) {
+		uint64_t off = HSL_REG_LINK_STAT(0) + 8 * i, now = fake_read64(c, off);
+
+		if (growing)
+			assert_true(now >= v[i]);
+		v[i] = now;
+		assert_int_equal(fake_read32(c, off), (uint32_t)now);
+		assert_int_equal(fake_read32(c, off + 4), now >> 32);
+		fake_write64(c, off, ~now);
+		assert_int_equal(fake_read64(c, off), now);
+	}
+}
+
+static uint64_t node_stat(struct world *w, uint32_t node, uint64_t o)
+{
+	return fake_read64(&w->f->chip[node], HSL_REG_NODE_STAT + o);
+}
+
+static uint64_t link_stat(struct world *w, uint32_t node, uint64_t o)
+{
+	return fake_read64(&w->f->chip[node], HSL_REG_LINK_STAT(0) + o);
+}
+
+/* HEP-RAS-008, and which block counts what */
+static void counted(void **state)
+{
+	static const uint64_t port = HSL_NODE_STAT_HOST_PORT;
+	struct world *w = world_new(HSL_SEG_MODELLED);
+	struct hsl_chip_engine *e = w->f->chip[1].e;
+
+	(void)state;
+	window_on(&w->f->chip[1], 0, HSL_GA(2, 131072), HSL_WIN_CTRL_ENABLE | HSL_WIN_CTRL_MODELLED, HSL_WIN_ACTIVE);
+	assert_true(fake_read64(&w->f->chip[1], HSL_REG_CAP) & HSL_CAP_COUNTERS);
+	hsl_chip_window_read(e, 0, 0, 8);
+	assert_int_equal(node_stat(w, 1, port + HSL_CACHE_STAT_MISSES), 1);
+	assert_int_equal(node_stat(w, 1, port + HSL_CACHE_STAT_HITS), 0);
+	assert_int_equal(node_stat(w, 2, HSL_NODE_STAT_HOME + HSL_HOME_STAT_REQUESTS), 1);
+	assert_int_equal(node_stat(w, 2, HSL_NODE_STAT_HOME + HSL_HOME_STAT_MEM_READS), 1);
+	assert_int_equal(node_stat(w, 1, HSL_NODE_STAT_NET + HSL_NET_STAT_HOPS), 1);
+	assert_int_equal(link_stat(w, 1, HSL_LINK_STAT_TX_PACKETS(HSL_VC_REQ)), 1);
+	assert_int_equal(link_stat(w, 2, HSL_LINK_STAT_RX_PACKETS(HSL_VC_REQ)), 1);
+	assert_int_equal(link_stat(w, 2, HSL_LINK_STAT_RX_FLITS), 1);
+	hsl_chip_window_read(e, 0, 8, 8);
+	assert_int_equal(node_stat(w, 1, port + HSL_CACHE_STAT_MISSES), 1);
+	assert_int_equal(node_stat(w, 1, port + HSL_CACHE_STAT_HITS), 1);
+	assert_int_equal(node_stat(w, 2, HSL_NODE_STAT_HOME + HSL_HOME_STAT_REQUESTS), 1);
+	assert_int_equal(node_stat(w, 1, HSL_NODE_STAT_CHIP + HSL_CACHE_STAT_MISSES), 0);
+	/* the chip's own cache, which takes the line from the host port */
+	hsl_chip_window_write(e, 0, 0, 1, 8);
+	OK(fake_copy(&w->q[0], H(0), B(0), 8));
+	assert_int_equal(node_stat(w, 1, HSL_NODE_STAT_CHIP + HSL_CACHE_STAT_MISSES), 1);
+	assert_int_equal(node_stat(w, 1, port + HSL_CACHE_STAT_SNOOP_HITS), 1);
+	assert_int_equal(node_stat(w, 1, port + HSL_CACHE_STAT_FORWARDS), 1);
+	/* there is one link, and nothing behind it */
+	for (uint64_t off = HSL_REG_LINK_STAT(1); off < HSL_REG_NODE_STAT; off += 8)
+		assert_int_equal(fake_read64(&w->f->chip[1], off), 0);
+	world_free(w);
+}
+
+static void counters_grow(void **state)
+{
+	struct world *w = world_new(HSL_SEG_MODELLED);
+	static uint64_t v[3][COUNTERS];
+
+	(void)state;
+	OK(fake_fill(&w->q[0], B(0), LEN, 1));
+	OK(fake_fill(&w->q[1], A(0), LEN, 2));
+	flush(w);
+	for (uint32_t n = 1; n <= 2; n++)
+		look(&w->f->chip[n], v[n], false);
+	for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {	/* HEP-RAS-007 */
+		assert_int_equal(link_stat(w, 1, HSL_LINK_STAT_TX_PACKETS(vc)), link_stat(w, 2, HSL_LINK_STAT_RX_PACKETS(vc)));
+		assert_int_equal(link_stat(w, 2, HSL_LINK_STAT_TX_PACKETS(vc)), link_stat(w, 1, HSL_LINK_STAT_RX_PACKETS(vc)));
+	}
+	assert_int_not_equal(link_stat(w, 1, HSL_LINK_STAT_TX_PACKETS(HSL_VC_DAT)), 0);
+	assert_int_not_equal(node_stat(w, 1, HSL_NODE_STAT_CHIP + HSL_CACHE_STAT_WRITE_BACKS), 0);
+
+	fake_write32(&w->f->chip[1], HSL_REG_CTRL, HSL_CTRL_RESET);
+	hsl_chip_reset(w->f->chip[2].e);
+	hsl_fabric_engine_set_link(w->f->e, 1, 2, false);
+	hsl_fabric_engine_set_link(w->f->e, 1, 2, true);
+	for (uint32_t n = 1; n <= 2; n++)
+		look(&w->f->chip[n], v[n], true);
+	assert_int_equal(link_stat(w, 1, HSL_LINK_STAT_DOWNS), 1);
+	hsl_chip_engine_free(w->f->chip[2].e);
+	fake_chip_attach(w->f, 2);
+	for (uint32_t n = 1; n <= 2; n++)
+		look(&w->f->chip[n], v[n], true);
+	assert_int_equal(link_stat(w, 1, HSL_LINK_STAT_DOWNS), 2);
+	assert_int_equal(link_stat(w, 2, HSL_LINK_STAT_DOWNS), 2);
+	world_free(w);
+}
+
 /* ---- without the capability ---- */
 
 static void no_capability(void **state)
@@ -373,7 +473,9 @@ static void no_capability(void **state)
 	rig_direct = false;
 	fake_ctx_all(f, 1);
 	assert_int_equal(fake_queue_new(&q, &f->chip[1], 1, 1, 64, 1), HSL_ST_OK);
-	assert_false(fake_read64(&f->chip[1], HSL_REG_CAP) & HSL_CAP_MODELLED);
+	assert_false(fake_read64(&f->chip[1], HSL_REG_CAP) & (HSL_CAP_MODELLED | HSL_CAP_COUNTERS));
+	for (uint64_t off = HSL_REG_LINK_STAT(0); off < HSL_MSIX_TABLE; off += 8)
+		assert_int_equal(fake_read64(&f->chip[1], off), 0);
 	fake_seg(&f->chip[1], 1, 1, &e, false);
 	IS(fake_fill(&q, A(0), 8, 1), HSL_ST_SEGMENT);
 	window_on(&f->chip[1], 0, HSL_GA(2, 131072), HSL_WIN_CTRL_ENABLE | HSL_WIN_CTRL_MODELLED, HSL_ST_FIELD << 8);
@@ -389,6 +491,7 @@ int main(void)
 		cmocka_unit_test(flushed),   cmocka_unit_test(signal_and_wait), cmocka_unit_test(chip_goes),
 		cmocka_unit_test(no_capability),
 		cmocka_unit_test(nothing_after_flush), cmocka_unit_test(poison_goes),
+		cmocka_unit_test(counted), cmocka_unit_test(counters_grow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -313,6 +313,100 @@ static void chip_goes(void **state)
 	rig_free(r);
 }
 
+/* ---- statistics ---- */
+
+static uint64_t sent_packets(const struct rig *r, uint32_t a, uint32_t b)
+{
+	struct hsl_link_stats tx, rx;
+	uint64_t n = 0;
+
+	hsl_link_stats(hsl_fab_link(r->fab, a, b), &tx);
+	hsl_link_stats(hsl_fab_link(r->fab, b, a), &rx);
+	assert_memory_equal(tx.tx_packets, rx.rx_packets, sizeof(tx.tx_packets));	/* HEP-RAS-007 */
+	assert_int_equal(tx.tx_flits - tx.tx_idle - tx.tx_replayed, rx.rx_taken);
+	for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++)
+		n += tx.tx_packets[vc];
+	return n;
+}
+
+/* A load over two links of a ring: READ_S there, RSP_DATA back, ACK there; whoever forwards says so. */
+static void statistics(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(4, HSL_TOPO_RING, "default");
+	struct rig *r = rig_up(&cfg);
+	const struct hsl_fab_net_stats *one = hsl_fab_net_stats(r->fab, 1), *three = hsl_fab_net_stats(r->fab, 3);
+	uint64_t forwarded, sent = 0;
+
+	(void)state;
+	for (unsigned int i = 1; i <= 10; i++) {
+		assert_int_not_equal(rig_one(r, 1, HSL_ACCESS_LOAD, LINE(3, i), 8, NULL), UINT64_MAX);
+		assert_true(rig_settle(r, 10000000));
+		assert_int_equal(one->delivered, i);
+		assert_int_equal(one->hops, 2 * i);
+		assert_int_equal(three->delivered, 2 * i);
+		assert_int_equal(three->hops, 4 * i);
+		forwarded = hsl_fab_net_stats(r->fab, 2)->forwarded + hsl_fab_net_stats(r->fab, 4)->forwarded;
+		assert_int_equal(forwarded, 3 * i);
+	}
+	assert_int_equal(one->forwarded + three->forwarded, 0);
+	for (uint32_t n = 1; n <= 4; n++) {
+		uint32_t next = n % 4 + 1;
+
+		assert_int_equal(hsl_fab_net_stats(r->fab, n)->lost, 0);
+		assert_int_equal(hsl_fab_downs(r->fab, n, next), 0);
+		sent += sent_packets(r, n, next) + sent_packets(r, next, n);
+	}
+	assert_int_equal(sent, 60);
+	/* within a chip no link is crossed */
+	assert_int_not_equal(rig_one(r, 2, HSL_ACCESS_LOAD, LINE(2, 1), 8, NULL), UINT64_MAX);
+	assert_true(rig_settle(r, 10000000));
+	assert_int_equal(hsl_fab_net_stats(r->fab, 2)->delivered, 3);
+	assert_int_equal(hsl_fab_net_stats(r->fab, 2)->hops, 0);
+	rig_free(r);
+}
+
+/* Packets are delivered or lost; a link that goes and comes, or a chip, takes no count back. */
+static void statistics_of_losses(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(2, HSL_TOPO_PAIR, "default");
+	struct hsl_fab_in link = { .type = HSL_FAB_LINK, .u.link = { .a = 1, .b = 2 } };
+	struct hsl_fab_in node = { .type = HSL_FAB_NODE, .u.node.id = 1 };
+	struct rig *r = rig_up(&cfg);
+	const struct hsl_fab_net_stats *s = hsl_fab_net_stats(r->fab, 2);
+	struct hsl_link_stats before, after;
+	uint64_t v = 7;
+
+	(void)state;
+	/* a request on the wire */
+	assert_int_equal(rig_access(r, 1, HSL_ACCESS_LOAD, LINE(2, 1), 8, NULL), 0);
+	rig_run_to(r, hsl_fab_now_ps(r->fab) + 20000);
+	assert_int_equal(rig_post(r, &link), 0);
+	assert_true(rig_settle(r, 1000000000));
+	assert_int_equal(s->lost, 1);
+	assert_int_equal(s->delivered, 0);
+	assert_int_equal(hsl_fab_downs(r->fab, 1, 2), 1);
+	assert_int_equal(hsl_fab_downs(r->fab, 2, 1), 1);
+	hsl_link_stats(hsl_fab_link(r->fab, 1, 2), &before);
+	assert_int_equal(before.tx_packets[HSL_VC_REQ], 1);
+	link.u.link.up = true;
+	assert_int_equal(rig_post(r, &link), 0);
+	rig_run_to(r, hsl_fab_now_ps(r->fab) + 10000000);
+	hsl_link_stats(hsl_fab_link(r->fab, 1, 2), &after);
+	assert_true(after.tx_flits >= before.tx_flits && after.tx_packets[HSL_VC_REQ] == 1);
+
+	/* a dirty line whose owner goes: the next load of it is poisoned, once */
+	assert_int_not_equal(rig_one(r, 1, HSL_ACCESS_STORE, LINE(2, 2), 8, &v), UINT64_MAX);
+	assert_true(rig_settle(r, 10000000));
+	assert_int_equal(s->poisoned, 0);
+	assert_int_equal(rig_post(r, &node), 0);
+	assert_int_not_equal(rig_one(r, 2, HSL_ACCESS_LOAD, LINE(2, 2), 8, NULL), UINT64_MAX);
+	assert_int_equal(r->last.status, HSL_ST_POISON);
+	assert_int_equal(s->poisoned, 1);
+	assert_int_equal(hsl_fab_downs(r->fab, 1, 2), 2);
+	assert_int_equal(hsl_fab_net_stats(r->fab, 1)->poisoned, 0);
+	rig_free(r);
+}
+
 /* ---- a run is its seed and its posts ---- */
 
 static uint64_t run_hash(uint64_t seed)
@@ -426,7 +520,8 @@ int main(void)
 		cmocka_unit_test(latency),	cmocka_unit_test(no_errors),	cmocka_unit_test(bad_wires),
 		cmocka_unit_test(lanes_fail),	cmocka_unit_test(link_goes),	cmocka_unit_test(another_way),
 		cmocka_unit_test(reproducible),	cmocka_unit_test(snapshot),	cmocka_unit_test(bad_posts),
-		cmocka_unit_test(chip_goes),	cmocka_unit_test(from_links),
+		cmocka_unit_test(chip_goes),	cmocka_unit_test(from_links),	cmocka_unit_test(statistics),
+		cmocka_unit_test(statistics_of_losses),
 	};
 
 	rng_seed();
