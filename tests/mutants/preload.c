@@ -189,6 +189,12 @@ int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int
 		memcpy(mine, ops, n * sizeof(*ops));
 	if (is("crash") && ++calls == 100)
 		raise(SIGSEGV);
+	if (is("batch-swapped") && n > 1) {
+		struct hsl_op first = mine[0];
+
+		mine[0] = mine[1];
+		mine[1] = first;
+	}
 	/* the flag before the data */
 	if (is("signal-early") && n > 1 && mine[n - 1].opcode == HSL_OP_SIGNAL) {
 		struct hsl_op signal = mine[n - 1];

@@ -23,7 +23,7 @@ static const char *const verdict_names[] = { "none", "pass", "fail", "skip", "no
 static const struct ht_test *const groups[] = {
 	/* a group may have several tables */
 	ht_tests_reg, ht_tests_map, ht_tests_obs, ht_tests_share, ht_tests_host, ht_tests_txn, ht_tests_move,
-	ht_tests_reduce, ht_tests_sig, ht_tests_atm, ht_tests_ord, ht_tests_que, ht_tests_chain, ht_tests_shadow,
+	ht_tests_reduce, ht_tests_sig, ht_tests_atm, ht_tests_ord, ht_tests_litmus, ht_tests_que, ht_tests_chain, ht_tests_shadow,
 	ht_tests_sec, ht_tests_net, ht_tests_ras, ht_tests_api, ht_tests_limit,
 };
 #define NGROUPS (sizeof(groups) / sizeof(groups[0]))

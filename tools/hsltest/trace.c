@@ -467,8 +467,9 @@ static void packets(struct trace *t, struct dir *d, const struct hsl_flit *f)
 
 /* ---- flits ---- */
 
-static uint64_t crc64(const uint8_t *p, size_t len)
+uint64_t ht_crc64(const void *bytes, size_t len)
 {
+	const uint8_t *p = bytes;
 	uint64_t crc = UINT64_MAX;
 
 	while (len--) {
@@ -486,7 +487,7 @@ static const char *impossible(const struct hsl_flit *f)
 	uint64_t crc;
 
 	memcpy(&crc, f->crc, sizeof(crc));
-	if (crc != crc64((const uint8_t *)f, CRC_AT))
+	if (crc != ht_crc64(f, CRC_AT))
 		return "wrong CRC";
 	if (type > HSL_FLIT_CONTROL || f->ack >> 14 || !zero(f->rsvd, sizeof(f->rsvd)) ||
 	    !zero(f->fec, sizeof(f->fec)))

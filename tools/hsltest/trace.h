@@ -76,6 +76,9 @@ struct ht_trace_result {
 	const char *error;
 };
 
+/* HEP's CRC-64 (docs/hep.md section 8), bit by bit. */
+uint64_t ht_crc64(const void *bytes, size_t len);
+
 /*
  * complete: the capture ends when nothing is under way, so a request that is not answered in it
  * never was. 0, -EINVAL: not a capture, see error; what came before that is checked; -ENOMEM.
