@@ -400,6 +400,28 @@ void hsl_chip_links_check(struct hsl_chip *chip)
 	up_read(&chip->access);
 }
 
+/*
+ * For who reads registers on behalf of a user: waits for a reset to end, then keeps the chip READY until _put. -ENODEV if
+ * it will not be. Nothing that takes mmap_lock in between.
+ */
+int hsl_chip_regs_get(struct hsl_chip *chip)
+{
+	int err = hsl_chip_settled(chip);
+
+	if (err)
+		return err;
+	down_read(&chip->access);
+	if (hsl_chip_state_get(chip) == HSL_STATE_READY)
+		return 0;
+	up_read(&chip->access);
+	return -ENODEV;
+}
+
+void hsl_chip_regs_put(struct hsl_chip *chip)
+{
+	up_read(&chip->access);
+}
+
 /* HSL_IOC_LINK_INFO and sysfs: -ENOENT if there is no such link. */
 int hsl_chip_link(struct hsl_chip *chip, u32 index, struct hsl_link_info *li)
 {
@@ -407,16 +429,24 @@ int hsl_chip_link(struct hsl_chip *chip, u32 index, struct hsl_link_info *li)
 
 	if (index >= chip->nlinks)
 		return -ENOENT;
-	err = hsl_chip_settled(chip);
+	err = hsl_chip_regs_get(chip);
 	if (err)
 		return err;
-	down_read(&chip->access);
-	if (hsl_chip_state_get(chip) == HSL_STATE_READY)
-		hsl_chip_read_link(chip, index, li);
-	else
-		err = -ENODEV;
-	up_read(&chip->access);
-	return err;
+	hsl_chip_read_link(chip, index, li);
+	hsl_chip_regs_put(chip);
+	return 0;
+}
+
+/* reg: of the blocks that HSL_CAP_COUNTERS stands for. */
+int hsl_chip_counter(struct hsl_chip *chip, u32 reg, u64 *value)
+{
+	int err = hsl_chip_regs_get(chip);
+
+	if (err)
+		return err;
+	*value = readq(chip->p.regs + reg);
+	hsl_chip_regs_put(chip);
+	return 0;
 }
 
 static struct hsl_chip *hsl_chip_new(struct device *parent, const struct hsl_chip_params *params)

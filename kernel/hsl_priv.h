@@ -220,7 +220,9 @@ struct hsl_chip {
 	atomic_t nqueues_used;
 	struct hsl_vector *vectors;
 	unsigned int nvectors;
-	const struct attribute_group *groups[3];
+	struct hsl_sysfs *sysfs;
+	struct dentry *debugfs;		/* chip<node>/; hsl_fabrics_lock */
+	unsigned long ctf_open;		/* bit 0: someone has the test facility's file open */
 };
 
 struct hsl_mem {
@@ -378,7 +380,10 @@ void hsl_chip_fail(struct hsl_chip *chip, const char *why);
 int hsl_chip_settled(struct hsl_chip *chip);
 bool hsl_chip_present(struct hsl_chip *chip);
 void hsl_chip_barrier(struct hsl_chip *chip);
+int hsl_chip_regs_get(struct hsl_chip *chip);
+void hsl_chip_regs_put(struct hsl_chip *chip);
 int hsl_chip_link(struct hsl_chip *chip, u32 index, struct hsl_link_info *li);
+int hsl_chip_counter(struct hsl_chip *chip, u32 reg, u64 *value);
 static inline struct hsl_chip *hsl_chip_get(struct hsl_chip *chip)
 {
 	get_device(&chip->dev);
@@ -561,5 +566,14 @@ void hsl_debugfs_init(void);
 void hsl_debugfs_exit(void);
 void hsl_debugfs_add(struct hsl_fabric *f);
 void hsl_debugfs_remove(struct hsl_fabric *f);
+
+/* ctf.c; kernel/Kbuild leaves it out with HSL_TEST_FACILITY=n */
+#ifdef HSL_TEST_FACILITY
+void hsl_ctf_add(struct hsl_chip *chip);
+void hsl_ctf_remove(struct hsl_chip *chip);
+#else
+static inline void hsl_ctf_add(struct hsl_chip *chip) { }
+static inline void hsl_ctf_remove(struct hsl_chip *chip) { }
+#endif
 
 #endif /* HSL_PRIV_H */

@@ -13,6 +13,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/hsl_bus.h>
+#include <hsl/ctf.h>
 #include <hsl/regs.h>
 
 #include "compat.h"
@@ -61,15 +62,25 @@ static void hsl_pci_find_windows(struct pci_dev *pdev, unsigned int bar, struct 
 	p->win_bytes = pci_resource_len(pdev, bar);
 }
 
+/* Without it only testing is worse off. Its offset is in the BAR, which the register block may begin later in. */
+static void hsl_pci_find_ctf(struct pci_dev *pdev, u32 ctf, u32 regs, struct hsl_chip_params *p)
+{
+	if (ctf > regs && IS_ALIGNED(ctf - regs, HSL_CTF_BYTES) && (u64)ctf - regs + HSL_CTF_BYTES <= p->regs_bytes)
+		p->ctf_off = ctf - regs;
+	else
+		dev_warn(&pdev->dev, "test facility at %#x of the register BAR cannot be there: not offered\n", ctf);
+}
+
 static int hsl_pci_read_dvsec(struct pci_dev *pdev, int pos, struct hsl_chip_params *p)
 {
-	u32 bars, off;
+	u32 bars, off, ctf;
 	u16 hep;
 	int err;
 
 	pci_read_config_word(pdev, pos + HSL_DVSEC_O_HEP, &hep);
 	pci_read_config_dword(pdev, pos + HSL_DVSEC_O_BARS, &bars);
 	pci_read_config_dword(pdev, pos + HSL_DVSEC_O_REGS, &off);
+	pci_read_config_dword(pdev, pos + HSL_DVSEC_O_CTF, &ctf);
 	if (hep >> 8 != HSL_HEP_MAJOR) {
 		dev_err(&pdev->dev, "chip has HEP %u.%u, this driver needs %u.x: update the driver or the chip's firmware\n",
 			hep >> 8, hep & 0xff, HSL_HEP_MAJOR);
@@ -82,6 +93,8 @@ static int hsl_pci_read_dvsec(struct pci_dev *pdev, int pos, struct hsl_chip_par
 		return err;
 	p->regs_phys = pci_resource_start(pdev, HSL_DVSEC_BARS_REGS(bars)) + off;
 	p->regs_bytes = pci_resource_len(pdev, HSL_DVSEC_BARS_REGS(bars)) - off;
+	if (bars & HSL_DVSEC_BARS_CTF)
+		hsl_pci_find_ctf(pdev, ctf, off, p);
 	p->mem_phys = pci_resource_start(pdev, HSL_DVSEC_BARS_MEM(bars));
 	p->mem_bytes = pci_resource_len(pdev, HSL_DVSEC_BARS_MEM(bars));
 	hsl_pci_find_windows(pdev, HSL_DVSEC_BARS_WIN(bars), p);

@@ -2,8 +2,8 @@
 /*
  * sysfs: what docs/abi/sysfs-hsl describes. All of it but mem_online_bytes is read-only; a reset is the PCI device's "reset".
  *
- * Attributes of links are made per chip, since their number is the chip's. Registers are read through
- * hsl_chip_link(), which waits for a reset and refuses a chip that has left.
+ * Attributes of links and counters are made per chip, since their number is the chip's. Registers are read through
+ * hsl_chip_link() and hsl_chip_counter(), which wait for a reset and refuse a chip that has left.
  */
 #include <linux/device.h>
 #include <linux/sysfs.h>
@@ -86,26 +86,119 @@ static struct attribute *hsl_chip_attrs[] = {
 
 static const struct attribute_group hsl_chip_group = { .attrs = hsl_chip_attrs };
 
-/* ---- links/link<i> ---- */
+/* ---- links/link<i>, counters/, counters_link<i>/ ---- */
 
-struct hsl_link_attr {
+struct hsl_reg_attr {
 	struct device_attribute attr;
-	u32 index;
-	char name[16];
+	u32 reg;			/* the counter's register; of a link: its index */
+	char name[24];
 };
 
-struct hsl_link_group {
+/* Room for count attributes in a directory. */
+struct hsl_reg_group {
 	struct attribute_group group;
-	struct attribute *attrs[HSL_LINK_MAX + 1];
-	struct hsl_link_attr link[HSL_LINK_MAX];
+	struct attribute **attrs;
+	struct hsl_reg_attr *reg;
+	char name[24];
 };
+
+struct hsl_sysfs {
+	const struct attribute_group *groups[HSL_LINK_MAX + 4];
+	struct hsl_reg_group links, chip, link[HSL_LINK_MAX];
+};
+
+struct hsl_counter {
+	const char *name;
+	u32 off;
+	bool per_vc;			/* a register for each virtual channel */
+};
+
+/* Registers that follow each other in a directory; their names begin with prefix. */
+struct hsl_counters {
+	const char *prefix;
+	u32 off;
+	const struct hsl_counter *list;
+	unsigned int n;
+};
+
+static const char * const hsl_vc_names[HSL_VC_COUNT] = {
+	[HSL_VC_REQ] = "req", [HSL_VC_RSP] = "rsp", [HSL_VC_SNP] = "snp", [HSL_VC_DAT] = "dat", [HSL_VC_MGMT] = "mgmt",
+};
+
+static const struct hsl_counter hsl_link_list[] = {
+	{ "tx_flits", HSL_LINK_STAT_TX_FLITS },
+	{ "rx_flits", HSL_LINK_STAT_RX_FLITS },
+	{ "tx_replayed", HSL_LINK_STAT_TX_REPLAYED },
+	{ "rx_bad", HSL_LINK_STAT_RX_BAD },
+	{ "rx_discarded", HSL_LINK_STAT_RX_DISCARDED },
+	{ "tx_naks", HSL_LINK_STAT_TX_NAKS },
+	{ "rx_naks", HSL_LINK_STAT_RX_NAKS },
+	{ "protocol_errors", HSL_LINK_STAT_PROTOCOL_ERRORS },
+	{ "retrains", HSL_LINK_STAT_RETRAINS },
+	{ "downs", HSL_LINK_STAT_DOWNS },
+	{ "idle_flits", HSL_LINK_STAT_IDLE_FLITS },
+	{ "credit_stalls", HSL_LINK_STAT_CREDIT_STALLS(0), true },
+	{ "tx_packets", HSL_LINK_STAT_TX_PACKETS(0), true },
+	{ "rx_packets", HSL_LINK_STAT_RX_PACKETS(0), true },
+};
+
+static const struct hsl_counter hsl_cache_list[] = {
+	{ "hits", HSL_CACHE_STAT_HITS },
+	{ "misses", HSL_CACHE_STAT_MISSES },
+	{ "upgrades", HSL_CACHE_STAT_UPGRADES },
+	{ "write_backs", HSL_CACHE_STAT_WRITE_BACKS },
+	{ "evictions", HSL_CACHE_STAT_EVICTIONS },
+	{ "snoops", HSL_CACHE_STAT_SNOOPS },
+	{ "snoop_hits", HSL_CACHE_STAT_SNOOP_HITS },
+	{ "forwards", HSL_CACHE_STAT_FORWARDS },
+	{ "retries", HSL_CACHE_STAT_RETRIES },
+};
+
+static const struct hsl_counter hsl_home_list[] = {
+	{ "requests", HSL_HOME_STAT_REQUESTS },
+	{ "snoops", HSL_HOME_STAT_SNOOPS },
+	{ "recalls", HSL_HOME_STAT_RECALLS },
+	{ "retries", HSL_HOME_STAT_RETRIES },
+	{ "grants", HSL_HOME_STAT_GRANTS },
+	{ "mem_reads", HSL_HOME_STAT_MEM_READS },
+	{ "mem_writes", HSL_HOME_STAT_MEM_WRITES },
+};
+
+static const struct hsl_counter hsl_net_list[] = {
+	{ "delivered", HSL_NET_STAT_DELIVERED },
+	{ "hops", HSL_NET_STAT_HOPS },
+	{ "forwarded", HSL_NET_STAT_FORWARDED },
+	{ "lost", HSL_NET_STAT_LOST },
+	{ "poisoned", HSL_NET_STAT_POISONED },
+};
+
+static const struct hsl_counters hsl_link_counters[] = {
+	{ "", 0, hsl_link_list, ARRAY_SIZE(hsl_link_list) },
+};
+
+static const struct hsl_counters hsl_chip_counters[] = {
+	{ "cache_", HSL_NODE_STAT_CHIP, hsl_cache_list, ARRAY_SIZE(hsl_cache_list) },
+	{ "host_port_", HSL_NODE_STAT_HOST_PORT, hsl_cache_list, ARRAY_SIZE(hsl_cache_list) },
+	{ "home_", HSL_NODE_STAT_HOME, hsl_home_list, ARRAY_SIZE(hsl_home_list) },
+	{ "net_", HSL_NODE_STAT_NET, hsl_net_list, ARRAY_SIZE(hsl_net_list) },
+};
+
+static ssize_t hsl_counter_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct hsl_chip *chip = container_of(dev, struct hsl_chip, dev);
+	u64 value;
+	int err;
+
+	err = hsl_chip_counter(chip, container_of(attr, struct hsl_reg_attr, attr)->reg, &value);
+	return err ?: sysfs_emit(buf, "%llu\n", value);
+}
 
 static ssize_t hsl_link_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	static const char * const states[] = {
 		[HSL_LTSSM_DETECT] = "Detect", [HSL_LTSSM_POLLING] = "Polling", [HSL_LTSSM_CONFIG] = "Configuration",
 		[HSL_LTSSM_L0] = "L0", [HSL_LTSSM_L1] = "L1", [HSL_LTSSM_RECOVERY] = "Recovery",
-		[HSL_LTSSM_DISABLED] = "Disabled",
+		[HSL_LTSSM_DISABLED] = "Disabled", [HSL_LTSSM_HOT_RESET] = "HotReset",
 	};
 	static const char * const types[] = {
 		[HSL_NODE_TYPE_CHIP] = "chip", [HSL_NODE_TYPE_SWITCH] = "switch", [HSL_NODE_TYPE_HOST] = "host",
@@ -115,7 +208,7 @@ static ssize_t hsl_link_show(struct device *dev, struct device_attribute *attr, 
 	const char *type = "none";
 	int err;
 
-	err = hsl_chip_link(chip, container_of(attr, struct hsl_link_attr, attr)->index, &li);
+	err = hsl_chip_link(chip, container_of(attr, struct hsl_reg_attr, attr)->reg, &li);
 	if (err)
 		return err;
 	if (li.peer && li.peer_type < ARRAY_SIZE(types) && types[li.peer_type])
@@ -125,37 +218,133 @@ static ssize_t hsl_link_show(struct device *dev, struct device_attribute *attr, 
 			  li.latency_ps);
 }
 
+static int hsl_reg_group_init(struct hsl_reg_group *g, unsigned int count, typeof(hsl_link_show) *show)
+{
+	unsigned int i;
+
+	g->attrs = kcalloc(count + 1, sizeof(*g->attrs), GFP_KERNEL);
+	g->reg = kcalloc(count, sizeof(*g->reg), GFP_KERNEL);
+	if (!g->attrs || (count && !g->reg))
+		return -ENOMEM;
+	for (i = 0; i < count; i++) {
+		struct device_attribute *a = &g->reg[i].attr;
+
+		sysfs_attr_init(&a->attr);
+		a->attr.name = g->reg[i].name;
+		a->attr.mode = 0444;
+		a->show = show;
+		g->attrs[i] = &a->attr;
+	}
+	g->group.name = g->name;
+	g->group.attrs = g->attrs;
+	return 0;
+}
+
+static unsigned int hsl_counters_count(const struct hsl_counters *c, unsigned int n)
+{
+	unsigned int i, k, count = 0;
+
+	for (i = 0; i < n; i++)
+		for (k = 0; k < c[i].n; k++)
+			count += c[i].list[k].per_vc ? HSL_VC_COUNT : 1;
+	return count;
+}
+
+static struct hsl_reg_attr *hsl_counter_init(struct hsl_reg_attr *a, const char *prefix, const struct hsl_counter *c,
+					     u32 block)
+{
+	u32 vc;
+
+	if (!c->per_vc) {
+		snprintf(a->name, sizeof(a->name), "%s%s", prefix, c->name);
+		a->reg = block + c->off;
+		return a + 1;
+	}
+	for (vc = 0; vc < HSL_VC_COUNT; vc++, a++) {
+		snprintf(a->name, sizeof(a->name), "%s%s_%s", prefix, c->name, hsl_vc_names[vc]);
+		a->reg = block + c->off + 8 * vc;
+	}
+	return a;
+}
+
+/* A directory of the n blocks at c; base is their register. */
+static int hsl_counters_init(struct hsl_reg_group *g, const struct hsl_counters *c, unsigned int n, u32 base)
+{
+	struct hsl_reg_attr *a;
+	unsigned int i, k;
+	int err;
+
+	err = hsl_reg_group_init(g, hsl_counters_count(c, n), hsl_counter_show);
+	a = g->reg;
+	for (i = 0; !err && i < n; i++)
+		for (k = 0; k < c[i].n; k++)
+			a = hsl_counter_init(a, c[i].prefix, &c[i].list[k], base + c[i].off);
+	return err;
+}
+
+static int hsl_links_init(struct hsl_reg_group *g, u32 nlinks)
+{
+	u32 i;
+	int err;
+
+	strscpy(g->name, "links", sizeof(g->name));
+	err = hsl_reg_group_init(g, nlinks, hsl_link_show);
+	for (i = 0; !err && i < nlinks; i++) {
+		snprintf(g->reg[i].name, sizeof(g->reg[i].name), "link%u", i);
+		g->reg[i].reg = i;
+	}
+	return err;
+}
+
+/* What it made is hsl_sysfs_free()'s, also after an error. */
 int hsl_sysfs_init(struct hsl_chip *chip)
 {
-	struct hsl_link_group *g;
+	const struct attribute_group **group;
+	struct hsl_sysfs *s;
 	u32 i;
+	int err;
 
-	g = kzalloc(sizeof(*g), GFP_KERNEL);
-	if (!g)
+	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	if (!s)
 		return -ENOMEM;
-	for (i = 0; i < chip->nlinks; i++) {
-		struct hsl_link_attr *l = &g->link[i];
-
-		l->index = i;
-		snprintf(l->name, sizeof(l->name), "link%u", i);
-		sysfs_attr_init(&l->attr.attr);
-		l->attr.attr.name = l->name;
-		l->attr.attr.mode = 0444;
-		l->attr.show = hsl_link_show;
-		g->attrs[i] = &l->attr.attr;
+	chip->sysfs = s;
+	group = s->groups;
+	*group++ = &hsl_chip_group;
+	err = hsl_links_init(&s->links, chip->nlinks);
+	*group++ = &s->links.group;
+	chip->dev.groups = s->groups;
+	if (err || !(chip->cap & HSL_CAP_COUNTERS))
+		return err;
+	strscpy(s->chip.name, "counters", sizeof(s->chip.name));
+	err = hsl_counters_init(&s->chip, hsl_chip_counters, ARRAY_SIZE(hsl_chip_counters), HSL_REG_NODE_STAT);
+	*group++ = &s->chip.group;
+	for (i = 0; !err && i < chip->nlinks; i++) {
+		snprintf(s->link[i].name, sizeof(s->link[i].name), "counters_link%u", i);
+		err = hsl_counters_init(&s->link[i], hsl_link_counters, ARRAY_SIZE(hsl_link_counters),
+					HSL_REG_LINK_STAT(i));
+		*group++ = &s->link[i].group;
 	}
-	g->group.name = "links";
-	g->group.attrs = g->attrs;
-	chip->groups[0] = &hsl_chip_group;
-	chip->groups[1] = &g->group;
-	chip->dev.groups = chip->groups;
-	return 0;
+	return err;
+}
+
+static void hsl_reg_group_free(struct hsl_reg_group *g)
+{
+	kfree(g->attrs);
+	kfree(g->reg);
 }
 
 void hsl_sysfs_free(struct hsl_chip *chip)
 {
-	if (chip->groups[1])
-		kfree(container_of(chip->groups[1], struct hsl_link_group, group));
+	struct hsl_sysfs *s = chip->sysfs;
+	u32 i;
+
+	if (!s)
+		return;
+	hsl_reg_group_free(&s->links);
+	hsl_reg_group_free(&s->chip);
+	for (i = 0; i < HSL_LINK_MAX; i++)
+		hsl_reg_group_free(&s->link[i]);
+	kfree(s);
 }
 
 /* ---- /sys/class/hsl/hsl<N> ---- */

@@ -44,6 +44,7 @@ struct hsl_chip_ops {
  * @regs: HEP register block and doorbell pages, mapped uncached
  * @regs_phys: physical address of @regs
  * @regs_bytes: length of @regs
+ * @ctf_off: of the compliance test facility's page in @regs; 0: there is none
  * @mem_phys: physical address of chip memory
  * @mem_bytes: length of the memory BAR
  * @win_phys: physical address of the window BAR (BAR4); with @win_bytes 0: there is none
@@ -60,6 +61,7 @@ struct hsl_chip_params {
 	void __iomem *regs;
 	phys_addr_t regs_phys;
 	u64 regs_bytes;
+	u64 ctf_off;
 	phys_addr_t mem_phys;
 	u64 mem_bytes;
 	phys_addr_t win_phys;
