@@ -9,11 +9,13 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "priv.h"
@@ -101,6 +103,102 @@ static int kernel_event_read(struct hsl_fabric *f, struct hsl_fabric_event *ev, 
 	if (got < 0)
 		return errno == EAGAIN ? 0 : -errno;
 	return (int)((size_t)got / sizeof(*ev));
+}
+
+/* ---- files beside the device: counters in sysfs, the door to the test facility in debugfs ---- */
+
+/* "hsl0", as sysfs and debugfs call the open device. */
+static int device_name(struct hsl_fabric *f, char *name, size_t size)
+{
+	char link[64], target[256];
+	const char *base;
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(f->fd, &st))
+		return -errno;
+	snprintf(link, sizeof(link), "/sys/dev/char/%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	n = readlink(link, target, sizeof(target) - 1);
+	if (n < 0)
+		return errno == ENOENT ? -ENODEV : -errno;
+	target[n] = '\0';
+	base = strrchr(target, '/');
+	snprintf(name, size, "%s", base ? base + 1 : target);
+	return 0;
+}
+
+static int read_u64(const char *path, uint64_t *value)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
+	char text[32];
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		err = -errno;
+	close(fd);
+	if (err)
+		return err;
+	text[n] = '\0';
+	return sscanf(text, "%" SCNu64, value) == 1 ? 0 : -EPROTO;
+}
+
+static int kernel_counter(struct hsl_fabric *f, const struct hslp_counter *at, uint64_t *value)
+{
+	char device[32], chip[96], dir[32] = "counters", path[192];
+	int err;
+
+	err = device_name(f, device, sizeof(device));
+	if (err)
+		return err;
+	if (at->link != HSL_COUNTERS_CHIP)
+		snprintf(dir, sizeof(dir), "counters_link%u", at->link);
+	snprintf(chip, sizeof(chip), "/sys/bus/hsl/devices/%s-%u", device, at->node);
+	snprintf(path, sizeof(path), "%s/%s/%s", chip, dir, at->name);
+	err = read_u64(path, value);
+	if (err != -ENOENT)
+		return err;
+	return access(chip, F_OK) ? -ENODEV : -EOPNOTSUPP;
+}
+
+static int kernel_ctf_open(struct hsl_fabric *f, struct hsl_ctf *c)
+{
+	char device[32], path[96];
+	int err;
+
+	err = device_name(f, device, sizeof(device));
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "/sys/kernel/debug/hsl/%s/chip%u/ctf", device, c->node);
+	c->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (c->fd >= 0)
+		return 0;
+	switch (errno) {
+	case ENOENT:
+		return -EOPNOTSUPP;
+	case EPERM:
+		return -EACCES;
+	default:
+		return -errno;
+	}
+}
+
+static void kernel_ctf_close(struct hsl_ctf *c)
+{
+	close(c->fd);
+}
+
+/* All of it or nothing, says the driver. */
+static int kernel_ctf_read(struct hsl_ctf *c, uint32_t off, void *buf, size_t len)
+{
+	return pread(c->fd, buf, len, off) < 0 ? -errno : 0;
+}
+
+static int kernel_ctf_write(struct hsl_ctf *c, uint32_t off, const void *buf, size_t len)
+{
+	return pwrite(c->fd, buf, len, off) < 0 ? -errno : 0;
 }
 
 static int map_file(int fd, uint64_t offset, size_t len, int prot, void **ptr)
@@ -248,6 +346,11 @@ static const struct hsl_backend_ops kernel_ops = {
 	.info = kernel_info,
 	.chip_info = kernel_chip_info,
 	.link_info = kernel_link_info,
+	.counter = kernel_counter,
+	.ctf_open = kernel_ctf_open,
+	.ctf_close = kernel_ctf_close,
+	.ctf_read = kernel_ctf_read,
+	.ctf_write = kernel_ctf_write,
 	.segment_alloc = kernel_segment_alloc,
 	.segment_register = kernel_segment_register,
 	.segment_free = kernel_segment_free,

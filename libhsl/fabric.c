@@ -130,6 +130,7 @@ void hsl_fabric_close(struct hsl_fabric *f)
 {
 	if (!f)
 		return;
+	hslp_ctf_free_all(f);
 	hslp_queue_free_all(f);
 	hslp_segment_free_all(f);
 	hslp_window_free_all(f);

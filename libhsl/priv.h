@@ -2,7 +2,7 @@
 /*
  * What the files of libhsl share: the objects and the interface of a backend.
  *
- * One file per noun of the API (fabric, chip, topology, segment, queue, op); each checks its arguments, keeps its
+ * One file per noun of the API (fabric, chip, counter, topology, segment, queue, op, ctf); each checks its arguments, keeps its
  * objects and asks the backend through struct hsl_backend_ops. The argument structs of a backend are those of the
  * uAPI, and so is its errno contract: the kernel backend hands them to ioctl, the sim backend is a small driver
  * that answers them in the process. Whatever can be the same on both is above the backends, the ring protocol of a queue
@@ -69,6 +69,7 @@ struct hsl_fabric {
 	struct hsl_segment *segments;
 	struct hsl_queue *queues;
 	struct hslp_window *windows;
+	struct hsl_ctf *ctfs;
 };
 
 /* A node window: the address range reserved for a chip's memory (segment.c). Under fabric->lock. */
@@ -91,6 +92,23 @@ struct hsl_segment {
 	void *host;			/* registered memory, NULL for chip memory */
 	void *map;			/* mapping of chip memory, NULL before hsl_segment_map; under fabric->lock */
 	struct hslp_window *window;	/* it is mapped there */
+};
+
+/* A counter of a chip that has them. */
+struct hslp_counter {
+	uint32_t node;
+	uint32_t link;			/* or HSL_COUNTERS_CHIP */
+	uint32_t reg;
+	const char *name;		/* in sysfs */
+};
+
+/* An open test facility. */
+struct hsl_ctf {
+	struct hsl_fabric *fabric;
+	struct hsl_ctf *prev, *next;
+	uint32_t node;
+	uint32_t commands;		/* CAP of the page */
+	int fd;				/* kernel: the door */
 };
 
 /* What a slot holds, and so what happens at its completion. */
@@ -165,6 +183,15 @@ struct hsl_backend_ops {
 	int (*info)(struct hsl_fabric *f, struct hsl_info *i);
 	int (*chip_info)(struct hsl_fabric *f, struct hsl_chip_info *c);
 	int (*link_info)(struct hsl_fabric *f, struct hsl_link_info *l);
+	int (*counter)(struct hsl_fabric *f, const struct hslp_counter *at, uint64_t *value);
+	/*
+	 * Test facility: one opener; close leaves test mode. Access to the page at a register's offset, len 4 or 8, or words
+	 * of 8 bytes in FLIT and RECORD.
+	 */
+	int (*ctf_open)(struct hsl_fabric *f, struct hsl_ctf *c);
+	void (*ctf_close)(struct hsl_ctf *c);
+	int (*ctf_read)(struct hsl_ctf *c, uint32_t off, void *buf, size_t len);
+	int (*ctf_write)(struct hsl_ctf *c, uint32_t off, const void *buf, size_t len);
 	int (*segment_alloc)(struct hsl_fabric *f, struct hsl_segment_alloc *a);
 	int (*segment_register)(struct hsl_fabric *f, struct hsl_segment_register *r);
 	int (*segment_free)(struct hsl_fabric *f, uint32_t handle);
@@ -207,7 +234,8 @@ int hslp_sim_open(struct hsl_fabric *f, const char *spec);
 int hslp_window_map(struct hsl_segment *s, int prot);
 void hslp_window_unmap(struct hsl_segment *s, size_t len);
 
-/* queue.c, segment.c, window.c: for hsl_fabric_close, in this order */
+/* ctf.c, queue.c, segment.c, window.c: for hsl_fabric_close, in this order */
+void hslp_ctf_free_all(struct hsl_fabric *f);
 void hslp_queue_free_all(struct hsl_fabric *f);
 void hslp_segment_free_all(struct hsl_fabric *f);
 void hslp_window_free_all(struct hsl_fabric *f);

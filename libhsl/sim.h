@@ -107,6 +107,7 @@ struct sim_chip {
 	void *mem;
 	uint64_t mem_bytes;
 	struct sim_ranges free;		/* offsets not allocated */
+	bool ctf_open;			/* somebody has its test facility */
 	bool failed;			/* its admin queue has stopped answering */
 	uint32_t link_state[HSL_LINK_MAX];	/* seen last; events_lock */
 
@@ -193,7 +194,7 @@ static inline struct sim_chip *sim_chip_find(struct sim_fabric *f, uint32_t node
 void *sim_dma_alloc(struct sim_fabric *f, size_t bytes);
 void sim_dma_free(struct sim_fabric *f, void *mem, size_t bytes);
 
-/* ---- sim_chip.c. All under sim_fabric.lock. ---- */
+/* ---- sim_chip.c. All under sim_fabric.lock, but the last five. ---- */
 
 int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32_t nqueues, struct sim_chip **out);
 void sim_chip_free(struct sim_chip *c);
@@ -204,6 +205,12 @@ int sim_admin_all(struct sim_fabric *f, const struct hsl_desc *d);
 /* What a driver does around a function level reset: queues end, tables and segments stay. */
 int sim_chip_reset(struct sim_chip *c);
 void sim_chip_zero(struct sim_chip *c, uint64_t offset, uint64_t len);
+
+int sim_counter(struct hsl_fabric *f, const struct hslp_counter *at, uint64_t *value);
+int sim_ctf_open(struct hsl_fabric *f, struct hsl_ctf *c);
+void sim_ctf_close(struct hsl_ctf *c);
+int sim_ctf_read(struct hsl_ctf *c, uint32_t off, void *buf, size_t len);
+int sim_ctf_write(struct hsl_ctf *c, uint32_t off, const void *buf, size_t len);
 
 /* ---- sim_tables.c. All under sim_fabric.lock. ---- */
 

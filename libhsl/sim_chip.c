@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hsl/ctf.h"
 #include "sim.h"
 
 #define ADMIN_TIMEOUT_S		30
@@ -358,4 +359,68 @@ int sim_chip_reset(struct sim_chip *c)
 	err = enable(c);
 	sim_event_post(c->fabric, HSL_FABRIC_EV_CHIP_STATE, c->node, 0, err ? HSL_CHIP_FAILED : HSL_CHIP_READY);
 	return err;
+}
+
+/* ---- what the API reads and writes of registers as they are ---- */
+
+int sim_counter(struct hsl_fabric *f, const struct hslp_counter *at, uint64_t *value)
+{
+	*value = hsl_chip_mmio_read(sim_chip_find(f->sim->fabric, at->node)->engine, at->reg, 8);
+	return 0;
+}
+
+int sim_ctf_open(struct hsl_fabric *f, struct hsl_ctf *c)
+{
+	struct sim_chip *chip = sim_chip_find(f->sim->fabric, c->node);
+	int err = 0;
+
+	pthread_mutex_lock(&chip->fabric->lock);
+	if (chip->failed)
+		err = -ENODEV;
+	else if (chip->ctf_open)
+		err = -EBUSY;
+	else
+		chip->ctf_open = true;
+	pthread_mutex_unlock(&chip->fabric->lock);
+	return err;
+}
+
+static struct sim_chip *ctf_chip(struct hsl_ctf *c)
+{
+	return sim_chip_find(c->fabric->sim->fabric, c->node);
+}
+
+void sim_ctf_close(struct hsl_ctf *c)
+{
+	struct sim_chip *chip = ctf_chip(c);
+
+	write32(chip, HSL_CTF_OFFSET_DEFAULT + HSL_CTF_KEY, 0);
+	pthread_mutex_lock(&chip->fabric->lock);
+	chip->ctf_open = false;
+	pthread_mutex_unlock(&chip->fabric->lock);
+}
+
+int sim_ctf_read(struct hsl_ctf *c, uint32_t off, void *buf, size_t len)
+{
+	unsigned int word = len < 8 ? 4 : 8;
+
+	for (size_t i = 0; i < len; i += word) {
+		uint64_t v = hsl_chip_mmio_read(ctf_chip(c)->engine, HSL_CTF_OFFSET_DEFAULT + off + i, word);
+
+		memcpy((char *)buf + i, &v, word);
+	}
+	return 0;
+}
+
+int sim_ctf_write(struct hsl_ctf *c, uint32_t off, const void *buf, size_t len)
+{
+	unsigned int word = len < 8 ? 4 : 8;
+
+	for (size_t i = 0; i < len; i += word) {
+		uint64_t v = 0;
+
+		memcpy(&v, (const char *)buf + i, word);
+		hsl_chip_mmio_write(ctf_chip(c)->engine, HSL_CTF_OFFSET_DEFAULT + off + i, v, word);
+	}
+	return 0;
 }

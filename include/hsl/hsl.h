@@ -109,6 +109,16 @@ int hsl_link_query(struct hsl_fabric *f, uint32_t node, unsigned int index, stru
 /* Shortest path over links in L0 or L1 between two chips. -EHOSTUNREACH if there is none, -ENOENT unknown node. */
 int hsl_topology_path(struct hsl_fabric *f, uint32_t src_node, uint32_t dst_node, struct hsl_path_props *p);
 
+/*
+ * Counters (HSL_CAP_COUNTERS; docs/hep.md section 10.1): those of a link, or of the chip itself. They count from power-on and wrap
+ * at 2^64: take differences. hsl_counter_name: of value i of the two kinds, as sysfs names them ("tx_flits"); NULL past the end.
+ * hsl_counters: value[i] for i < n. The number there are, however large n is. -ENOENT no such node or link, -EOPNOTSUPP the
+ * chip (or its driver) has no counters, -ENODEV it has failed or left.
+ */
+#define HSL_COUNTERS_CHIP	0xffffffffu	/* in place of a link */
+const char *hsl_counter_name(unsigned int link, unsigned int i);
+int hsl_counters(struct hsl_fabric *f, uint32_t node, unsigned int link, uint64_t *value, unsigned int n);
+
 /* ---- segments ---- */
 
 #define HSL_RIGHT_READ	1u
@@ -206,6 +216,30 @@ struct hsl_fabric_event {
 int hsl_event_fd(struct hsl_fabric *f);
 /* Take up to n events without waiting; 0 if there are none. Any thread. -ENODEV when the fabric is gone. */
 int hsl_event_read(struct hsl_fabric *f, struct hsl_fabric_event *ev, unsigned int n);
+
+/* ---- compliance test facility (hsl/ctf.h; docs/hep.md section 10.2) ---- */
+
+/*
+ * For testers: a chip in test mode makes errors on purpose. One opener of a chip at a time; on the driver it takes root. Test mode
+ * lasts from open to close, also when the process dies. One facility belongs to one thread at a time.
+ * Open: -EOPNOTSUPP the chip has none, or the driver offers none (built without it, debugfs not mounted), -EACCES no
+ * permission, -EBUSY somebody else has it, -ENOENT no such chip, -ENODEV it has failed or left.
+ */
+struct hsl_ctf;
+int hsl_ctf_open(struct hsl_fabric *f, uint32_t node, struct hsl_ctf **out);
+void hsl_ctf_close(struct hsl_ctf *c);
+/* Bit n: the chip knows command n. */
+uint32_t hsl_ctf_commands(const struct hsl_ctf *c);
+/*
+ * HSL_CTF_CMD_* with its three arguments (NULL: zeros) about a link of the chip; its two results (may be NULL). What STATUS says is
+ * mapped by hsl_status_errno: -EOPNOTSUPP the chip has no such command, -EINVAL an argument, -EHOSTUNREACH no such link, -ERANGE nothing
+ * there (yet). -ESHUTDOWN test mode has ended, by a reset of the chip: close. -ENODEV the chip has failed or left.
+ */
+int hsl_ctf_command(struct hsl_ctf *c, unsigned int link, unsigned int cmd, const uint64_t arg[3], uint64_t result[2]);
+/* The HSL_FLIT_BYTES bytes that HSL_CTF_CMD_SEND sends. */
+int hsl_ctf_flit(struct hsl_ctf *c, const void *flit);
+/* The HSL_CTF_RECORD_BYTES bytes that HSL_CTF_CMD_NEXT took. */
+int hsl_ctf_record(struct hsl_ctf *c, void *record);
 
 /* ---- queues and operations ---- */
 

@@ -375,6 +375,37 @@ private:
 	hsl_window w_;
 };
 
+/* The compliance test facility of a chip: in test mode while the object lives. */
+class test_facility {
+public:
+	test_facility(std::shared_ptr<hsl_fabric> f, std::uint32_t node) : fabric_(std::move(f)), c_(nullptr)
+	{
+		check(hsl_ctf_open(fabric_.get(), node, &c_), "hsl_ctf_open");
+	}
+	test_facility(test_facility &&o) noexcept : fabric_(std::move(o.fabric_)), c_(o.c_) { o.c_ = nullptr; }
+	~test_facility() { hsl_ctf_close(c_); }
+
+	hsl_ctf *get() const noexcept { return c_; }
+	bool has(unsigned int cmd) const noexcept { return cmd < 32 && (hsl_ctf_commands(c_) >> cmd & 1); }
+	/* The two results. */
+	std::pair<std::uint64_t, std::uint64_t> command(unsigned int link, unsigned int cmd, std::uint64_t arg0 = 0,
+							std::uint64_t arg1 = 0, std::uint64_t arg2 = 0)
+	{
+		const std::uint64_t arg[3] = { arg0, arg1, arg2 };
+		std::uint64_t result[2] = { 0, 0 };
+
+		check(hsl_ctf_command(c_, link, cmd, arg, result), "hsl_ctf_command");
+		return std::pair<std::uint64_t, std::uint64_t>(result[0], result[1]);
+	}
+	/* 256 bytes, and 272. */
+	void flit(const void *f) { check(hsl_ctf_flit(c_, f), "hsl_ctf_flit"); }
+	void record(void *r) { check(hsl_ctf_record(c_, r), "hsl_ctf_record"); }
+
+private:
+	std::shared_ptr<hsl_fabric> fabric_;
+	hsl_ctf *c_;
+};
+
 /* An open fabric: a context. Copies name the same one; the last of them, its segments and its queues closes it. */
 class fabric {
 public:
@@ -428,6 +459,16 @@ public:
 		check(hsl_link_query(f_.get(), node, index, &p), "hsl_link_query");
 		return p;
 	}
+	/* In the order of hsl_counter_name. */
+	std::vector<std::uint64_t> counters(std::uint32_t node, unsigned int link = HSL_COUNTERS_CHIP) const
+	{
+		std::vector<std::uint64_t> v(static_cast<std::size_t>(
+			check(hsl_counters(f_.get(), node, link, nullptr, 0), "hsl_counters")));
+
+		check(hsl_counters(f_.get(), node, link, v.data(), static_cast<unsigned int>(v.size())), "hsl_counters");
+		return v;
+	}
+	test_facility open_test_facility(std::uint32_t node) { return test_facility(f_, node); }
 	hsl_path_props path(std::uint32_t src_node, std::uint32_t dst_node) const
 	{
 		hsl_path_props p = hsl_path_props();

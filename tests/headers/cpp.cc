@@ -202,6 +202,28 @@ static void sharing(const char *url, hsl::fabric &f, std::uint32_t node)
 	EXPECT(thrown([&] { g.make_queue(node).copy(theirs.ga(), theirs.ga(), 1); }) == EFAULT);
 }
 
+static void testing(hsl::fabric &f, std::uint32_t node)
+{
+	if (f.chip(node).cap & HSL_CAP_COUNTERS) {
+		std::size_t n = f.counters(node, 0).size();
+
+		EXPECT(hsl_counter_name(0, static_cast<unsigned int>(n - 1)) && !hsl_counter_name(0, static_cast<unsigned int>(n)));
+		EXPECT(f.counters(node).size() > 1);
+	} else {
+		EXPECT(thrown([&] { f.counters(node); }) == EOPNOTSUPP);
+	}
+	EXPECT(thrown([&] { f.counters(99); }) == ENOENT);
+	if (f.chip(node).cap & HSL_CAP_CTF) {
+		hsl::test_facility t = f.open_test_facility(node), moved = std::move(t);
+
+		EXPECT(thrown([&] { f.open_test_facility(node); }) == EBUSY);
+		EXPECT(!moved.has(0) && !moved.has(32) && thrown([&] { moved.command(0, 0); }) == EOPNOTSUPP);
+	} else {
+		EXPECT(thrown([&] { f.open_test_facility(node); }) == EOPNOTSUPP);
+	}
+	EXPECT(thrown([&] { f.open_test_facility(99); }) == ENOENT);
+}
+
 int main()
 {
 	const char *url = std::getenv("HSL_FABRIC");
@@ -218,6 +240,7 @@ int main()
 		commands(f, a, b);
 		operations(f, a, b);
 		sharing(url, f, a);
+		testing(f, a);
 	} catch (const std::system_error &e) {
 		std::printf("# %s\n", e.what());
 		return 1;
