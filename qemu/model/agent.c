@@ -995,6 +995,32 @@ void hsl_agent_lose(struct hsl_agent *a, uint16_t home, uint8_t status)
     run(a);
 }
 
+static struct request *request_tagged(const struct hsl_agent *a, uint32_t tag)
+{
+    uint32_t i = tag - a->cfg.tag_first;
+
+    return tag < a->cfg.tag_first || i >= a->cfg.requests || request_at(a, i)->stage == FREE
+               ? NULL
+               : request_at(a, i);
+}
+
+bool hsl_agent_waits(const struct hsl_agent *a, uint32_t tag)
+{
+    return request_tagged(a, tag);
+}
+
+bool hsl_agent_give_up(struct hsl_agent *a, uint32_t tag, uint8_t status)
+{
+    struct request *r = request_tagged(a, tag);
+
+    if (!r || r->stage != SENT || r->granted || r->opcode == HSL_PKT_WRITE_BACK) {
+        return false;
+    }
+    fail(a, r, status);
+    run(a);
+    return true;
+}
+
 /* ---- looking at it ---- */
 
 char hsl_agent_line(const struct hsl_agent *a, uint64_t ga, bool *busy, uint8_t *data)
@@ -1035,13 +1061,9 @@ bool hsl_agent_writing_back(const struct hsl_agent *a, uint64_t ga, uint8_t *dat
 
 bool hsl_agent_tag_cookie(const struct hsl_agent *a, uint32_t tag, uint64_t *cookie)
 {
-    const struct request *r;
+    const struct request *r = request_tagged(a, tag);
 
-    if (tag < a->cfg.tag_first || tag - a->cfg.tag_first >= a->cfg.requests) {
-        return false;
-    }
-    r = request_at(a, tag - a->cfg.tag_first);
-    if (r->stage == FREE || r->access == HSL_COH_NONE) {
+    if (!r || r->access == HSL_COH_NONE) {
         return false;
     }
     *cookie = access_at(a, r->access)->x.cookie;

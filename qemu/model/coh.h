@@ -72,6 +72,12 @@ int hsl_agent_tx(struct hsl_agent *a, struct hsl_pkt *p);
 int hsl_agent_done(struct hsl_agent *a, struct hsl_access *x);
 /* The home of these lines is lost: lines are dropped, accesses that wait end with the status. */
 void hsl_agent_lose(struct hsl_agent *a, uint16_t home, uint8_t status);
+bool hsl_agent_waits(const struct hsl_agent *a, uint32_t tag);  /* a request with it is outstanding */
+/*
+ * The request with this tag has not come to its home and never will: it ends with the status. False,
+ * and nothing happens, if more than it is lost with it: a dirty line, or room that the home keeps.
+ */
+bool hsl_agent_give_up(struct hsl_agent *a, uint32_t tag, uint8_t status);
 /* State of a line, 'I' 'S' 'E' 'M'; whether a request for it is outstanding. NULLs are fine. */
 char hsl_agent_line(const struct hsl_agent *a, uint64_t ga, bool *busy, uint8_t *data);
 /* The next line in the cache from *cursor on, which begins at 0; false: no more. */
@@ -156,6 +162,8 @@ bool hsl_home_next_line(const struct hsl_home *h, uint32_t *cursor, uint64_t *of
 void hsl_home_forget(struct hsl_home *h, uint64_t offset);
 /* Is a request of the agent worked on, or waiting? Also one that was lost. */
 bool hsl_home_serves(const struct hsl_home *h, uint16_t agent);
+/* Is the one with this tag, or does the home owe the agent a GRANT, or a place for one it gave? */
+bool hsl_home_knows(const struct hsl_home *h, uint16_t agent, uint32_t tag);
 bool hsl_home_quiet(const struct hsl_home *h);
 void hsl_home_stats(const struct hsl_home *h, struct hsl_home_stats *out);
 uint64_t hsl_home_hash(const struct hsl_home *h);

@@ -48,6 +48,7 @@ void hsl_fab_defaults(struct hsl_fab_cfg *cfg)
     cfg->link.replay_ps += 8 * crossing;
     cfg->phy.ts_ps = 100000 + crossing;
     cfg->phy.train_ps = 50000000 + 50 * crossing;
+    cfg->timeout_ps = UINT64_C(10000000000);
     cfg->agent.sets = 64;
     cfg->agent.ways = 8;
     cfg->agent.requests = 16;
@@ -194,7 +195,7 @@ static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
     f->crossing_ps = hsl_time_crossing_ps(&cfg->profile);
     f->npkts = (uint32_t)fab_packets(cfg);
     f->nflights = (uint32_t)(f->nports * wire_flights(cfg, f->crossing_ps));
-    f->nevents = 2 * f->nports + f->nflights + f->npkts;
+    f->nevents = 2 * f->nports + f->nflights + f->npkts + f->nagents * cfg->agent.requests;
     f->nout = 2 * f->nports + f->nagents * cfg->agent.accesses +
               cfg->nodes * cfg->home.requests * 4;
     for (uint32_t i = 0; i < vc; i++) {
@@ -218,6 +219,8 @@ static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
     f->off_homes = take(&end, cfg->nodes * f->home_bytes);
     f->off_links = take(&end, f->nports * f->link_bytes);
     f->off_under = take(&end, f->nports * vc * f->under_cap * sizeof(struct fab_carried));
+    f->off_request = take(&end, (uint64_t)f->nagents * (cfg->agent.requests + 1) *
+                                sizeof(struct fab_request));
     f->off_event = take(&end, f->nevents * sizeof(struct fab_event));
     f->off_heap = take(&end, f->nevents * sizeof(uint32_t));
     f->off_out = take(&end, f->nout * sizeof(struct hsl_fab_out));
@@ -402,19 +405,28 @@ int hsl_fab_step(struct hsl_fab *f)
         fab_port_timer(f, ev - f->nports);
     } else if (ev < fab_ev_pkt(f, 0)) {
         fab_port_arrive(f, ev - fab_ev_flight(f, 0));
-    } else {
+    } else if (ev < fab_ev_due(f, 0, 0)) {
         fab_pkt_happen(f, ev - fab_ev_pkt(f, 0));
+    } else {
+        ev -= fab_ev_due(f, 0, 0);
+        fab_request_due(f, ev / f->cfg.agent.requests, ev % f->cfg.agent.requests);
     }
     return 1;
 }
 
 /* ---- posts ---- */
 
+static uint32_t port_between(const struct hsl_fab *f, uint32_t a_id, uint32_t b_id)
+{
+    uint32_t a = node_ix(f, a_id), b = node_ix(f, b_id);
+
+    return a == HSL_NONE || b == HSL_NONE ? HSL_NONE : fab_port_to(f, a, b);
+}
+
 static int post_link(struct hsl_fab *f, const struct hsl_fab_in *in)
 {
-    uint32_t a = node_ix(f, in->u.link.a), b = node_ix(f, in->u.link.b), p, q;
+    uint32_t p = port_between(f, in->u.link.a, in->u.link.b), q;
 
-    p = a == HSL_NONE || b == HSL_NONE ? HSL_NONE : fab_port_to(f, a, b);
     if (p == HSL_NONE) {
         return -EINVAL;
     }
@@ -441,6 +453,18 @@ static int post_link(struct hsl_fab *f, const struct hsl_fab_in *in)
         hsl_wire_set(&fab_port(f, p)->wire, &in->u.link.errors);
         return 0;
     }
+}
+
+static int post_swallow(struct hsl_fab *f, const struct hsl_fab_in *in)
+{
+    uint32_t p = port_between(f, in->u.swallow.a, in->u.swallow.b);
+
+    if (p == HSL_NONE) {
+        return -EINVAL;
+    }
+    fab_port(f, p)->swallow_pass = in->u.swallow.pass;
+    fab_port(f, p)->swallow_hit = in->u.swallow.hit;
+    return 0;
 }
 
 static bool somebody_has(struct hsl_fab *f, uint64_t ga)
@@ -504,6 +528,8 @@ int hsl_fab_post(struct hsl_fab *f, const struct hsl_fab_in *in)
     case HSL_FAB_LANE:
     case HSL_FAB_ERRORS:
         return post_link(f, in);
+    case HSL_FAB_SWALLOW:
+        return post_swallow(f, in);
     }
     return -EINVAL;
 }
@@ -548,13 +574,6 @@ const struct hsl_fab_flit *hsl_fab_last_flit(const struct hsl_fab *f)
     return &f->last;
 }
 
-static uint32_t port_between(const struct hsl_fab *f, uint32_t a_id, uint32_t b_id)
-{
-    uint32_t a = node_ix(f, a_id), b = node_ix(f, b_id);
-
-    return a == HSL_NONE || b == HSL_NONE ? HSL_NONE : fab_port_to(f, a, b);
-}
-
 const struct hsl_link *hsl_fab_link(const struct hsl_fab *f, uint32_t a, uint32_t b)
 {
     uint32_t p = port_between(f, a, b);
@@ -582,6 +601,14 @@ const struct hsl_fab_net_stats *hsl_fab_net_stats(const struct hsl_fab *f, uint3
     uint32_t ix = node_ix(f, node);
 
     return ix == HSL_NONE ? NULL : fab_net_stats((struct hsl_fab *)(uintptr_t)f, ix);
+}
+
+uint32_t hsl_fab_swallow_left(const struct hsl_fab *f, uint32_t a, uint32_t b)
+{
+    uint32_t p = port_between(f, a, b);
+
+    return p == HSL_NONE ? 0
+                         : fab_port_const(f, p)->swallow_pass + fab_port_const(f, p)->swallow_hit;
 }
 
 const struct hsl_agent *hsl_fab_agent(const struct hsl_fab *f, uint16_t agent)
@@ -614,7 +641,7 @@ bool hsl_fab_quiet(const struct hsl_fab *f)
     }
     for (uint32_t a = 0; a < f->nagents; a++) {
         for (uint32_t h = 0; h < f->cfg.nodes; h++) {
-            struct fab_pair pair = { (uint16_t)a, (uint16_t)h };
+            struct fab_pair pair = { .agent = (uint16_t)a, .home = (uint16_t)h };
 
             if (fab_under_way(w, pair)->packets) {
                 return false;

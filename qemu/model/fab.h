@@ -30,6 +30,7 @@ struct hsl_fab_cfg {
     struct hsl_agent_cfg agent; /* id and tag_first are set per agent */
     struct hsl_home_cfg home;   /* id and nodes are set per home */
     uint32_t hop_limit;
+    uint64_t timeout_ps;        /* of a request, from when it was last sent; 0: never */
     /* of HSL_TOPO_FILE, as in struct hsl_model_config */
     uint32_t switches, nlinks;
     const struct hsl_topo_link *links;
@@ -52,6 +53,8 @@ enum hsl_fab_in_type {
     HSL_FAB_RETRAIN,            /* a, b */
     HSL_FAB_LANE,               /* a's receiver of the link from b: lane works or not */
     HSL_FAB_ERRORS,             /* a, b: error model of the wire from a to b */
+    /* a, b: of the requests of a's agents that take the link to b, `hit` are lost behind `pass` */
+    HSL_FAB_SWALLOW,
 };
 struct hsl_fab_in {
     enum hsl_fab_in_type type;
@@ -60,6 +63,7 @@ struct hsl_fab_in {
         struct { uint32_t node, id; bool poison; uint8_t data[HSL_LINE_BYTES]; } mem;
         struct { uint32_t id; bool present; } node;
         struct { uint32_t a, b, lane; bool up; struct hsl_wire_cfg errors; } link;
+        struct { uint32_t a, b, pass, hit; } swallow;
     } u;
 };
 /* 0; -EAGAIN the agent has no room; -EINVAL unknown agent, node, link or lane, or hsl_agent_access's. */
@@ -92,6 +96,8 @@ bool hsl_fab_quiet(const struct hsl_fab *f);
 /* Of one end of a link, for counters and captures; NULL: there is no such link. */
 const struct hsl_link *hsl_fab_link(const struct hsl_fab *f, uint32_t a, uint32_t b);
 const struct hsl_phy *hsl_fab_phy(const struct hsl_fab *f, uint32_t a, uint32_t b);
+/* What is left of HSL_FAB_SWALLOW, to pass and to hit. */
+uint32_t hsl_fab_swallow_left(const struct hsl_fab *f, uint32_t a, uint32_t b);
 const struct hsl_agent *hsl_fab_agent(const struct hsl_fab *f, uint16_t agent);
 const struct hsl_home *hsl_fab_home(const struct hsl_fab *f, uint32_t node);
 /* Times that the link of this end carried packets and then did no more. */

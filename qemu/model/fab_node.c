@@ -18,6 +18,10 @@
  * comes out, and new accesses fail with UNREACHABLE until nothing of it is left, the home has done
  * with its lost requests, and there is a route again. So an answer from before can never be taken for one of a new request with its tag.
  * Data that an owner sends straight to a requester belongs to the pair (requester, home).
+ *
+ * Timeouts. A request that has not ended in its time ends with TIMEOUT. If nothing about it is under
+ * way and its home does not know it, it was lost on its way there: it alone ends, and its tag is
+ * free at once. Else an answer may still come, or the home waits for one, and the pair is lost.
  */
 #include <errno.h>
 #include <string.h>
@@ -45,7 +49,32 @@ static void pkt_free(struct hsl_fab *f, uint32_t i)
 
 /* ---- agents and homes give packets ---- */
 
-static void fence(struct hsl_fab *f, struct fab_pair pair);
+static void fence(struct hsl_fab *f, struct fab_pair pair, uint8_t status);
+
+static bool is_request(uint8_t opcode)
+{
+    return hsl_pkt_vc(opcode) == HSL_VC_REQ;
+}
+
+/* Of the agent's request that the packet is about. */
+static uint32_t tag_of(const struct hsl_fab *f, const struct hsl_pkt *p)
+{
+    switch (p->u.h.opcode) {
+    case HSL_PKT_GRANT:
+    case HSL_PKT_SNP_RSP:
+    case HSL_PKT_SNP_DATA:
+        return f->cfg.agent.requests;
+    default:
+        return hsl_pkt_vc(p->u.h.opcode) == HSL_VC_SNP ? f->cfg.agent.requests : p->u.h.tag;
+    }
+}
+
+/* It is under way no more. */
+static void count_out(struct hsl_fab *f, struct fab_pair pair)
+{
+    fab_under_way(f, pair)->packets--;
+    fab_request(f, pair.agent, pair.tag)->packets--;
+}
 
 /* A packet of the pair starts at a node, after a delay. */
 static void inject(struct hsl_fab *f, const struct hsl_pkt *p, struct fab_pair pair, uint32_t node,
@@ -55,9 +84,10 @@ static void inject(struct hsl_fab *f, const struct hsl_pkt *p, struct fab_pair p
     struct fab_pkt *k;
 
     if (i == HSL_NONE) {        /* cannot happen (fab_packets); if it did, it would be a loss */
-        fence(f, pair);
+        fence(f, pair, HSL_ST_UNREACHABLE);
         return;
     }
+    pair.tag = tag_of(f, p);
     k = fab_pkt(f, i);
     k->pkt = *p;
     k->pair = pair;
@@ -65,7 +95,23 @@ static void inject(struct hsl_fab *f, const struct hsl_pkt *p, struct fab_pair p
     k->hops = 0;
     k->stage = FAB_AT_NODE;
     fab_under_way(f, pair)->packets++;
+    fab_request(f, pair.agent, pair.tag)->packets++;
     fab_at_time(f, fab_ev_pkt(f, i), f->now_ps + delay_ps);
+}
+
+static void watch_time(struct hsl_fab *f, uint32_t agent, const struct hsl_pkt *p)
+{
+    fab_request(f, agent, p->u.h.tag)->home = p->u.h.dst - 1u;
+    if (f->cfg.timeout_ps) {
+        fab_at_time(f, fab_ev_due(f, agent, p->u.h.tag), f->now_ps + f->cfg.timeout_ps);
+    }
+}
+
+static void stop_watch(struct hsl_fab *f, uint32_t agent, uint32_t tag)
+{
+    if (tag < f->cfg.agent.requests && !hsl_agent_waits(fab_agent(f, agent), tag)) {
+        fab_cancel(f, fab_ev_due(f, agent, tag));
+    }
 }
 
 /* snooped_by: the home whose packet the agent has just taken, for data it sends to another agent. */
@@ -76,8 +122,11 @@ static void agent_out(struct hsl_fab *f, uint32_t agent, uint32_t snooped_by)
     struct hsl_pkt p;
 
     while (hsl_agent_tx(fab_agent(f, agent), &p)) {
-        struct fab_pair pair = { (uint16_t)agent, (uint16_t)(p.u.h.dst - 1u) };
+        struct fab_pair pair = { .agent = (uint16_t)agent, .home = (uint16_t)(p.u.h.dst - 1u) };
 
+        if (is_request(p.u.h.opcode)) {
+            watch_time(f, agent, &p);
+        }
         if (p.u.h.opcode == HSL_PKT_RSP_DATA) {
             pair.agent = (uint16_t)fab_agent_ix(f, p.u.h.dst);
             pair.home = (uint16_t)snooped_by;
@@ -87,8 +136,7 @@ static void agent_out(struct hsl_fab *f, uint32_t agent, uint32_t snooped_by)
     while (hsl_agent_done(fab_agent(f, agent), &x)) {
         struct hsl_fab_out *o = fab_out(f, HSL_FAB_OUT_ACCESS);
 
-        o->u.access.agent = (uint16_t)(fab_agent_node(f, agent) + 1 +
-                                       (agent >= f->cfg.nodes ? HSL_AGENT_HOST_PORT : 0));
+        o->u.access.agent = fab_agent_id(f, agent);
         o->u.access.x = x;
         fab_net_stats(f, fab_agent_node(f, agent))->poisoned += x.status == HSL_ST_POISON;
     }
@@ -100,7 +148,8 @@ static void home_out(struct hsl_fab *f, uint32_t home)
     struct hsl_pkt p;
 
     while (hsl_home_tx(fab_home(f, home), &p)) {
-        struct fab_pair pair = { (uint16_t)fab_agent_ix(f, p.u.h.dst), (uint16_t)home };
+        struct fab_pair pair = { .agent = (uint16_t)fab_agent_ix(f, p.u.h.dst),
+                                 .home = (uint16_t)home };
 
         inject(f, &p, pair, home, 0);
     }
@@ -124,27 +173,41 @@ static bool reachable(struct hsl_fab *f, struct fab_pair pair)
     return node == pair.home || hsl_net_distance(fab_net(f), node, pair.home) <= f->cfg.hop_limit;
 }
 
-static void fence(struct hsl_fab *f, struct fab_pair pair)
+static void fence(struct hsl_fab *f, struct fab_pair pair, uint8_t status)
 {
     struct fab_under_way *u = fab_under_way(f, pair);
-    uint16_t id = (uint16_t)(fab_agent_node(f, pair.agent) + 1 +
-                             (pair.agent >= f->cfg.nodes ? HSL_AGENT_HOST_PORT : 0));
 
     if (u->fenced) {
         return;
     }
     u->fenced = 1;
-    hsl_agent_lose(fab_agent(f, pair.agent), (uint16_t)(pair.home + 1), HSL_ST_UNREACHABLE);
+    hsl_agent_lose(fab_agent(f, pair.agent), (uint16_t)(pair.home + 1), status);
+    for (uint32_t tag = 0; tag < f->cfg.agent.requests; tag++) {
+        stop_watch(f, pair.agent, tag);
+    }
     agent_out(f, pair.agent, HSL_NONE);
-    hsl_home_lose(fab_home(f, pair.home), id);
+    hsl_home_lose(fab_home(f, pair.home), fab_agent_id(f, pair.agent));
     home_out(f, pair.home);
 }
 
 void fab_lost(struct hsl_fab *f, struct fab_pair pair, uint32_t dst)
 {
-    fab_under_way(f, pair)->packets--;
+    count_out(f, pair);
     fab_net_stats(f, dst)->lost++;
-    fence(f, pair);
+    fence(f, pair, HSL_ST_UNREACHABLE);
+}
+
+void fab_request_due(struct hsl_fab *f, uint32_t agent, uint32_t tag)
+{
+    const struct fab_request *r = fab_request(f, agent, tag);
+    struct fab_pair pair = { .agent = (uint16_t)agent, .home = (uint16_t)r->home };
+
+    if (!r->packets && !hsl_home_knows(fab_home(f, r->home), fab_agent_id(f, agent), tag) &&
+        hsl_agent_give_up(fab_agent(f, agent), tag, HSL_ST_TIMEOUT)) {
+        agent_out(f, agent, HSL_NONE);
+    } else {
+        fence(f, pair, HSL_ST_TIMEOUT);
+    }
 }
 
 void fab_node_gone(struct hsl_fab *f, uint32_t node)
@@ -152,18 +215,15 @@ void fab_node_gone(struct hsl_fab *f, uint32_t node)
     for (uint32_t a = 0; a < f->nagents; a++) {
         for (uint32_t h = 0; h < f->cfg.nodes; h++) {
             if (fab_agent_node(f, a) == node || h == node) {
-                fence(f, (struct fab_pair){ (uint16_t)a, (uint16_t)h });
+                struct fab_pair pair = { .agent = (uint16_t)a, .home = (uint16_t)h };
+
+                fence(f, pair, HSL_ST_UNREACHABLE);
             }
         }
     }
 }
 
 /* ---- packets on their way ---- */
-
-static bool is_request(uint8_t opcode)
-{
-    return hsl_pkt_vc(opcode) == HSL_VC_REQ;
-}
 
 static bool is_for_home(uint8_t opcode)
 {
@@ -200,11 +260,28 @@ static bool count_hop(const struct hsl_fab *f, struct hsl_pkt *p)
     return true;
 }
 
+/* Is it a request of this node that the port is to lose without a word? */
+static bool is_swallowed(struct hsl_fab *f, uint32_t p, const struct fab_pkt *k)
+{
+    struct fab_port *port = fab_port(f, p);
+
+    if (!is_request(k->pkt.u.h.opcode) || fab_agent_node(f, k->pair.agent) != k->node ||
+        !port->swallow_hit) {
+        return false;
+    }
+    if (port->swallow_pass) {
+        port->swallow_pass--;
+        return false;
+    }
+    port->swallow_hit--;
+    return true;
+}
+
 static void forward(struct hsl_fab *f, uint32_t i)
 {
     struct fab_pkt *k = fab_pkt(f, i);
     struct fab_pair pair = k->pair;
-    uint32_t dst = fab_pkt_dst(k), next;
+    uint32_t dst = fab_pkt_dst(k), next, port;
 
     if (dst == k->node) {
         arrive_home_or_agent(f, i);
@@ -216,8 +293,14 @@ static void forward(struct hsl_fab *f, uint32_t i)
         fab_lost(f, pair, dst);
         return;
     }
+    port = fab_port_to(f, k->node, next);
+    if (is_swallowed(f, port, k)) {
+        pkt_free(f, i);
+        count_out(f, pair);
+        return;
+    }
     k->stage = FAB_WAITS;
-    fab_port_queue(f, fab_port_to(f, k->node, next), i);
+    fab_port_queue(f, port, i);
 }
 
 void fab_pkt_arrive(struct hsl_fab *f, uint32_t i, uint32_t node, uint64_t delay_ps)
@@ -239,7 +322,7 @@ static void deliver(struct hsl_fab *f, uint32_t i)
     struct hsl_fab_net_stats *stats = fab_net_stats(f, node);
     bool to_home = k->stage == FAB_AT_HOME;
 
-    u->packets--;
+    count_out(f, k->pair);
     pkt_free(f, i);
     if (u->fenced) {
         stats->lost++;
@@ -257,6 +340,7 @@ static void deliver(struct hsl_fab *f, uint32_t i)
         uint32_t agent = fab_agent_ix(f, p.u.h.dst);
 
         hsl_agent_rx(fab_agent(f, agent), &p);
+        stop_watch(f, agent, tag_of(f, &p));
         agent_out(f, agent, home);
     }
 }
@@ -295,7 +379,7 @@ void fab_pkt_happen(struct hsl_fab *f, uint32_t i)
 int fab_access(struct hsl_fab *f, uint16_t id, const struct hsl_access *x)
 {
     uint32_t agent = fab_agent_ix(f, id), home = (uint32_t)(x->ga >> HSL_GA_OFFSET_BITS) - 1;
-    struct fab_pair pair = { (uint16_t)agent, (uint16_t)home };
+    struct fab_pair pair = { .agent = (uint16_t)agent, .home = (uint16_t)home };
     struct fab_under_way *u;
     int err;
 

@@ -55,6 +55,7 @@ static void under_push(struct hsl_fab *f, uint32_t p, uint32_t vc, const struct 
         .home = (uint8_t)k->pair.home,
         .to_home = fab_pkt_dst(k) == k->pair.home,
         .hops = k->hops,
+        .tag = k->pair.tag,
     };
 }
 
@@ -70,7 +71,7 @@ static struct fab_carried under_pop(struct hsl_fab *f, uint32_t p, uint32_t vc)
 
 static struct fab_pair pair_of(struct fab_carried c)
 {
-    return (struct fab_pair){ c.agent, c.home };
+    return (struct fab_pair){ c.agent, c.home, c.tag };
 }
 
 static void carried_lost(struct hsl_fab *f, struct fab_carried c)

@@ -12,7 +12,9 @@
  *     flight[nflights]       flits and training sets on wires
  *     agents, homes, links   blocks of equal size each
  *     under[nports][VC][..]  what the packets are that a link has taken and not yet given out
- *     event[], heap[]        one event for each of: port to send, port timer, flight, packet
+ *     request[agents][..]    by tag, and one for packets that are about no request
+ *     event[], heap[]        one event for each of: port to send, port timer, flight, packet,
+ *                            request (timeout)
  *     out[nout]              outputs, a ring
  *     net_stats[nnodes]      statistics
  *
@@ -30,9 +32,10 @@ struct fab_event {
     uint32_t pos;               /* in the heap, HSL_NONE: not scheduled */
 };
 
-/* Who two packets belong to when one of them is lost: an agent and the home of the line. */
+/* Who packets belong to when one of them is lost: an agent and the home of the line. */
 struct fab_pair {
     uint16_t agent, home;       /* ix each */
+    uint32_t tag;               /* the agent's request that it is about; cfg.agent.requests: none */
 };
 
 /* What is known of a packet within a link: flits have no room for it. */
@@ -40,6 +43,7 @@ struct fab_carried {
     uint8_t agent, home;        /* the pair */
     uint8_t to_home;            /* else to the agent */
     uint8_t hops;               /* links crossed before this one; 255: or more */
+    uint32_t tag;               /* the pair's */
 };
 
 struct fab_port {
@@ -47,6 +51,7 @@ struct fab_port {
     uint8_t usable;             /* carries packets, now or when it has trained */
     uint8_t was_l0;             /* has been in L0 since it was last down */
     uint64_t free_ps;           /* the wire takes the next flit */
+    uint32_t swallow_pass, swallow_hit;
     uint32_t head[HSL_VC_COUNT], tail[HSL_VC_COUNT];    /* packets that wait for the link */
     uint32_t under_first[HSL_VC_COUNT], under_len[HSL_VC_COUNT];
     uint64_t downs;
@@ -87,6 +92,11 @@ struct fab_under_way {
     uint8_t fenced;             /* one was lost: nothing is delivered until all are gone */
 };
 
+struct fab_request {
+    uint32_t packets;           /* about it, under way */
+    uint32_t home;              /* ix, of the request that was sent last */
+};
+
 struct hsl_fab {
     struct hsl_fab_cfg cfg;
     uint32_t nnodes, nports, nagents, npkts, nflights, nevents, nout;
@@ -97,7 +107,7 @@ struct hsl_fab {
     uint64_t crossing_ps;       /* 2 * port + cable */
     uint64_t link_bytes, agent_bytes, home_bytes;
     uint64_t off_net, off_port, off_pair, off_pkt, off_flight, off_agents, off_homes, off_links;
-    uint64_t off_under, off_event, off_heap, off_out, off_first_port, off_net_stats;
+    uint64_t off_under, off_request, off_event, off_heap, off_out, off_first_port, off_net_stats;
     struct hsl_fab_flit last;
 };
 
@@ -156,6 +166,12 @@ static inline struct hsl_fab_net_stats *fab_net_stats(struct hsl_fab *f, uint32_
     return (struct hsl_fab_net_stats *)fab_at(f, f->off_net_stats) + node;
 }
 
+static inline struct fab_request *fab_request(struct hsl_fab *f, uint32_t agent, uint32_t tag)
+{
+    return (struct fab_request *)fab_at(f, f->off_request) + agent * (f->cfg.agent.requests + 1) +
+           tag;
+}
+
 /* Agent of an id, HSL_NONE: there is none. */
 static inline uint32_t fab_agent_ix(const struct hsl_fab *f, uint16_t id)
 {
@@ -178,6 +194,12 @@ static inline uint32_t fab_pkt_dst(const struct fab_pkt *k)
     return (k->pkt.u.h.dst & ~(uint32_t)HSL_AGENT_HOST_PORT) - 1;
 }
 
+static inline uint16_t fab_agent_id(const struct hsl_fab *f, uint32_t agent)
+{
+    return (uint16_t)((fab_agent_node(f, agent) + 1) |
+                      (agent >= f->cfg.nodes ? HSL_AGENT_HOST_PORT : 0));
+}
+
 /* Event numbers. */
 static inline uint32_t fab_ev_send(const struct hsl_fab *f, uint32_t port)
 {
@@ -198,6 +220,11 @@ static inline uint32_t fab_ev_flight(const struct hsl_fab *f, uint32_t i)
 static inline uint32_t fab_ev_pkt(const struct hsl_fab *f, uint32_t i)
 {
     return 2 * f->nports + f->nflights + i;
+}
+
+static inline uint32_t fab_ev_due(const struct hsl_fab *f, uint32_t agent, uint32_t tag)
+{
+    return fab_ev_pkt(f, f->npkts) + agent * f->cfg.agent.requests + tag;
 }
 
 /* ---- fab.c ---- */
@@ -228,6 +255,8 @@ uint32_t fab_pkt_new(struct hsl_fab *f);
 void fab_pkt_happen(struct hsl_fab *f, uint32_t pkt);
 /* A link gives the packet out at a node. */
 void fab_pkt_arrive(struct hsl_fab *f, uint32_t pkt, uint32_t node, uint64_t delay_ps);
+/* The time of the request with this tag is up. */
+void fab_request_due(struct hsl_fab *f, uint32_t agent, uint32_t tag);
 /* A packet of the pair, for a chip's agent or home, is lost. */
 void fab_lost(struct hsl_fab *f, struct fab_pair pair, uint32_t dst);
 /* The chip is gone: nothing between it and anybody goes on. */

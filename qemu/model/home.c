@@ -1355,6 +1355,18 @@ bool hsl_home_serves(const struct hsl_home *h, uint16_t agent)
     return false;
 }
 
+bool hsl_home_knows(const struct hsl_home *h, uint16_t agent, uint32_t tag)
+{
+    uint32_t n = agent_number(h, agent);
+
+    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+        if (request_at(h, i)->agent == n && request_at(h, i)->tag == tag) {
+            return true;
+        }
+    }
+    return debt_at(h, n)->owed || debt_at(h, n)->promised;
+}
+
 void hsl_home_forget(struct hsl_home *h, uint64_t offset)
 {
     uint32_t d = lookup(h, offset);

@@ -113,7 +113,7 @@ static bool collect(struct run *r)
 		}
 		r->outstanding--;
 		r->poisoned += x.status == HSL_ST_POISON;
-		if (x.status == HSL_ST_UNREACHABLE)
+		if (x.status == HSL_ST_UNREACHABLE || x.status == HSL_ST_TIMEOUT)
 			r->why = "an access failed, and nothing was lost";
 	}
 	if (world_wrong(r->w)[0])

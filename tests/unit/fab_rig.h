@@ -20,6 +20,8 @@ struct rig {
 	struct hsl_fab *fab;
 	uint8_t (*mem)[RIG_LINES][HSL_LINE_BYTES];	/* [chip - 1] */
 	bool (*poison)[RIG_LINES];
+	bool deaf;			/* memory reads are not answered: the last one waits here */
+	uint32_t deaf_node, deaf_id;
 	void (*done)(struct rig *r, uint16_t agent, const struct hsl_access *x, uint64_t time_ps);
 	struct hsl_access last;		/* what was done last */
 	uint16_t last_agent;
@@ -58,6 +60,11 @@ static inline void rig_memory(struct rig *r, uint32_t node, const struct hsl_mem
 	if (op->write) {
 		memcpy(r->mem[node - 1][line], op->data, HSL_LINE_BYTES);
 		r->poison[node - 1][line] = op->poison;
+		return;
+	}
+	if (r->deaf) {
+		r->deaf_node = node;
+		r->deaf_id = op->id;
 		return;
 	}
 	in.u.mem.node = node;

@@ -407,6 +407,177 @@ static void statistics_of_losses(void **state)
 	rig_free(r);
 }
 
+/* ---- timeouts ---- */
+
+static void swallow(struct rig *r, uint32_t a, uint32_t b, uint32_t pass, uint32_t hit)
+{
+	struct hsl_fab_in in = { .type = HSL_FAB_SWALLOW, .u.swallow = { a, b, pass, hit } };
+
+	assert_int_equal(rig_post(r, &in), 0);
+}
+
+static uint64_t value_at(struct rig *r, uint16_t agent, uint64_t ga)
+{
+	uint64_t v;
+
+	assert_int_not_equal(rig_one(r, agent, HSL_ACCESS_LOAD, ga, 8, NULL), UINT64_MAX);
+	assert_int_equal(r->last.status, HSL_ST_OK);
+	memcpy(&v, r->last.data, 8);
+	return v;
+}
+
+/* HEP-TXN-027, HEP-TXN-028: whatever request is lost on its way, it alone ends with TIMEOUT, in time, and was not done */
+static void request_lost(void **state)
+{
+	static const uint8_t ops[] = { HSL_ACCESS_LOAD, HSL_ACCESS_STORE, HSL_ACCESS_READ, HSL_ACCESS_WRITE, HSL_ACCESS_ATOMIC };
+	struct hsl_fab_cfg cfg = rig_cfg(2, HSL_TOPO_PAIR, "default");
+	struct rig *r = rig_up(&cfg);
+	uint64_t dirty = 77, v = 5;
+
+	(void)state;
+	for (unsigned int host = 0; host < 2; host++) {
+		uint16_t agent = (uint16_t)(host ? HOST_PORT(1) : 1);
+
+		assert_int_not_equal(rig_one(r, agent, HSL_ACCESS_STORE, LINE(2, 60 + host), 8, &dirty), UINT64_MAX);
+		for (unsigned int i = 0; i < 5; i++) {
+			uint64_t ga = LINE(2, 5 * host + i), before = r->ndone;
+
+			swallow(r, 1, 2, 1, 1);
+			assert_int_equal(rig_access(r, agent, HSL_ACCESS_READ, LINE(2, 70), 8, NULL), 0);
+			assert_int_equal(rig_one(r, agent, ops[i], ga, 8, &v), load_ps(&cfg.profile, 1, host));
+			assert_int_equal(r->last.ga, LINE(2, 70));
+			rig_run_to(r, r->last_ps - load_ps(&cfg.profile, 1, host) + cfg.timeout_ps - 1);
+			assert_int_equal(r->ndone, before + 1);
+			rig_run_to(r, hsl_fab_now_ps(r->fab) + 2 * cfg.timeout_ps);
+			assert_int_equal(r->ndone, before + 2);
+			assert_int_equal(r->last.status, HSL_ST_TIMEOUT);
+			assert_int_equal(r->last.ga, ga);
+			assert_int_equal(hsl_fab_swallow_left(r->fab, 1, 2), 0);
+			assert_true(hsl_fab_quiet(r->fab));
+			assert_int_equal(value_at(r, 2, ga), 0);
+			assert_int_not_equal(rig_one(r, agent, HSL_ACCESS_STORE, ga, 8, &v), UINT64_MAX);
+			assert_int_equal(r->last.status, HSL_ST_OK);
+			assert_int_equal(value_at(r, 2, ga), v);
+		}
+		/* what the agent had of that home's memory is still there */
+		assert_int_equal(value_at(r, 2, LINE(2, 60 + host)), dirty);
+	}
+	rig_free(r);
+}
+
+/* An UPGRADE that is lost leaves the value that all had. A WRITE_BACK takes the only copy with it: that is poison. */
+static void last_copy_lost(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(2, HSL_TOPO_PAIR, "default");
+	struct rig *r = rig_up(&cfg);
+	uint64_t v = 9, w = 10;
+
+	(void)state;
+	assert_int_not_equal(rig_one(r, 1, HSL_ACCESS_STORE, LINE(2, 1), 8, &v), UINT64_MAX);
+	assert_int_equal(value_at(r, 2, LINE(2, 1)), v);
+	assert_int_equal(hsl_agent_line(hsl_fab_agent(r->fab, 1), LINE(2, 1), NULL, NULL), 'S');
+	swallow(r, 1, 2, 0, 1);
+	assert_int_equal(rig_one(r, 1, HSL_ACCESS_STORE, LINE(2, 1), 8, &w), cfg.timeout_ps);
+	assert_int_equal(r->last.status, HSL_ST_TIMEOUT);
+	assert_int_equal(value_at(r, 1, LINE(2, 1)), v);
+
+	assert_int_not_equal(rig_one(r, 1, HSL_ACCESS_STORE, LINE(2, 2), 8, &v), UINT64_MAX);
+	swallow(r, 1, 2, 0, 1);
+	assert_int_equal(rig_one(r, 1, HSL_ACCESS_FLUSH, LINE(2, 2), 1, NULL), cfg.timeout_ps);
+	assert_int_equal(r->last.status, HSL_ST_TIMEOUT);
+	assert_int_not_equal(rig_one(r, 2, HSL_ACCESS_LOAD, LINE(2, 2), 8, NULL), UINT64_MAX);
+	assert_int_equal(r->last.status, HSL_ST_POISON);
+	assert_int_equal(value_at(r, 1, LINE(2, 1)), v);
+	rig_free(r);
+}
+
+/* The home has the request and never answers; what it answers later is nobody's, though the tag is in use again. */
+static void answer_lost(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(2, HSL_TOPO_PAIR, "default");
+	struct hsl_fab_in late = { .type = HSL_FAB_MEM };
+	struct rig *r;
+
+	(void)state;
+	cfg.agent.requests = 2;
+	r = rig_up(&cfg);
+	for (unsigned int op = 0; op < 2; op++) {
+		r->deaf = true;
+		assert_int_equal(rig_one(r, 1, op ? HSL_ACCESS_READ : HSL_ACCESS_LOAD, LINE(2, 10 + op), 8, NULL), cfg.timeout_ps);
+		assert_int_equal(r->last.status, HSL_ST_TIMEOUT);
+		assert_int_equal(rig_one(r, 1, HSL_ACCESS_LOAD, LINE(2, 2), 8, NULL), 0);
+		assert_int_equal(r->last.status, HSL_ST_UNREACHABLE);
+		r->deaf = false;
+		/* not of this pair */
+		assert_int_equal(value_at(r, 1, LINE(1, 2)), 0);
+		assert_int_equal(value_at(r, 2, LINE(2, 2)), 0);
+		late.u.mem.node = r->deaf_node;
+		late.u.mem.id = r->deaf_id;
+		memset(late.u.mem.data, 0xee, sizeof(late.u.mem.data));
+		assert_int_equal(rig_post(r, &late), 0);
+		assert_true(rig_settle(r, 1000000000));
+		assert_int_equal(value_at(r, 1, LINE(2, 10 + op)), 0);
+		assert_int_equal(r->ndone, r->nposted);
+		rig_run_to(r, hsl_fab_now_ps(r->fab) + 3 * cfg.timeout_ps);
+	}
+	assert_int_equal(r->ndone, r->nposted);
+	rig_free(r);
+}
+
+static uint64_t told[HSL_ST_TIMEOUT + 1];
+
+static void count_status(struct rig *r, uint16_t agent, const struct hsl_access *x, uint64_t time_ps)
+{
+	(void)r;
+	(void)agent;
+	(void)time_ps;
+	assert_in_range(x->status, 0, HSL_ST_TIMEOUT);
+	told[x->status]++;
+}
+
+/* Under load: every access ends once, what was told OK was done once, and what was told an error at most once. */
+static void many_lost(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(3, HSL_TOPO_RING, "default");
+	struct hsl_fab_in in = { .type = HSL_FAB_ACCESS };
+	uint64_t sum = 0;
+	struct rig *r;
+
+	(void)state;
+	cfg.timeout_ps = 20000000;
+	cfg.home.requests = 2;		/* RETRY and GRANT too */
+	r = rig_up(&cfg);
+	memset(told, 0, sizeof(told));
+	r->done = count_status;
+	for (unsigned int i = 0; i < 3000; i++) {
+		in.u.access.agent = nth_agent(r, rng_below(AGENTS(r)));
+		in.u.access.x = (struct hsl_access){ .op = HSL_ACCESS_ATOMIC, .subop = HSL_ATOMIC_ADD, .len = 8, .arg0 = 1 };
+		in.u.access.x.ga = LINE(1 + rng_below(3), rng_below(8));
+		if (!rng_below(40)) {
+			uint32_t from = 1 + rng_below(3);
+
+			swallow(r, from, 1 + from % 3, rng_below(4), 1 + rng_below(2));
+		}
+		while (rig_post(r, &in) == -EAGAIN) {
+			assert_int_equal(hsl_fab_step(r->fab), 1);
+			rig_drain(r);
+		}
+		if (!rng_below(50))
+			rig_run_to(r, hsl_fab_now_ps(r->fab) + rng_below(30) * 1000000);
+	}
+	assert_true(rig_settle(r, UINT64_C(1000000000000)));
+	assert_int_equal(r->ndone, r->nposted);
+	for (unsigned int node = 0; node < 3; node++) {
+		for (unsigned int line = 0; line < 8; line++)
+			sum += *(uint64_t *)r->mem[node][line];
+	}
+	print_message("# %llu OK, %llu TIMEOUT, %llu UNREACHABLE; done %llu\n", (unsigned long long)told[HSL_ST_OK],
+		      (unsigned long long)told[HSL_ST_TIMEOUT], (unsigned long long)told[HSL_ST_UNREACHABLE], (unsigned long long)sum);
+	assert_true(told[HSL_ST_TIMEOUT] > 0);
+	assert_in_range(sum, told[HSL_ST_OK], r->nposted);
+	rig_free(r);
+}
+
 /* ---- a run is its seed and its posts ---- */
 
 static uint64_t run_hash(uint64_t seed)
@@ -522,6 +693,8 @@ int main(void)
 		cmocka_unit_test(reproducible),	cmocka_unit_test(snapshot),	cmocka_unit_test(bad_posts),
 		cmocka_unit_test(chip_goes),	cmocka_unit_test(from_links),	cmocka_unit_test(statistics),
 		cmocka_unit_test(statistics_of_losses),
+		cmocka_unit_test(request_lost),	cmocka_unit_test(last_copy_lost), cmocka_unit_test(answer_lost),
+		cmocka_unit_test(many_lost),
 	};
 
 	rng_seed();
