@@ -140,7 +140,7 @@ struct hsl_queue {
 	uint32_t flags;			/* HSL_QUEUE_F_* */
 
 	/* set by the backend's queue_create; memory shared with the chip and the driver */
-	struct hsl_desc *sq;		/* written here, read by the chip */
+	struct hsl_desc *sq;		/* written here, read by the chip; comes zeroed */
 	const struct hsl_cqe *cq;	/* written by the chip */
 	struct hsl_queue_ctrl *ctrl;	/* each field says who writes it */
 	struct hsl_queue_shadow *shadow;	/* shadow tail, NULL: none */

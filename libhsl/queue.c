@@ -38,6 +38,11 @@
 
 #include "priv.h"
 
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+/* out of the way of what every command needs */
+#define cold		__attribute__((cold, noinline))
+
 #define DEPTH_DEFAULT		256u
 #define SPIN_MIN_NS		500u
 #define SPIN_MAX_NS		16000u
@@ -256,33 +261,30 @@ static inline void quiet_release(struct hsl_queue *q, uint32_t seq)
 static bool has_ended(const struct hsl_queue *q)
 {
 	/* acquire: after the end is seen, so are all completions. Partner: the driver's store of state. */
-	return q->ended || __atomic_load_n(&q->ctrl->state, __ATOMIC_ACQUIRE) != HSL_QUEUE_READY;
+	return __atomic_load_n(&q->ctrl->state, __ATOMIC_ACQUIRE) != HSL_QUEUE_READY;
 }
 
-static int ring_doorbell(struct hsl_queue *q, uint32_t sq_tail)
+static int ring_doorbell(struct hsl_queue *q)
 {
 	if (!q->doorbell)
-		return q->ops->queue_doorbell(q, sq_tail);
+		return q->ops->queue_doorbell(q, q->sq_tail);
 	before_doorbell();
-	q->doorbell[HSL_DB_SQ_TAIL / 4] = sq_tail;
+	q->doorbell[HSL_DB_SQ_TAIL / 4] = q->sq_tail;
 	return 0;
 }
 
-/* Tell the chip of everything before sq_tail. An error: it does not know. */
-static int publish_tail(struct hsl_queue *q, uint32_t sq_tail)
+/* Tell the chip of everything before sq_tail. True: it wants the doorbell. */
+static inline bool publish_tail(struct hsl_queue *q)
 {
-	if (!q->shadow)
-		return ring_doorbell(q, sq_tail);
+	if (unlikely(!q->shadow))
+		return true;
 	/*
 	 * Store tail, load flag here; store flag, load tail in the chip (HEP-QUE-020). All four are seq_cst, so in one order that
 	 * both sides agree on: either we see that it went to sleep or it sees the tail. Release and acquire do not say that, as
 	 * the load may go before the store. The store is also the release of the descriptors.
 	 */
-	__atomic_store_n(&q->shadow->tail, sq_tail, __ATOMIC_SEQ_CST);
-	/* a doorbell that fails is one of a queue that has ended, which its state will say: the commands are out */
-	if (__atomic_load_n(&q->shadow->need_doorbell, __ATOMIC_SEQ_CST))
-		ring_doorbell(q, sq_tail);
-	return 0;
+	__atomic_store_n(&q->shadow->tail, q->sq_tail, __ATOMIC_SEQ_CST);
+	return unlikely(__atomic_load_n(&q->shadow->need_doorbell, __ATOMIC_SEQ_CST));
 }
 
 /* A command without its completion. Returns the slot's kind; op is what goes into the ring. */
@@ -301,8 +303,20 @@ static enum hslp_slot_kind quieten(struct hsl_queue *q, struct hsl_op *op, uint3
 	return HSLP_SLOT_FORCED;
 }
 
+static inline void desc_write(struct hsl_desc *d, const struct hsl_op *op, uint64_t first, uint32_t slot)
+{
+	/* rsvd1 is left out: the ring comes zeroed, and nobody ever writes there */
+	memcpy(d, &first, sizeof(first));
+	d->cookie = slot;
+	d->dst = op->dst;
+	d->src = op->src;
+	d->len = op->len;
+	d->arg0 = op->arg0;
+	d->arg1 = op->arg1;
+}
+
 /* Write op into the ring as the next descriptor, for a free slot; kind is LOUD or OWN. */
-static inline void put(struct hsl_queue *q, const struct hsl_op *user_op, enum hslp_slot_kind kind)
+static void put(struct hsl_queue *q, const struct hsl_op *user_op, enum hslp_slot_kind kind)
 {
 	uint32_t slot = q->free_slots[--q->nfree];
 	struct hslp_slot *s = &q->slots[slot];
@@ -317,32 +331,66 @@ static inline void put(struct hsl_queue *q, const struct hsl_op *user_op, enum h
 	if (s->marks)
 		q->unmarked = 0;
 	q->linked = op.flags & HSL_DF_LINK;
-	q->sq[q->sq_tail & (q->depth - 1)] = (struct hsl_desc){
-		.opcode = op.opcode,
-		.order = op.order,
-		.flags = op.flags,
-		.subop = op.subop,
-		.cookie = slot,
-		.dst = op.dst,
-		.src = op.src,
-		.len = op.len,
-		.arg0 = op.arg0,
-		.arg1 = op.arg1,
-	};
+	desc_write(&q->sq[q->sq_tail & (q->depth - 1)], &op,
+		   (uint64_t)op.opcode | (uint64_t)op.flags << 8 | (uint64_t)op.order << 16 | (uint64_t)op.subop << 24,
+		   slot);
 	q->sq_tail++;
 }
 
-/* Ring for n descriptors just written. If that cannot be done the chip has not seen them: take them back. */
-static int ring_for(struct hsl_queue *q, unsigned int n, uint32_t unmarked, bool linked)
-{
-	int err = publish_tail(q, q->sq_tail);
+/* The first 8 bytes of an operation with none of these set are those of its descriptor: no flag, order STRONG, rsvd1 0. */
+#define NOT_PLAIN	0xffffffff00ffff00ull
+static_assert(offsetof(struct hsl_op, order) == 1 && offsetof(struct hsl_op, flags) == 2 &&
+	      offsetof(struct hsl_op, subop) == 3 && offsetof(struct hsl_op, rsvd1) == 4 &&
+	      offsetof(struct hsl_desc, subop) == 3 && HSL_ORDER_STRONG == 0, "first 8 bytes");
 
-	if (!err)
-		return 0;
+/* put() for the plain ones at the start of op[0..n); how many those are. State stays in registers from one to the next. */
+static inline unsigned int put_plain(struct hsl_queue *q, const struct hsl_op *op, unsigned int n)
+{
+	const uint32_t *free_slot = q->free_slots + q->nfree;
+	struct hslp_slot *const slots = q->slots;
+	struct hsl_desc *const sq = q->sq;
+	uint32_t mask = q->depth - 1, first_tail = q->sq_tail, tail = first_tail, end = tail + n;
+	uint64_t first;
+
+	for (; tail != end; tail++, op++) {
+		uint32_t slot;
+		struct hslp_slot *s;
+
+		memcpy(&first, op, sizeof(first));
+		if (unlikely(first & NOT_PLAIN))
+			break;
+		slot = *--free_slot;
+		s = &slots[slot];
+		s->cookie = op->cookie;
+		s->seq = tail;
+		s->kind = HSLP_SLOT_LOUD;
+		s->marks = true;
+		desc_write(&sq[tail & mask], op, first, slot);
+	}
+	n = tail - first_tail;
+	q->nfree -= n;
+	q->sq_tail = tail;
+	return n;
+}
+
+/* The chip has not seen the n descriptors written last: take them back. Before them unmarked and linked were so. */
+static cold void take_back(struct hsl_queue *q, unsigned int n, uint32_t unmarked, bool linked)
+{
 	while (n--)
 		slot_free(q, (uint32_t)q->sq[--q->sq_tail & (q->depth - 1)].cookie);
 	q->unmarked = unmarked;
 	q->linked = linked;
+}
+
+/* Ring for n descriptors just written. */
+static int ring_for(struct hsl_queue *q, unsigned int n, uint32_t unmarked, bool linked)
+{
+	int err = publish_tail(q) ? ring_doorbell(q) : 0;
+
+	/* with a shadow tail a doorbell that fails is one of a queue that has ended, which its state will say: they are out */
+	if (!err || q->shadow)
+		return 0;
+	take_back(q, n, unmarked, linked);
 	return err == -ENODEV ? -ESHUTDOWN : err;
 }
 
@@ -366,66 +414,109 @@ static int submit_mark(struct hsl_queue *q)
 
 static void reap_hidden(struct hsl_queue *q);
 
-int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int n)
+/* How many of n fit. */
+static cold unsigned int make_room(struct hsl_queue *q, unsigned int n)
 {
-	uint32_t unmarked;
-	bool linked;
+	if (q->nhidden)
+		reap_hidden(q);
+	return n < q->nfree ? n : q->nfree;
+}
+
+/* hsl_queue_submit where ops[at] is not plain, and what is before it has been put. */
+static cold int submit_rest(struct hsl_queue *q, const struct hsl_op *ops, unsigned int at, unsigned int n)
+{
+	uint32_t unmarked = q->unmarked;
+	bool linked = q->linked;
 	int err;
 
-	if (!q || (!ops && n))
-		return -EINVAL;
-	if (has_ended(q))
-		return -ESHUTDOWN;
-	if (!n)
-		return 0;
-	if (n > q->nfree && q->nhidden)
-		reap_hidden(q);
-	if (!q->nfree)
-		return -EAGAIN;
-	if (n > q->nfree)
-		n = q->nfree;
-	for (unsigned int i = 0; i < n; i++)
-		if (ops[i].rsvd1)
+	if (at) {
+		q->unmarked = 0;
+		q->linked = false;
+	}
+	for (; at < n; at++) {
+		if (ops[at].rsvd1) {
+			take_back(q, at, unmarked, linked);
 			return -EINVAL;
-
-	unmarked = q->unmarked;
-	linked = q->linked;
-	for (unsigned int i = 0; i < n; i++)
-		put(q, &ops[i], HSLP_SLOT_LOUD);
+		}
+		put(q, &ops[at], HSLP_SLOT_LOUD);
+	}
 	err = ring_for(q, n, unmarked, linked);
 	return err ? err : (int)n;
 }
 
+/* hsl_queue_submit after n plain ones where the doorbell is wanted. */
+static cold int submit_doorbell(struct hsl_queue *q, unsigned int n)
+{
+	int err = ring_doorbell(q);
+
+	if (err && !q->shadow) {
+		take_back(q, n, q->unmarked, q->linked);
+		return err == -ENODEV ? -ESHUTDOWN : err;
+	}
+	q->unmarked = 0;
+	q->linked = false;
+	return (int)n;
+}
+
+int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int n)
+{
+	unsigned int plain;
+
+	if (!q || (!ops && n))
+		return -EINVAL;
+	if (unlikely(has_ended(q)))
+		return -ESHUTDOWN;
+	if (unlikely(!n))
+		return 0;
+	if (unlikely(n > q->nfree)) {
+		n = make_room(q, n);
+		if (!n)
+			return -EAGAIN;
+	}
+	plain = put_plain(q, ops, n);
+	if (unlikely(plain < n))
+		return submit_rest(q, ops, plain, n);
+	if (unlikely(publish_tail(q)))
+		return submit_doorbell(q, n);
+	q->unmarked = 0;
+	q->linked = false;
+	return (int)n;
+}
+
 /* ---- completion ---- */
 
-static void report(struct hsl_completion *c, uint64_t cookie, uint32_t status, uint64_t result, uint64_t fault_ga)
+static inline void report(struct hsl_completion *c, uint64_t cookie, uint32_t status, uint64_t result,
+			  uint64_t fault_ga)
 {
 	c->cookie = cookie;
 	c->result = result;
 	c->fault_ga = fault_ga;
 	c->status = status;
-	c->error = hsl_status_errno(status);
+	c->error = unlikely(status) ? hsl_status_errno(status) : 0;
 }
 
-/* True if completion n = cq_head is in the ring; then *tail is its last 8 bytes. */
-static bool completion_ready(const struct hsl_queue *q, uint64_t *tail)
+/* The last 8 bytes of a completion. */
+static inline uint64_t cqe_tail(const struct hsl_cqe *e)
 {
-	const struct hsl_cqe *e = &q->cq[q->cq_head & (q->depth - 1)];
-	uint32_t phase = ((q->cq_head >> q->depth_log2) & 1) ^ 1;
-
 	static_assert(offsetof(struct hsl_cqe, sq_head) == 24 && sizeof(struct hsl_cqe) == 32, "last 8 bytes");
 	/*
 	 * acquire: the rest of the completion, and the data of the command, are read after this. Partner: the
 	 * chip stores these 8 bytes last (HEP-QUE-003).
 	 */
-	*tail = __atomic_load_n((const uint64_t *)(const void *)&e->sq_head, __ATOMIC_ACQUIRE);
-	return (uint32_t)(*tail >> 63) == phase;
+	return __atomic_load_n((const uint64_t *)(const void *)&e->sq_head, __ATOMIC_ACQUIRE);
+}
+
+/* True if completion n = cq_head is in the ring; then *tail is its last 8 bytes. */
+static bool completion_ready(const struct hsl_queue *q, uint64_t *tail)
+{
+	*tail = cqe_tail(&q->cq[q->cq_head & (q->depth - 1)]);
+	return *tail >> 63 == !(q->cq_head & q->depth);
 }
 
 /* Completions were taken. If somebody watches the fd it must say what is true now. */
 static void keep_fd_true(struct hsl_queue *q)
 {
-	if (q->ops->queue_fd_rearm && atomic_load_explicit(&q->fd_used, memory_order_relaxed))
+	if (unlikely(atomic_load_explicit(&q->fd_used, memory_order_relaxed)) && q->ops->queue_fd_rearm)
 		q->ops->queue_fd_rearm(q, true);
 }
 
@@ -435,7 +526,7 @@ static inline bool is_hidden(const struct hslp_slot *s, uint32_t status)
 }
 
 /* Take completion cq_head, whose last 8 bytes are tail. True if it is to be reported: then it is in *c. */
-static inline bool take_one(struct hsl_queue *q, uint64_t tail, struct hsl_completion *c)
+static cold bool take_one(struct hsl_queue *q, uint64_t tail, struct hsl_completion *c)
 {
 	const struct hsl_cqe *e = &q->cq[q->cq_head & (q->depth - 1)];
 	uint32_t status = HSL_CQE_CODE((uint32_t)(tail >> 32));
@@ -461,10 +552,9 @@ static inline bool take_one(struct hsl_queue *q, uint64_t tail, struct hsl_compl
 }
 
 /* release: the completions were read before the driver learns that. Partner: the driver's poll. */
-static void publish_head(struct hsl_queue *q, uint32_t old_head)
+static inline void publish_head(struct hsl_queue *q)
 {
-	if (q->cq_head != old_head)
-		__atomic_store_n(&q->ctrl->cq_head, q->cq_head, __ATOMIC_RELEASE);
+	__atomic_store_n(&q->ctrl->cq_head, q->cq_head, __ATOMIC_RELEASE);
 }
 
 static unsigned int take_ring(struct hsl_queue *q, struct hsl_completion *c, unsigned int max)
@@ -480,7 +570,8 @@ static unsigned int take_ring(struct hsl_queue *q, struct hsl_completion *c, uns
 		q->abort_done = false;
 		quiet_release(q, q->abort_seq);
 	}
-	publish_head(q, head);
+	if (q->cq_head != head)
+		publish_head(q);
 	return n;
 }
 
@@ -497,9 +588,10 @@ static void reap_hidden(struct hsl_queue *q)
 			break;
 		take_one(q, tail, NULL);
 	}
-	publish_head(q, head);
-	if (q->cq_head != head)
+	if (q->cq_head != head) {
+		publish_head(q);
 		keep_fd_true(q);
+	}
 }
 
 static int by_age(const void *a, const void *b, void *queue)
@@ -540,7 +632,7 @@ static unsigned int take(struct hsl_queue *q, struct hsl_completion *c, unsigned
 
 	if (!q->ended) {
 		n = take_ring(q, c, max);
-		if (n == max || !has_ended(q))
+		if (n == max || likely(!has_ended(q)))
 			return n;
 		/* completions may have come between the look at the ring and the look at the state */
 		n += take_ring(q, c + n, max - n);
@@ -551,17 +643,62 @@ static unsigned int take(struct hsl_queue *q, struct hsl_completion *c, unsigned
 	return n + take_gone(q, c + n, max - n);
 }
 
+/* hsl_queue_poll after n plain ones: what needs more thought, and the fd. */
+static cold int poll_rest(struct hsl_queue *q, struct hsl_completion *c, unsigned int n, unsigned int max)
+{
+	n += take(q, c + n, max - n);
+	if (max && !q->ended)
+		keep_fd_true(q);
+	return (int)n;
+}
+
+/*
+ * take_one() for what a busy user takes: OK, of a LOUD slot, with nothing quiet that waits for a mark. State is in registers
+ * from one to the next, and nothing is called.
+ */
 int hsl_queue_poll(struct hsl_queue *q, struct hsl_completion *c, unsigned int max)
 {
+	const struct hsl_cqe *cq;
+	struct hslp_slot *slots;
+	uint32_t *free_slot;
+	uint32_t depth, head;
 	unsigned int n;
+	uint64_t tail;
 
 	if (!q || (!c && max))
 		return -EINVAL;
 	if (max > INT32_MAX)
 		max = INT32_MAX;
-	n = take(q, c, max);
-	if (max && !q->ended)
-		keep_fd_true(q);
+	if (unlikely(q->ended || q->abort_done || q->nquiet))
+		return poll_rest(q, c, 0, max);
+	cq = q->cq;
+	slots = q->slots;
+	free_slot = q->free_slots + q->nfree;
+	depth = q->depth;
+	head = q->cq_head;
+	for (n = 0; n < max; n++) {
+		const struct hsl_cqe *e = &cq[head & (depth - 1)];
+		uint64_t slot;
+
+		if (cqe_tail(e) >> 32 != (head & depth ? HSL_ST_OK : HSL_ST_OK | HSL_CQE_PHASE))
+			break;
+		slot = e->cookie;
+		if (unlikely(slot >= depth || slots[slot].kind != HSLP_SLOT_LOUD))
+			break;
+		report(&c[n], slots[slot].cookie, HSL_ST_OK, e->result, e->fault_ga);
+		slots[slot].kind = HSLP_SLOT_FREE;
+		*free_slot++ = (uint32_t)slot;
+		head++;
+	}
+	if (n) {
+		q->nfree += n;
+		q->cq_head = head;
+		publish_head(q);
+	} else if (has_ended(q)) {
+		return poll_rest(q, c, 0, max);
+	}
+	if (unlikely((n < max && completion_ready(q, &tail)) || atomic_load_explicit(&q->fd_used, memory_order_relaxed)))
+		return poll_rest(q, c, n, max);
 	return (int)n;
 }
 

@@ -408,6 +408,59 @@ static int submit_op(struct hsl_queue *q, uint64_t cookie, uint8_t flags, uint8_
 }
 
 /*
+ * Operations that differ in everything, the plain ones of which take a shorter way: what is in the ring, what a refused
+ * one among them leaves behind, and completions that failed among others.
+ */
+static void mixed_batch(void **state)
+{
+	struct hsl_op ops[8];
+	struct hsl_completion c[9];
+
+	(void)state;
+	for (unsigned int odd = 0; odd < 256; odd++) {
+		struct hsl_queue *q = make(16, 0u - 4);
+
+		for (unsigned int i = 0; i < 8; i++)
+			ops[i] = (struct hsl_op){
+				.opcode = (uint8_t)(1 + i), .subop = (uint8_t)(16 * i), .cookie = 100 + i,
+				.order = odd >> i & 1 ? (uint8_t)(i % 3) : HSL_ORDER_STRONG,
+				.flags = odd >> i & 1 && i % 2 ? HSL_DF_LINK : 0,
+				.dst = 1000 + i, .src = 2000 + i, .len = 3000 + i, .arg0 = 4000 + i, .arg1 = 5000 + i,
+			};
+		assert_int_equal(submit_op(q, 1, HSL_DF_NO_CQE, HSL_ORDER_RELAXED), 1);
+		for (unsigned int bad = 0; bad < 8; bad++) {
+			ops[bad].rsvd1 = 1;
+			assert_int_equal(hsl_queue_submit(q, ops, 8), -EINVAL);
+			ops[bad].rsvd1 = 0;
+			assert_int_equal(hsl_queue_outstanding(q), 1);
+			assert_int_equal(q->unmarked, 1);
+			assert_false(q->linked);
+		}
+		assert_int_equal(hsl_queue_submit(q, ops, 8), 8);
+		assert_int_equal(chip.ntaken, 9);
+		for (unsigned int i = 0; i < 8; i++) {
+			const struct hsl_desc *d = &chip.sq[(0u - 3 + i) % 16];
+			struct hsl_op got = {
+				.opcode = d->opcode, .order = d->order, .flags = d->flags, .subop = d->subop,
+				.cookie = ops[i].cookie, .dst = d->dst, .src = d->src, .len = d->len, .arg0 = d->arg0,
+				.arg1 = d->arg1,
+			};
+
+			assert_memory_equal(&got, &ops[i], sizeof(got));
+			assert_int_equal(d->rsvd0 | d->rsvd1, 0);
+		}
+		for (unsigned int i = 0; i < 9; i++)
+			complete(0, i && odd >> (i - 1) & 1 ? HSL_ST_RANGE : HSL_ST_OK);
+		assert_int_equal(hsl_queue_poll(q, c, 9), 8);
+		for (unsigned int i = 0; i < 8; i++) {
+			assert_int_equal(c[i].cookie, 100 + i);
+			assert_int_equal(c[i].error, odd >> i & 1 ? -ERANGE : 0);
+		}
+		unmake(q);
+	}
+}
+
+/*
  * HEP-QUE-016: any mixture of quiet and loud, strong and relaxed commands, some of which fail. What is loud or fails is reported
  * once, what is quiet and ends well never; whenever the chip has done everything, there is room again; in the end
  * nothing is outstanding, however few commands were loud.
@@ -704,6 +757,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_doorbell_per_batch),
 		cmocka_unit_test(any_order),
+		cmocka_unit_test(mixed_batch),
 		cmocka_unit_test(end_reports_once),
 		cmocka_unit_test(state_and_error),
 		cmocka_unit_test(doorbell_fails),
