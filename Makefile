@@ -42,7 +42,7 @@ INCLUDES := -Iinclude -Iinclude/uapi -Iqemu -I. -Itests -Itools/common
 # messages may be cut to their buffer
 WARN := -Wall -Wextra -Wno-format-truncation $(if $(filter-out 0,$(WERROR)),-Werror)
 # empty, so that a file's own "#define _GNU_SOURCE" says the same
-BASE := -std=gnu11 -D_GNU_SOURCE= $(INCLUDES) $(WARN) -fPIC -pthread -fno-strict-aliasing -MMD -MP
+BASE := -std=gnu11 -D_GNU_SOURCE= $(INCLUDES) $(WARN) -fPIC -fno-plt -pthread -fno-strict-aliasing -MMD -MP
 SAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # expanded only when used: the packages may be installed by this very run
 TOOL_LIBS = $(shell pkg-config --libs libpci json-c 2>/dev/null || echo -lpci -ljson-c) -lnuma -lm
@@ -130,7 +130,7 @@ $(B)/asan/libcommon.a: $(call san,$(COMMON_SRC) $(TESTCOMMON_SRC))
 
 $(B)/libhsl.so.$(VERSION): $(call obj,$(LIB_SRC)) $(wildcard libhsl/libhsl.map)
 	@echo '  LD      $@'
-	@$(CC) $(CFLAGS) $(LDFLAGS) -shared -pthread -Wl,-soname,$(SONAME) -Wl,-z,defs -Wl,-z,now \
+	@$(CC) $(CFLAGS) $(LDFLAGS) -shared -pthread -Wl,-Bsymbolic-functions -Wl,-soname,$(SONAME) -Wl,-z,defs -Wl,-z,now \
 		$(if $(wildcard libhsl/libhsl.map),-Wl$(comma)--version-script=libhsl/libhsl.map) -o $@ $(filter %.o,$^) -lm
 comma := ,
 $(B)/libhsl.so: $(B)/libhsl.so.$(VERSION)

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -85,6 +86,21 @@ static bool completion_good(struct bench *b, const char *name, const struct hsl_
 	return true;
 }
 
+/*
+ * The operations again and again, *period of them, which is not less than batch, and the first batch - 1 once more: any
+ * batch of them is in one piece, and submitting it costs no more than writing the cookies.
+ */
+static struct hsl_op *train_make(const struct hsl_op *op, unsigned int nops, uint32_t batch, unsigned int *period)
+{
+	struct hsl_op *train;
+
+	*period = (batch + nops - 1) / nops * nops;
+	train = tool_calloc(*period + batch - 1, sizeof(*train));
+	for (unsigned int i = 0; i < *period + batch - 1; i++)
+		train[i] = op[i % nops];
+	return train;
+}
+
 /* The queue cannot be trusted any more: the next user makes a new one. */
 static void queue_drop(struct bench *b)
 {
@@ -96,10 +112,10 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 		 uint32_t depth, uint32_t batch,
 		 const struct bench_limit *limit, struct bench_share *out)
 {
-	struct hsl_op ops[BENCH_BATCH_MAX];
+	unsigned int turns = 0, next = 0, check = 0, period;
+	struct hsl_op *train = train_make(op, nops, batch, &period);
 	struct hsl_completion c[TAKE_MAX];
 	uint64_t sent = 0, done = 0, start, now, seen = 0, seen_ns, errors = 0;
-	unsigned int turns = 0, next = 0, check = 0;
 	bool stop = false;
 	int rc;
 
@@ -110,12 +126,9 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 
 			if (limit->iters && limit->iters - sent < n)
 				n = (uint32_t)(limit->iters - sent);
-			for (uint32_t i = 0; i < n; i++) {
-				ops[i] = op[next];
-				ops[i].cookie = sent + i;
-				next = next + 1 == nops ? 0 : next + 1;
-			}
-			rc = hsl_queue_submit(b->q, ops, n);
+			for (uint32_t i = 0; i < n; i++)
+				train[next + i].cookie = sent + i;
+			rc = hsl_queue_submit(b->q, &train[next], n);
 			if (rc < 0 || (uint32_t)rc != n) {
 				bench_complain(b, "%s: submit of %u operations, %u outstanding: %s",
 					       name, n,
@@ -123,6 +136,7 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 				errors++;
 				break;
 			}
+			next = next + n < period ? next + n : next + n - period;
 			sent += n;
 			stop = limit->iters && sent == limit->iters;
 		}
@@ -163,6 +177,7 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 	out->ops += done;
 	out->ns += now - start;
 	out->errors += errors;
+	free(train);
 	if (errors)
 		queue_drop(b);
 }
