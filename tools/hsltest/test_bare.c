@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * REG, QUE, SEC on a bare chip: what a driver would not do. The driver is unbound from the chips,
+ * and the test is their driver: rings and tables are in locked pages of its own, whose addresses
+ * come from /proc/self/pagemap. So it needs root, no IOMMU in front of the chips, and --disruptive.
+ *
+ * A child of the test does it, so that the driver is bound again however that ends.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hsltest.h"
+
+#define PAGE	 4096u
+#define DEPTH	 32u
+#define CONTEXTS 64u
+#define COMMAND	 0x04		/* PCI */
+#define MEMORY_AND_MASTER 0x06
+
+enum page { AQ_SQ, AQ_CQ, CTX, DIR, LEAF, SQ, CQ, SHADOW, PAGES };
+
+struct ring {
+	struct hsl_desc *sq;
+	volatile struct hsl_cqe *cq;
+	uint32_t qid, tail, head;
+};
+
+struct bare {
+	struct ht *t;
+	const struct hsl_chip_props *chip;
+	struct ht_bar regs;
+	uint8_t *mem;
+	uint64_t bus[PAGES];	/* where the chip finds each page */
+	struct ring admin, queue;
+};
+
+/* ---- the chip without a driver ---- */
+
+static bool sysfs_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static void unbind(struct ht *t, const struct hsl_chip_props *chip)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", chip->bus_addr);
+	if (!access(path, F_OK))
+		HT_SKIP_TEST(t, "chip %u is behind an IOMMU", chip->node);
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/hsl_pci/%s", chip->bus_addr);
+	if (access(path, F_OK))
+		HT_SKIP_TEST(t, "chip %u is not hsl_pci's", chip->node);
+	HT_TRUE(t, sysfs_write("/sys/bus/pci/drivers/hsl_pci/unbind", chip->bus_addr),
+		"unbinding chip %u: %s", chip->node, strerror(errno));
+}
+
+static void bind_again(struct ht *t, const struct hsl_chip_props *chip)
+{
+	HT_TRUE(t, sysfs_write("/sys/bus/pci/drivers/hsl_pci/bind", chip->bus_addr),
+		"chip %u did not come back to its driver: %s", chip->node, strerror(errno));
+}
+
+static uint64_t bus_address(struct ht *t, const void *p)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t e = 0;
+
+	HT_TRUE(t, fd >= 0, "/proc/self/pagemap: %s", strerror(errno));
+	HT_TRUE(t, pread(fd, &e, 8, (off_t)((uintptr_t)p / PAGE * 8)) == 8, "pagemap: %s", strerror(errno));
+	close(fd);
+	e &= (1ull << 55) - 1;
+	if (!e)
+		HT_SKIP_TEST(t, "the kernel does not tell where memory is");
+	return e * PAGE;
+}
+
+static void pci_enable(struct ht *t, const struct hsl_chip_props *chip)
+{
+	uint16_t cmd = MEMORY_AND_MASTER;
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", chip->bus_addr);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	HT_TRUE(t, fd >= 0 && pwrite(fd, &cmd, 2, COMMAND) == 2, "%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+static void *page(struct bare *b, enum page p)
+{
+	return b->mem + p * PAGE;
+}
+
+static void bare_open(struct ht *t, struct bare *b, const struct hsl_chip_props *chip)
+{
+	memset(b, 0, sizeof(*b));
+	b->t = t;
+	b->chip = chip;
+	pci_enable(t, chip);
+	ht_bar_map(t, chip, HSL_BAR_REGS, &b->regs);
+	b->mem = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
+	HT_TRUE(t, b->mem != MAP_FAILED, "no memory: %s", strerror(errno));
+	for (unsigned int i = 0; i < PAGES; i++)
+		b->bus[i] = bus_address(t, b->mem + i * PAGE);
+	b->admin = (struct ring){ .sq = page(b, AQ_SQ), .cq = page(b, AQ_CQ) };
+	ht_write32(&b->regs, HSL_REG_CTRL, HSL_CTRL_RESET);
+}
+
+static void program(struct bare *b)
+{
+	ht_write64(&b->regs, HSL_REG_AQ_SQ, b->bus[AQ_SQ]);
+	ht_write64(&b->regs, HSL_REG_AQ_CQ, b->bus[AQ_CQ]);
+	ht_write32(&b->regs, HSL_REG_AQ_DEPTH, DEPTH);
+	ht_write64(&b->regs, HSL_REG_CTX_TABLE, b->bus[CTX]);
+	ht_write32(&b->regs, HSL_REG_CTX_COUNT, CONTEXTS);
+}
+
+static uint32_t enable(struct bare *b)
+{
+	ht_write32(&b->regs, HSL_REG_CTRL, HSL_CTRL_ENABLE);
+	return ht_read32(&b->regs, HSL_REG_STATUS);
+}
+
+static void bare_start(struct bare *b)
+{
+	program(b);
+	HT_EQ(b->t, "STATUS after ENABLE", enable(b), HSL_STATUS_READY);
+}
+
+static void bare_close(struct bare *b)
+{
+	ht_write32(&b->regs, HSL_REG_CTRL, HSL_CTRL_RESET);
+}
+
+/* The status of one command. */
+static uint32_t run(struct bare *b, struct ring *r, struct hsl_desc d)
+{
+	uint64_t end = ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S;
+	uint32_t phase = r->head / DEPTH & 1 ? 0 : HSL_CQE_PHASE, status;
+	uint64_t db = ht_read32(&b->regs, HSL_REG_DB_OFFSET) +
+		      (uint64_t)r->qid * ht_read32(&b->regs, HSL_REG_DB_STRIDE);
+
+	d.cookie = r->tail;
+	r->sq[r->tail++ % DEPTH] = d;
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	ht_write32(&b->regs, db + HSL_DB_SQ_TAIL, r->tail);
+	do {
+		HT_TRUE(b->t, ht_now_ns() < end, "chip %u, queue %u: opcode %#x is not completed",
+			b->chip->node, r->qid, d.opcode);
+		status = __atomic_load_n(&r->cq[r->head % DEPTH].status, __ATOMIC_ACQUIRE);
+	} while ((status & HSL_CQE_PHASE) != phase);
+	HT_EQ(b->t, "cookie", r->cq[r->head % DEPTH].cookie, d.cookie);
+	r->head++;
+	return HSL_CQE_CODE(status);
+}
+
+static uint32_t admin(struct bare *b, uint8_t opcode, uint64_t arg0, uint64_t arg1)
+{
+	return run(b, &b->admin, (struct hsl_desc){ .opcode = opcode, .arg0 = arg0, .arg1 = arg1 });
+}
+
+/* A context of the chip's table: number 1, with one segment, handle 1. */
+static void table(struct bare *b, uint64_t key, struct hsl_seg_entry e)
+{
+	((uint64_t *)page(b, DIR))[0] = b->bus[LEAF];
+	((struct hsl_seg_entry *)page(b, LEAF))[1] = e;
+	((struct hsl_ctx_entry *)page(b, CTX))[1] =
+		(struct hsl_ctx_entry){ .flags = HSL_CTX_VALID, .key = key, .seg_dir = b->bus[DIR] };
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	HT_EQ(b->t, "CTX_INVALIDATE", admin(b, HSL_OP_CTX_INVALIDATE, 1, 0), HSL_ST_OK);
+	HT_EQ(b->t, "SEG_INVALIDATE", admin(b, HSL_OP_SEG_INVALIDATE, 1, 1), HSL_ST_OK);
+}
+
+static struct hsl_desc create(struct bare *b)
+{
+	return (struct hsl_desc){ .opcode = HSL_OP_QUEUE_CREATE, .dst = b->bus[SQ], .src = b->bus[CQ],
+				  .arg0 = HSL_QC_ARG0(1, __builtin_ctz(DEPTH), 0), .arg1 = 1 };
+}
+
+static void queue_reset(struct bare *b)
+{
+	memset(page(b, CQ), 0, PAGE);
+	memset(page(b, SHADOW), 0, PAGE);
+	b->queue = (struct ring){ .sq = page(b, SQ), .cq = page(b, CQ), .qid = 1 };
+}
+
+/* ---- a test on n chips without their driver ---- */
+
+static void bare_test(struct ht *t, unsigned int n, void (*fn)(struct ht *t, struct bare *b))
+{
+	struct bare b[2];
+	unsigned int i;
+	pid_t pid;
+	int status;
+
+	for (i = 0; i < n; i++)
+		unbind(t, &t->chip[i]);
+	pid = fork();
+	if (!pid) {
+		for (i = 0; i < n; i++)
+			bare_open(t, &b[i], &t->chip[i]);
+		fn(t, b);
+		for (i = 0; i < n; i++)
+			bare_close(&b[i]);
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	for (i = 0; i < n; i++)
+		bind_again(t, &t->chip[i]);
+	HT_TRUE(t, pid > 0, "fork failed");
+	if (t->shared->verdict != HT_NONE)
+		_exit(0);	/* the child's */
+	HT_TRUE(t, WIFEXITED(status) && !WEXITSTATUS(status), "the test's child ended badly");
+}
+
+/* ---- HEP-REG-006, -007 ---- */
+
+static void config_errors_of(struct ht *t, struct bare *b)
+{
+	uint32_t max_depth = ht_read32(&b->regs, HSL_REG_MAX_DEPTH);
+	uint32_t max_ctx = ht_read32(&b->regs, HSL_REG_NCONTEXTS);
+	const struct { uint32_t reg; uint64_t value; } bad[] = {
+		{ HSL_REG_AQ_SQ, b->bus[AQ_SQ] + 64 },	  { HSL_REG_AQ_SQ, b->bus[AQ_SQ] | 1 },
+		{ HSL_REG_AQ_CQ, b->bus[AQ_CQ] + 2048 },  { HSL_REG_CTX_TABLE, b->bus[CTX] + 64 },
+		{ HSL_REG_AQ_DEPTH, 0 },		  { HSL_REG_AQ_DEPTH, 1 },
+		{ HSL_REG_AQ_DEPTH, 3 },		  { HSL_REG_AQ_DEPTH, 2ull * max_depth },
+		{ HSL_REG_AQ_DEPTH, UINT32_MAX },	  { HSL_REG_CTX_COUNT, 0 },
+		{ HSL_REG_CTX_COUNT, max_ctx + 1ull },	  { HSL_REG_CTX_COUNT, UINT32_MAX },
+	};
+
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		uint32_t status;
+
+		ht_write32(&b->regs, HSL_REG_CTRL, HSL_CTRL_RESET);
+		program(b);
+		if (bad[i].reg == HSL_REG_AQ_DEPTH || bad[i].reg == HSL_REG_CTX_COUNT)
+			ht_write32(&b->regs, bad[i].reg, (uint32_t)bad[i].value);
+		else
+			ht_write64(&b->regs, bad[i].reg, bad[i].value);
+		status = enable(b);
+		HT_TRUE(t, status & HSL_STATUS_CONFIG_ERROR && !(status & HSL_STATUS_READY),
+			"register %#x set to %#" PRIx64 ": STATUS after ENABLE is %#x", bad[i].reg, bad[i].value,
+			status);
+	}
+	ht_write32(&b->regs, HSL_REG_CTRL, HSL_CTRL_RESET);
+	bare_start(b);
+	HT_EQ(t, "NOP on the admin queue", admin(b, HSL_OP_NOP, 0, 0), HSL_ST_OK);
+	ht_write64(&b->regs, HSL_REG_AQ_SQ, 0);
+	ht_write32(&b->regs, HSL_REG_AQ_DEPTH, 2);
+	HT_EQ(t, "AQ_SQ written while enabled", ht_read64(&b->regs, HSL_REG_AQ_SQ), b->bus[AQ_SQ]);
+	HT_EQ(t, "AQ_DEPTH written while enabled", ht_read32(&b->regs, HSL_REG_AQ_DEPTH), DEPTH);
+}
+
+static void config_errors(struct ht *t)
+{
+	bare_test(t, 1, config_errors_of);
+}
+
+/* ---- HEP-QUE-009, -022 ---- */
+
+static void refused_queues_of(struct ht *t, struct bare *b)
+{
+	const uint64_t far = UINT64_MAX & ~(uint64_t)(PAGE - 1);
+	uint64_t cap = ht_read64(&b->regs, HSL_REG_CAP);
+	bool shadow = cap & HSL_CAP_SHADOW_TAIL;
+	uint32_t nqueues = ht_read32(&b->regs, HSL_REG_NQUEUES);
+	struct hsl_seg_entry none = { 0 };
+	const struct { const char *what; struct hsl_desc d; } bad[] = {
+		{ "queue 0", { .arg0 = HSL_QC_ARG0(0, 5, 0), .arg1 = 1 } },
+		{ "a queue beyond NQUEUES", { .arg0 = HSL_QC_ARG0(nqueues, 5, 0), .arg1 = 1 } },
+		{ "a depth of one", { .arg0 = HSL_QC_ARG0(1, 0, 0), .arg1 = 1 } },
+		{ "a depth of 2^31", { .arg0 = HSL_QC_ARG0(1, 31, 0), .arg1 = 1 } },
+		{ "vector 65535", { .arg0 = HSL_QC_ARG0(1, 5, 65535), .arg1 = 1 } },
+		{ "context 0", { .arg0 = HSL_QC_ARG0(1, 5, 0), .arg1 = 0 } },
+		{ "an unknown context", { .arg0 = HSL_QC_ARG0(1, 5, 0), .arg1 = CONTEXTS } },
+		{ "a control block at 64", { .len = b->bus[SHADOW] + 64, .arg0 = HSL_QC_ARG0(1, 5, 0), .arg1 = 1 } },
+		{ "a control block at 1", { .len = b->bus[SHADOW] + 1, .arg0 = HSL_QC_ARG0(1, 5, 0), .arg1 = 1 } },
+		{ "a control block nowhere", { .len = far, .arg0 = HSL_QC_ARG0(1, 5, 0), .arg1 = 1 } },
+	};
+	struct hsl_desc d;
+
+	bare_start(b);
+	table(b, 0x1234, none);
+	queue_reset(b);
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		d = bad[i].d;
+		d.opcode = HSL_OP_QUEUE_CREATE;
+		d.dst = b->bus[SQ];
+		d.src = b->bus[CQ];
+		HT_TRUE(t, run(b, &b->admin, d) != HSL_ST_OK, "QUEUE_CREATE with %s: expected an error, got OK",
+			bad[i].what);
+		HT_TRUE(t, admin(b, HSL_OP_QUEUE_DESTROY, 1, 0) != HSL_ST_OK,
+			"QUEUE_CREATE with %s failed, and there is a queue to destroy", bad[i].what);
+	}
+	d = create(b);
+	d.len = b->bus[SHADOW];
+	HT_TRUE(t, (run(b, &b->admin, d) == HSL_ST_OK) == shadow,
+		"QUEUE_CREATE with a control block, CAP.SHADOW_TAIL %u", shadow);
+	if (shadow) {
+		const struct hsl_queue_shadow *s = page(b, SHADOW);
+
+		HT_EQ(t, "need_doorbell of a new queue", s->need_doorbell, 1);
+		HT_EQ(t, "QUEUE_DESTROY", admin(b, HSL_OP_QUEUE_DESTROY, 1, 0), HSL_ST_OK);
+	}
+	queue_reset(b);
+	HT_EQ(t, "QUEUE_CREATE", run(b, &b->admin, create(b)), HSL_ST_OK);
+	HT_TRUE(t, run(b, &b->admin, create(b)) != HSL_ST_OK, "the same queue could be created twice");
+	HT_EQ(t, "NOP", run(b, &b->queue, (struct hsl_desc){ .opcode = HSL_OP_NOP }), HSL_ST_OK);
+}
+
+static void refused_queues(struct ht *t)
+{
+	bare_test(t, 1, refused_queues_of);
+}
+
+/* ---- HEP-SEC-003 ---- */
+
+/* Chip 0 is told more than chip 1, the home of the memory, has in its own table. */
+static void home_decides_of(struct ht *t, struct bare *b)
+{
+	const uint32_t rw = HSL_SEG_VALID | HSL_SEG_READ | HSL_SEG_WRITE;
+	const uint64_t at = 1u << 20, len = 1u << 16, key = 0xfeed;
+	const struct hsl_seg_entry full = { .flags = rw, .epoch = 7, .ga = HSL_GA(b[1].chip->node, at), .len = len };
+	struct hsl_desc fill = { .opcode = HSL_OP_FILL, .dst = full.ga, .len = len, .arg0 = 0x5a5a };
+	struct {
+		const char *what;
+		uint64_t key;
+		struct hsl_seg_entry e;
+	} home[] = {
+		{ "another key", key + 1, full }, { "another epoch", key, full }, { "a shorter range", key, full },
+		{ "another range", key, full },	  { "no right to write", key, full }, { "no segment", key, full },
+	};
+	struct ht_bar mem;
+
+	home[1].e.epoch++;
+	home[2].e.len -= PAGE;
+	home[3].e.ga += len;
+	home[4].e.flags = HSL_SEG_VALID | HSL_SEG_READ;
+	home[5].e.flags = 0;
+	bare_start(&b[0]);
+	bare_start(&b[1]);
+	ht_bar_map(t, b[1].chip, HSL_BAR_MEM, &mem);
+	table(&b[0], key, full);
+	queue_reset(&b[0]);
+	HT_EQ(t, "QUEUE_CREATE", run(&b[0], &b[0].admin, create(&b[0])), HSL_ST_OK);
+	for (unsigned int i = 0; i <= sizeof(home) / sizeof(home[0]); i++) {
+		bool granted = i == sizeof(home) / sizeof(home[0]);
+		const char *what = granted ? "the same" : home[i].what;
+		uint32_t want = granted ? HSL_ST_OK : HSL_ST_DENIED;
+
+		for (uint64_t off = 0; off < len; off += 8)
+			ht_write64(&mem, at + off, 0x1111);
+		table(&b[1], granted ? key : home[i].key, granted ? full : home[i].e);
+		HT_TRUE(t, run(&b[0], &b[0].queue, fill) == want, "home with %s: expected status %u", what, want);
+		for (uint64_t off = 0; off < len; off += 8)
+			HT_TRUE(t, ht_read64(&mem, at + off) == (granted ? 0x5a5a : 0x1111),
+				"home with %s: byte %#" PRIx64 " is wrong afterwards", what, off);
+	}
+}
+
+static void home_decides(struct ht *t)
+{
+	bare_test(t, 2, home_decides_of);
+}
+
+const struct ht_test ht_tests_bare[] = {
+	{ "HEP-REG-007", "config_errors", "queues and tables out of bounds are CONFIG_ERROR, by a driverless chip",
+	  config_errors, HT_F_BAR | HT_F_RESET, 0 },
+	{ "HEP-QUE-022", "refused_queues", "QUEUE_CREATE out of bounds creates nothing", refused_queues,
+	  HT_F_BAR | HT_F_RESET, 0 },
+	{ "HEP-SEC-003", "home_decides", "what the home's own table does not grant is DENIED", home_decides,
+	  HT_F_BAR | HT_F_RESET | HT_F_TWO_CHIPS, 0 },
+	{ 0 }
+};
