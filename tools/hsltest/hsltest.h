@@ -39,6 +39,7 @@ enum ht_verdict { HT_NONE, HT_PASS, HT_FAIL, HT_SKIP, HT_NOT_RUN };
 #define HT_F_ROOT (1u << 2)
 #define HT_F_RESET (1u << 3) /* resets chips under everybody: only with --disruptive */
 #define HT_F_TWO_CHIPS (1u << 4)
+#define HT_F_LINK (1u << 5) /* takes links down under everybody: on the driver only with --disruptive */
 
 struct ht;
 
@@ -55,7 +56,7 @@ struct ht_test {
 extern const struct ht_test ht_tests_reg[], ht_tests_map[], ht_tests_txn[], ht_tests_ord[],
 	ht_tests_que[], ht_tests_sec[], ht_tests_net[], ht_tests_ras[], ht_tests_api[],
 	ht_tests_reduce[], ht_tests_move[], ht_tests_sig[], ht_tests_atm[], ht_tests_chain[], ht_tests_shadow[],
-	ht_tests_share[], ht_tests_host[], ht_tests_limit[], ht_tests_obs[], ht_tests_litmus[], ht_tests_bare[];
+	ht_tests_share[], ht_tests_host[], ht_tests_limit[], ht_tests_obs[], ht_tests_litmus[], ht_tests_bare[], ht_tests_ctf[];
 
 struct ht_requirement {
 	const char *id;

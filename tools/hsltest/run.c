@@ -130,6 +130,8 @@ static void check_needs(struct ht *t)
 		HT_SKIP_TEST(t, "needs root");
 	if ((need & HT_F_RESET) && !t->config->disruptive)
 		HT_SKIP_TEST(t, "resets chips under everybody: only with --disruptive");
+	if ((need & HT_F_LINK) && t->kernel && !t->config->disruptive)
+		HT_SKIP_TEST(t, "takes links down under everybody: only with --disruptive");
 	if ((need & HT_F_TWO_CHIPS) && t->nchips < 2)
 		HT_SKIP_TEST(t, "needs two chips");
 }

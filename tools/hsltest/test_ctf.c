@@ -1,0 +1,1000 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * CTF and counters: one link between two neighbouring chips as a tester sees it, from both ends.
+ *
+ * Traffic is commands of one chip on observable memory of the other that no cache keeps
+ * (NONCOHERENT), so that each crosses the link; what it should leave in memory is in a shadow.
+ * Whatever is armed, what software sees stays right: that is half of every test here.
+ */
+#include <stdlib.h>
+
+#include "hsl/ctf.h"
+#include "hsltest.h"
+#include "trace.h"
+
+#define LEN	 ((uint64_t)4096)
+#define WORDS	 (LEN / 8 - 1)
+#define COUNT_AT (LEN - 8)		/* the last word counts the atomics */
+#define WAIT_S	 20u
+
+struct end {
+	uint32_t node, link;	/* link block that leads to the other end */
+	struct hsl_ctf *ctf;
+};
+
+struct lab {
+	struct ht *t;
+	struct end here, there;
+	struct hsl_queue *q;	/* of here */
+	struct hsl_segment *seg; /* of there */
+	uint64_t ga;
+	uint64_t shadow[LEN / 8];
+};
+
+/* ---- the facility ---- */
+
+static int command(struct end *e, uint32_t cmd, uint64_t a0, uint64_t a1, uint64_t a2,
+		   uint64_t result[2])
+{
+	uint64_t arg[3] = { a0, a1, a2 };
+
+	return hsl_ctf_command(e->ctf, e->link, cmd, arg, result);
+}
+
+#define DO(lab, e, cmd, a0, a1, a2)                                                    \
+	do {                                                                           \
+		int rc_ = command(e, cmd, a0, a1, a2, NULL);                           \
+		HT_TRUE((lab)->t, !rc_, "chip %u link %u, %s: expected success, got %s", \
+			(e)->node, (e)->link, #cmd, ht_errno_name(rc_));               \
+	} while (0)
+
+static uint64_t ask(struct lab *l, struct end *e, uint32_t cmd, uint64_t a0, uint64_t *second)
+{
+	uint64_t r[2] = { 0, 0 };
+	int rc = command(e, cmd, a0, 0, 0, r);
+
+	HT_TRUE(l->t, !rc, "chip %u link %u, command %u: expected success, got %s", e->node, e->link,
+		cmd, ht_errno_name(rc));
+	if (second)
+		*second = r[1];
+	return r[0];
+}
+
+static bool has(const struct end *e, uint32_t cmd)
+{
+	return cmd < 32 && hsl_ctf_commands(e->ctf) >> cmd & 1;
+}
+
+static void need(struct lab *l, uint32_t cmd, const char *what)
+{
+	const struct end *e[2] = { &l->here, &l->there };
+
+	for (int i = 0; i < 2; i++)
+		if (!has(e[i], cmd))
+			HT_SKIP_TEST(l->t, "the facility of chip %u has no %s", e[i]->node, what);
+}
+
+static struct hsl_ctf *ctf_open(struct ht *t, uint32_t node)
+{
+	struct hsl_ctf *c = NULL;
+	int rc = hsl_ctf_open(t->f, node, &c);
+
+	if (rc == -EOPNOTSUPP || rc == -EACCES || rc == -EPERM)
+		HT_SKIP_TEST(t, "test facility of chip %u: %s", node, ht_errno_name(rc));
+	HT_TRUE(t, !rc, "opening the test facility of chip %u: %s", node, ht_errno_name(rc));
+	return c;
+}
+
+/* ---- a link between two chips ---- */
+
+static struct hsl_link_props link_of(struct lab *l, const struct end *e)
+{
+	struct hsl_link_props p = { .size = sizeof(p) };
+
+	HT_OK(l->t, hsl_link_query(l->t->f, e->node, e->link, &p));
+	return p;
+}
+
+static bool link_to(struct ht *t, uint32_t node, uint32_t peer, uint32_t *index)
+{
+	struct hsl_link_props p = { .size = sizeof(p) };
+
+	for (*index = 0; !hsl_link_query(t->f, node, *index, &p); ++*index)
+		if (p.peer == peer)
+			return true;
+	return false;
+}
+
+static void lab_new(struct ht *t, struct lab *l)
+{
+	struct hsl_segment_opts o = { .size = sizeof(o),
+				      .flags = HSL_SEGMENT_OBSERVABLE | HSL_SEGMENT_NONCOHERENT };
+
+	ht_need_cap(t, HSL_CAP_MODELLED, "observable memory");
+	ht_need_cap(t, HSL_CAP_CTF, "a test facility");
+	memset(l, 0, sizeof(*l));
+	l->t = t;
+	for (unsigned int i = 1; !l->there.node && i < t->nchips; i++) {
+		uint32_t a = t->chip[0].node, b = t->chip[i].node;
+
+		if (link_to(t, a, b, &l->here.link) && link_to(t, b, a, &l->there.link)) {
+			l->here.node = a;
+			l->there.node = b;
+		}
+	}
+	if (!l->there.node)
+		HT_SKIP_TEST(t, "chip %u has no link to another chip", t->chip[0].node);
+	l->here.ctf = ctf_open(t, l->here.node);
+	l->there.ctf = ctf_open(t, l->there.node);
+	l->q = ht_queue_new(t, l->here.node, 0);
+	HT_OK(t, hsl_segment_alloc(t->f, l->there.node, LEN, &o, &l->seg));
+	l->ga = hsl_segment_ga(l->seg);
+}
+
+static void lab_free(struct lab *l)
+{
+	hsl_ctf_close(l->here.ctf);
+	hsl_ctf_close(l->there.ctf);
+	ht_queue_free(l->t, l->q);
+	HT_OK(l->t, hsl_segment_free(l->seg));
+}
+
+/* n accesses, each of which crosses the link; loads are compared as they come. */
+static void work(struct lab *l, unsigned int n, const char *when)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		uint64_t word = ht_random_below(l->t, WORDS), v = ht_random(l->t), old = 0;
+		uint64_t ga = l->ga + word * 8;
+		int rc;
+
+		ht_step(l->t, "access %u %s", i, when);
+		switch (i % 3) {
+		case 0:
+			rc = hsl_store(l->q, ga, &v, 8);
+			l->shadow[word] = v;
+			break;
+		case 1:
+			rc = hsl_load(l->q, ga, 8, &v);
+			HT_TRUE(l->t, rc || v == l->shadow[word],
+				"load %s: expected %#llx, got %#llx", when,
+				(unsigned long long)l->shadow[word], (unsigned long long)v);
+			break;
+		default:
+			rc = hsl_atomic(l->q, HSL_ATOMIC_ADD, l->ga + COUNT_AT, 8, 1, 0, &old);
+			HT_TRUE(l->t, rc || old == l->shadow[WORDS],
+				"atomic add %s: expected %llu before it, got %llu", when,
+				(unsigned long long)l->shadow[WORDS], (unsigned long long)old);
+			l->shadow[WORDS]++;
+			break;
+		}
+		HT_TRUE(l->t, !rc, "access %s: expected success, got %s", when, ht_errno_name(rc));
+	}
+}
+
+static void memory_is_right(struct lab *l, const char *when)
+{
+	for (uint64_t i = 0; i <= WORDS; i++) {
+		uint64_t v = 0;
+
+		HT_OK(l->t, hsl_load(l->q, l->ga + i * 8, 8, &v));
+		HT_TRUE(l->t, v == l->shadow[i], "word %llu %s: expected %#llx, got %#llx",
+			(unsigned long long)i, when, (unsigned long long)l->shadow[i],
+			(unsigned long long)v);
+	}
+}
+
+static bool carries(const struct hsl_link_props *p)
+{
+	return p->state == HSL_LTSSM_L0 || p->state == HSL_LTSSM_L1;
+}
+
+/* Both ends carry packets at this width; 0: any. */
+static void wait_up(struct lab *l, uint32_t width, const char *when)
+{
+	uint64_t end = ht_now_ns() + WAIT_S * HT_NS_PER_S;
+	struct hsl_link_props a, b;
+
+	do {
+		a = link_of(l, &l->here);
+		b = link_of(l, &l->there);
+		if (carries(&a) && carries(&b) && a.width == b.width &&
+		    (!width || a.width == width))
+			return;
+	} while (ht_now_ns() < end);
+	HT_FAIL_TEST(l->t, "%s: the ends are in states %u and %u with %u and %u lanes, expected L0 with %u",
+		     when, a.state, b.state, a.width, b.width, width);
+}
+
+/* ---- counters ---- */
+
+#define COUNTERS_MAX 64
+
+/* Of a link, or with HSL_COUNTERS_CHIP of the chip. */
+static uint64_t counter_of(struct ht *t, uint32_t node, uint32_t link, const char *name)
+{
+	uint64_t v[COUNTERS_MAX];
+	int n = hsl_counters(t->f, node, link, v, COUNTERS_MAX);
+
+	HT_TRUE(t, n > 0 && n <= COUNTERS_MAX, "counters of chip %u: %s", node, ht_errno_name(n));
+	for (int i = 0; i < n; i++)
+		if (!strcmp(hsl_counter_name(link, (unsigned int)i), name))
+			return v[i];
+	HT_FAIL_TEST(t, "chip %u has no counter %s", node, name);
+}
+
+static uint64_t counter(struct lab *l, const struct end *e, const char *name)
+{
+	return counter_of(l->t, e->node, e->link, name);
+}
+
+/* ---- HEP-CTF-001 to -003 ---- */
+
+/* Registers of the page of a chip whose driver runs; nobody has it open. */
+static void found(struct ht *t)
+{
+	static const uint32_t regs[] = { HSL_CTF_LINK, HSL_CTF_STATUS, HSL_CTF_ARG0, HSL_CTF_ARG1,
+					 HSL_CTF_ARG2, HSL_CTF_RESULT0, HSL_CTF_RESULT1,
+					 HSL_CTF_FLIT, HSL_CTF_FLIT + 252, HSL_CTF_RECORD };
+	unsigned int n = 0;
+	uint8_t cfg[4096];
+
+	for (unsigned int i = 0; i < t->nchips; i++) {
+		unsigned int got = ht_config_read(t, &t->chip[i], cfg, sizeof(cfg)), off;
+		bool cap = t->chip[i].cap & HSL_CAP_CTF;
+		uint32_t bars, at, v;
+		struct ht_bar b;
+		struct hsl_ctf *c;
+
+		off = ht_dvsec_find(cfg, got);
+		if (!off)
+			HT_SKIP_TEST(t, "the DVSEC cannot be read");
+		memcpy(&bars, cfg + off + HSL_DVSEC_O_BARS, 4);
+		memcpy(&at, cfg + off + HSL_DVSEC_O_CTF, 4);
+		HT_TRUE(t, cap == !!(bars & HSL_DVSEC_BARS_CTF) && cap == !!at && !(at % HSL_CTF_BYTES),
+			"chip %u: CAP.CTF %u, the DVSEC says %u, offset %#x", t->chip[i].node, cap,
+			!!(bars & HSL_DVSEC_BARS_CTF), at);
+		if (!cap)
+			continue;
+		n++;
+		/* the driver's door is shut while we are at the registers */
+		c = ctf_open(t, t->chip[i].node);
+		ht_bar_map(t, &t->chip[i], HSL_DVSEC_BARS_REGS(bars), &b);
+		HT_EQ(t, "ID", ht_read32(&b, at + HSL_CTF_ID), HSL_CTF_ID_VALUE);
+		ht_write32(&b, at + HSL_CTF_KEY, HSL_CTF_UNLOCK);
+		HT_EQ(t, "KEY in test mode", ht_read32(&b, at + HSL_CTF_KEY), 1);
+		ht_write32(&b, at + HSL_CTF_ARG0, 0x1234567);
+		HT_EQ(t, "ARG0 in test mode", ht_read32(&b, at + HSL_CTF_ARG0), 0x1234567);
+		ht_write32(&b, at + HSL_CTF_KEY, ~HSL_CTF_UNLOCK);
+		HT_EQ(t, "KEY outside test mode", ht_read32(&b, at + HSL_CTF_KEY), 0);
+		for (unsigned int k = 0; k < sizeof(regs) / sizeof(regs[0]); k++) {
+			ht_write32(&b, at + regs[k], 0x5a5a5a5a);
+			v = ht_read32(&b, at + regs[k]);
+			HT_TRUE(t, !v, "register 0x%03x outside test mode: expected 0, got %#x", regs[k], v);
+		}
+		v = ht_read32(&b, at + HSL_CTF_CAP);
+		HT_TRUE(t, v && !(v & 1) && v < 2u << HSL_CTF_CMD_LOG, "CAP: got %#x", v);
+		ht_bar_unmap(&b);
+		hsl_ctf_close(c);
+	}
+	if (!n)
+		HT_SKIP_TEST(t, "no chip claims a test facility");
+}
+
+/* As software sees it: one opener, and what is claimed can be opened. */
+static void opened_once(struct ht *t)
+{
+	struct hsl_ctf *c, *d;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < t->nchips; i++) {
+		if (!(t->chip[i].cap & HSL_CAP_CTF)) {
+			HT_RC(t, hsl_ctf_open(t->f, t->chip[i].node, &c), -EOPNOTSUPP);
+			continue;
+		}
+		n++;
+		for (unsigned int k = 0; k < 3; k++) {
+			c = ctf_open(t, t->chip[i].node);
+			HT_RC(t, hsl_ctf_open(t->f, t->chip[i].node, &d), -EBUSY);
+			HT_TRUE(t, hsl_ctf_commands(c), "the facility of chip %u has no command",
+				t->chip[i].node);
+			hsl_ctf_close(c);
+		}
+	}
+	if (!n)
+		HT_SKIP_TEST(t, "no chip claims a test facility");
+}
+
+static void locked_again(struct ht *t)
+{
+	struct lab l;
+	uint64_t left, fresh[2];
+
+	lab_new(t, &l);
+	need(&l, HSL_CTF_CMD_ARM, "ARM");
+	need(&l, HSL_CTF_CMD_WIRE, "WIRE");
+	need(&l, HSL_CTF_CMD_FREEZE, "FREEZE");
+	need(&l, HSL_CTF_CMD_STATE, "STATE");
+	work(&l, 30, "before test mode");
+	fresh[0] = ask(&l, &l.here, HSL_CTF_CMD_CREDITS, HSL_VC_REQ, NULL);
+	fresh[1] = ask(&l, &l.here, HSL_CTF_CMD_CREDITS, HSL_VC_DAT, NULL);
+	DO(&l, &l.there, HSL_CTF_CMD_FREEZE, 1u << HSL_VC_REQ | 1u << HSL_VC_DAT, 0, 0);
+	DO(&l, &l.here, HSL_CTF_CMD_ARM, HSL_CTF_ARM_DROP, 1000ull << 32 | 1000000, 0);
+	DO(&l, &l.here, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_DROP, UINT64_MAX / 4, 0);
+	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_DISABLE, 0, 0);
+	hsl_ctf_close(l.here.ctf);
+	hsl_ctf_close(l.there.ctf);
+	wait_up(&l, 0, "after test mode");
+	l.here.ctf = ctf_open(t, l.here.node);
+	l.there.ctf = ctf_open(t, l.there.node);
+	ask(&l, &l.here, HSL_CTF_CMD_COUNT, 0, &left);
+	HT_EQ(t, "flits left to hit", left, 0);
+	left = counter(&l, &l.there, "rx_discarded");
+	work(&l, 300, "after test mode");
+	HT_EQ(t, "flits after a lost one", counter(&l, &l.there, "rx_discarded"), left);
+	HT_EQ(t, "credits of REQ", ask(&l, &l.here, HSL_CTF_CMD_CREDITS, HSL_VC_REQ, NULL), fresh[0]);
+	HT_EQ(t, "credits of DAT", ask(&l, &l.here, HSL_CTF_CMD_CREDITS, HSL_VC_DAT, NULL), fresh[1]);
+	memory_is_right(&l, "after test mode");
+	lab_free(&l);
+}
+
+static void bad_arguments(struct ht *t)
+{
+	static const struct {
+		uint32_t cmd;
+		uint64_t a0, a1, a2;
+		uint32_t want;
+	} bad[] = {
+		{ 0, 0, 0, 0, HSL_ST_OPCODE },
+		{ HSL_CTF_CMD_LOG + 1, 0, 0, 0, HSL_ST_OPCODE },
+		{ UINT32_MAX, 0, 0, 0, HSL_ST_OPCODE },
+		{ HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_REORDER + 1, 1, 1, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_BURST, 1, 4096, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_ARM, 0, 1ull << 32, 0, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_ARM, HSL_CTF_ARM_SWALLOW + 1, 1ull << 32, 0, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_ARM, HSL_CTF_ARM_CRC, 1ull << 32, 2048, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_ARM, HSL_CTF_ARM_DELAY, 1ull << 32, UINT64_MAX, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_STATE, HSL_CTF_STATE_HOT_RESET + 1, 0, 0, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_LANE, 64, 0, 0, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_FREEZE, 1u << HSL_VC_COUNT, 0, 0, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_CREDITS, HSL_VC_COUNT, 0, 0, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_PRESET, HSL_CTF_PRESET_SEQ, 4096, 0, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_PRESET, HSL_CTF_PRESET_REPLAY_PS + 1, 0, 0, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_LOOPBACK, 3, 0, 0, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_POISON, 0, 1, 0, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_CAPTURE, 8, 0, 0, HSL_ST_FIELD },
+		{ HSL_CTF_CMD_LOG, UINT64_MAX, 0, 0, HSL_ST_RANGE },
+	};
+	struct lab l;
+
+	lab_new(t, &l);
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		uint32_t want = has(&l.here, bad[i].cmd) ? bad[i].want : HSL_ST_OPCODE;
+		int rc = command(&l.here, bad[i].cmd, bad[i].a0, bad[i].a1, bad[i].a2, NULL);
+
+		HT_TRUE(t, rc == hsl_status_errno(want),
+			"command %u, %#llx, %#llx, %#llx: expected status %u, got %s", bad[i].cmd,
+			(unsigned long long)bad[i].a0, (unsigned long long)bad[i].a1,
+			(unsigned long long)bad[i].a2, want, ht_errno_name(rc));
+	}
+	if (has(&l.here, HSL_CTF_CMD_COUNT)) {
+		struct end stranger = l.here;
+
+		stranger.link = HSL_LINK_MAX;
+		HT_RC(t, command(&stranger, HSL_CTF_CMD_COUNT, 0, 0, 0, NULL),
+		      hsl_status_errno(HSL_ST_UNREACHABLE));
+	}
+	work(&l, 60, "after refused commands");
+	memory_is_right(&l, "after refused commands");
+	lab_free(&l);
+}
+
+/* ---- HEP-CTF-004, -005 ---- */
+
+static void crc_errors(struct ht *t)
+{
+	static const uint32_t bits[] = { 0, 11, 700, 1935, 1936, 1999 };
+	struct lab l;
+
+	lab_new(t, &l);
+	need(&l, HSL_CTF_CMD_ARM, "ARM");
+	for (unsigned int i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+		uint64_t bad = counter(&l, &l.there, "rx_bad");
+		uint64_t again = counter(&l, &l.here, "tx_replayed");
+		uint64_t injected = ask(&l, &l.here, HSL_CTF_CMD_COUNT, 0, NULL), left;
+
+		DO(&l, &l.here, HSL_CTF_CMD_ARM, HSL_CTF_ARM_CRC, 3ull << 32 | 5, bits[i]);
+		work(&l, 60, "with CRC errors");
+		injected = ask(&l, &l.here, HSL_CTF_CMD_COUNT, 0, &left) - injected;
+		HT_EQ(t, "errors injected", injected, 3);
+		HT_EQ(t, "errors left", left, 0);
+		HT_EQ(t, "flits refused by the other end",
+		      counter(&l, &l.there, "rx_bad") - bad, 3);
+		HT_TRUE(t, counter(&l, &l.here, "tx_replayed") > again,
+			"three flits were refused and none was sent again");
+	}
+	memory_is_right(&l, "after CRC errors");
+	lab_free(&l);
+}
+
+static void flit_errors(struct ht *t)
+{
+	static const struct {
+		uint32_t kind;
+		uint64_t arg;
+		const char *what;
+	} errors[] = {
+		{ HSL_CTF_ARM_DROP, 0, "with lost flits" },
+		{ HSL_CTF_ARM_DUPLICATE, 0, "with flits that come twice" },
+		{ HSL_CTF_ARM_REORDER, 1, "with flits out of order" },
+		{ HSL_CTF_ARM_DELAY, 50000, "with late flits" },
+	};
+	struct lab l;
+
+	lab_new(t, &l);
+	need(&l, HSL_CTF_CMD_ARM, "ARM");
+	for (unsigned int i = 0; i < 2 * sizeof(errors) / sizeof(errors[0]); i++) {
+		struct end *e = i % 2 ? &l.there : &l.here;
+		uint64_t before = ask(&l, e, HSL_CTF_CMD_COUNT, 0, NULL);
+
+		int rc = command(e, HSL_CTF_CMD_ARM, errors[i / 2].kind, 20ull << 32 | 3,
+				 errors[i / 2].arg, NULL);
+
+		if (errors[i / 2].kind == HSL_CTF_ARM_REORDER && rc)
+			continue;	/* this wire keeps the order: R is 0 */
+		HT_OK(t, rc);
+		work(&l, 90, errors[i / 2].what);
+		HT_EQ(t, "errors injected", ask(&l, e, HSL_CTF_CMD_COUNT, 0, NULL) - before, 20);
+	}
+	memory_is_right(&l, "after errors of flits");
+	lab_free(&l);
+}
+
+static void random_errors(struct ht *t)
+{
+	struct lab l;
+	uint64_t before;
+
+	lab_new(t, &l);
+	need(&l, HSL_CTF_CMD_WIRE, "WIRE");
+	for (unsigned int i = 0; i < 2; i++) {
+		struct end *e = i ? &l.there : &l.here;
+
+		DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_SEED, ht_random(t), 0);
+		DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_BIT, UINT64_MAX / 100000, 0);
+		DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_DROP, UINT64_MAX / 50, 0);
+		DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_DUPLICATE, UINT64_MAX / 50, 0);
+		DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_BURST, UINT64_MAX / 50, 32);
+	}
+	before = counter(&l, &l.there, "rx_bad");
+	work(&l, 1500, "on a bad wire");
+	HT_TRUE(t, counter(&l, &l.there, "rx_bad") > before,
+		"1500 accesses with one flit in fifty damaged, and none was refused");
+	memory_is_right(&l, "after a bad wire");
+	lab_free(&l);
+}
+
+/* ---- HEP-CTF-006 ---- */
+
+static void frozen_credits(struct ht *t)
+{
+	uint64_t full[HSL_VC_COUNT], now, most;
+	struct lab l;
+
+	lab_new(t, &l);
+	need(&l, HSL_CTF_CMD_FREEZE, "FREEZE");
+	need(&l, HSL_CTF_CMD_CREDITS, "CREDITS");
+	work(&l, 9, "before credits are frozen");
+	for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++)
+		full[vc] = ask(&l, &l.here, HSL_CTF_CMD_CREDITS, vc, NULL);
+	DO(&l, &l.there, HSL_CTF_CMD_FREEZE, 1u << HSL_VC_REQ, 0, 0);
+	most = full[HSL_VC_REQ];
+	for (unsigned int i = 0; i < 3; i++) {
+		work(&l, 1, "while credits are frozen");
+		now = ask(&l, &l.here, HSL_CTF_CMD_CREDITS, HSL_VC_REQ, NULL);
+		HT_TRUE(t, now < most, "a request left and its credit came back: %llu of %llu",
+			(unsigned long long)now, (unsigned long long)most);
+		most = now;
+	}
+	for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++)
+		if (vc != HSL_VC_REQ)
+			HT_EQ(t, "credits of another channel",
+			      ask(&l, &l.here, HSL_CTF_CMD_CREDITS, vc, NULL), full[vc]);
+	DO(&l, &l.there, HSL_CTF_CMD_FREEZE, 0, 0, 0);
+	work(&l, 300, "after credits were frozen");
+	HT_EQ(t, "credits of REQ afterwards", ask(&l, &l.here, HSL_CTF_CMD_CREDITS, HSL_VC_REQ, NULL),
+	      full[HSL_VC_REQ]);
+	memory_is_right(&l, "after credits were frozen");
+	lab_free(&l);
+}
+
+/* ---- HEP-CTF-007 ---- */
+
+struct record {
+	uint8_t version, kind, flags, link;
+	uint16_t src, dst;
+	uint64_t time_ps;
+	struct hsl_flit flit;
+};
+_Static_assert(sizeof(struct record) == HSL_CTF_RECORD_BYTES, "docs/capture.md");
+#define KIND_FLIT 1
+#define FLAG_RX	  1
+
+static bool record_next(struct lab *l, struct record *r, uint64_t *lost)
+{
+	if (!ask(l, &l->here, HSL_CTF_CMD_NEXT, 0, lost))
+		return false;
+	HT_OK(l->t, hsl_ctf_record(l->here.ctf, r));
+	return true;
+}
+
+static void captured(struct ht *t)
+{
+	uint64_t flits[2] = { 0, 0 }, last = 0, lost = 0, sent, room, got = 0;
+	uint32_t next[2] = { 0, 0 };
+	struct record r;
+	struct lab l;
+
+	lab_new(t, &l);
+	need(&l, HSL_CTF_CMD_CAPTURE, "CAPTURE");
+	work(&l, 3, "before a capture");
+	room = ask(&l, &l.here, HSL_CTF_CMD_CAPTURE, HSL_CTF_CAPTURE_TX | HSL_CTF_CAPTURE_RX, NULL);
+	HT_TRUE(t, room >= 64, "a capture holds %llu records", (unsigned long long)room);
+	sent = counter(&l, &l.here, "tx_flits");
+	work(&l, 6, "while it is captured");
+	sent = counter(&l, &l.here, "tx_flits") - sent;
+	while (record_next(&l, &r, &lost)) {
+		bool rx = r.flags & FLAG_RX;
+		uint32_t seq = r.flit.hdr & ((1u << HSL_FLIT_SEQ_BITS) - 1);
+
+		HT_TRUE(t, r.version == 1 && r.link == l.here.link &&
+				   r.src == (rx ? l.there.node : l.here.node) &&
+				   r.dst == (rx ? l.here.node : l.there.node),
+			"record: version %u, link %u, from %u to %u%s", r.version, r.link, r.src, r.dst,
+			rx ? ", received" : "");
+		HT_TRUE(t, r.time_ps >= last, "time goes back from %llu to %llu ps",
+			(unsigned long long)last, (unsigned long long)r.time_ps);
+		last = r.time_ps;
+		if (r.kind != KIND_FLIT || r.flit.hdr >> HSL_FLIT_SEQ_BITS != HSL_FLIT_DATA)
+			continue;
+		HT_TRUE(t, !flits[rx] || seq == next[rx], "%s: number %u, expected %u",
+			rx ? "received" : "sent", seq, next[rx]);
+		next[rx] = (seq + 1) % (1u << HSL_FLIT_SEQ_BITS);
+		flits[rx]++;
+	}
+	HT_EQ(t, "records lost", lost, 0);
+	HT_EQ(t, "data flits captured as sent", flits[0], sent);
+	HT_TRUE(t, flits[1] >= 6, "%llu data flits captured as received, six accesses were answered",
+		(unsigned long long)flits[1]);
+
+	room = ask(&l, &l.here, HSL_CTF_CMD_CAPTURE, HSL_CTF_CAPTURE_TX | HSL_CTF_CAPTURE_RX, NULL);
+	for (uint64_t i = 0; i < room; i += 30)
+		work(&l, 30, "while a full capture loses records");
+	while (record_next(&l, &r, &lost))
+		got++;
+	HT_EQ(t, "records of a full capture", got, room);
+	HT_TRUE(t, lost, "more was captured than there is room for, and nothing was lost");
+	lab_free(&l);
+}
+
+/* ---- HEP-CTF-008 ---- */
+
+/* docs/hep.md section 8.4: state i goes to the states of edges[i]. */
+#define TO(s) (1u << HSL_LTSSM_##s)
+static const uint32_t edges[8] = {
+	[HSL_LTSSM_DETECT] = TO(POLLING) | TO(DISABLED),
+	[HSL_LTSSM_POLLING] = TO(CONFIG) | TO(DETECT) | TO(DISABLED),
+	[HSL_LTSSM_CONFIG] = TO(L0) | TO(DETECT) | TO(DISABLED) | TO(HOT_RESET),
+	[HSL_LTSSM_L0] = TO(RECOVERY) | TO(L1) | TO(DETECT) | TO(DISABLED) | TO(HOT_RESET),
+	[HSL_LTSSM_L1] = TO(RECOVERY) | TO(DETECT) | TO(DISABLED),
+	[HSL_LTSSM_RECOVERY] = TO(CONFIG) | TO(DETECT) | TO(DISABLED) | TO(HOT_RESET),
+	[HSL_LTSSM_DISABLED] = TO(DETECT),
+	[HSL_LTSSM_HOT_RESET] = TO(DETECT),
+};
+
+static void state_log(struct ht *t)
+{
+	uint32_t seen = 0, from, to, at = HSL_LTSSM_DETECT;
+	uint64_t r[2], last = 0, i;
+	struct lab l;
+
+	lab_new(t, &l);
+	need(&l, HSL_CTF_CMD_LOG, "LOG");
+	need(&l, HSL_CTF_CMD_STATE, "STATE");
+	for (i = 0; i < 5; i++) {
+		DO(&l, i % 2 ? &l.there : &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_RETRAIN, 0, 0);
+		work(&l, 9, "after retraining");
+	}
+	wait_up(&l, 0, "after retraining");
+	for (i = 0; !command(&l.here, HSL_CTF_CMD_LOG, i, 0, 0, r); i++) {
+		from = r[1] & 0xff;
+		to = r[1] >> 8 & 0xff;
+		HT_TRUE(t, from < 8 && to < 8 && edges[from] >> to & 1,
+			"entry %llu: from state %u to %u", (unsigned long long)i, from, to);
+		HT_TRUE(t, !i || (from == at && r[0] >= last), "entry %llu does not follow the one before",
+			(unsigned long long)i);
+		at = to;
+		last = r[0];
+		seen |= 1u << to;
+	}
+	HT_TRUE(t, i >= 15, "five retrainings, and the log has %llu entries", (unsigned long long)i);
+	HT_TRUE(t, (seen & (TO(RECOVERY) | TO(CONFIG) | TO(L0))) == (TO(RECOVERY) | TO(CONFIG) | TO(L0)),
+		"states entered: %#x", seen);
+	HT_EQ(t, "state of the link", link_of(&l, &l.here).state, at);
+	memory_is_right(&l, "after retraining");
+	lab_free(&l);
+}
+
+/* ---- HEP-CTF-009 ---- */
+
+static void seal(struct hsl_flit *f)
+{
+	uint64_t crc = ht_crc64(f, offsetof(struct hsl_flit, crc));
+
+	memcpy(f->crc, &crc, sizeof(crc));
+}
+
+static void raw_flits(struct ht *t)
+{
+	struct hsl_flit f;
+	struct lab l;
+
+	lab_new(t, &l);
+	need(&l, HSL_CTF_CMD_SEND, "SEND");
+	work(&l, 30, "before raw flits");
+	for (unsigned int i = 0; i < 40; i++) {
+		uint64_t bad = counter(&l, &l.there, "rx_bad");
+
+		for (unsigned int k = 0; k < sizeof(f) / 8; k++)
+			((uint64_t *)&f)[k] = ht_random(t);
+		switch (i % 4) {
+		case 1:
+			memset(&f, 0, sizeof(f));
+			memset(f.slot_map, 0xff, sizeof(f.slot_map));
+			f.rsvd[0] = 1;
+			seal(&f);
+			break;
+		case 2:
+			memset(&f, 0, sizeof(f));
+			f.hdr = HSL_FLIT_DATA << HSL_FLIT_SEQ_BITS;
+			memset(f.slot_map, 0x77, sizeof(f.slot_map));	/* a channel there is not */
+			seal(&f);
+			break;
+		case 3:
+			memset(&f, 0, sizeof(f));
+			f.hdr = 3u << HSL_FLIT_SEQ_BITS;
+			memset(f.slot_map, 0xff, sizeof(f.slot_map));
+			seal(&f);
+			break;
+		}
+		HT_OK(t, hsl_ctf_flit(l.here.ctf, &f));
+		DO(&l, &l.here, HSL_CTF_CMD_SEND, 0, 0, 0);
+		work(&l, 3, "after a raw flit");
+		HT_EQ(t, "flits refused", counter(&l, &l.there, "rx_bad") - bad, 1);
+	}
+	memory_is_right(&l, "after raw flits");
+	lab_free(&l);
+}
+
+/* ---- HEP-CTF-010 ---- */
+
+static void poisoned_line(struct ht *t)
+{
+	enum { AT = 1024 };
+	uint64_t v, r;
+	struct hsl_op op;
+	struct lab l;
+
+	lab_new(t, &l);
+	need(&l, HSL_CTF_CMD_POISON, "POISON");
+	work(&l, 90, "before poison");
+	DO(&l, &l.there, HSL_CTF_CMD_POISON, l.ga + AT, 1, 0);
+	r = ask(&l, &l.there, HSL_CTF_CMD_LINE, l.ga + AT, NULL);
+	HT_TRUE(t, r >> 24 & 1, "LINE of a poisoned line says %#llx", (unsigned long long)r);
+	for (uint64_t off = AT - 64; off < AT + 128; off += 8) {
+		bool in = off - AT < 64;
+		int rc = hsl_load(l.q, l.ga + off, 8, &v);
+
+		HT_TRUE(t, rc == (in ? hsl_status_errno(HSL_ST_POISON) : 0),
+			"load at byte %llu of a page whose line %d is poisoned: %s",
+			(unsigned long long)off, AT / 64, ht_errno_name(rc));
+		HT_TRUE(t, in || v == l.shadow[off / 8], "a neighbour of a poisoned line has changed");
+	}
+	op = ht_op_fill(l.ga + AT, 64, 0);
+	ht_expect(t, l.q, &op, HSL_ST_OK, "FILL of the poisoned line");
+	memset(&l.shadow[AT / 8], 0, 64);
+	DO(&l, &l.there, HSL_CTF_CMD_POISON, l.ga + 64, 1, 0);
+	DO(&l, &l.there, HSL_CTF_CMD_POISON, l.ga + 64, 0, 0);
+	memory_is_right(&l, "when poison is healed");
+	lab_free(&l);
+}
+
+/* ---- HEP-CTF-011 ---- */
+
+static void sequence_wraps(struct ht *t)
+{
+	bool wrapped[2] = { false, false };
+	struct record r;
+	struct lab l;
+
+	lab_new(t, &l);
+	need(&l, HSL_CTF_CMD_PRESET, "PRESET");
+	need(&l, HSL_CTF_CMD_STATE, "STATE");
+	need(&l, HSL_CTF_CMD_CAPTURE, "CAPTURE");
+	DO(&l, &l.here, HSL_CTF_CMD_PRESET, HSL_CTF_PRESET_SEQ, 4080, 0);
+	DO(&l, &l.there, HSL_CTF_CMD_PRESET, HSL_CTF_PRESET_SEQ, 4080, 0);
+	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_DISABLE, 0, 0);
+	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_ENABLE, 0, 0);
+	wait_up(&l, 0, "with a preset sequence number");
+	DO(&l, &l.here, HSL_CTF_CMD_CAPTURE, HSL_CTF_CAPTURE_TX | HSL_CTF_CAPTURE_RX, 0, 0);
+	for (unsigned int i = 0; i < 20; i++) {
+		work(&l, 3, "around the wrap of sequence numbers");
+		while (record_next(&l, &r, NULL)) {
+			uint32_t seq = r.flit.hdr & ((1u << HSL_FLIT_SEQ_BITS) - 1);
+
+			if (r.kind == KIND_FLIT && r.flit.hdr >> HSL_FLIT_SEQ_BITS == HSL_FLIT_DATA) {
+				HT_TRUE(t, i || seq >= 4080 || seq < 16,
+					"the first flits have number %u", seq);
+				wrapped[r.flags & FLAG_RX] |= seq < 16;
+			}
+		}
+	}
+	HT_TRUE(t, wrapped[0] && wrapped[1], "numbers did not wrap");
+	memory_is_right(&l, "after the wrap of sequence numbers");
+	lab_free(&l);
+}
+
+/* ---- HEP-CTF-012 ---- */
+
+static void lanes_fail(struct ht *t)
+{
+	uint32_t width, want;
+	struct lab l;
+
+	lab_new(t, &l);
+	need(&l, HSL_CTF_CMD_LANE, "LANE");
+	need(&l, HSL_CTF_CMD_STATE, "STATE");
+	work(&l, 30, "before a lane fails");
+	width = link_of(&l, &l.here).width;
+	for (uint32_t lane = width; lane-- > 1;) {
+		want = lane >= 16 ? 16 : lane >= 8 ? 8 : lane >= 4 ? 4 : 1;
+		DO(&l, lane % 2 ? &l.there : &l.here, HSL_CTF_CMD_LANE, lane, 0, 0);
+		work(&l, 9, "after a lane failed");
+		wait_up(&l, want, "after a lane failed");
+	}
+	for (uint32_t lane = 1; lane < width; lane++)
+		DO(&l, lane % 2 ? &l.there : &l.here, HSL_CTF_CMD_LANE, lane, 1, 0);
+	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_RETRAIN, 0, 0);
+	wait_up(&l, width, "when all lanes work again");
+	work(&l, 30, "when all lanes work again");
+	memory_is_right(&l, "when all lanes work again");
+	lab_free(&l);
+}
+
+static void disabled(struct ht *t)
+{
+	struct hsl_path_props p = { .size = sizeof(p) };
+	uint64_t downs, v;
+	struct lab l;
+	int rc;
+
+	lab_new(t, &l);
+	need(&l, HSL_CTF_CMD_STATE, "STATE");
+	work(&l, 30, "before the link is disabled");
+	downs = counter(&l, &l.there, "downs");
+	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_DISABLE, 0, 0);
+	HT_EQ(t, "state of the disabled link", link_of(&l, &l.here).state, HSL_LTSSM_DISABLED);
+	HT_TRUE(t, !carries(&(struct hsl_link_props){ .state = link_of(&l, &l.there).state }),
+		"one end is disabled, the other one is up");
+	rc = hsl_topology_path(t->f, l.here.node, l.there.node, &p);
+	if (rc == -EHOSTUNREACH)
+		HT_RC(t, hsl_load(l.q, l.ga, 8, &v), hsl_status_errno(HSL_ST_UNREACHABLE));
+	else
+		work(&l, 30, "on another way");
+	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_ENABLE, 0, 0);
+	wait_up(&l, 0, "after it was enabled");
+	work(&l, 90, "after it was enabled");
+	HT_EQ(t, "times down", counter(&l, &l.there, "downs") - downs, 1);
+	memory_is_right(&l, "after it was enabled");
+	lab_free(&l);
+}
+
+/* ---- HEP-RAS-006 to -008 ---- */
+
+/* Every counter of every chip, in a fixed order; how many. */
+static unsigned int counters_everywhere(struct ht *t, uint64_t *v)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < t->nchips; i++)
+		for (uint32_t k = 0; k <= t->chip[i].nlinks; k++) {
+			int got = hsl_counters(t->f, t->chip[i].node,
+					       k < t->chip[i].nlinks ? k : HSL_COUNTERS_CHIP, v + n, COUNTERS_MAX);
+
+			HT_TRUE(t, got > 0 && got <= COUNTERS_MAX, "counters of chip %u: %s", t->chip[i].node,
+				ht_errno_name(got));
+			n += (unsigned int)got;
+		}
+	return n;
+}
+
+static uint64_t *counters_new(struct ht *t)
+{
+	uint64_t *v = calloc(HT_CHIPS_MAX, (HSL_LINK_MAX + 1) * COUNTERS_MAX * sizeof(*v));
+
+	HT_TRUE(t, v, "no memory");
+	return v;
+}
+
+static void lab_plain(struct ht *t, struct lab *l)
+{
+	struct hsl_segment_opts o = { .size = sizeof(o),
+				      .flags = HSL_SEGMENT_OBSERVABLE | HSL_SEGMENT_NONCOHERENT };
+
+	ht_need_cap(t, HSL_CAP_MODELLED, "observable memory");
+	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	memset(l, 0, sizeof(*l));
+	l->t = t;
+	l->q = ht_queue_new(t, t->chip[0].node, 0);
+	HT_OK(t, hsl_segment_alloc(t->f, t->chip[t->nchips - 1].node, LEN, &o, &l->seg));
+	l->ga = hsl_segment_ga(l->seg);
+}
+
+static void grow(struct ht *t, struct lab *l, int (*disturb)(struct ht *))
+{
+	uint64_t *before = counters_new(t), *after = counters_new(t);
+	unsigned int n = counters_everywhere(t, before), grown = 0;
+
+	if (l)
+		work(l, 90, "while counters are watched");
+	if (disturb)
+		HT_OK(t, disturb(t));
+	HT_EQ(t, "counters", counters_everywhere(t, after), n);
+	for (unsigned int i = 0; i < n; i++) {
+		HT_TRUE(t, after[i] >= before[i], "counter %u went back from %llu to %llu", i,
+			(unsigned long long)before[i], (unsigned long long)after[i]);
+		grown += after[i] > before[i];
+	}
+	HT_TRUE(t, !l || grown >= 4, "90 accesses, and %u of %u counters have grown", grown, n);
+	free(before);
+	free(after);
+}
+
+static void counters_grow(struct ht *t)
+{
+	struct lab l;
+
+	lab_plain(t, &l);
+	for (unsigned int i = 0; i < 10; i++)
+		grow(t, &l, NULL);
+	HT_RC(t, hsl_counters(t->f, t->chip[0].node, t->chip[0].nlinks, NULL, 0), -ENOENT);
+	HT_RC(t, hsl_counters(t->f, t->info.host_node, HSL_COUNTERS_CHIP, NULL, 0), -ENOENT);
+	ht_queue_free(t, l.q);
+	HT_OK(t, hsl_segment_free(l.seg));
+}
+
+static int flr_first(struct ht *t)
+{
+	return ht_chip_flr(t, &t->chip[0]);
+}
+
+static void counters_survive_reset(struct ht *t)
+{
+	struct lab l;
+
+	lab_plain(t, &l);
+	work(&l, 90, "before a reset");
+	ht_queue_free(t, l.q);
+	grow(t, NULL, flr_first);
+	HT_OK(t, hsl_segment_free(l.seg));
+}
+
+static void packets_conserved(struct ht *t)
+{
+	static const char *const names[2 * HSL_VC_COUNT] = {
+		"tx_packets_req", "rx_packets_req", "tx_packets_rsp", "rx_packets_rsp", "tx_packets_snp",
+		"rx_packets_snp", "tx_packets_dat", "rx_packets_dat", "tx_packets_mgmt", "rx_packets_mgmt",
+	};
+	struct lab l;
+	uint64_t sent = 0, taken = 0, end, some = 0;
+	uint32_t back;
+
+	lab_plain(t, &l);
+	work(&l, 300, "before packets are counted");
+	for (unsigned int a = 0; a < t->nchips; a++)
+		for (uint32_t i = 0; i < t->chip[a].nlinks; i++) {
+			struct hsl_link_props p = { .size = sizeof(p) };
+
+			HT_OK(t, hsl_link_query(t->f, t->chip[a].node, i, &p));
+			if (p.peer_type != HSL_NODE_TYPE_CHIP || !carries(&p) ||
+			    !link_to(t, p.peer, t->chip[a].node, &back))
+				continue;
+			for (uint32_t vc = 0; vc < 2 * HSL_VC_COUNT; vc += 2) {
+				end = ht_now_ns() + WAIT_S * HT_NS_PER_S;
+				do {	/* somebody else's packet may be under way */
+					taken = counter_of(t, p.peer, back, names[vc + 1]);
+					sent = counter_of(t, t->chip[a].node, i, names[vc]);
+				} while (sent != taken && ht_now_ns() < end);
+				HT_TRUE(t, sent == taken,
+					"chip %u: %s to chip %u is %llu, which has taken %llu",
+					t->chip[a].node, names[vc], p.peer, (unsigned long long)sent,
+					(unsigned long long)taken);
+				some += sent;
+			}
+		}
+	HT_TRUE(t, some || t->nchips == 1, "300 accesses, and no link has carried a packet");
+	ht_queue_free(t, l.q);
+	HT_OK(t, hsl_segment_free(l.seg));
+}
+
+static void miss_then_hit(struct ht *t)
+{
+	struct hsl_segment_opts o = { .size = sizeof(o), .flags = HSL_SEGMENT_OBSERVABLE };
+	static const char *const names[3] = { "host_port_hits", "host_port_misses", "home_requests" };
+	uint64_t at[3][3];
+	uint32_t node = t->chip[0].node;
+	struct hsl_segment *s;
+	void *p = NULL;
+	int rc;
+
+	ht_need_cap(t, HSL_CAP_MODELLED, "observable memory");
+	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	HT_OK(t, hsl_segment_alloc(t->f, node, LEN, &o, &s));
+	rc = hsl_segment_map(s, &p);
+	if (rc == -EOPNOTSUPP)
+		HT_SKIP_TEST(t, "observable memory cannot be mapped here");
+	HT_OK(t, rc);
+	for (unsigned int i = 0; i < 20; i++) {
+		for (unsigned int k = 0; k < 3; k++) {
+			for (unsigned int c = 0; c < 3; c++)
+				at[k][c] = counter_of(t, node, HSL_COUNTERS_CHIP, names[c]);
+			if (k < 2)
+				(void)*((volatile uint64_t *)p + i * 8 + k);
+		}
+		for (unsigned int k = 0; k < 2; k++)
+			HT_TRUE(t, at[k + 1][0] == at[k][0] + k && at[k + 1][1] == at[k][1] + !k &&
+					   at[k + 1][2] == at[k][2] + !k,
+				"load %u of a line: %llu hits, %llu misses, %llu requests at the home", k + 1,
+				(unsigned long long)(at[k + 1][0] - at[k][0]),
+				(unsigned long long)(at[k + 1][1] - at[k][1]),
+				(unsigned long long)(at[k + 1][2] - at[k][2]));
+	}
+	HT_OK(t, hsl_segment_free(s));
+}
+
+const struct ht_test ht_tests_ctf[] = {
+	{ "HEP-CTF-001", "ctf_found", "capability and DVSEC agree; the page is locked, and opens with the key", found,
+	  HT_F_BAR, 0 },
+	{ "HEP-CTF-001", "ctf_opened_once", "who claims a facility has one, for one user at a time", opened_once, 0, 0 },
+	{ "HEP-CTF-002", "ctf_locked_again", "leaving test mode ends all that was armed", locked_again,
+	  HT_F_TWO_CHIPS | HT_F_LINK, 0 },
+	{ "HEP-CTF-003", "ctf_bad_arguments", "a command that cannot be says so and changes nothing",
+	  bad_arguments, HT_F_TWO_CHIPS, 0 },
+	{ "HEP-CTF-004", "ctf_crc_errors", "armed CRC errors are counted, replayed, and harm nothing",
+	  crc_errors, HT_F_TWO_CHIPS, 0 },
+	{ "HEP-CTF-005", "ctf_flit_errors", "lost, doubled, late and reordered flits change no result",
+	  flit_errors, HT_F_TWO_CHIPS, 0 },
+	{ "HEP-CTF-005", "ctf_random_errors", "nor does a bad wire", random_errors, HT_F_TWO_CHIPS, 0 },
+	{ "HEP-CTF-006", "ctf_frozen_credits", "credits that are kept back are missing, in their channel only",
+	  frozen_credits, HT_F_TWO_CHIPS, 0 },
+	{ "HEP-CTF-007", "ctf_captured", "a capture has what was sent and received, in order", captured,
+	  HT_F_TWO_CHIPS, 0 },
+	{ "HEP-CTF-008", "ctf_state_log", "the log follows the edges of the state machine", state_log,
+	  HT_F_TWO_CHIPS, 0 },
+	{ "HEP-CTF-009", "ctf_raw_flits", "impossible flits are refused and change nothing", raw_flits,
+	  HT_F_TWO_CHIPS, 0 },
+	{ "HEP-CTF-010", "ctf_poisoned_line", "poison reaches who loads the line, and nobody else",
+	  poisoned_line, HT_F_TWO_CHIPS, 0 },
+	{ "HEP-CTF-011", "ctf_sequence_wraps", "preset sequence numbers wrap without loss", sequence_wraps,
+	  HT_F_TWO_CHIPS | HT_F_LINK, 0 },
+	{ "HEP-CTF-012", "ctf_lanes_fail", "a link goes on with the lanes that are left", lanes_fail,
+	  HT_F_TWO_CHIPS, 0 },
+	{ "HEP-CTF-012", "ctf_disabled", "a disabled link answers for what it carried, and comes back",
+	  disabled, HT_F_TWO_CHIPS | HT_F_LINK, 0 },
+	{ "HEP-RAS-006", "counters_grow", "counters grow or stay", counters_grow, 0, 0 },
+	{ "HEP-RAS-006", "counters_survive_reset", "also over FLR", counters_survive_reset,
+	  HT_F_BAR | HT_F_RESET, 0 },
+	{ "HEP-RAS-007", "packets_conserved", "packets sent at one end are those taken at the other",
+	  packets_conserved, 0, 0 },
+	{ "HEP-RAS-008", "miss_then_hit", "a first load is a miss, the next one a hit", miss_then_hit, 0, 0 },
+	{ 0 }
+};
