@@ -49,7 +49,13 @@ EOT
 "$gen" "$dir/good.pcapng" mesh 2 1 300 || exit 3
 size=$(wc -c <"$dir/good.pcapng")
 cp "$dir/good.pcapng" "$dir/bad.pcapng"
-printf '\125' | dd of="$dir/bad.pcapng" bs=1 seek=$((size - 200)) conv=notrunc 2>/dev/null	# in the last flit
+# in the last flit as it was sent: the blocks at the end hold a flit each and have 316 bytes
+at=$((size - 316))
+while [ "$(od -An -tu1 -j $((at + 28)) -N 2 "$dir/good.pcapng" | tr -d ' ')" = 11 ] &&
+	[ $(($(od -An -tu1 -j $((at + 30)) -N 1 "$dir/good.pcapng") % 2)) = 1 ]; do
+	at=$((at - 316))
+done
+printf '\125' | dd of="$dir/bad.pcapng" bs=1 seek=$((at + 116)) conv=notrunc 2>/dev/null
 check 1 "$dir/bad.pcapng" && out '^not ok 1 - HEP-LNK-001 ' && out '^# record [0-9]+: . -> .: a flit is sent with wrong CRC$'
 ok 'a damaged flit is 1, with its record'
 head -c $((size - 1)) "$dir/good.pcapng" >"$dir/cut.pcapng"

@@ -10,8 +10,8 @@
  *     way(L) = L * link + (L - 1) * switch,  link = 2 * port + cable + flit
  *     LOAD   = [port] + way + home + dram + way + [port]     [port]: of a host port
  *
- * Outputs go into a ring that has room for what one post or step can cause, so the caller takes
- * them all before the next one, but for answers of memory: else -EBUSY.
+ * Outputs and records go into rings that have room for what one post or step can cause, so the
+ * caller takes them all before the next one, but for answers of memory: else -EBUSY.
  */
 #include <errno.h>
 #include <string.h>
@@ -146,6 +146,13 @@ static uint32_t node_ix(const struct hsl_fab *f, uint32_t id)
     return id && ix < f->nnodes && (ix >= f->cfg.nodes) == is_switch ? ix : HSL_NONE;
 }
 
+static uint32_t port_between(const struct hsl_fab *f, uint32_t a_id, uint32_t b_id)
+{
+    uint32_t a = node_ix(f, a_id), b = node_ix(f, b_id);
+
+    return a == HSL_NONE || b == HSL_NONE ? HSL_NONE : fab_port_to(f, a, b);
+}
+
 /* ---- arena ---- */
 
 static uint64_t take(uint64_t *end, uint64_t bytes)
@@ -225,6 +232,8 @@ static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
     f->off_heap = take(&end, f->nevents * sizeof(uint32_t));
     f->off_out = take(&end, f->nout * sizeof(struct hsl_fab_out));
     f->off_net_stats = take(&end, f->nnodes * sizeof(struct hsl_fab_net_stats));
+    f->nrecords = fab_tap_records(f);
+    f->off_record = take(&end, f->nrecords * sizeof(struct hsl_fab_record));
     return end;
 }
 
@@ -390,7 +399,7 @@ int hsl_fab_step(struct hsl_fab *f)
 {
     uint32_t ev;
 
-    if (f->out_len) {
+    if (f->out_len || f->record_len) {
         return -EBUSY;
     }
     if (!f->heap_len) {
@@ -415,13 +424,6 @@ int hsl_fab_step(struct hsl_fab *f)
 }
 
 /* ---- posts ---- */
-
-static uint32_t port_between(const struct hsl_fab *f, uint32_t a_id, uint32_t b_id)
-{
-    uint32_t a = node_ix(f, a_id), b = node_ix(f, b_id);
-
-    return a == HSL_NONE || b == HSL_NONE ? HSL_NONE : fab_port_to(f, a, b);
-}
 
 static int post_link(struct hsl_fab *f, const struct hsl_fab_in *in)
 {
@@ -465,6 +467,20 @@ static int post_swallow(struct hsl_fab *f, const struct hsl_fab_in *in)
     fab_port(f, p)->swallow_pass = in->u.swallow.pass;
     fab_port(f, p)->swallow_hit = in->u.swallow.hit;
     return 0;
+}
+
+static int post_tap(struct hsl_fab *f, const struct hsl_fab_in *in)
+{
+    uint32_t p = port_between(f, in->u.tap.a, in->u.tap.b);
+    int err = 0;
+
+    if (in->u.tap.a || in->u.tap.b) {
+        return p == HSL_NONE ? -EINVAL : fab_tap(f, p, in->u.tap.tap, in->u.tap.what);
+    }
+    for (p = 0; p < f->nports && !err; p++) {
+        err = fab_tap(f, p, in->u.tap.tap, in->u.tap.what);
+    }
+    return err;
 }
 
 static bool somebody_has(struct hsl_fab *f, uint64_t ga)
@@ -513,7 +529,7 @@ static int post_node(struct hsl_fab *f, uint32_t id, bool present)
 
 int hsl_fab_post(struct hsl_fab *f, const struct hsl_fab_in *in)
 {
-    if (f->out_len && in->type != HSL_FAB_MEM) {        /* that one puts nothing out */
+    if ((f->out_len || f->record_len) && in->type != HSL_FAB_MEM) {     /* that one puts nothing out */
         return -EBUSY;
     }
     switch (in->type) {
@@ -530,6 +546,8 @@ int hsl_fab_post(struct hsl_fab *f, const struct hsl_fab_in *in)
         return post_link(f, in);
     case HSL_FAB_SWALLOW:
         return post_swallow(f, in);
+    case HSL_FAB_TAP:
+        return post_tap(f, in);
     }
     return -EINVAL;
 }
@@ -567,11 +585,6 @@ int hsl_fab_drain(struct hsl_fab *f, struct hsl_fab_out *out)
 uint64_t hsl_fab_now_ps(const struct hsl_fab *f)
 {
     return f->now_ps;
-}
-
-const struct hsl_fab_flit *hsl_fab_last_flit(const struct hsl_fab *f)
-{
-    return &f->last;
 }
 
 const struct hsl_link *hsl_fab_link(const struct hsl_fab *f, uint32_t a, uint32_t b)

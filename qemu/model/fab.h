@@ -55,6 +55,7 @@ enum hsl_fab_in_type {
     HSL_FAB_ERRORS,             /* a, b: error model of the wire from a to b */
     /* a, b: of the requests of a's agents that take the link to b, `hit` are lost behind `pass` */
     HSL_FAB_SWALLOW,
+    HSL_FAB_TAP,                /* a, b, both 0: every end; tap, what: see hsl_fab_record */
 };
 struct hsl_fab_in {
     enum hsl_fab_in_type type;
@@ -64,9 +65,10 @@ struct hsl_fab_in {
         struct { uint32_t id; bool present; } node;
         struct { uint32_t a, b, lane; bool up; struct hsl_wire_cfg errors; } link;
         struct { uint32_t a, b, pass, hit; } swallow;
+        struct { uint32_t a, b; uint8_t tap, what; } tap;
     } u;
 };
-/* 0; -EAGAIN the agent has no room; -EINVAL unknown agent, node, link or lane, or hsl_agent_access's. */
+/* 0; -EAGAIN the agent has no room; -EINVAL unknown agent, node, link, lane or tap, or hsl_agent_access's. */
 int hsl_fab_post(struct hsl_fab *f, const struct hsl_fab_in *in);
 /* The earliest pending event happens and time moves to it. 1, or 0: nothing is pending. */
 int hsl_fab_step(struct hsl_fab *f);
@@ -85,6 +87,32 @@ struct hsl_fab_out {
 int hsl_fab_drain(struct hsl_fab *f, struct hsl_fab_out *out);
 
 /*
+ * For captures (docs/capture.md): what an end of a link sends and receives, and which state it
+ * enters, in the order in which it happens. A tap is one listener of several; nothing is recorded
+ * where none asks. Like outputs, records are taken before the next post or step: else -EBUSY.
+ */
+#define HSL_FAB_TAPS    8u
+#define HSL_FAB_TAP_TX  1u      /* flits before errors of the wire; states with either */
+#define HSL_FAB_TAP_RX  2u
+enum hsl_fab_record_kind { HSL_FAB_FLIT = 1, HSL_FAB_TS, HSL_FAB_STATE };
+struct hsl_fab_record {
+    uint64_t time_ps;
+    uint32_t end, a, b;         /* number of the end; the node it is at, the node at the other */
+    uint32_t link;              /* link block of a */
+    enum hsl_fab_record_kind kind;
+    uint8_t taps;               /* bit i: tap i wants it */
+    bool rx;
+    union {
+        struct hsl_flit flit;
+        struct hsl_ts ts;
+        struct { uint32_t state, width, rate_mtps; } state;
+    } u;
+};
+int hsl_fab_record(struct hsl_fab *f, struct hsl_fab_record *out);
+/* Ends of links are numbered from 0; false: there are fewer. */
+bool hsl_fab_end(const struct hsl_fab *f, uint32_t end, uint32_t *a, uint32_t *b);
+
+/*
  * Memory [offset, offset + len) of a chip will be used past the fabric: what its home remembers of
  * lines there that no agent has is forgotten. Lines that an agent has stay.
  */
@@ -93,7 +121,7 @@ uint64_t hsl_fab_now_ps(const struct hsl_fab *f);
 uint64_t hsl_fab_hash(const struct hsl_fab *f);
 /* Nothing is under way: links may still train, or send idle flits. */
 bool hsl_fab_quiet(const struct hsl_fab *f);
-/* Of one end of a link, for counters and captures; NULL: there is no such link. */
+/* Of one end of a link; NULL: there is no such link. */
 const struct hsl_link *hsl_fab_link(const struct hsl_fab *f, uint32_t a, uint32_t b);
 const struct hsl_phy *hsl_fab_phy(const struct hsl_fab *f, uint32_t a, uint32_t b);
 /* What is left of HSL_FAB_SWALLOW, to pass and to hit. */
@@ -107,12 +135,5 @@ struct hsl_fab_net_stats {
     uint64_t delivered, hops, forwarded, lost, poisoned;
 };
 const struct hsl_fab_net_stats *hsl_fab_net_stats(const struct hsl_fab *f, uint32_t node);
-/* The last flit that was put on a wire, for captures: changes with every one; 0 none yet. */
-struct hsl_fab_flit {
-    uint64_t number, time_ps;
-    uint32_t a, b;
-    struct hsl_flit flit;       /* as sent, before the wire's errors */
-};
-const struct hsl_fab_flit *hsl_fab_last_flit(const struct hsl_fab *f);
 
 #endif

@@ -22,16 +22,11 @@
 
 #include "fab_priv.h"
 
-static uint32_t first_port(const struct hsl_fab *f, uint32_t node)
-{
-    return ((const uint32_t *)((const unsigned char *)f + f->off_first_port))[node];
-}
-
 uint32_t fab_port_to(const struct hsl_fab *f, uint32_t node, uint32_t neighbour)
 {
     const struct fab_port *port = fab_port_const(f, 0);
 
-    for (uint32_t p = first_port(f, node); p < first_port(f, node + 1); p++) {
+    for (uint32_t p = fab_first_port(f, node); p < fab_first_port(f, node + 1); p++) {
         if (port[port[p].peer].node == neighbour) {
             return p;
         }
@@ -190,6 +185,7 @@ static void state_changed(struct hsl_fab *f, uint32_t p)
     struct fab_port *port = fab_port(f, p);
     struct hsl_fab_out *o = fab_out(f, HSL_FAB_OUT_LINK);
 
+    fab_record_state(f, p);
     o->u.link.a = hsl_net_id(fab_net(f), port->node);
     o->u.link.b = hsl_net_id(fab_net(f), fab_port(f, port->peer)->node);
     o->u.link.state = port->phy.state;
@@ -229,7 +225,7 @@ void fab_ports_node(struct hsl_fab *f, uint32_t node, bool present)
 {
     enum hsl_phy_event ev = present ? HSL_PHY_PRESENT : HSL_PHY_ABSENT;
 
-    for (uint32_t p = first_port(f, node); p < first_port(f, node + 1); p++) {
+    for (uint32_t p = fab_first_port(f, node); p < fab_first_port(f, node + 1); p++) {
         uint32_t peer = fab_port(f, p)->peer;
 
         if (!present || hsl_ix_present(fab_net(f), fab_port(f, peer)->node)) {
@@ -312,10 +308,11 @@ static bool send_flit(struct hsl_fab *f, uint32_t p)
     struct fab_port *port = fab_port(f, p);
     struct hsl_wire_out out[2];
     uint64_t each = flit_ps(port);
+    struct hsl_flit flit;
     uint32_t n;
 
     fill_link(f, p);
-    if (!hsl_link_tx(fab_link(f, p), f->now_ps, &f->last.flit)) {
+    if (!hsl_link_tx(fab_link(f, p), f->now_ps, &flit)) {
         return false;
     }
     /* no L0 any more, as the other end may be in L1: what is numbered goes out again after RECOVERY */
@@ -323,11 +320,8 @@ static bool send_flit(struct hsl_fab *f, uint32_t p)
         state_changed(f, p);
         return true;
     }
-    f->last.number++;
-    f->last.time_ps = f->now_ps;
-    f->last.a = hsl_net_id(fab_net(f), port->node);
-    f->last.b = hsl_net_id(fab_net(f), fab_port(f, port->peer)->node);
-    n = hsl_wire_pass(&port->wire, &f->last.flit, out);
+    fab_record_flit(f, p, false, &flit);
+    n = hsl_wire_pass(&port->wire, &flit, out);
     for (uint32_t i = 0; i < n; i++) {
         struct fab_flight *t = launch(f, port, each * (1 + out[i].late) + out[i].late);
 
@@ -347,6 +341,7 @@ void fab_port_send(struct hsl_fab *f, uint32_t p)
     struct hsl_ts ts;
 
     while (hsl_phy_tx(&port->phy, f->now_ps, &ts)) {
+        fab_record_ts(f, p, false, &ts);
         t = launch(f, port, 0);
         if (t) {
             t->is_ts = true;
@@ -410,8 +405,10 @@ void fab_port_arrive(struct hsl_fab *f, uint32_t flight)
     bool changed = false;
 
     if (t->is_ts) {
+        fab_record_ts(f, p, true, &t->u.ts);
         changed = hsl_phy_rx(&port->phy, f->now_ps, &t->u.ts);
     } else if (carries_flits(port)) {
+        fab_record_flit(f, p, true, &t->u.flit);
         hsl_link_rx(fab_link(f, p), f->now_ps, &t->u.flit);
     }
     t->next = f->flight_free;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Inside of the modelled fabric: what fab.c (front, event queue), fab_port.c (links) and fab_node.c
- * (packets at nodes) share.
+ * Inside of the modelled fabric: what fab.c (front, event queue), fab_port.c (links), fab_node.c
+ * (packets at nodes) and fab_tap.c (records of what links do) share.
  *
  * Arena. struct hsl_fab comes first, the arrays follow at the offsets it keeps:
  *
@@ -17,6 +17,7 @@
  *                            request (timeout)
  *     out[nout]              outputs, a ring
  *     net_stats[nnodes]      statistics
+ *     record[nrecords]       records for taps, a ring
  *
  * Inside, a chip is its id - 1 and a switch comes after the chips, as in model_priv.h; an agent is
  * its bit number in a directory: chips first, then host ports.
@@ -55,6 +56,7 @@ struct fab_port {
     uint32_t head[HSL_VC_COUNT], tail[HSL_VC_COUNT];    /* packets that wait for the link */
     uint32_t under_first[HSL_VC_COUNT], under_len[HSL_VC_COUNT];
     uint64_t downs;
+    uint8_t tap_tx, tap_rx;     /* taps that want what is sent and received, a bit each */
     struct hsl_phy phy;
     struct hsl_wire wire;       /* from here to the peer */
 };
@@ -102,13 +104,13 @@ struct hsl_fab {
     uint32_t nnodes, nports, nagents, npkts, nflights, nevents, nout;
     uint32_t under_cap;         /* per port and VC */
     uint32_t pkt_free, flight_free;
-    uint32_t heap_len, out_first, out_len;
+    uint32_t heap_len, out_first, out_len, record_first, record_len, nrecords;
     uint64_t now_ps, next_order;
     uint64_t crossing_ps;       /* 2 * port + cable */
     uint64_t link_bytes, agent_bytes, home_bytes;
     uint64_t off_net, off_port, off_pair, off_pkt, off_flight, off_agents, off_homes, off_links;
     uint64_t off_under, off_request, off_event, off_heap, off_out, off_first_port, off_net_stats;
-    struct hsl_fab_flit last;
+    uint64_t off_record;
 };
 
 static inline void *fab_at(struct hsl_fab *f, uint64_t off)
@@ -200,6 +202,12 @@ static inline uint16_t fab_agent_id(const struct hsl_fab *f, uint32_t agent)
                       (agent >= f->cfg.nodes ? HSL_AGENT_HOST_PORT : 0));
 }
 
+/* The ports of a node are those up to the next one's first. */
+static inline uint32_t fab_first_port(const struct hsl_fab *f, uint32_t node)
+{
+    return ((const uint32_t *)((const unsigned char *)f + f->off_first_port))[node];
+}
+
 /* Event numbers. */
 static inline uint32_t fab_ev_send(const struct hsl_fab *f, uint32_t port)
 {
@@ -246,6 +254,13 @@ void fab_port_event(struct hsl_fab *f, uint32_t port, enum hsl_phy_event ev);
 /* The chip at the end of these links is there, or not any more. */
 void fab_ports_node(struct hsl_fab *f, uint32_t node, bool present);
 void fab_port_lane(struct hsl_fab *f, uint32_t port, uint32_t lane, bool works);
+
+/* ---- fab_tap.c ---- */
+uint32_t fab_tap_records(const struct hsl_fab *f);
+int fab_tap(struct hsl_fab *f, uint32_t port, uint8_t tap, uint8_t what);
+void fab_record_flit(struct hsl_fab *f, uint32_t port, bool rx, const struct hsl_flit *flit);
+void fab_record_ts(struct hsl_fab *f, uint32_t port, bool rx, const struct hsl_ts *ts);
+void fab_record_state(struct hsl_fab *f, uint32_t port);
 
 /* ---- fab_node.c ---- */
 int fab_access(struct hsl_fab *f, uint16_t agent, const struct hsl_access *x);

@@ -31,7 +31,9 @@
 	X(FREED3, "hsl.flit.freed.dat") X(FREED4, "hsl.flit.freed.mgmt") \
 	X(CRC, "hsl.flit.crc.status") X(VERDICT, "hsl.flit.verdict") X(TS, "hsl.ts.type") \
 	X(TS_DISABLE, "hsl.ts.disable") X(TS_RESET, "hsl.ts.hot_reset") \
-	X(TS_L1, "hsl.ts.l1") X(TS_LANES, "hsl.ts.lanes") X(TS_RATE, "hsl.ts.rate_mtps") \
+	X(TS_L1, "hsl.ts.l1") X(TS_L0, "hsl.ts.l0") X(TS_NEW, "hsl.ts.new") \
+	X(TS_LANES, "hsl.ts.lanes") X(TS_RATE, "hsl.ts.rate_mtps") X(TS_ROUND, "hsl.ts.round") \
+	X(TS_ECHO, "hsl.ts.echo") X(TS_WIDTH, "hsl.ts.width") \
 	X(STATE, "hsl.state") X(WIDTH, "hsl.state.width") X(RATE, "hsl.state.rate_mtps") \
 	X(OPCODE, "hsl.pkt.opcode") X(VC, "hsl.pkt.vc") X(FLAGS, "hsl.pkt.flags") \
 	X(STATUS, "hsl.pkt.status") X(TAG, "hsl.pkt.tag") X(OWNER, "hsl.pkt.tag_owner") \
@@ -181,8 +183,9 @@ static struct hsl_pcapng_at record_begin(const struct dir *d, int kind, bool rx)
 static void record_ts(const struct dir *d)
 {
 	struct hsl_ts ts = {
-		.type = (uint8_t)(1 + below(2)), .flags = (uint8_t)below(8),
+		.type = (uint8_t)(1 + below(2)), .flags = (uint8_t)below(32),
 		.lanes = (uint16_t)rng(), .rate_mtps = (uint32_t)rng(),
+		.round = (uint16_t)rng(), .echo = (uint16_t)rng(), .width = (uint8_t)below(17),
 	};
 	struct hsl_pcapng_at at = record_begin(d, HSL_PCAPNG_TS, one_in(2));
 	uint8_t block[HSL_PCAPNG_BLOCK_MAX];
@@ -191,8 +194,13 @@ static void record_ts(const struct dir *d)
 	want(&line, TS_DISABLE, "%u", ts.flags & 1);
 	want(&line, TS_RESET, "%u", ts.flags >> 1 & 1);
 	want(&line, TS_L1, "%u", ts.flags >> 2 & 1);
+	want(&line, TS_L0, "%u", ts.flags >> 3 & 1);
+	want(&line, TS_NEW, "%u", ts.flags >> 4 & 1);
 	want(&line, TS_LANES, "0x%04x", ts.lanes);
 	want(&line, TS_RATE, "%u", ts.rate_mtps);
+	want(&line, TS_ROUND, "%u", ts.round);
+	want(&line, TS_ECHO, "%u", ts.echo);
+	want(&line, TS_WIDTH, "%u", ts.width);
 	write_block(block, hsl_pcapng_ts(block, &at, &ts));
 	print_line(&line);
 }

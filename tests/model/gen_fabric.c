@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/fab.h"
-#include "model/pcapng.h"
+#include "model/capture.h"
 
 #define LINES	4u		/* of each chip */
 
@@ -20,7 +19,6 @@ struct run {
 	struct hsl_fab_cfg cfg;
 	struct hsl_fab *fab;
 	FILE *file;
-	uint64_t written;	/* flits */
 	uint64_t rng, ops, outstanding;
 	uint8_t memory[HSL_FAB_NODES_MAX + 1][LINES][HSL_LINE_BYTES];
 };
@@ -48,65 +46,22 @@ static void write_block(struct run *r, const uint8_t *block, size_t len)
 		die("cannot write the capture");
 }
 
-/* End i of the fabric, as numbered in the file; false: there are fewer. */
-static bool link_end(const struct run *r, uint32_t i, uint32_t *a, uint32_t *b)
+static void write_head(struct run *r)
 {
-	uint32_t nodes = r->cfg.nodes + 1, n = 0;
-
-	for (uint32_t k = 0; k < nodes * nodes; k++) {
-		*a = k / nodes ? k / nodes : HSL_NODE_SWITCH_FIRST;
-		*b = k % nodes ? k % nodes : HSL_NODE_SWITCH_FIRST;
-		if (hsl_fab_link(r->fab, *a, *b) && n++ == i)
-			return true;
-	}
-	return false;
-}
-
-static struct hsl_pcapng_at at(const struct run *r, uint32_t a, uint32_t b, uint64_t time_ps)
-{
-	struct hsl_pcapng_at at = {
-		.src = (uint16_t)a, .dst = (uint16_t)b, .link = 0xff, .time_ps = time_ps,
-		.seq_bits = (uint8_t)r->cfg.link.seq_bits,
-	};
-	uint32_t x, y;
-
-	for (uint32_t i = 0; link_end(r, i, &x, &y); i++)
-		if (x == a && y == b)
-			at.end = i;
-	return at;
-}
-
-static void write_ends(struct run *r)
-{
-	const struct hsl_profile *p = &r->cfg.profile;
 	uint8_t block[HSL_PCAPNG_BLOCK_MAX];
-	uint32_t a, b;
+	size_t len;
 
-	write_block(r, block, hsl_pcapng_section(block, "modelled fabric", "gen_fabric"));
-	for (uint32_t i = 0; link_end(r, i, &a, &b); i++) {
-		struct hsl_pcapng_end e = {
-			.node = (uint16_t)a, .peer = (uint16_t)b, .cfg = &r->cfg.link,
-			.bits_per_s = UINT64_C(1000000) * p->lanes * p->rate_mtps,
-		};
-		struct hsl_pcapng_at start = at(r, a, b, 0);
-
-		write_block(r, block, hsl_pcapng_end(block, &e));
-		write_block(r, block, hsl_pcapng_state(block, &start, HSL_LTSSM_DETECT, 0, 0));
-	}
+	for (uint32_t i = 0; (len = hsl_capture_head(r->fab, i, "gen_fabric", block)); i++)
+		write_block(r, block, len);
 }
 
-static void write_flit(struct run *r)
+static void write_records(struct run *r)
 {
-	const struct hsl_fab_flit *f = hsl_fab_last_flit(r->fab);
-	struct hsl_pcapng_at where;
 	uint8_t block[HSL_PCAPNG_BLOCK_MAX];
+	struct hsl_fab_record rec;
 
-	if (!f || f->number == r->written)
-		return;
-	if (f->number != ++r->written)
-		die("two flits in one step");
-	where = at(r, f->a, f->b, f->time_ps);
-	write_block(r, block, hsl_pcapng_flit(block, &where, &f->flit));
+	while (hsl_fab_record(r->fab, &rec))
+		write_block(r, block, hsl_capture_record(r->fab, &rec, block));
 }
 
 /* ---- the fabric ---- */
@@ -127,10 +82,9 @@ static void memory(struct run *r, uint32_t node, const struct hsl_mem_op *op)
 
 static void drain(struct run *r)
 {
-	uint8_t block[HSL_PCAPNG_BLOCK_MAX];
-	struct hsl_pcapng_at where;
 	struct hsl_fab_out o;
 
+	write_records(r);
 	while (hsl_fab_drain(r->fab, &o)) {
 		switch (o.type) {
 		case HSL_FAB_OUT_ACCESS:
@@ -140,9 +94,6 @@ static void drain(struct run *r)
 			memory(r, o.u.mem.node, &o.u.mem.op);
 			break;
 		case HSL_FAB_OUT_LINK:
-			where = at(r, o.u.link.a, o.u.link.b, o.time_ps);
-			write_block(r, block, hsl_pcapng_state(block, &where, o.u.link.state,
-							       o.u.link.width, o.u.link.rate_mtps));
 			break;
 		}
 	}
@@ -153,7 +104,6 @@ static bool step(struct run *r)
 {
 	if (hsl_fab_step(r->fab) != 1)
 		return false;
-	write_flit(r);
 	drain(r);
 	return true;
 }
@@ -192,7 +142,7 @@ static bool all_up(const struct run *r)
 {
 	uint32_t a, b;
 
-	for (uint32_t i = 0; link_end(r, i, &a, &b); i++)
+	for (uint32_t i = 0; hsl_fab_end(r->fab, i, &a, &b); i++)
 		if (hsl_fab_phy(r->fab, a, b)->state != HSL_LTSSM_L0)
 			return false;
 	return true;
@@ -229,6 +179,9 @@ static void make(struct run *r, double errors)
 int main(int argc, char **argv)
 {
 	static struct run r;
+	struct hsl_fab_in tap = {
+		.type = HSL_FAB_TAP, .u.tap.what = HSL_FAB_TAP_TX | HSL_FAB_TAP_RX,
+	};
 
 	if (argc < 6 || argc > 7) {
 		fprintf(stderr, "usage: gen_fabric FILE.pcapng TOPOLOGY CHIPS SEED OPS [ERRORS]\n");
@@ -243,8 +196,10 @@ int main(int argc, char **argv)
 	r.file = fopen(argv[1], "wb");
 	if (!r.file)
 		die("cannot open the capture");
-	write_ends(&r);
 	drain(&r);
+	if (hsl_fab_post(r.fab, &tap))
+		die("the fabric refused a tap");
+	write_head(&r);
 	while (!all_up(&r))
 		if (!step(&r))
 			die("the links do not come up");

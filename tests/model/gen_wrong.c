@@ -151,7 +151,7 @@ static void flits(void)
 
 static void others(void)
 {
-	const struct hsl_ts ts = { .type = HSL_TS1, .flags = 0x10 };
+	const struct hsl_ts ts = { .type = HSL_TS1, .flags = 0x20 };
 	struct hsl_pcapng_at a = at(false);
 	uint8_t block[HSL_PCAPNG_BLOCK_MAX];
 

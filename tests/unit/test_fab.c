@@ -578,6 +578,105 @@ static void many_lost(void **state)
 	rig_free(r);
 }
 
+/* ---- taps ---- */
+
+static void tap(struct rig *r, uint32_t a, uint32_t b, uint8_t number, uint8_t what, int ret)
+{
+	struct hsl_fab_in in = { .type = HSL_FAB_TAP, .u.tap = { a, b, number, what } };
+
+	rig_drain(r);
+	assert_int_equal(hsl_fab_post(r->fab, &in), ret);
+}
+
+struct seen {
+	uint64_t flits[2], ts[2], states, by[3], last_ps;	/* [rx]; by: tap */
+	struct hsl_flit sent[64];
+};
+
+/* Until nothing is under way: flits as they were sent are what was received, one crossing and one flit time later. */
+static void watch(struct rig *r, struct seen *s, uint64_t limit_ps)
+{
+	uint64_t end = hsl_fab_now_ps(r->fab) + limit_ps;
+	struct hsl_fab_record rec;
+
+	for (;;) {
+		rig_drain(r);
+		while (hsl_fab_record(r->fab, &rec)) {
+			assert_true(rec.time_ps >= s->last_ps && rec.time_ps == hsl_fab_now_ps(r->fab));
+			s->last_ps = rec.time_ps;
+			for (uint32_t i = 0; i < 3; i++)
+				s->by[i] += rec.taps >> i & 1;
+			if (rec.kind == HSL_FAB_STATE) {
+				assert_int_equal(rec.u.state.state, hsl_fab_phy(r->fab, rec.a, rec.b)->state);
+				s->states++;
+			} else if (rec.kind == HSL_FAB_TS) {
+				s->ts[rec.rx]++;
+			} else if (rec.rx) {
+				assert_memory_equal(&rec.u.flit, &s->sent[s->flits[1]++ % 64], sizeof(rec.u.flit));
+			} else {
+				s->sent[s->flits[0]++ % 64] = rec.u.flit;
+			}
+		}
+		if (hsl_fab_next_ps(r->fab) > end)
+			return;
+		assert_int_equal(hsl_fab_step(r->fab), 1);
+	}
+}
+
+static void taps(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(2, HSL_TOPO_PAIR, "default");
+	struct hsl_fab_in link = { .type = HSL_FAB_LINK, .u.link = { .a = 1, .b = 2 } };
+	struct rig *r = rig_up(&cfg);
+	struct hsl_link_stats stats;
+	struct hsl_fab_record rec;
+	struct seen s = { .states = 0 };
+
+	(void)state;
+	tap(r, 1, 3, 0, HSL_FAB_TAP_TX, -EINVAL);
+	tap(r, 1, 2, HSL_FAB_TAPS, HSL_FAB_TAP_TX, -EINVAL);
+	tap(r, 1, 2, 0, 4, -EINVAL);
+	/* nobody asks: nothing is recorded */
+	assert_int_not_equal(rig_one(r, 1, HSL_ACCESS_LOAD, LINE(2, 0), 8, NULL), UINT64_MAX);
+	assert_true(rig_settle(r, 10000000));
+	assert_int_equal(hsl_fab_record(r->fab, &rec), 0);
+
+	/* two listeners: one end's sent flits, and the other end's received ones */
+	tap(r, 1, 2, 0, HSL_FAB_TAP_TX, 0);
+	tap(r, 2, 1, 1, HSL_FAB_TAP_RX, 0);
+	hsl_link_stats(hsl_fab_link(r->fab, 1, 2), &stats);
+	for (unsigned int i = 0; i < 5; i++) {
+		assert_int_equal(rig_access(r, 1, HSL_ACCESS_LOAD, LINE(2, 2 + i), 8, NULL), 0);
+		watch(r, &s, 10000000);
+	}
+	assert_int_equal(s.flits[0], s.flits[1]);
+	assert_int_equal(s.by[0], s.flits[0]);
+	assert_int_equal(s.by[1], s.flits[1]);
+	assert_true(s.flits[0] >= 5);
+	/* the rings are to be emptied before what comes next */
+	assert_int_equal(rig_access(r, 1, HSL_ACCESS_LOAD, LINE(2, 20), 8, NULL), 0);
+	while (hsl_fab_step(r->fab) == 1)
+		rig_drain(r);
+	assert_int_equal(hsl_fab_step(r->fab), -EBUSY);
+	assert_int_equal(rig_access(r, 1, HSL_ACCESS_LOAD, LINE(2, 21), 8, NULL), -EBUSY);
+	watch(r, &s, 10000000);
+	/* a tap that stops, and one that begins, everywhere: training through all its states */
+	tap(r, 1, 2, 0, 0, 0);
+	tap(r, 2, 1, 1, 0, 0);
+	tap(r, 0, 0, 2, HSL_FAB_TAP_TX | HSL_FAB_TAP_RX, 0);
+	memset(&s, 0, sizeof(s));
+	rig_post(r, &link);
+	watch(r, &s, 10000000);
+	link.u.link.up = true;
+	assert_int_equal(rig_post(r, &link), 0);
+	watch(r, &s, 10000000);
+	assert_int_equal(s.by[0] + s.by[1], 0);
+	assert_int_equal(s.states, 2 * 5);		/* DISABLED, DETECT, POLLING, CONFIG, L0 */
+	assert_true(s.ts[0] >= 4 && s.ts[0] == s.ts[1]);
+	assert_int_equal(s.by[2], s.states + s.ts[0] + s.ts[1] + s.flits[0] + s.flits[1]);
+	rig_free(r);
+}
+
 /* ---- a run is its seed and its posts ---- */
 
 static uint64_t run_hash(uint64_t seed)
@@ -694,7 +793,7 @@ int main(void)
 		cmocka_unit_test(chip_goes),	cmocka_unit_test(from_links),	cmocka_unit_test(statistics),
 		cmocka_unit_test(statistics_of_losses),
 		cmocka_unit_test(request_lost),	cmocka_unit_test(last_copy_lost), cmocka_unit_test(answer_lost),
-		cmocka_unit_test(many_lost),
+		cmocka_unit_test(many_lost),	cmocka_unit_test(taps),
 	};
 
 	rng_seed();

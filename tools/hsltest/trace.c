@@ -709,6 +709,7 @@ static void state(struct trace *t, struct dir *d, uint32_t entered)
 	case HSL_LTSSM_RECOVERY:
 		d->nak = false;		/* what is missing is asked for again */
 		break;
+	case HSL_LTSSM_POLLING:		/* after DETECT only, which may be before the capture */
 	case HSL_LTSSM_DETECT:
 	case HSL_LTSSM_DISABLED:
 	case HSL_LTSSM_HOT_RESET:

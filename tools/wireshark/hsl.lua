@@ -148,8 +148,13 @@ field("ts_type", "uint8", "hsl.ts.type", "Training set", base.DEC, ts_types)
 field("ts_disable", "bool", "hsl.ts.disable", "DISABLE", 8, nil, 0x01)
 field("ts_reset", "bool", "hsl.ts.hot_reset", "HOT_RESET", 8, nil, 0x02)
 field("ts_l1", "bool", "hsl.ts.l1", "L1", 8, nil, 0x04)
+field("ts_l0", "bool", "hsl.ts.l0", "L0", 8, nil, 0x08)
+field("ts_new", "bool", "hsl.ts.new", "NEW", 8, nil, 0x10)
 field("ts_lanes", "uint16", "hsl.ts.lanes", "Lanes", base.HEX_DEC)
 field("ts_rate", "uint32", "hsl.ts.rate_mtps", "Rate, MT/s")
+field("ts_round", "uint16", "hsl.ts.round", "Round of the sender")
+field("ts_echo", "uint16", "hsl.ts.echo", "Round of the receiver, as heard")
+field("ts_width", "uint8", "hsl.ts.width", "Width that both use")
 field("state", "uint32", "hsl.state", "State entered", base.DEC, states)
 field("width", "uint32", "hsl.state.width", "Width")
 field("rate", "uint32", "hsl.state.rate_mtps", "Rate, MT/s")
@@ -582,12 +587,21 @@ local function add_ts(tree, tvb)
 	local b = tvb(HDR, SHORT)
 	local type, lanes, rate = b(0, 1):uint(), b(2, 2):le_uint(), b(4, 4):le_uint()
 	tree:add_le(f.ts_type, b(0, 1))
-	for _, name in ipairs({ "ts_disable", "ts_reset", "ts_l1" }) do tree:add(f[name], b(1, 1)) end
+	local said = ""
+	for _, name in ipairs({ "ts_disable", "ts_reset", "ts_l1", "ts_l0", "ts_new" }) do
+		tree:add(f[name], b(1, 1))
+	end
+	for i, name in ipairs({ "DISABLE", "HOT_RESET", "L1", "L0", "NEW" }) do
+		if band(rshift(b(1, 1):uint(), i - 1), 1) == 1 then said = said .. "  " .. name end
+	end
 	local item = tree:add_le(f.ts_lanes, b(2, 2))
 	tree:add_le(f.ts_rate, b(4, 4))
-	if b(1, 1):uint() > 7 or not zero(tvb:raw(HDR + 8, 8), 0, 8) then item:add_proto_expert_info(e.reserved) end
-	return ("%s  %s  %d MT/s"):format(ts_types[type] or "training set " .. type,
-		type == 2 and "x" .. lanes or ("lanes 0x%04x"):format(lanes), rate)
+	tree:add_le(f.ts_round, b(8, 2))
+	tree:add_le(f.ts_echo, b(10, 2))
+	tree:add_le(f.ts_width, b(12, 1))
+	if b(1, 1):uint() > 31 or not zero(tvb:raw(HDR + 13, 3), 0, 3) then item:add_proto_expert_info(e.reserved) end
+	return ("%s  %s  %d MT/s%s"):format(ts_types[type] or "training set " .. type,
+		type == 2 and "x" .. b(12, 1):uint() or ("lanes 0x%04x"):format(lanes), rate, said)
 end
 
 local function add_state(tree, tvb, r, h)
