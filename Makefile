@@ -150,6 +150,9 @@ $(B)/install/$(1): $(call obj,$(wildcard tools/$(1)/*.c)) $(B)/libcommon.a $(B)/
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 
+# hslctl writes captures: a part of the model that the library does not export
+$(B)/hslctl $(B)/install/hslctl: $(call obj,qemu/model/pcapng.c)
+
 # Programs of one file. In the VM: against the shared library there. On the host: all in, with sanitizers.
 $(VMTESTS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.so
 	@mkdir -p $(@D)

@@ -126,6 +126,52 @@ run 1 "$hslctl" mem online 128M -f sim:mesh4 && err 'on a driver'; ok 'mem onlin
 run 2 "$hslctl" mem online -f sim:mesh4; ok 'refused with 2: hslctl mem online without a size'
 run 2 "$hslctl" list --chip 1 -f sim:mesh4; ok 'refused with 2: hslctl list --chip 1'
 run 0 "$hslctl" list --pci -f sim:mesh4; ok 'list --pci'
+run 0 "$hslctl" link -f sim:mesh4 && [ "$(grep -c ' L0 ' "$dir/out")" = 12 ]; ok 'link of sim:mesh4'
+run 0 "$hslctl" link -f sim:mesh4 --node 2 --link 1 && [ "$(grep -c ' L0 ' "$dir/out")" = 1 ] && out '^ +2 +1 +chip 3 +L0 '
+ok 'link: one link'
+run 0 "$hslctl" link -f sim:mesh4 --watch --for 50ms --json && json hslctl/1 && out '"events": \[' && out '"rate_mtps": [1-9]'
+ok 'link --watch --json'
+run 0 "$hslctl" stat -f sim:mesh4 && [ "$(grep -c ' sent ' "$dir/out")" = 12 ] && out '^Caches$' && out '^ +4 +host port +0 '
+ok 'stat of sim:mesh4'
+run 0 "$hslctl" stat -f sim:pair2 --node 1 --link 0 --json && json hslctl/1 && out '"tx_flits": [0-9]+' && out '"chips": \[$|"chips": \[\]'
+ok 'stat --json: one link'
+run 0 "$hslctl" stat -f sim:pair2 --interval 20ms --for 100ms --nonzero && out '^Nothing was counted.$'; ok 'stat --interval'
+run 3 "$hslctl" stat -f sim:mesh4 --node 9 && err 'no chip 9'; ok 'stat: no such chip is 3'
+run 3 "$hslctl" link -f sim:mesh4 --link 3 && err 'no link 3'; ok 'link: no such link is 3'
+while IFS= read -r args; do
+	# shellcheck disable=SC2086
+	run 2 "$hslctl" $args && err '^hslctl: ' && [ ! -s "$dir/out" ]; ok "refused with 2: hslctl $args"
+done <<-END
+	stat --watch
+	stat --for 1
+	stat --interval 0
+	link --interval 1
+	link --node 0
+	list --node 1
+	topo -- true
+	capture
+	capture -w
+	capture -w - --json
+	inject
+	inject nonsense
+	inject ber
+	inject ber 1.5
+	inject ber -1
+	inject burst 1e-3 1
+	inject seed
+	inject crc 0
+	inject crc 1@
+	inject crc 1 lose 1
+	inject crc 1 --
+	inject late 1
+	inject delay 1 5x
+	inject lane 3
+	inject link sideways
+	inject poison 64
+	inject poison 0x1000000000000 --node 2 -f sim:pair2
+	inject crc 1 -f sim:pair2
+	inject crc 1 --node 1 -f sim:mesh4
+END
 
 echo "1..$n"
 exit $failed

@@ -92,9 +92,23 @@ size_t hsl_pcapng_section(uint8_t buf[HSL_PCAPNG_BLOCK_MAX], const char *hardwar
     return block_end(&o);
 }
 
+/* What is 0 is not known to who captures. */
+static void describe(char text[STRING_MAX + 1], const struct hsl_link_cfg *cfg)
+{
+    const uint32_t *slots = cfg->rx_slots;
+    int n = snprintf(text, STRING_MAX + 1, "seq_bits=%u", cfg->seq_bits);
+
+    if (cfg->replay_flits) {
+        n += snprintf(text + n, STRING_MAX + 1 - n, " replay_flits=%u", cfg->replay_flits);
+    }
+    if (slots[0]) {
+        snprintf(text + n, STRING_MAX + 1 - n, " rx_slots=%u,%u,%u,%u,%u", slots[0], slots[1],
+                 slots[2], slots[3], slots[4]);
+    }
+}
+
 size_t hsl_pcapng_end(uint8_t buf[HSL_PCAPNG_BLOCK_MAX], const struct hsl_pcapng_end *e)
 {
-    const uint32_t *slots = e->cfg->rx_slots;
     struct out o = block_begin(buf, BLOCK_INTERFACE);
     const uint8_t tsresol = TSRESOL_PS;
     char text[STRING_MAX + 1];
@@ -104,9 +118,7 @@ size_t hsl_pcapng_end(uint8_t buf[HSL_PCAPNG_BLOCK_MAX], const struct hsl_pcapng
     put(&o, 0, 4);              /* records are never cut */
     snprintf(text, sizeof(text), "%u-%u", e->node, e->peer);
     option_string(&o, INTERFACE_NAME, text);
-    snprintf(text, sizeof(text), "seq_bits=%u replay_flits=%u rx_slots=%u,%u,%u,%u,%u",
-             e->cfg->seq_bits, e->cfg->replay_flits, slots[0], slots[1], slots[2], slots[3],
-             slots[4]);
+    describe(text, e->cfg);
     option_string(&o, INTERFACE_DESCRIPTION, text);
     if (e->bits_per_s) {
         put(&o, INTERFACE_SPEED, 2);

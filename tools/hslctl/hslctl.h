@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * hslctl: what is there, how it is connected, what is wrong. Every verb reads, and only mem
- * changes anything. JSON documents have schema hslctl/1 and name their verb.
+ * hslctl: what is there, how it is connected, what is wrong. Every verb reads; only mem changes
+ * anything that lasts, inject what lasts as long as it runs. JSON documents have schema hslctl/1
+ * and name their verb.
  */
 #ifndef HSLCTL_H
 #define HSLCTL_H
@@ -9,7 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct hsl_fabric;
+struct hsl_chip_props;
+struct hsl_link_props;
 struct json_object;
+
+#define CTL_LINK_ALL UINT32_MAX
 
 struct ctl_args {
 	const char *url; /* NULL = libhsl's default */
@@ -18,12 +24,24 @@ struct ctl_args {
 	const char *action, *size; /* mem: online, offline or NULL; SIZE or NULL */
 	uint32_t chip;		   /* mem: node id, 0 = the only one */
 	bool force;		   /* mem offline: move what is in use */
+	uint32_t node;		   /* 0: every chip */
+	uint32_t link;		   /* CTL_LINK_ALL: every link */
+	uint64_t interval_ns, for_ns; /* 0: not given */
+	bool nonzero, watch;
+	const char *file;	   /* capture -w */
+	char **word;		   /* what follows the verb */
+	int nwords;
+	char **command;		   /* what follows "--", NULL: nothing */
 };
 
 int ctl_list(const struct ctl_args *a);
 int ctl_topo(const struct ctl_args *a);
 int ctl_doctor(const struct ctl_args *a);
 int ctl_mem(const struct ctl_args *a);
+int ctl_stat(const struct ctl_args *a);
+int ctl_link(const struct ctl_args *a);
+int ctl_inject(const struct ctl_args *a);
+int ctl_capture(const struct ctl_args *a);
 
 /* An object with schema and verb. */
 struct json_object *ctl_document(const char *verb);
@@ -67,5 +85,42 @@ struct json_object *ctl_pci_json(const struct ctl_pci *list, int n);
 
 const char *ctl_chip_state(uint32_t state);
 const char *ctl_link_state(uint32_t state);
+const char *ctl_node_type(uint32_t type);
+
+/* ---- util.c ---- */
+
+/* Chips that --node names, in order of node ids; an exit code. free(*list). */
+int ctl_chips(const struct ctl_args *a, struct hsl_fabric *f, struct hsl_chip_props **list,
+	      unsigned int *n);
+/* The links of p that --link names: from *first to before *end; an exit code. */
+int ctl_links(const struct ctl_args *a, const struct hsl_chip_props *p, uint32_t *first,
+	      uint32_t *end);
+/* "chip 2", or "not connected". */
+#define CTL_PEER_LEN 24
+const char *ctl_peer(const struct hsl_link_props *l, char buf[CTL_PEER_LEN]);
+void ctl_peer_json(struct json_object *o, const struct hsl_link_props *l);
+/* A connected link of a chip: an exit code. */
+int ctl_link_query(struct hsl_fabric *f, uint32_t node, uint32_t link, struct hsl_link_props *l);
+
+struct hsl_ctf;
+/* hsl_ctf_open, and on failure why and what to do: an exit code. */
+int ctl_ctf_open(struct hsl_fabric *f, uint32_t node, struct hsl_ctf **out);
+/* What an error of hsl_ctf_command means. */
+const char *ctl_ctf_error(int rc);
+
+/*
+ * Until ctrl-C, the end of --for or of the command after "--", whatever comes first. ctl_run_begin
+ * starts the command; an exit code. ctl_run_wait is false when it is over; it returns after at most
+ * ms, and earlier when fd (or -1) is readable. ctl_run_end: the exit status, which is the command's.
+ */
+struct ctl_run {
+	int pid;	      /* 0: no command, or it has ended */
+	int status;	      /* of the command, as an exit status */
+	uint64_t deadline_ns; /* UINT64_MAX: none */
+};
+int ctl_run_begin(struct ctl_run *r, const struct ctl_args *a);
+bool ctl_run_wait(struct ctl_run *r, int fd, unsigned int ms);
+int ctl_run_end(struct ctl_run *r);
+uint64_t ctl_now_ns(void);
 
 #endif

@@ -15,20 +15,12 @@
 
 #define BASIS "model-input"
 
-static const char *peer_type(uint32_t type)
-{
-	return type == HSL_NODE_TYPE_CHIP     ? "chip"
-	       : type == HSL_NODE_TYPE_SWITCH ? "switch"
-	       : type == HSL_NODE_TYPE_HOST   ? "host"
-					      : "?";
-}
-
 static int links(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t *nodes,
 		 const uint32_t *nlinks, uint32_t n, struct json_object *doc)
 {
 	struct json_object *list = tool_json_set(doc, "links", tool_json_array()), *o;
 	struct tool_table *t;
-	char title[256];
+	char title[256], peer[CTL_PEER_LEN];
 	uint32_t i, k;
 	int rc = 0;
 
@@ -57,13 +49,7 @@ static int links(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t 
 			o = tool_json_append(list, tool_json_object());
 			tool_json_u64(o, "node", nodes[i]);
 			tool_json_u64(o, "link", k);
-			if (l.peer) {
-				tool_json_u64(o, "peer", l.peer);
-				tool_json_str(o, "peer_type", peer_type(l.peer_type));
-			} else {
-				tool_json_null(o, "peer");
-				tool_json_null(o, "peer_type");
-			}
+			ctl_peer_json(o, &l);
 			tool_json_str(o, "state", ctl_link_state(l.state));
 			tool_json_u64(o, "width", l.width);
 			tool_json_double(o, "rate_gtps", gts);
@@ -73,11 +59,9 @@ static int links(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t 
 			tool_table_row(t);
 			tool_table_cell(t, "%u", nodes[i]);
 			tool_table_cell(t, "%u", k);
-			if (!l.peer) {
-				tool_table_cell(t, "not connected");
+			tool_table_cell(t, "%s", ctl_peer(&l, peer));
+			if (!l.peer)
 				continue;
-			}
-			tool_table_cell(t, "%s %u", peer_type(l.peer_type), l.peer);
 			tool_table_cell(t, "%s", ctl_link_state(l.state));
 			tool_table_cell(t, "%u", l.width);
 			tool_table_cell(t, "%.1f", gts);

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * hslctl stat: counters of links and chips.
+ *
+ * A sample is every counter of the chips and links asked for. What is printed is a sample, or with --interval
+ * the difference of two, per second. Tables are cut out of the counters by their names: a row is those of one
+ * block with a prefix, which the headings leave out.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exit.h"
+#include "hsl/hsl.h"
+#include "hslctl.h"
+#include "json.h"
+#include "size.h"
+#include "table.h"
+
+#define COUNTERS_MAX 64
+
+/* The counters of one link, or of a chip. */
+struct block {
+	uint32_t node, link; /* HSL_COUNTERS_CHIP */
+	struct hsl_link_props l;
+	unsigned int n;
+	uint64_t v[COUNTERS_MAX];
+};
+
+struct sample {
+	struct block *block;
+	unsigned int n;
+	uint64_t time_ns;
+	double seconds; /* since the one before; 0: counters since power-on */
+};
+
+/* ---- reading ---- */
+
+static int read_block(struct hsl_fabric *f, struct block *b)
+{
+	int rc = hsl_counters(f, b->node, b->link, b->v, COUNTERS_MAX);
+
+	if (rc >= 0) {
+		b->n = rc < COUNTERS_MAX ? (unsigned int)rc : COUNTERS_MAX;
+		return b->link == HSL_COUNTERS_CHIP ? TOOL_PASS :
+						      ctl_link_query(f, b->node, b->link, &b->l);
+	}
+	if (rc == -EOPNOTSUPP)
+		tool_error("chip %u: it has no counters, or its driver is older than this tool", b->node);
+	else
+		tool_error("counters of chip %u: %s", b->node, strerror(-rc));
+	return TOOL_ENV;
+}
+
+static int read_sample(struct hsl_fabric *f, struct sample *s)
+{
+	int code = TOOL_PASS;
+
+	s->time_ns = ctl_now_ns();
+	for (unsigned int i = 0; code == TOOL_PASS && i < s->n; i++)
+		code = read_block(f, &s->block[i]);
+	return code;
+}
+
+static void add_block(struct sample *s, uint32_t node, uint32_t link)
+{
+	s->block[s->n].node = node;
+	s->block[s->n++].link = link;
+}
+
+/* Which blocks: of each chip its own, if no link is named, and its links. */
+static int choose(const struct ctl_args *a, struct hsl_fabric *f, struct sample *s)
+{
+	struct hsl_chip_props *p = NULL;
+	uint32_t first, end;
+	unsigned int n = 0;
+	int code;
+
+	code = ctl_chips(a, f, &p, &n);
+	s->block = tool_calloc((unsigned long)n * (HSL_LINK_MAX + 1), sizeof(*s->block));
+	for (unsigned int i = 0; code == TOOL_PASS && i < n; i++) {
+		code = ctl_links(a, &p[i], &first, &end);
+		for (uint32_t k = first; code == TOOL_PASS && k < end; k++)
+			add_block(s, p[i].node, k);
+		if (a->link == CTL_LINK_ALL)
+			add_block(s, p[i].node, HSL_COUNTERS_CHIP);
+	}
+	free(p);
+	return code;
+}
+
+/* ---- tables ---- */
+
+/* One row of each block: counters whose names begin with prefix. */
+struct row {
+	const char *name, *prefix;
+};
+
+static const struct layout {
+	const char *title;
+	bool chip;
+	const char *what; /* heading of the rows' names, NULL: one row a block, without */
+	struct row row[3];
+} layouts[] = {
+	{ "Links", false, NULL, { { "", "" } } },
+	{ "Packets of links by virtual channel", false, "packets",
+	  { { "sent", "tx_packets_" }, { "received", "rx_packets_" }, { "stalled", "credit_stalls_" } } },
+	{ "Caches", true, "cache", { { "chip", "cache_" }, { "host port", "host_port_" } } },
+	{ "Homes", true, NULL, { { "", "home_" } } },
+	{ "Routing", true, NULL, { { "", "net_" } } },
+};
+
+/* Does this layout show the counter in a row? "": those that no other layout of links has. */
+static bool shows(const struct layout *t, const struct row *r, const char *name)
+{
+	if (*r->prefix)
+		return !strncmp(name, r->prefix, strlen(r->prefix));
+	for (unsigned int i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
+		for (unsigned int k = 0; k < 3 && layouts[i].row[k].name; k++)
+			if (layouts[i].chip == t->chip && *layouts[i].row[k].prefix &&
+			    shows(&layouts[i], &layouts[i].row[k], name))
+				return false;
+	return true;
+}
+
+static struct tool_table *table_of(const struct layout *t, const char *unit)
+{
+	unsigned int scope = t->chip ? HSL_COUNTERS_CHIP : 0;
+	char title[96], name[64];
+	struct tool_table *table;
+	const char *counter;
+
+	snprintf(title, sizeof(title), "%s%s", t->title, unit);
+	table = tool_table_new(title);
+	tool_table_column(table, "node", NULL, TOOL_RIGHT);
+	if (!t->chip) {
+		tool_table_column(table, "link", NULL, TOOL_RIGHT);
+		tool_table_column(table, "peer", NULL, TOOL_LEFT);
+	}
+	if (t->what)
+		tool_table_column(table, t->what, NULL, TOOL_LEFT);
+	for (unsigned int i = 0; (counter = hsl_counter_name(scope, i)); i++) {
+		if (!shows(t, &t->row[0], counter))
+			continue;
+		snprintf(name, sizeof(name), "%s", counter + strlen(t->row[0].prefix));
+		for (char *c = name; *c; c++)
+			*c = *c == '_' ? ' ' : *c;
+		tool_table_column(table, name, NULL, TOOL_RIGHT);
+	}
+	return table;
+}
+
+static bool all_zero(const struct layout *t, const struct row *r, const struct block *b)
+{
+	for (unsigned int i = 0; i < b->n; i++)
+		if (b->v[i] && shows(t, r, hsl_counter_name(b->link, i)))
+			return false;
+	return true;
+}
+
+static void add_row(struct tool_table *table, const struct layout *t, const struct row *r,
+		    const struct block *b, double seconds)
+{
+	char text[CTL_PEER_LEN];
+
+	tool_table_row(table);
+	tool_table_cell(table, "%u", b->node);
+	if (!t->chip) {
+		tool_table_cell(table, "%u", b->link);
+		tool_table_cell(table, "%s", ctl_peer(&b->l, text));
+	}
+	if (t->what)
+		tool_table_cell(table, "%s", r->name);
+	for (unsigned int i = 0; i < b->n; i++) {
+		if (!shows(t, r, hsl_counter_name(b->link, i)))
+			continue;
+		if (seconds > 0)
+			tool_table_cell(table, "%s", tool_count_format((double)b->v[i] / seconds, text,
+								       sizeof(text)));
+		else
+			tool_table_cell(table, "%" PRIu64, b->v[i]);
+	}
+}
+
+static void print_tables(const struct ctl_args *a, const struct sample *s)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
+		const struct layout *t = &layouts[i];
+		struct tool_table *table = table_of(t, s->seconds > 0 ? ", per second" : "");
+
+		for (unsigned int b = 0; b < s->n; b++) {
+			if ((s->block[b].link == HSL_COUNTERS_CHIP) != t->chip)
+				continue;
+			for (unsigned int k = 0; k < 3 && t->row[k].name; k++)
+				if (!a->nonzero || !all_zero(t, &t->row[k], &s->block[b]))
+					add_row(table, t, &t->row[k], &s->block[b], s->seconds);
+		}
+		if (tool_table_rows(table)) {
+			if (any)
+				putchar('\n');
+			tool_table_print(table, stdout);
+			any = true;
+		}
+		tool_table_free(table);
+	}
+	if (!any)
+		printf("%s\n", s->seconds > 0 ? "Nothing was counted." : "All counters are zero.");
+	fflush(stdout);
+}
+
+/* ---- document ---- */
+
+static void block_json(struct json_object *list, const struct ctl_args *a, const struct block *b,
+		       double seconds)
+{
+	bool chip = b->link == HSL_COUNTERS_CHIP;
+	struct json_object *o = tool_json_append(list, tool_json_object()), *v;
+
+	tool_json_u64(o, "node", b->node);
+	if (!chip) {
+		tool_json_u64(o, "link", b->link);
+		ctl_peer_json(o, &b->l);
+	}
+	v = tool_json_set(o, seconds > 0 ? "per_s" : "counters", tool_json_object());
+	for (unsigned int i = 0; i < b->n; i++) {
+		if (a->nonzero && !b->v[i])
+			continue;
+		if (seconds > 0)
+			tool_json_double(v, hsl_counter_name(b->link, i), (double)b->v[i] / seconds);
+		else
+			tool_json_u64(v, hsl_counter_name(b->link, i), b->v[i]);
+	}
+}
+
+static void sample_json(struct json_object *samples, const struct ctl_args *a, const struct sample *s)
+{
+	struct json_object *o = tool_json_append(samples, tool_json_object()), *links, *chips;
+
+	if (s->seconds > 0)
+		tool_json_double(o, "seconds", s->seconds);
+	else
+		tool_json_null(o, "seconds");
+	links = tool_json_set(o, "links", tool_json_array());
+	chips = tool_json_set(o, "chips", tool_json_array());
+	for (unsigned int i = 0; i < s->n; i++)
+		block_json(s->block[i].link == HSL_COUNTERS_CHIP ? chips : links, a, &s->block[i], s->seconds);
+}
+
+static void show(const struct ctl_args *a, struct json_object *samples, const struct sample *s)
+{
+	if (a->json)
+		sample_json(samples, a, s);
+	else
+		print_tables(a, s);
+}
+
+/* ---- --interval ---- */
+
+/* Now into *now; *diff: since *before, which becomes *now. */
+static int next_sample(struct hsl_fabric *f, struct sample *before, struct sample *diff)
+{
+	int code;
+
+	for (unsigned int i = 0; i < before->n; i++)
+		diff->block[i] = before->block[i];
+	diff->n = before->n;
+	code = read_sample(f, diff);
+	if (code != TOOL_PASS)
+		return code;
+	diff->seconds = (double)(diff->time_ns - before->time_ns) / 1e9;
+	for (unsigned int i = 0; i < diff->n; i++) {
+		for (unsigned int k = 0; k < diff->block[i].n; k++) {
+			uint64_t now = diff->block[i].v[k];
+
+			diff->block[i].v[k] = now - before->block[i].v[k];
+			before->block[i].v[k] = now;
+		}
+	}
+	before->time_ns = diff->time_ns;
+	return TOOL_PASS;
+}
+
+/* A document without --for has one interval: somebody waits for its end. */
+static int watch(const struct ctl_args *a, struct hsl_fabric *f, struct json_object *samples,
+		 struct sample *before)
+{
+	struct sample diff = { .block = tool_calloc(before->n, sizeof(*diff.block)) };
+	uint64_t next = before->time_ns + a->interval_ns, now;
+	struct ctl_run run;
+	int code;
+
+	code = ctl_run_begin(&run, a);
+	while (code == TOOL_PASS) {
+		now = ctl_now_ns();
+		if (now < next) {
+			if (!ctl_run_wait(&run, -1, (unsigned int)((next - now + 999999) / 1000000)))
+				break;
+			continue;
+		}
+		next += a->interval_ns;
+		code = next_sample(f, before, &diff);
+		if (code != TOOL_PASS)
+			break;
+		show(a, samples, &diff);
+		if (a->json && !a->for_ns)
+			break;
+		if (!a->json)
+			putchar('\n');
+	}
+	free(diff.block);
+	return code;
+}
+
+int ctl_stat(const struct ctl_args *a)
+{
+	struct json_object *doc = ctl_document("stat"), *samples;
+	struct sample s = { 0 };
+	struct hsl_fabric *f;
+	int code;
+
+	samples = tool_json_set(doc, "samples", tool_json_array());
+	code = tool_fabric_open(a->url, &f);
+	if (code == TOOL_PASS) {
+		code = choose(a, f, &s);
+		if (code == TOOL_PASS)
+			code = read_sample(f, &s);
+		if (code == TOOL_PASS && a->interval_ns)
+			code = watch(a, f, samples, &s);
+		else if (code == TOOL_PASS)
+			show(a, samples, &s);
+		hsl_fabric_close(f);
+	}
+	free(s.block);
+	if (code == TOOL_PASS && a->json)
+		return ctl_document_end(doc, code);
+	tool_json_free(doc);
+	return code;
+}

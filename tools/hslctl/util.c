@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/* hslctl: which chips and links a verb is about, and how long it runs. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "exit.h"
+#include "hsl/hsl.h"
+#include "hslctl.h"
+#include "json.h"
+#include "stop.h"
+
+int ctl_chips(const struct ctl_args *a, struct hsl_fabric *f, struct hsl_chip_props **list,
+	      unsigned int *n)
+{
+	struct hsl_fabric_info info = { .size = sizeof(info) };
+	struct hsl_chip_props *chips;
+	unsigned int count = 0;
+	int rc;
+
+	rc = hsl_fabric_info(f, &info);
+	if (rc) {
+		tool_error("%s: %s", tool_fabric_name(a->url), strerror(-rc));
+		return TOOL_ENV;
+	}
+	chips = tool_calloc(info.nchips, sizeof(*chips));
+	for (unsigned int i = 0; i < info.nchips && !rc; i++) {
+		struct hsl_chip_props *p = &chips[count];
+
+		p->size = sizeof(*p);
+		rc = hsl_chip_by_index(f, i, p);
+		if (!rc && (!a->node || p->node == a->node))
+			count++;
+	}
+	if (rc && rc != -ENOENT && rc != -ENODEV) /* those: one left while we looked */
+		tool_error("%s: %s", tool_fabric_name(a->url), strerror(-rc));
+	else if (!count && a->node)
+		tool_error("%s: there is no chip %u", tool_fabric_name(a->url), a->node);
+	else if (!count)
+		tool_error("%s: no chips", tool_fabric_name(a->url));
+	else {
+		*list = chips;
+		*n = count;
+		return TOOL_PASS;
+	}
+	free(chips);
+	return TOOL_ENV;
+}
+
+int ctl_links(const struct ctl_args *a, const struct hsl_chip_props *p, uint32_t *first,
+	      uint32_t *end)
+{
+	*first = 0;
+	*end = p->nlinks;
+	if (a->link == CTL_LINK_ALL)
+		return TOOL_PASS;
+	if (a->link >= p->nlinks) {
+		tool_error("chip %u has no link %u: it has %u", p->node, a->link, p->nlinks);
+		return TOOL_ENV;
+	}
+	*first = a->link;
+	*end = a->link + 1;
+	return TOOL_PASS;
+}
+
+const char *ctl_peer(const struct hsl_link_props *l, char buf[CTL_PEER_LEN])
+{
+	if (l->peer)
+		snprintf(buf, CTL_PEER_LEN, "%s %u", ctl_node_type(l->peer_type), l->peer);
+	else
+		snprintf(buf, CTL_PEER_LEN, "not connected");
+	return buf;
+}
+
+void ctl_peer_json(struct json_object *o, const struct hsl_link_props *l)
+{
+	if (l->peer) {
+		tool_json_u64(o, "peer", l->peer);
+		tool_json_str(o, "peer_type", ctl_node_type(l->peer_type));
+	} else {
+		tool_json_null(o, "peer");
+		tool_json_null(o, "peer_type");
+	}
+}
+
+int ctl_link_query(struct hsl_fabric *f, uint32_t node, uint32_t link, struct hsl_link_props *l)
+{
+	int rc;
+
+	*l = (struct hsl_link_props){ .size = sizeof(*l) };
+	rc = hsl_link_query(f, node, link, l);
+	if (!rc)
+		return TOOL_PASS;
+	tool_error("link %u of chip %u: %s", link, node, strerror(-rc));
+	return TOOL_ENV;
+}
+
+/* ---- test facility ---- */
+
+static int no_facility(struct hsl_fabric *f, uint32_t node)
+{
+	struct hsl_chip_props p = { .size = sizeof(p) };
+
+	if (!hsl_chip_by_node(f, node, &p) && !(p.cap & HSL_CAP_CTF)) {
+		tool_error("chip %u has no test facility", node);
+		return TOOL_ENV;
+	}
+	tool_error("chip %u: its driver does not offer the test facility", node);
+	fprintf(stderr, "Is debugfs mounted (mount -t debugfs debugfs /sys/kernel/debug), and hsl.ko built without "
+			"HSL_TEST_FACILITY=n?\n");
+	return TOOL_ENV;
+}
+
+int ctl_ctf_open(struct hsl_fabric *f, uint32_t node, struct hsl_ctf **out)
+{
+	int rc = hsl_ctf_open(f, node, out);
+
+	switch (rc) {
+	case 0: return TOOL_PASS;
+	case -EOPNOTSUPP: return no_facility(f, node);
+	case -EACCES: tool_error("chip %u: its test facility is for root", node); break;
+	case -EBUSY: tool_error("chip %u: another program has its test facility", node); break;
+	case -ENOENT: tool_error("there is no chip %u", node); break;
+	default: tool_error("test facility of chip %u: %s", node, strerror(-rc));
+	}
+	return TOOL_ENV;
+}
+
+const char *ctl_ctf_error(int rc)
+{
+	switch (rc) {
+	case -EOPNOTSUPP: return "the chip cannot do that";
+	case -EINVAL: return "an argument is out of the chip's bounds";
+	case -EHOSTUNREACH: return "there is no such link";
+	case -ESHUTDOWN: return "the chip was reset, which has ended its test mode";
+	case -ENODEV: return "the chip has failed or left";
+	default: return strerror(-rc);
+	}
+}
+
+/* ---- how long ---- */
+
+uint64_t ctl_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+int ctl_run_begin(struct ctl_run *r, const struct ctl_args *a)
+{
+	*r = (struct ctl_run){ .deadline_ns = a->for_ns ? ctl_now_ns() + a->for_ns : UINT64_MAX };
+	tool_stop_install();
+	if (!a->command)
+		return TOOL_PASS;
+	fflush(NULL);
+	r->pid = fork();
+	if (r->pid < 0) {
+		tool_error("cannot fork: %s", strerror(errno));
+		r->pid = 0;
+		return TOOL_ENV;
+	}
+	if (!r->pid) {
+		execvp(a->command[0], a->command);
+		tool_error("%s: %s", a->command[0], strerror(errno));
+		_exit(errno == ENOENT ? 127 : 126);
+	}
+	return TOOL_PASS;
+}
+
+static void reap(struct ctl_run *r, int options)
+{
+	int status;
+
+	if (waitpid(r->pid, &status, options) != r->pid)
+		return;
+	r->pid = 0;
+	r->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+bool ctl_run_wait(struct ctl_run *r, int fd, unsigned int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t now = ctl_now_ns(), left;
+	bool command = r->pid;
+
+	if (tool_stopped() || now >= r->deadline_ns)
+		return false;
+	left = (r->deadline_ns - now + 999999) / 1000000;
+	/* the end of the command is looked for often: it has no descriptor everywhere */
+	if (command && ms > 10)
+		ms = 10;
+	poll(&p, fd >= 0, (int)(left < ms ? left : ms));
+	if (command)
+		reap(r, WNOHANG);
+	return !(command && !r->pid) && !tool_stopped();
+}
+
+int ctl_run_end(struct ctl_run *r)
+{
+	if (r->pid) {
+		/* ctrl-C has reached it as well, TERM and the end of --for have not */
+		if (tool_stop_signal != SIGINT)
+			kill(r->pid, SIGTERM);
+		while (r->pid)
+			reap(r, 0);
+	}
+	return r->status;
+}
