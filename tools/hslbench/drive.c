@@ -116,12 +116,13 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 	struct hsl_op *train = train_make(op, nops, batch, &period);
 	struct hsl_completion c[TAKE_MAX];
 	uint64_t sent = 0, done = 0, start, now, seen = 0, seen_ns, errors = 0;
-	bool stop = false;
+	bool stop = false, refused = false;
 	int rc;
 
 	start = now = seen_ns = bench_now_ns();
 	for (;;) {
-		if (!stop && sent - done + batch <= depth) {
+		/* a poll takes what there is: one for each submission would cost more than it brings */
+		while (!stop && sent - done + batch <= depth) {
 			uint32_t n = batch;
 
 			if (limit->iters && limit->iters - sent < n)
@@ -134,12 +135,15 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 					       name, n,
 					       hsl_queue_outstanding(b->q), rc < 0 ? strerror(-rc) : "only some were taken");
 				errors++;
+				refused = true;
 				break;
 			}
 			next = next + n < period ? next + n : next + n - period;
 			sent += n;
 			stop = limit->iters && sent == limit->iters;
 		}
+		if (refused)
+			break;
 		rc = hsl_queue_poll(b->q, c, TAKE_MAX);
 		if (rc < 0) {
 			bench_complain(b, "%s: poll: %s", name, strerror(-rc));
