@@ -114,7 +114,14 @@ void hsl_chip_detach(struct hsl_chip_engine *c);
 void hsl_chip_set_dma(struct hsl_chip_engine *c, bool enabled);
 /* Link between two nodes up or down (tests, monitor). -EINVAL no such link. */
 int hsl_fabric_engine_set_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up);
-/* Link `index` of a node, switches included; -EINVAL there is none. Any thread. */
+/*
+ * Everything that links carry from now on goes into a pcapng file (docs/capture.md), instead of one that was; path NULL:
+ * into none. -EOPNOTSUPP: the fabric has no modelled memory; -errno of opening it. failed: called once, from any thread,
+ * when the file cannot be written any more, which ends the capture.
+ */
+int hsl_fabric_engine_capture(struct hsl_fabric_engine *f, const char *path, void (*failed)(void *opaque, int err),
+                              void *opaque);
+/* Link `index` of a node, switches included, as it is; -EINVAL there is none. Any thread, with no lock of the engine. */
 int hsl_fabric_engine_link(struct hsl_fabric_engine *f, uint32_t node, uint32_t index, struct hsl_model_link *out);
 
 struct hsl_chip_stats { uint64_t commands, errors, bytes, auth_requests, interrupts; };

@@ -183,6 +183,7 @@ struct hsl_fabric_engine {
     _Atomic uint64_t tick_next;                 /* ns; see wait.c */
     _Atomic uint32_t nparked, nheld;
     struct hsl_queue_engine *parked, *held, *parked_at[HSL_PARK_BUCKETS];
+    _Atomic uint64_t changed;                   /* chips, bit node - 1, that are to be told about their links */
     uint32_t sleepers;                          /* under run_lock */
     _Atomic bool stop;
     unsigned int nworkers;
@@ -211,6 +212,9 @@ void hsl_run_done(struct hsl_fabric_engine *f, struct hsl_queue_engine *q);
 bool hsl_run_claim(struct hsl_queue_engine *q, uint32_t ctx);
 struct hsl_chip_engine *hsl_chip_at(struct hsl_fabric_engine *f, uint32_t node);
 void hsl_model_node(struct hsl_fabric_engine *f, uint32_t node, bool present);
+/* Chips, bit node - 1, whose links have changed: in a section, or with ctl_lock held; or soon, by a worker. */
+void hsl_links_changed(struct hsl_fabric_engine *f, uint64_t nodes);
+void hsl_links_changed_soon(struct hsl_fabric_engine *f, uint64_t nodes);
 
 /* chip.c */
 void hsl_guest_error(struct hsl_chip_engine *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -313,7 +317,7 @@ uint64_t hsl_node_stat_word(struct hsl_chip_engine *c, uint64_t o);
 
 /* modelled.c; none but node and link may be called where the fabric has no modelled memory */
 struct hsl_fab;
-/* The model, to look at until leave: outputs of posts and steps are this file's. Waits for a turn. */
+/* The model, to look at and to post to until leave, which takes what comes out. Waits for a turn. */
 struct hsl_fab *hsl_modelled_enter(struct hsl_fabric_engine *f);
 void hsl_modelled_leave(struct hsl_fabric_engine *f);
 struct hsl_modelled;
@@ -328,11 +332,23 @@ uint32_t hsl_modelled_bytes(struct hsl_fabric_engine *f, uint16_t agent, uint64_
 /* A chip has been attached; NULL: it is gone. */
 void hsl_modelled_node(struct hsl_fabric_engine *f, uint32_t node, struct hsl_chip_engine *c);
 void hsl_modelled_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up);
+/* The capture from now on, NULL: none; it is this file's to end. */
+struct hsl_capture;
+void hsl_modelled_capture(struct hsl_fabric_engine *f, struct hsl_capture *c);
 /*
  * No cache has a line of [ga, ga + len) any more, if nobody uses them meanwhile. Not OK: what a cache had did not reach
  * memory. Outside of sections: it takes long.
  */
 uint32_t hsl_modelled_flush(struct hsl_fabric_engine *f, uint64_t ga, uint64_t len);
+
+/* capture.c; under the lock of the modelled fabric, but for end */
+struct hsl_fab_record;
+void hsl_capture_begin(struct hsl_capture *c, const struct hsl_fab *fab);
+void hsl_capture_add(struct hsl_capture *c, const struct hsl_fab *fab, const struct hsl_fab_record *r);
+/* Not 0: it is of no use any more. */
+int hsl_capture_flush(struct hsl_capture *c);
+/* Closes and frees it; tells of an error. */
+void hsl_capture_end(struct hsl_capture *c);
 
 /* move.c */
 uint32_t hsl_move_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);

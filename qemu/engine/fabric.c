@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "engine_priv.h"
+#include "model/fab.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "formats are used in place on little-endian hosts");
 
@@ -421,10 +422,32 @@ void hsl_fabric_engine_free(struct hsl_fabric_engine *f)
 
 /* ---- model events that come from outside of commands ---- */
 
-/* The chips at the other ends of node's links see an event. ctl_lock held. */
+void hsl_links_changed(struct hsl_fabric_engine *f, uint64_t nodes)
+{
+    for (; nodes; nodes &= nodes - 1) {
+        struct hsl_chip_engine *c = hsl_chip_at(f, (uint32_t)__builtin_ctzll(nodes) + 1);
+
+        if (c) {
+            hsl_chip_event(c, HSL_EVENT_LINK);
+        }
+    }
+}
+
+void hsl_links_changed_soon(struct hsl_fabric_engine *f, uint64_t nodes)
+{
+    if (!nodes) {
+        return;
+    }
+    atomic_fetch_or(&f->changed, nodes);
+    pthread_mutex_lock(&f->run_lock);
+    pthread_cond_signal(&f->run_cond);
+    pthread_mutex_unlock(&f->run_lock);
+}
+
+/* The chips at the other ends of node's links see an event, where links have no state of their own. ctl_lock held. */
 static void peers_event(struct hsl_fabric_engine *f, uint32_t node)
 {
-    for (uint32_t i = 0; i < hsl_model_nlinks(f->model, node); i++) {
+    for (uint32_t i = 0; !f->modelled && i < hsl_model_nlinks(f->model, node); i++) {
         struct hsl_model_link link;
         struct hsl_chip_engine *peer = NULL;
 
@@ -467,7 +490,7 @@ int hsl_fabric_engine_set_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t
         c = hsl_chip_at(f, n);
         if (c) {
             atomic_fetch_add(&c->home_gen, 1);
-            if (n == a || n == b) {
+            if (!f->modelled && (n == a || n == b)) {
                 hsl_chip_event(c, HSL_EVENT_LINK);
             }
         }
@@ -486,6 +509,14 @@ int hsl_fabric_engine_link(struct hsl_fabric_engine *f, uint32_t node, uint32_t 
     pthread_mutex_lock(&f->model_lock);
     r = hsl_model_link(f->model, node, index, out);
     pthread_mutex_unlock(&f->model_lock);
+    if (!r && f->modelled) {
+        const struct hsl_phy *phy = hsl_fab_phy(hsl_modelled_enter(f), node, out->peer);
+
+        out->state = phy->state;
+        out->width = phy->width;
+        out->rate_mtps = phy->rate_mtps;
+        hsl_modelled_leave(f);
+    }
     return r;
 }
 

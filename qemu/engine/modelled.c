@@ -15,6 +15,9 @@
  * owners that were lost had there. A chip that vanishes takes its cache with it: lines only it had are poison, and what
  * others had of its memory is gone.
  *
+ * Links. Their states are here; a chip is told (EVENT.LINK) when one of its ends begins or ceases to carry packets, or does
+ * so with another width or rate. Changes are collected while a turn lasts and told after it, as who is told looks at them.
+ *
  * Locks: `lock` is inside ctl_lock and sections; nothing but the host's mem_written callback is called with it held.
  */
 #include <errno.h>
@@ -30,13 +33,25 @@
 #define TRAINING_PS     UINT64_C(1000000000)    /* links of a chip that came have trained by then, or will not */
 #define STUCK_PS        UINT64_C(100000000000)  /* what is not done by then never will be: a bug of the model */
 
+#define TAP_CAPTURE     0u
+
+/* What a chip knows of an end of a link. */
+struct told {
+    bool up;
+    uint32_t width, rate_mtps;
+};
+
 struct hsl_modelled {
     pthread_mutex_t lock, turn;
+    struct hsl_fabric_engine *f;
     uint32_t nodes;
     struct hsl_chip_engine **chip;      /* by node, NULL: absent */
     uint8_t **poisoned;                 /* by node: a bit for each line, NULL: none is */
     uint32_t batches;                   /* counts them: half of a cookie */
     struct hsl_fab *fab;
+    struct told *told;                  /* by number of the end */
+    uint64_t changed;                   /* chips, bit node - 1, that are to be told */
+    struct hsl_capture *capture;        /* NULL: none */
 };
 
 /* Turns, as the mutex alone lets who unlocks it go first again: a CPU would wait as long as a command has batches. */
@@ -47,15 +62,29 @@ static void enter(struct hsl_modelled *m)
     pthread_mutex_unlock(&m->turn);
 }
 
-struct hsl_fab *hsl_modelled_enter(struct hsl_fabric_engine *f)
+static void capture_set(struct hsl_modelled *m, struct hsl_capture *c)
 {
-    enter(f->modelled);
-    return f->modelled->fab;
+    struct hsl_fab_in in = { .type = HSL_FAB_TAP, .u.tap = { .tap = TAP_CAPTURE } };
+
+    in.u.tap.what = c ? HSL_FAB_TAP_TX | HSL_FAB_TAP_RX : 0;
+    hsl_fab_post(m->fab, &in);
+    m->capture = c;
 }
 
-void hsl_modelled_leave(struct hsl_fabric_engine *f)
+/* The chips that are to be told about their links. */
+static uint64_t leave(struct hsl_modelled *m)
 {
-    pthread_mutex_unlock(&f->modelled->lock);
+    struct hsl_capture *broken = NULL;
+    uint64_t changed = m->changed;
+
+    m->changed = 0;
+    if (m->capture && hsl_capture_flush(m->capture)) {
+        broken = m->capture;
+        capture_set(m, NULL);
+    }
+    pthread_mutex_unlock(&m->lock);
+    hsl_capture_end(broken);
+    return changed;
 }
 
 /* A batch under way. */
@@ -65,66 +94,7 @@ struct batch {
     uint64_t done_ps;
 };
 
-int hsl_modelled_init(struct hsl_fabric_engine *f)
-{
-    struct hsl_fab_cfg cfg = {
-        .nodes = f->cfg.model.nodes,
-        .topology = f->cfg.model.topology,
-        .profile = f->cfg.model.profile,
-        .switches = f->cfg.model.switches,
-        .nlinks = f->cfg.model.nlinks,
-        .links = f->cfg.model.links,
-    };
-    struct hsl_modelled *m;
-    size_t bytes;
-
-    hsl_fab_defaults(&cfg);
-    cfg.hop_limit = f->cfg.model.hop_limit;
-    bytes = hsl_fab_size(&cfg);
-    if (!bytes || bytes > ARENA_MAX || hsl_time_crossing_ps(&cfg.profile) > CROSSING_MAX_PS) {
-        return 0;           /* such a fabric has no modelled memory */
-    }
-    m = calloc(1, sizeof(*m));
-    if (!m) {
-        return -ENOMEM;
-    }
-    m->nodes = cfg.nodes;
-    m->chip = calloc(cfg.nodes + 1, sizeof(*m->chip));
-    m->poisoned = calloc(cfg.nodes + 1, sizeof(*m->poisoned));
-    m->fab = aligned_alloc(64, (bytes + 63) / 64 * 64);
-    pthread_mutex_init(&m->lock, NULL);
-    pthread_mutex_init(&m->turn, NULL);
-    f->modelled = m;
-    if (!m->chip || !m->poisoned || !m->fab || hsl_fab_init(m->fab, bytes, &cfg)) {
-        hsl_modelled_free(f);
-        return -ENOMEM;
-    }
-    for (uint32_t n = 1; n <= m->nodes; n++) {
-        hsl_modelled_node(f, n, NULL);
-    }
-    return 0;
-}
-
-void hsl_modelled_free(struct hsl_fabric_engine *f)
-{
-    struct hsl_modelled *m = f->modelled;
-
-    if (!m) {
-        return;
-    }
-    for (uint32_t n = 1; m->poisoned && n <= m->nodes; n++) {
-        free(m->poisoned[n]);
-    }
-    pthread_mutex_destroy(&m->turn);
-    pthread_mutex_destroy(&m->lock);
-    free(m->poisoned);
-    free(m->chip);
-    free(m->fab);
-    free(m);
-    f->modelled = NULL;
-}
-
-/* ---- memory; modelled_lock held ---- */
+/* ---- memory; lock held ---- */
 
 static bool poison_get(struct hsl_modelled *m, uint32_t node, uint64_t line)
 {
@@ -188,10 +158,50 @@ static void memory_op(struct hsl_modelled *m, uint32_t node, const struct hsl_me
     hsl_fab_post(m->fab, &in);
 }
 
+/* ---- links; lock held ---- */
+
+static uint32_t ends_of(const struct hsl_fab *fab)
+{
+    uint32_t n = 0, a, b;
+
+    while (hsl_fab_end(fab, n, &a, &b)) {
+        n++;
+    }
+    return n;
+}
+
+static void link_entered(struct hsl_modelled *m, const struct hsl_fab_out *o)
+{
+    struct told *t = &m->told[o->u.link.end], now = *t;
+
+    switch (o->u.link.state) {
+    case HSL_LTSSM_L0:
+        now = (struct told){ true, o->u.link.width, o->u.link.rate_mtps };
+        break;
+    case HSL_LTSSM_DETECT:
+    case HSL_LTSSM_DISABLED:
+    case HSL_LTSSM_HOT_RESET:
+        now.up = false;
+        break;
+    }
+    if (o->u.link.a <= m->nodes && (now.up != t->up || now.width != t->width || now.rate_mtps != t->rate_mtps)) {
+        m->changed |= UINT64_C(1) << (o->u.link.a - 1);
+    }
+    *t = now;
+}
+
+/* ---- what comes out; lock held ---- */
+
 static void take_outputs(struct hsl_modelled *m, struct batch *b)
 {
+    struct hsl_fab_record r;
     struct hsl_fab_out o;
 
+    while (hsl_fab_record(m->fab, &r)) {
+        if (r.taps & 1u << TAP_CAPTURE) {
+            hsl_capture_add(m->capture, m->fab, &r);
+        }
+    }
     while (hsl_fab_drain(m->fab, &o)) {
         /* one of a batch that was given up belongs to nobody */
         if (o.type == HSL_FAB_OUT_ACCESS && b && o.u.access.x.cookie >> 32 == b->number) {
@@ -200,8 +210,109 @@ static void take_outputs(struct hsl_modelled *m, struct batch *b)
             b->done_ps = o.time_ps;
         } else if (o.type == HSL_FAB_OUT_MEM) {
             memory_op(m, o.u.mem.node, &o.u.mem.op);
+        } else if (o.type == HSL_FAB_OUT_LINK) {
+            link_entered(m, &o);
         }
     }
+}
+
+/* ---- others at the fabric ---- */
+
+struct hsl_fab *hsl_modelled_enter(struct hsl_fabric_engine *f)
+{
+    enter(f->modelled);
+    return f->modelled->fab;
+}
+
+void hsl_modelled_leave(struct hsl_fabric_engine *f)
+{
+    take_outputs(f->modelled, NULL);
+    hsl_links_changed_soon(f, leave(f->modelled));
+}
+
+void hsl_modelled_capture(struct hsl_fabric_engine *f, struct hsl_capture *c)
+{
+    struct hsl_modelled *m = f->modelled;
+    struct hsl_capture *old;
+
+    enter(m);
+    old = m->capture;
+    capture_set(m, c);
+    if (c) {
+        hsl_capture_begin(c, m->fab);
+    }
+    hsl_links_changed_soon(f, leave(m));
+    hsl_capture_end(old);
+}
+
+/* ---- life ---- */
+
+int hsl_modelled_init(struct hsl_fabric_engine *f)
+{
+    struct hsl_fab_cfg cfg = {
+        .nodes = f->cfg.model.nodes,
+        .topology = f->cfg.model.topology,
+        .profile = f->cfg.model.profile,
+        .switches = f->cfg.model.switches,
+        .nlinks = f->cfg.model.nlinks,
+        .links = f->cfg.model.links,
+    };
+    struct hsl_modelled *m;
+    size_t bytes;
+
+    hsl_fab_defaults(&cfg);
+    cfg.hop_limit = f->cfg.model.hop_limit;
+    bytes = hsl_fab_size(&cfg);
+    if (!bytes || bytes > ARENA_MAX || hsl_time_crossing_ps(&cfg.profile) > CROSSING_MAX_PS) {
+        return 0;           /* such a fabric has no modelled memory */
+    }
+    m = calloc(1, sizeof(*m));
+    if (!m) {
+        return -ENOMEM;
+    }
+    m->f = f;
+    m->nodes = cfg.nodes;
+    m->chip = calloc(cfg.nodes + 1, sizeof(*m->chip));
+    m->poisoned = calloc(cfg.nodes + 1, sizeof(*m->poisoned));
+    m->fab = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    pthread_mutex_init(&m->lock, NULL);
+    pthread_mutex_init(&m->turn, NULL);
+    f->modelled = m;
+    if (!m->chip || !m->poisoned || !m->fab || hsl_fab_init(m->fab, bytes, &cfg)) {
+        hsl_modelled_free(f);
+        return -ENOMEM;
+    }
+    m->told = calloc(ends_of(m->fab) + 1, sizeof(*m->told));
+    if (!m->told) {
+        hsl_modelled_free(f);
+        return -ENOMEM;
+    }
+    take_outputs(m, NULL);
+    for (uint32_t n = 1; n <= m->nodes; n++) {
+        hsl_modelled_node(f, n, NULL);
+    }
+    return 0;
+}
+
+void hsl_modelled_free(struct hsl_fabric_engine *f)
+{
+    struct hsl_modelled *m = f->modelled;
+
+    if (!m) {
+        return;
+    }
+    for (uint32_t n = 1; m->poisoned && n <= m->nodes; n++) {
+        free(m->poisoned[n]);
+    }
+    pthread_mutex_destroy(&m->turn);
+    pthread_mutex_destroy(&m->lock);
+    hsl_capture_end(m->capture);
+    free(m->told);
+    free(m->poisoned);
+    free(m->chip);
+    free(m->fab);
+    free(m);
+    f->modelled = NULL;
 }
 
 /* ---- accesses ---- */
@@ -247,7 +358,7 @@ uint64_t hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hs
         take_outputs(m, &b);
         posted = post_some(m, agent, &b, posted, n);
     }
-    pthread_mutex_unlock(&m->lock);
+    hsl_links_changed_soon(f, leave(m));
     for (uint32_t i = 0; b.done < n && i < n; i++) {    /* the fabric stands still: its error, not the memory's */
         x[i].status = HSL_ST_INTERNAL;
     }
@@ -301,7 +412,6 @@ static void post_and_train(struct hsl_modelled *m, const struct hsl_fab_in *in)
 {
     uint64_t end;
 
-    take_outputs(m, NULL);      /* at the beginning there are some: else it is refused */
     hsl_fab_post(m->fab, in);
     take_outputs(m, NULL);
     end = hsl_fab_now_ps(m->fab) + TRAINING_PS;
@@ -323,7 +433,7 @@ void hsl_modelled_node(struct hsl_fabric_engine *f, uint32_t node, struct hsl_ch
     free(m->poisoned[node]);
     m->poisoned[node] = NULL;
     post_and_train(m, &in);
-    pthread_mutex_unlock(&m->lock);
+    hsl_links_changed(f, leave(m));
 }
 
 void hsl_modelled_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up)
@@ -336,7 +446,7 @@ void hsl_modelled_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool
     }
     enter(m);
     post_and_train(m, &in);
-    pthread_mutex_unlock(&m->lock);
+    hsl_links_changed(f, leave(m));
 }
 
 /* What is under way arrives, write-backs too. */
@@ -374,7 +484,7 @@ uint32_t hsl_modelled_flush(struct hsl_fabric_engine *f, uint64_t ga, uint64_t l
                     x[n++] = (struct hsl_access){ .ga = line, .op = HSL_ACCESS_FLUSH, .len = 1 };
                 }
             }
-            pthread_mutex_unlock(&m->lock);
+            hsl_links_changed_soon(f, leave(m));
             hsl_modelled_run(f, agent, x, n);
             for (uint32_t k = 0; k < n && !status; k++) {
                 status = x[k].status;
@@ -387,6 +497,6 @@ uint32_t hsl_modelled_flush(struct hsl_fabric_engine *f, uint64_t ga, uint64_t l
     }
     hsl_fab_forget(m->fab, HSL_GA_NODE(ga), HSL_GA_OFFSET(ga), len);
     poison_clear(m, HSL_GA_NODE(ga), HSL_GA_OFFSET(ga), len);
-    pthread_mutex_unlock(&m->lock);
+    hsl_links_changed_soon(f, leave(m));
     return status;
 }

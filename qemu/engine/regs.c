@@ -159,12 +159,8 @@ static uint64_t link_word(struct hsl_chip_engine *c, uint64_t off)
 {
     uint64_t o = (off - HSL_REG_LINK(0)) % 0x20;
     struct hsl_model_link l;
-    int r;
 
-    pthread_mutex_lock(&c->f->model_lock);
-    r = hsl_model_link(c->f->model, c->cfg.node, (uint32_t)((off - HSL_REG_LINK(0)) / 0x20), &l);
-    pthread_mutex_unlock(&c->f->model_lock);
-    if (r) {
+    if (hsl_fabric_engine_link(c->f, c->cfg.node, (uint32_t)((off - HSL_REG_LINK(0)) / 0x20), &l)) {
         return 0;
     }
     switch (o) {

@@ -174,6 +174,9 @@ void hsl_timed_forget(struct hsl_queue_engine *q)
 
 bool hsl_tick_due(struct hsl_fabric_engine *f)
 {
+    if (atomic_load_explicit(&f->changed, memory_order_relaxed)) {
+        return true;
+    }
     return (atomic_load_explicit(&f->nparked, memory_order_relaxed) ||
             atomic_load_explicit(&f->nheld, memory_order_relaxed)) && hsl_now_ns() >= atomic_load(&f->tick_next);
 }
@@ -190,6 +193,7 @@ void hsl_tick(struct hsl_fabric_engine *f)
     uint64_t due_armed[16];
     unsigned int ndue = 0;
 
+    hsl_links_changed(f, atomic_exchange(&f->changed, 0));
     pthread_mutex_lock(&f->run_lock);
     if (now >= atomic_load(&f->tick_next)) {
         for (q = f->parked; q; q = after) {

@@ -81,7 +81,7 @@ struct hsl_fab_out {
     union {
         struct { uint16_t agent; struct hsl_access x; } access;
         struct { uint32_t node; struct hsl_mem_op op; } mem;
-        struct { uint32_t a, b, state, width, rate_mtps; } link;        /* end a changed state */
+        struct { uint32_t end, a, b, state, width, rate_mtps; } link;   /* end a changed state */
     } u;
 };
 int hsl_fab_drain(struct hsl_fab *f, struct hsl_fab_out *out);

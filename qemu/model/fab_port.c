@@ -186,6 +186,7 @@ static void state_changed(struct hsl_fab *f, uint32_t p)
     struct hsl_fab_out *o = fab_out(f, HSL_FAB_OUT_LINK);
 
     fab_record_state(f, p);
+    o->u.link.end = p;
     o->u.link.a = hsl_net_id(fab_net(f), port->node);
     o->u.link.b = hsl_net_id(fab_net(f), fab_port(f, port->peer)->node);
     o->u.link.state = port->phy.state;

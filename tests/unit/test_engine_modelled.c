@@ -12,7 +12,15 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "engine_rig.c"
+#include "engine/engine_priv.h"
+#include "model/capture.h"
 
 #define MEM		(1ull << 20)
 #define RW		(HSL_SEG_READ | HSL_SEG_WRITE)
@@ -459,6 +467,178 @@ static void counters_grow(void **state)
 	world_free(w);
 }
 
+/* ---- links ---- */
+
+static void link_is(struct world *w, uint32_t node, uint32_t state, uint32_t width)
+{
+	uint64_t block = HSL_REG_LINK(0);
+
+	assert_int_equal(fake_read32(&w->f->chip[node], block + HSL_LINK_O_STATE), state);
+	assert_int_equal(fake_read32(&w->f->chip[node], block + HSL_LINK_O_WIDTH), width);
+	assert_int_equal(fake_read32(&w->f->chip[node], block + HSL_LINK_O_RATE), width ? 112000 : 0);
+}
+
+/* Which of the chips have been told; forgets it. */
+static unsigned int told(struct world *w)
+{
+	unsigned int chips = 0;
+
+	hsl_synchronize(w->f->e);
+	for (uint32_t n = 1; n <= 2; n++) {
+		if (fake_read32(&w->f->chip[n], HSL_REG_EVENT) & HSL_EVENT_LINK)
+			chips |= n;
+		fake_write32(&w->f->chip[n], HSL_REG_EVENT, HSL_EVENT_LINK);
+	}
+	return chips;
+}
+
+static void post(struct world *w, const struct hsl_fab_in *in)
+{
+	assert_int_equal(hsl_fab_post(hsl_modelled_enter(w->f->e), in), 0);
+	hsl_modelled_leave(w->f->e);
+}
+
+/* Link blocks tell the state there is. EVENT.LINK: packets or none, another width; not each training */
+static void links(void **state)
+{
+	struct hsl_fab_in lane = { .type = HSL_FAB_LANE, .u.link = { .a = 1, .b = 2, .lane = 9 } };
+	struct hsl_fab_in retrain = { .type = HSL_FAB_RETRAIN, .u.link = { .a = 2, .b = 1 } };
+	struct world *w = world_new(HSL_SEG_MODELLED);
+	struct hsl_chip_engine *e = w->f->chip[1].e;
+	time_t end = time(NULL) + FAKE_WAIT_S;
+
+	(void)state;
+	window_on(&w->f->chip[1], 0, HSL_GA(2, 131072), HSL_WIN_CTRL_ENABLE | HSL_WIN_CTRL_MODELLED, HSL_WIN_ACTIVE);
+	link_is(w, 1, HSL_LTSSM_L0, 16);
+	link_is(w, 2, HSL_LTSSM_L0, 16);
+	told(w);
+	hsl_fabric_engine_set_link(w->f->e, 1, 2, false);
+	link_is(w, 1, HSL_LTSSM_DISABLED, 0);
+	link_is(w, 2, HSL_LTSSM_DISABLED, 0);
+	assert_int_equal(told(w), 3);
+	hsl_fabric_engine_set_link(w->f->e, 1, 2, false);
+	assert_int_equal(told(w), 0);
+	hsl_fabric_engine_set_link(w->f->e, 1, 2, true);
+	link_is(w, 2, HSL_LTSSM_L0, 16);
+	assert_int_equal(told(w), 3);
+
+	post(w, &retrain);
+	link_is(w, 2, HSL_LTSSM_RECOVERY, 0);
+	hsl_chip_window_read(e, 0, 0, 8);
+	link_is(w, 1, HSL_LTSSM_L0, 16);
+	assert_int_equal(link_stat(w, 2, HSL_LINK_STAT_RETRAINS), 1);
+	assert_int_equal(atomic_load(&w->f->e->changed), 0);
+	assert_int_equal(told(w), 0);
+
+	post(w, &lane);
+	hsl_chip_window_read(e, 0, 64, 8);
+	link_is(w, 1, HSL_LTSSM_L0, 8);
+	link_is(w, 2, HSL_LTSSM_L0, 8);
+	/* nobody holds ctl_lock for a load: a worker tells */
+	for (unsigned int chips = 0; chips != 3; sched_yield()) {
+		chips |= told(w);
+		assert_true(time(NULL) < end);
+	}
+
+	hsl_chip_detach(w->f->chip[2].e);
+	link_is(w, 1, HSL_LTSSM_DETECT, 0);
+	hsl_synchronize(w->f->e);
+	assert_int_equal(fake_read32(&w->f->chip[1], HSL_REG_EVENT), HSL_EVENT_LINK);
+	world_free(w);
+}
+
+/* ---- captures ---- */
+
+struct blocks {
+	uint64_t flits[2][2], states, ends;	/* flits: by node - 1, and received */
+};
+
+/* The file is whole blocks; what is in it. */
+static void blocks_of(const char *path, struct blocks *b)
+{
+	uint32_t head[2], tail, body[256];
+	FILE *file = fopen(path, "rb");
+
+	assert_non_null(file);
+	memset(b, 0, sizeof(*b));
+	while (fread(head, 1, 8, file) == 8) {
+		struct hsl_pcapng_hdr h;
+
+		assert_true(head[1] % 4 == 0 && head[1] >= 12 && head[1] <= HSL_PCAPNG_BLOCK_MAX);
+		assert_int_equal(fread(body, 1, head[1] - 12, file), head[1] - 12);
+		assert_int_equal(fread(&tail, 1, 4, file), 4);
+		assert_int_equal(tail, head[1]);
+		b->ends += head[0] == 1;
+		if (head[0] != 6)
+			continue;
+		memcpy(&h, &body[5], sizeof(h));
+		b->states += h.kind == HSL_PCAPNG_STATE;
+		if (h.kind == HSL_PCAPNG_FLIT) {
+			bool rx = h.flags & HSL_PCAPNG_F_RX;
+
+			b->flits[(rx ? h.dst : h.src) - 1][rx]++;
+		}
+	}
+	assert_int_equal(ftell(file) % 4, 0);
+	assert_true(feof(file) && !ferror(file));
+	fclose(file);
+}
+
+static _Atomic int failures, failed_with;
+
+static void failed(void *opaque, int err)
+{
+	(void)opaque;
+	atomic_fetch_add(&failures, 1);
+	atomic_store(&failed_with, err);
+}
+
+static void captured(void **state)
+{
+	char path[] = "/tmp/hsl-capture-XXXXXX";
+	struct world *w = world_new(HSL_SEG_MODELLED);
+	struct hsl_fabric_engine *e = w->f->e;
+	struct blocks b, later;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(hsl_fabric_engine_capture(e, "/nowhere/at/all", failed, NULL), -ENOENT);
+	assert_int_equal(hsl_fabric_engine_capture(e, path, failed, NULL), 0);
+	blocks_of(path, &b);
+	assert_int_equal(b.ends, 2);
+	assert_int_equal(b.states, 2);
+	assert_int_equal(b.flits[0][0] + b.flits[0][1] + b.flits[1][0] + b.flits[1][1], 0);
+	OK(fake_fill(&w->q[0], B(0), LEN, 1));
+	OK(fake_copy(&w->q[1], A(0), B(0), LEN));
+	flush(w);
+	/* all of it is there without an end of the capture, as if the process had been killed */
+	blocks_of(path, &b);
+	for (uint32_t n = 1; n <= 2; n++) {
+		assert_int_equal(b.flits[n - 1][0], link_stat(w, n, HSL_LINK_STAT_TX_FLITS) + link_stat(w, n, HSL_LINK_STAT_IDLE_FLITS));
+		assert_true(b.flits[n - 1][1] >= link_stat(w, n, HSL_LINK_STAT_RX_FLITS));
+	}
+	assert_true(b.flits[0][0] >= LEN / 64);
+	hsl_fabric_engine_set_link(e, 1, 2, false);
+	hsl_fabric_engine_set_link(e, 1, 2, true);
+	assert_int_equal(hsl_fabric_engine_capture(e, NULL, NULL, NULL), 0);
+	blocks_of(path, &b);
+	assert_true(b.states >= 2 + 2 * 5);
+	OK(fake_fill(&w->q[0], B(0), LEN, 2));
+	blocks_of(path, &later);
+	assert_memory_equal(&b, &later, sizeof(b));
+
+	/* a disk that is full: told once, and the fabric goes on */
+	assert_int_equal(hsl_fabric_engine_capture(e, "/dev/full", failed, NULL), 0);
+	OK(fake_fill(&w->q[1], A(0), LEN, 3));
+	assert_int_equal(atomic_load(&failures), 1);
+	assert_int_equal(atomic_load(&failed_with), -ENOSPC);
+	assert_int_equal(hsl_fabric_engine_capture(e, path, failed, NULL), 0);
+	world_free(w);			/* ends it */
+	unlink(path);
+}
+
 /* ---- without the capability ---- */
 
 static void no_capability(void **state)
@@ -474,6 +654,7 @@ static void no_capability(void **state)
 	fake_ctx_all(f, 1);
 	assert_int_equal(fake_queue_new(&q, &f->chip[1], 1, 1, 64, 1), HSL_ST_OK);
 	assert_false(fake_read64(&f->chip[1], HSL_REG_CAP) & (HSL_CAP_MODELLED | HSL_CAP_COUNTERS));
+	assert_int_equal(hsl_fabric_engine_capture(f->e, "/dev/null", NULL, NULL), -EOPNOTSUPP);
 	for (uint64_t off = HSL_REG_LINK_STAT(0); off < HSL_MSIX_TABLE; off += 8)
 		assert_int_equal(fake_read64(&f->chip[1], off), 0);
 	fake_seg(&f->chip[1], 1, 1, &e, false);
@@ -492,6 +673,7 @@ int main(void)
 		cmocka_unit_test(no_capability),
 		cmocka_unit_test(nothing_after_flush), cmocka_unit_test(poison_goes),
 		cmocka_unit_test(counted), cmocka_unit_test(counters_grow),
+		cmocka_unit_test(links), cmocka_unit_test(captured),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -473,7 +473,7 @@ static void events(void **state)
 
 		assert_int_equal(ev[i].type, HSL_FABRIC_EV_LINK);
 		assert_int_equal(ev[i].seq, seq + i);
-		assert_int_equal(ev[i].value, i < 2 ? HSL_LTSSM_DETECT : HSL_LTSSM_L0);
+		assert_int_equal(ev[i].value, i < 2 ? HSL_LTSSM_DISABLED : HSL_LTSSM_L0);
 		assert_true(ev[i].node == 1 || ev[i].node == 2);
 		assert_int_equal(hsl_link_query(f, ev[i].node, ev[i].index, &l), 0);
 		assert_int_equal(l.peer, 3 - ev[i].node);
