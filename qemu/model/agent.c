@@ -69,7 +69,8 @@ struct request {
 struct access {
     struct hsl_access x;
     uint32_t next;              /* in the list that it is in: free, waiting, done */
-    uint32_t asked;             /* a request was made for it: no hit any more */
+    uint16_t asked;             /* a request was made for it: no hit any more */
+    uint16_t served;            /* that one is outstanding */
 };
 
 struct list {
@@ -344,7 +345,7 @@ static struct request *ask(struct hsl_agent *a, uint32_t opcode, uint64_t ga, ui
 
     *r = (struct request){ .ga = ga, .access = access, .stage = SEND, .opcode = (uint8_t)opcode };
     if (access != HSL_COH_NONE) {
-        access_at(a, access)->asked = 1;
+        access_at(a, access)->asked = access_at(a, access)->served = 1;
     }
     return r;
 }
@@ -359,6 +360,9 @@ static void end(struct hsl_agent *a, struct request *r)
         if (l->state == 'I') {
             drop(l);
         }
+    }
+    if (r->access != HSL_COH_NONE) {
+        access_at(a, r->access)->served = 0;
     }
     memset(r, 0, sizeof(*r));
     while (grants_kept(a, home) > may_be_retried(a, home)) {
@@ -518,7 +522,8 @@ static void run(struct hsl_agent *a)
 
     for (uint32_t i = a->waiting.head; i != HSL_COH_NONE; i = next) {
         next = access_at(a, i)->next;
-        if (!request_of(a, ga_of(access_at(a, i))) && try_access(a, i) == FULL) {
+        if (!access_at(a, i)->served && !request_of(a, ga_of(access_at(a, i))) &&
+            try_access(a, i) == FULL) {
             return;
         }
     }
@@ -551,7 +556,7 @@ int hsl_agent_access(struct hsl_agent *a, const struct hsl_access *x)
     access_at(a, i)->x = *x;
     access_at(a, i)->x.status = HSL_ST_OK;
     access_at(a, i)->x.value = 0;
-    access_at(a, i)->asked = 0;
+    access_at(a, i)->asked = access_at(a, i)->served = 0;
     list_add(a, &a->waiting, i);
     run(a);
     return 0;

@@ -20,12 +20,40 @@
 
 /* ---- configuration ---- */
 
+#define CREDITS_MAX     127u    /* units of a receive buffer */
+#define FLITS_MAX       2304u   /* of a receive buffer: 127 of the largest units */
+
+/*
+ * Room for what the other end sends until it hears that the first quarter of it was freed: flits of
+ * two crossings and a few that begin or end meanwhile are the other three (docs/hep.md section 9).
+ */
+static void size_buffers(struct hsl_link_cfg *link, const struct hsl_profile *profile)
+{
+    uint64_t flit = hsl_time_flit_ps(profile);
+    uint64_t flits = (2 * hsl_time_crossing_ps(profile) + flit - 1) / flit + 4;
+    uint32_t slots, unit;
+
+    flits = (flits * 4 + 2) / 3;
+    flits = flits < FLITS_MAX ? flits : FLITS_MAX;
+    slots = (uint32_t)flits * HSL_FLIT_SLOTS;
+    while ((slots + (1u << link->credit_shift) - 1) >> link->credit_shift > CREDITS_MAX) {
+        link->credit_shift++;
+    }
+    unit = 1u << link->credit_shift;
+    for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
+        link->rx_slots[vc] = slots + unit - 1;
+    }
+    link->tell_units = slots / unit / 4;
+    if (link->replay_flits < flits) {
+        link->replay_flits = (uint32_t)flits;
+    }
+}
+
 void hsl_fab_defaults(struct hsl_fab_cfg *cfg)
 {
     static const struct hsl_link_cfg link = {
         .seq_bits = HSL_FLIT_SEQ_BITS,
         .replay_flits = 512,
-        .rx_slots = { 127, 127, 127, 127, 127 },
         .tx_slots = { 28, 28, 28, 28, 28 },
         .ack_ps = 300000,
         .replay_ps = 1300000,
@@ -43,6 +71,7 @@ void hsl_fab_defaults(struct hsl_fab_cfg *cfg)
     };
     cfg->seed = 1;
     cfg->link = link;
+    size_buffers(&cfg->link, &cfg->profile);
     /* what waits for the other end waits for some crossings at least */
     cfg->link.ack_ps += 2 * crossing;
     cfg->link.replay_ps += 8 * crossing;

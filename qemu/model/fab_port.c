@@ -50,7 +50,8 @@ static void under_push(struct hsl_fab *f, uint32_t p, uint32_t vc, const struct 
         .home = (uint8_t)k->pair.home,
         .to_home = fab_pkt_dst(k) == k->pair.home,
         .hops = k->hops,
-        .tag = k->pair.tag,
+        .tag = (uint16_t)k->pair.tag,
+        .has_tag = k->pair.tag < f->cfg.agent.requests,
     };
 }
 
@@ -64,14 +65,14 @@ static struct fab_carried under_pop(struct hsl_fab *f, uint32_t p, uint32_t vc)
     return c;
 }
 
-static struct fab_pair pair_of(struct fab_carried c)
+static struct fab_pair pair_of(const struct hsl_fab *f, struct fab_carried c)
 {
-    return (struct fab_pair){ c.agent, c.home, c.tag };
+    return (struct fab_pair){ c.agent, c.home, c.has_tag ? c.tag : f->cfg.agent.requests };
 }
 
 static void carried_lost(struct hsl_fab *f, struct fab_carried c)
 {
-    fab_lost(f, pair_of(c), c.to_home ? c.home : fab_agent_node(f, c.agent));
+    fab_lost(f, pair_of(f, c), c.to_home ? c.home : fab_agent_node(f, c.agent));
 }
 
 static uint32_t queue_pop(struct hsl_fab *f, struct fab_port *port, uint32_t vc)
@@ -390,7 +391,7 @@ static void take_packets(struct hsl_fab *f, uint32_t p)
                 continue;
             }
             fab_pkt(f, i)->pkt = pkt;
-            fab_pkt(f, i)->pair = pair_of(c);
+            fab_pkt(f, i)->pair = pair_of(f, c);
             fab_pkt(f, i)->hops = (uint8_t)(c.hops < UINT8_MAX ? c.hops + 1 : c.hops);
             fab_net_stats(f, port->node)->forwarded += !here;
             fab_pkt_arrive(f, i, port->node, here ? 0 : f->cfg.profile.switch_ps);

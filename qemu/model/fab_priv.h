@@ -44,7 +44,8 @@ struct fab_carried {
     uint8_t agent, home;        /* the pair */
     uint8_t to_home;            /* else to the agent */
     uint8_t hops;               /* links crossed before this one; 255: or more */
-    uint32_t tag;               /* the pair's */
+    uint16_t tag;               /* the pair's, if it has one */
+    uint8_t has_tag;
 };
 
 struct fab_port {

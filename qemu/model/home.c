@@ -781,10 +781,14 @@ static void run(struct hsl_home *h)
 
     for (uint32_t i = h->head; i != HSL_COH_NONE; i = next) {
         struct request *r = request_at(h, i);
-        uint32_t d = lookup(h, r->line);
+        uint32_t d;
 
         next = r->next;
-        if (r->stage != WAIT || line_taken(h, r, d)) {
+        if (r->stage != WAIT) {
+            continue;
+        }
+        d = lookup(h, r->line);
+        if (line_taken(h, r, d)) {
             continue;
         }
         if (d == HSL_COH_NONE && needs_entry(r)) {

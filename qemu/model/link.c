@@ -20,14 +20,16 @@
  * n + W + R, which must be less than n + 2^b. Acknowledgements have no number of their own. From
  * one flit to the next the receiver can take W flits, so a late acknowledgement is up to R W behind
  * una. It is ignored if it lies outside una ... next, that is if (R + 1) W < 2^b; this is the
- * stronger condition. For the same reason (R + 1) slots < 256 for each receive buffer.
+ * stronger condition. For the same reason (R + 1) units < 256 for each receive buffer.
  *
  * A NAK goes out once: nak goes NO -> DUE when something is refused or missing, DUE -> SENT with
  * the next flit, and back to NO when the expected flit is taken. The replay time makes good a NAK
  * that is lost.
  *
- * Credits. sent counts the slots packed, heard the slots the other end says it has freed, both
- * modulo 256 as they cross the link: sent - heard slots are, or may be, in the other end's buffer.
+ * Credits. sent counts the slots packed, heard the slots the other end says it has freed: sent -
+ * heard slots are, or may be, in the other end's buffer. What crosses the link is freed in whole
+ * units of 2^u slots, modulo 256; so up to 2^u - 1 slots are free and not known to be. told is
+ * freed as the last flit had it: much that is not told goes out at once, without data if need be.
  * A packet is begun when all of it fits; its slots are then packed one after the other, so nobody
  * else uses the credit of its channel meanwhile. The next flit makes good a count that is lost.
  * Where no next flit comes, because the sender waits for that very credit and has nothing under way
@@ -53,7 +55,8 @@
 #define ACK_NAK         (1u << 12)
 #define ACK_VALID       (1u << 13)
 #define TX_SLOTS_MAX    65535u
-#define RX_SLOTS_MAX    127u
+#define RX_UNITS_MAX    127u
+#define SHIFT_MAX       8u
 
 /* ---- configuration and memory ---- */
 
@@ -66,11 +69,16 @@ const char *hsl_link_check(const struct hsl_link_cfg *cfg)
         return "the replay buffer holds W >= 1 flits, and with reordering by R places "
                "(R + 1) W is less than 2^b";
     }
+    if (cfg->credit_shift > SHIFT_MAX) {
+        return "a unit of credit has 1 to 256 slots, a power of two";
+    }
     for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
-        if (!cfg->rx_slots[vc] || cfg->rx_slots[vc] > RX_SLOTS_MAX ||
-            (cfg->reorder + UINT64_C(1)) * cfg->rx_slots[vc] > UINT8_MAX) {
-            return "a receive buffer has 1 to 127 slots, and with reordering by R places (R + 1) "
-                   "slots is less than 256";
+        uint32_t units = cfg->rx_slots[vc] >> cfg->credit_shift;
+
+        if (!units || units > RX_UNITS_MAX ||
+            (cfg->reorder + UINT64_C(1)) * units > UINT8_MAX) {
+            return "a receive buffer has 1 to 127 units of credit, and with reordering by R places "
+                   "(R + 1) units is less than 256";
         }
         if (!cfg->tx_slots[vc] || cfg->tx_slots[vc] > TX_SLOTS_MAX) {
             return "a transmit queue has 1 to 65535 slots";
@@ -110,13 +118,14 @@ int hsl_link_init(struct hsl_link *l, const struct hsl_link_cfg *cfg,
                   const struct hsl_link_cfg *peer)
 {
     if (hsl_link_check(cfg) || hsl_link_check(peer) || cfg->seq_bits != peer->seq_bits ||
-        cfg->reorder != peer->reorder) {
+        cfg->reorder != peer->reorder || cfg->credit_shift != peer->credit_shift) {
         return -EINVAL;
     }
     memset(l, 0, hsl_link_size(cfg));
     l->cfg = *cfg;
     l->mask = (1u << cfg->seq_bits) - 1;
     l->peer_window = peer->replay_flits;
+    l->slots_mask = (256u << cfg->credit_shift) - 1;
     memcpy(l->credit_max, peer->rx_slots, sizeof(l->credit_max));
     lay_out(cfg, l);
     hsl_link_reset(l);
@@ -136,6 +145,7 @@ void hsl_link_reset(struct hsl_link *l)
     memset(l->sent, 0, sizeof(l->sent));
     memset(l->heard, 0, sizeof(l->heard));
     memset(l->freed, 0, sizeof(l->freed));
+    memset(l->told, 0, sizeof(l->told));
     l->vc = HSL_VC_COUNT - 1;
     l->left = 0;
     l->nak = NAK_NO;
@@ -155,7 +165,8 @@ int hsl_link_send(struct hsl_link *l, const struct hsl_pkt *p)
 {
     uint32_t vc = hsl_pkt_vc(p->u.h.opcode), n = hsl_pkt_slots(p->u.h.opcode);
 
-    if (hsl_pkt_check(p) || n > l->cfg.tx_slots[vc] || n > l->credit_max[vc]) {
+    if (hsl_pkt_check(p) || n > l->cfg.tx_slots[vc] ||
+        n + (1u << l->cfg.credit_shift) - 1 > l->credit_max[vc]) {
         return -EINVAL;
     }
     if (n > l->cfg.tx_slots[vc] - l->tx_used[vc]) {
@@ -203,10 +214,14 @@ int hsl_link_recv(struct hsl_link *l, uint32_t vc, struct hsl_pkt *p)
     }
     n = hsl_pkt_slots(p->u.h.opcode);
     l->rx_head[vc] = advance(l->rx_head[vc], n, l->cfg.rx_slots[vc]);
-    l->rx.used[vc] = (uint8_t)(l->rx.used[vc] - n);
-    l->freed[vc] = (uint8_t)(l->freed[vc] + n);
+    l->rx.used[vc] = (uint16_t)(l->rx.used[vc] - n);
+    l->freed[vc] = (l->freed[vc] + n) & l->slots_mask;
     l->stats.rx_packets[vc]++;
-    if (l->say == SAY_NO) {
+    if (l->cfg.tell_units &&
+        slots_between(l, l->told[vc], l->freed[vc]) >> l->cfg.credit_shift >= l->cfg.tell_units) {
+        l->say = SAY_BY;
+        l->say_ps = 0;
+    } else if (l->say == SAY_NO) {
         l->say = SAY_NEW;
     }
     return 1;
@@ -216,7 +231,7 @@ int hsl_link_recv(struct hsl_link *l, uint32_t vc, struct hsl_pkt *p)
 
 uint32_t hsl_link_credits(const struct hsl_link *l, uint32_t vc)
 {
-    return vc < HSL_VC_COUNT ? l->credit_max[vc] - (uint8_t)(l->sent[vc] - l->heard[vc]) : 0;
+    return vc < HSL_VC_COUNT ? l->credit_max[vc] - slots_between(l, l->heard[vc], l->sent[vc]) : 0;
 }
 
 static bool is_stalled(const struct hsl_link *l, uint32_t vc)
@@ -269,7 +284,7 @@ static void pack_slot(struct hsl_link *l, uint8_t *slot)
     memcpy(slot, tx_slot(l, vc, 0), HSL_SLOT_BYTES);
     l->tx_head[vc] = advance(l->tx_head[vc], 1, l->cfg.tx_slots[vc]);
     l->tx_used[vc]--;
-    l->sent[vc]++;
+    l->sent[vc] = (l->sent[vc] + 1) & l->slots_mask;
     l->left--;
     if (!l->left && l->tx_used[vc]) {
         l->first[vc] = (uint8_t)hsl_pkt_slots(*tx_slot(l, vc, 0));
@@ -312,7 +327,10 @@ static void count_stalls(struct hsl_link *l)
 static void finish(struct hsl_link *l, struct hsl_flit *f, uint32_t seq, uint32_t type)
 {
     f->ack = (uint16_t)(l->expected | ACK_VALID | (l->nak == NAK_DUE ? ACK_NAK : 0));
-    memcpy(f->credits, l->freed, sizeof(f->credits));
+    for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
+        f->credits[vc] = (uint8_t)(l->freed[vc] >> l->cfg.credit_shift);
+        l->told[vc] = (uint32_t)f->credits[vc] << l->cfg.credit_shift;
+    }
     hsl_flit_seal(f, seq, type);
     l->say = SAY_NO;
     if (l->nak == NAK_DUE) {
@@ -507,10 +525,10 @@ static void rx_ack(struct hsl_link *l, uint32_t number, bool nak)
 static void rx_credits(struct hsl_link *l, const uint8_t credits[HSL_VC_COUNT])
 {
     for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
-        uint8_t gain = (uint8_t)(credits[vc] - l->heard[vc]);
+        uint32_t freed = (uint32_t)credits[vc] << l->cfg.credit_shift;
 
-        if (gain <= (uint8_t)(l->sent[vc] - l->heard[vc])) {
-            l->heard[vc] = credits[vc];
+        if (slots_between(l, l->heard[vc], freed) <= slots_between(l, l->heard[vc], l->sent[vc])) {
+            l->heard[vc] = freed;
         }
     }
 }

@@ -18,9 +18,11 @@ struct hsl_link_cfg {
     uint32_t seq_bits;          /* b: 2 to 12; alike at both ends */
     uint32_t replay_flits;      /* W: at least 1, (R + 1) W < 2^b */
     uint32_t reorder;           /* R: by how many places the wire may reorder; alike at both ends */
+    uint32_t credit_shift;      /* u: credits are told in units of 2^u slots; alike at both ends */
+    uint32_t tell_units;        /* so many units of a VC freed and not told do not wait; 0: they do */
     /*
-     * Receive buffers: the credits that the other end starts with. 6 to 127 slots, (R + 1) slots
-     * < 256. Fewer than 6 are for exploration: hsl_link_send refuses packets that do not fit.
+     * Receive buffers: the credits that the other end starts with. 6 + 2^u - 1 slots to 127 units,
+     * (R + 1) units < 256. Fewer are for exploration: hsl_link_send refuses what does not fit.
      */
     uint32_t rx_slots[HSL_VC_COUNT];
     uint32_t tx_slots[HSL_VC_COUNT];    /* transmit queues; at least 6, for the same reason */

@@ -46,16 +46,16 @@ static const char *audit(const struct hsl_link *tx, const struct hsl_link *rx)
         return "the receiver expects a flit that is not under way";
     }
     for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
-        uint8_t owed = (uint8_t)(tx->sent[vc] - tx->heard[vc]);
+        uint32_t owed = slots_between(tx, tx->heard[vc], tx->sent[vc]);
         uint32_t held = rx->rx.used[vc] + slots_under_way(tx, rx->expected, vc);
 
         if (owed > rx->cfg.rx_slots[vc]) {
             return "more slots are under way than the receiver has room for";
         }
-        if ((uint8_t)(rx->freed[vc] - tx->heard[vc]) > owed) {
+        if (slots_between(tx, tx->heard[vc], rx->freed[vc]) > owed) {
             return "the sender has heard of more slots than were freed";
         }
-        if ((uint8_t)(tx->sent[vc] - rx->freed[vc]) != held) {
+        if (slots_between(tx, rx->freed[vc], tx->sent[vc]) != held) {
             return "slots sent less slots freed are not those received or under way";
         }
     }
@@ -114,6 +114,9 @@ uint64_t hsl_link_hash(const struct hsl_link *l, uint64_t now_ps)
     mix_bytes(&h, l->sent, sizeof(l->sent));
     mix_bytes(&h, l->heard, sizeof(l->heard));
     mix_bytes(&h, l->freed, sizeof(l->freed));
+    if (l->cfg.tell_units) {
+        mix_bytes(&h, l->told, sizeof(l->told));
+    }
     for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
         mix_channel(&h, l, vc);
     }

@@ -18,14 +18,16 @@ enum { RETRAIN_NO, RETRAIN_ASKED, RETRAIN_TOLD };
 
 /* What a flit changes in the receiver. Whole packets, and `have` slots of one that goes on. */
 struct rx {
-    uint8_t used[HSL_VC_COUNT];
+    uint16_t used[HSL_VC_COUNT];
     uint8_t vc, have, need;             /* need 0: none goes on */
+    uint8_t rsvd;
 };
 
 struct hsl_link {
     struct hsl_link_cfg cfg;
     struct hsl_link_stats stats;
     uint32_t mask;                      /* 2^b - 1 */
+    uint32_t slots_mask;                /* slots are counted modulo 256 units */
     uint32_t peer_window;
     uint32_t credit_max[HSL_VC_COUNT];
     uint32_t off_replay, off_tx[HSL_VC_COUNT], off_rx[HSL_VC_COUNT];
@@ -39,7 +41,7 @@ struct hsl_link {
     uint32_t tx_head[HSL_VC_COUNT], tx_used[HSL_VC_COUNT];
     uint32_t rx_head[HSL_VC_COUNT];
     struct rx rx;
-    uint8_t sent[HSL_VC_COUNT], heard[HSL_VC_COUNT], freed[HSL_VC_COUNT];
+    uint32_t sent[HSL_VC_COUNT], heard[HSL_VC_COUNT], freed[HSL_VC_COUNT], told[HSL_VC_COUNT];
     uint8_t first[HSL_VC_COUNT];        /* slots of the first packet not begun; 0: none */
     uint8_t vc, left;                   /* channel that was last; slots to pack of its packet */
     uint8_t nak, say, retrain;
@@ -69,6 +71,12 @@ static inline uint8_t *rx_slot(const struct hsl_link *l, uint32_t vc, uint32_t i
 static inline uint32_t advance(uint32_t head, uint32_t n, uint32_t size)
 {
     return head + n < size ? head + n : head + n - size;
+}
+
+/* How many slots count b is ahead of count a. */
+static inline uint32_t slots_between(const struct hsl_link *l, uint32_t a, uint32_t b)
+{
+    return (b - a) & l->slots_mask;
 }
 
 /* How far number b is ahead of number a. */

@@ -102,8 +102,11 @@ static void describe(char text[STRING_MAX + 1], const struct hsl_link_cfg *cfg)
         n += snprintf(text + n, STRING_MAX + 1 - n, " replay_flits=%u", cfg->replay_flits);
     }
     if (slots[0]) {
-        snprintf(text + n, STRING_MAX + 1 - n, " rx_slots=%u,%u,%u,%u,%u", slots[0], slots[1],
-                 slots[2], slots[3], slots[4]);
+        n += snprintf(text + n, STRING_MAX + 1 - n, " rx_slots=%u,%u,%u,%u,%u", slots[0], slots[1],
+                      slots[2], slots[3], slots[4]);
+    }
+    if (cfg->credit_shift) {
+        snprintf(text + n, STRING_MAX + 1 - n, " credit_shift=%u", cfg->credit_shift);
     }
 }
 

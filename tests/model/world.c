@@ -88,6 +88,7 @@ void world_fabric(struct world_cfg *cfg, enum hsl_topology topology)
 	cfg->fab.agent = agent;
 	cfg->fab.home = home;
 	cfg->fab.link.replay_flits = 24;
+	cfg->fab.link.credit_shift = cfg->fab.link.tell_units = 0;
 	for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++)
 		cfg->fab.link.rx_slots[vc] = cfg->fab.link.tx_slots[vc] = 12;
 }

@@ -13,7 +13,7 @@
 
 #include "model/fab.h"
 
-#define RIG_LINES	256u
+#define RIG_LINES	4096u
 
 struct rig {
 	struct hsl_fab_cfg cfg;

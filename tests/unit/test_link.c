@@ -314,6 +314,12 @@ static void test_check(void **state)
 	REFUSED(c.rx_slots[3] = 0);
 	TAKEN(c.rx_slots[3] = 127);
 	REFUSED(c.rx_slots[3] = 128);
+	TAKEN((c.rx_slots[3] = 127 * 256 + 255, c.rx_slots[0] = c.rx_slots[1] = c.rx_slots[2] = c.rx_slots[4] = 256,
+	       c.credit_shift = 8));
+	REFUSED((c.rx_slots[3] = 128 * 256, c.rx_slots[0] = c.rx_slots[1] = c.rx_slots[2] = c.rx_slots[4] = 256,
+		 c.credit_shift = 8));
+	REFUSED((c.rx_slots[3] = 15, c.credit_shift = 4));
+	REFUSED(c.credit_shift = 9);
 	TAKEN((c.rx_slots[3] = 85, c.reorder = 2));
 	REFUSED((c.rx_slots[3] = 86, c.reorder = 2));
 	REFUSED(c.tx_slots[0] = 0);
@@ -326,6 +332,9 @@ static void test_check(void **state)
 	assert_int_equal(hsl_link_init(NULL, &ok, &c), -EINVAL);
 	c = ok;
 	c.seq_bits = 11;
+	assert_int_equal(hsl_link_init(NULL, &ok, &c), -EINVAL);
+	c = ok;
+	c.credit_shift = 1;
 	assert_int_equal(hsl_link_init(NULL, &ok, &c), -EINVAL);
 }
 
@@ -466,6 +475,14 @@ static void test_errors(void **state)
 	}
 	run_with_errors(&cfg, 5, 30000);
 	run_with_errors(&cfg, 0, 10000);
+	cfg.replay_flits = 4095 / (LATE_MAX + 1);	/* credits in units, as late as they may be */
+	cfg.reorder = LATE_MAX;
+	cfg.credit_shift = 3;
+	for (unsigned int vc = 0; vc < HSL_VC_COUNT; vc++)
+		cfg.rx_slots[vc] = vc ? 8 * (255 / (LATE_MAX + 1)) + 7 - vc : 6 + 7;
+	run_with_errors(&cfg, 50, 30000);
+	cfg.tell_units = 2;
+	run_with_errors(&cfg, 50, 30000);
 }
 
 /* ---- each rule by itself ---- */
@@ -752,6 +769,40 @@ static void test_wrap_and_stale(void **state)
 		assert_int_equal(hsl_link_credits(p.a, HSL_VC_DAT), 24);
 		assert_null(hsl_link_audit(p.a, p.b));
 		assert_true(hsl_link_quiet(p.a));
+	}
+	pair_free(&p);
+}
+
+/* HEP-LNK-008: only whole units are told; enough of them at once, fewer with the acknowledgement. */
+static void test_units(void **state)
+{
+	struct hsl_link_cfg cfg = plain_cfg();
+	uint32_t told = 0;
+	struct hsl_pkt got;
+	struct hsl_flit f;
+	struct pair p;
+
+	(void)state;
+	cfg.credit_shift = 3;
+	cfg.tell_units = 2;
+	for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++)
+		cfg.rx_slots[vc] = 40;
+	p = pair_new(&cfg);
+	for (uint32_t i = 1; i <= 3000; i++) {
+		f = tx_new(p.a, i, HSL_PKT_RSP_DATA);
+		hsl_link_rx(p.b, i, &f);
+		assert_int_equal(hsl_link_recv(p.b, HSL_VC_DAT, &got), 1);
+		assert_null(hsl_link_audit(p.a, p.b));
+		if (5 * i - told >= 16) {
+			told = 5 * i / 8 * 8;
+			f = tx(p.b, i);
+			assert_int_equal(TYPE(f), HSL_FLIT_IDLE);
+			assert_int_equal(f.credits[HSL_VC_DAT], told / 8 % 256);
+			hsl_link_rx(p.a, i, &f);
+		} else {
+			tx_nothing(p.b, i);
+		}
+		assert_int_equal(hsl_link_credits(p.a, HSL_VC_DAT), 40 - (5 * i - told));
 	}
 	pair_free(&p);
 }
@@ -1074,6 +1125,7 @@ int main(void)
 		cmocka_unit_test(test_replay_rounds),
 		cmocka_unit_test(test_credits),
 		cmocka_unit_test(test_wrap_and_stale),
+		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_snapshot),
 		cmocka_unit_test(test_arguments),

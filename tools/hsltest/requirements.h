@@ -236,6 +236,8 @@
   "A flit that is not acknowledged within the replay time is sent again; after the set number of rounds without progress the link retrains." },
 { "HEP-LNK-007", "MUST", "FABRIC", "T",
   "A flit that is missing or damaged is answered by one NAK until the expected one arrives." },
+{ "HEP-LNK-008", "MUST", "FABRIC", "T",
+  "Credits count whole units of 2^u slots, u alike at both ends; with buffers as in section 9 a stream of one VC is never stopped for want of credit." },
 { "HEP-PHY-001", "MUST", "FABRIC", "T",
   "A link changes state only along the edges of section 8.4." },
 { "HEP-PHY-002", "MUST", "FABRIC", "T",

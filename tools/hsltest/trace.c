@@ -556,7 +556,7 @@ static void credits(struct trace *t, struct dir *d, const struct hsl_flit *f, bo
 
 	for (int vc = 0; vc < HSL_VC_COUNT; vc++) {
 		uint8_t gain = (uint8_t)(f->credits[vc] - d->credit[vc]);
-		uint64_t freed = d->freed[vc] + gain;
+		uint64_t freed = d->freed[vc] + ((uint64_t)gain << d->end.credit_shift);
 
 		if (!back->from_zero || !both_up(t, d)) {
 			d->credit[vc] = f->credits[vc];

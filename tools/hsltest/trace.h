@@ -19,6 +19,7 @@ struct ht_trace_end {
 	uint16_t node, peer;
 	bool usable;			/* of our link type, with a name */
 	uint32_t seq_bits, replay_flits;
+	uint32_t credit_shift;
 	uint32_t rx_slots[HSL_VC_COUNT];
 };
 

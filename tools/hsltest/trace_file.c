@@ -59,10 +59,13 @@ static void describe(struct ht_trace_end *e, const char *text)
 	s = strstr(text, "replay_flits=");
 	if (s && sscanf(s, "replay_flits=%4u", a) == 1 && a[0] < 1u << HSL_FLIT_SEQ_BITS)
 		e->replay_flits = a[0];
+	s = strstr(text, "credit_shift=");
+	if (s && sscanf(s, "credit_shift=%1u", a) == 1 && a[0] <= 8)
+		e->credit_shift = a[0];
 	s = strstr(text, "rx_slots=");
-	if (s && sscanf(s, "rx_slots=%3u,%3u,%3u,%3u,%3u", a, a + 1, a + 2, a + 3, a + 4) == 5)
+	if (s && sscanf(s, "rx_slots=%5u,%5u,%5u,%5u,%5u", a, a + 1, a + 2, a + 3, a + 4) == 5)
 		for (int vc = 0; vc < HSL_VC_COUNT; vc++)
-			e->rx_slots[vc] = a[vc] <= 127 ? a[vc] : 0;
+			e->rx_slots[vc] = a[vc] >> e->credit_shift <= 127 ? a[vc] : 0;
 }
 
 static void option(struct ht_trace_end *e, uint32_t code, const uint8_t *p, size_t len)
