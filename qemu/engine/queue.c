@@ -164,9 +164,13 @@ static void cmd_end(struct hsl_queue_engine *q)
         q->cmd.waits = false;
         atomic_fetch_sub(&q->chip->nwaits, 1);
     }
-    free(q->cmd.list);
-    q->cmd.list = NULL;
+    if (q->cmd.list) {
+        free(q->cmd.list);
+        q->cmd.list = NULL;
+    }
 }
+
+static void announce(struct hsl_queue_engine *q);
 
 static void abort_rest(struct hsl_queue_engine *q)
 {
@@ -188,6 +192,7 @@ static void abort_rest(struct hsl_queue_engine *q)
         atomic_fetch_add(&q->taken, 1);
         hsl_queue_complete(q, HSL_ST_ABORTED, 0);
     }
+    announce(q);
 }
 
 void hsl_queue_abort_all(struct hsl_queue_engine *q)
@@ -277,13 +282,13 @@ void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fa
         e->result = q->cmd.has_value ? q->cmd.value : q->cmd.done;
         e->fault_ga = fault_ga;
         atomic_store_explicit((_Atomic uint64_t *)(void *)&e->sq_head, last, memory_order_release);
-        cmd_end(q);
-        /* seq_cst store, then look at armed; hsl_queue_arm_at stores armed, then looks here: one of us sees the other */
-        atomic_store(&q->completed, n + 1);
-        raise_if_armed(q, false);
-    } else {
-        cmd_end(q);
+        atomic_store_explicit(&q->completed, n + 1, memory_order_release);
+        /* an arming of a while ago needs no order to be seen; for one of this very moment see announce */
+        if (atomic_load_explicit(&q->armed, memory_order_relaxed)) {
+            raise_if_armed(q, false);
+        }
     }
+    cmd_end(q);
 
     count(&q->n_commands, 1);
     count(&q->n_bytes, q->cmd.done);
@@ -291,6 +296,16 @@ void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fa
     if (c->cfg.ops->trace_complete) {
         c->cfg.ops->trace_complete(c->cfg.opaque, q->qid, q->cmd.d.opcode, q->cmd.d.cookie, status);
     }
+}
+
+/*
+ * At the end of what may have completed something. Seq_cst store, then look at armed; hsl_queue_arm_at stores armed, then looks
+ * at completed: one of us sees the other. Once for many completions, as it waits for all stores before it.
+ */
+static void announce(struct hsl_queue_engine *q)
+{
+    atomic_store(&q->completed, atomic_load_explicit(&q->completed, memory_order_relaxed));
+    raise_if_armed(q, false);
 }
 
 void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed)
@@ -377,28 +392,34 @@ bool hsl_queue_sleep(struct hsl_queue_engine *q)
     return !submitted(q);
 }
 
+#define AHEAD   4u  /* descriptors */
+
 /* Fetch the next descriptor into q->cmd. False if there is none or the doorbell is wrong. */
 static bool fetch(struct hsl_queue_engine *q)
 {
     /* pairs with the doorbell's store, so that the descriptor is seen */
-    uint32_t tail = atomic_load(&q->tail);
+    uint32_t tail = atomic_load(&q->tail), taken = atomic_load_explicit(&q->taken, memory_order_relaxed);
 
     if (atomic_load(&q->overflow) || !tail_good(q, tail)) {
         queue_fail(q, HSL_ST_OVERFLOW);
         return false;
     }
-    if (tail == atomic_load(&q->taken)) {
+    if (tail == taken) {
         return false;
     }
-    memcpy(&q->cmd.d, ring_at(&q->sq, atomic_load(&q->taken) & (q->depth - 1), sizeof(q->cmd.d)), sizeof(q->cmd.d));
+    memcpy(&q->cmd.d, ring_at(&q->sq, taken & (q->depth - 1), sizeof(q->cmd.d)), sizeof(q->cmd.d));
+    if (tail - taken > AHEAD) {
+        /* it comes from another core's cache, which takes as long as a small command */
+        __builtin_prefetch(ring_at(&q->sq, (taken + AHEAD) & (q->depth - 1), sizeof(q->cmd.d)));
+    }
     q->cmd.done = 0;
     q->cmd.active = false;
     q->cmd.has_value = false;
-    atomic_store_explicit(&q->taken, atomic_load(&q->taken) + 1, memory_order_relaxed);
+    atomic_store_explicit(&q->taken, taken + 1, memory_order_relaxed);
     return true;
 }
 
-bool hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned int commands)
+static bool turn(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned int commands)
 {
     uint64_t moved = 0;
     bool progress = false;
@@ -436,6 +457,17 @@ bool hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned in
             return progress;
         }
         progress = true;
+    }
+    return progress;
+}
+
+bool hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned int commands)
+{
+    uint32_t before = atomic_load_explicit(&q->completed, memory_order_relaxed);
+    bool progress = turn(q, w, commands);
+
+    if (atomic_load_explicit(&q->completed, memory_order_relaxed) != before) {
+        announce(q);
     }
     return progress;
 }

@@ -64,5 +64,7 @@ mutant tail-not-read-again test_engine_shadow queue.c 'return !submitted(q);' 'r
 mutant tail-trusted test_engine_shadow queue.c 'return tail - atomic_load(&q->taken) <= q->depth;' 'return true;'
 mutant abort-by-doorbell test_engine_shadow queue.c 'tail = atomic_load(&q->tail);' \
 	'tail = q->shadow ? atomic_load(&q->taken) : atomic_load(&q->tail);'
+mutant not-announced test_engine_race queue.c \
+	'atomic_store(&q->completed, atomic_load_explicit(&q->completed, memory_order_relaxed));' 'return;'
 echo "1..$n"
 exit $failed

@@ -305,6 +305,40 @@ static void arm(void **state)
 	fab_free(f);
 }
 
+/* Who arms just when a completion is written may see the count before it, and the worker look before he has armed. */
+static void arm_unseen_trace(void *opaque, unsigned int qid, unsigned int opcode, uint64_t cookie, unsigned int status)
+{
+	(void)opcode;
+	(void)status;
+	if (qid == 1)
+		atomic_store(&((struct fchip *)opaque)->e->queue[1].armed, HSL_ARMED | (uint32_t)cookie);
+}
+
+static void arm_unseen(void **state)
+{
+	struct fab *f = fab_ready(HSL_TOPO_PAIR, 2, 1);
+	struct fchip *c = &f->c[1];
+	struct hsl_chip_ops ops = fake_ops;
+	struct fq q;
+
+	(void)state;
+	assert_int_equal(fq_create(c, &q, 1, 16, 1), HSL_ST_OK);
+	ops.trace_complete = arm_unseen_trace;
+	hsl_synchronize(f->e);
+	c->e->cfg.ops = &ops;
+	for (unsigned int i = 0; i < 10; i++) {
+		fq_submit(&q, &(struct hsl_desc){ .cookie = i });
+		assert_int_equal(fq_wait(&q).cookie, i);
+		for (unsigned int n = 0; atomic_load(&c->interrupts[1]) != i + 1; n++) {
+			must(n < FAKE_WAIT_MS);
+			usleep(1000);
+		}
+	}
+	hsl_synchronize(f->e);
+	c->e->cfg.ops = &fake_ops;
+	fab_free(f);
+}
+
 /* ---- many threads ---- */
 
 struct traffic {
@@ -578,6 +612,7 @@ int main(void)
 		cmocka_unit_test(fairness),
 		cmocka_unit_test(admin_is_fair),
 		cmocka_unit_test(arm),
+		cmocka_unit_test(arm_unseen),
 		cmocka_unit_test(disturb),
 		cmocka_unit_test(admins),
 		cmocka_unit_test(free_under_doorbells),
@@ -589,6 +624,7 @@ int main(void)
 		cmocka_unit_test(destroy_running),
 		cmocka_unit_test(fairness),
 		cmocka_unit_test(arm),
+		cmocka_unit_test(arm_unseen),
 		cmocka_unit_test(disturb),
 		cmocka_unit_test(admins),
 		cmocka_unit_test(free_under_doorbells),

@@ -76,7 +76,8 @@ static void no_wakeup_lost(void **state)
 
 		assert_int_equal(fq_create(&f->c[1], &q, 1, 16, 1), HSL_ST_OK);
 		assert_true(needs_doorbell(&q));
-		while (sent < rounds) {
+		/* on a busy machine it may take long until one finds the worker looking */
+		while (sent < rounds || q.bells == sent) {
 			unsigned int n = 1 + rng_below(4);
 
 			for (unsigned int i = 0; i < n; i++)
@@ -87,7 +88,7 @@ static void no_wakeup_lost(void **state)
 			pause_for(rng_below(rng_below(4) ? 50 : 10000));
 		}
 		print_message("# %u doorbells for %u commands\n", q.bells, sent);
-		assert_in_range(q.bells, 1, sent - 1);
+		assert_true(q.bells);
 		fab_free(f);
 	}
 }
