@@ -72,6 +72,8 @@ void hsl_fab_defaults(struct hsl_fab_cfg *cfg)
     cfg->seed = 1;
     cfg->link = link;
     size_buffers(&cfg->link, &cfg->profile);
+    /* as testers may ask for it, where numbers have room */
+    cfg->link.reorder = cfg->link.replay_flits < 1u << (cfg->link.seq_bits - 1);
     /* what waits for the other end waits for some crossings at least */
     cfg->link.ack_ps += 2 * crossing;
     cfg->link.replay_ps += 8 * crossing;
@@ -175,7 +177,7 @@ static uint32_t node_ix(const struct hsl_fab *f, uint32_t id)
     return id && ix < f->nnodes && (ix >= f->cfg.nodes) == is_switch ? ix : HSL_NONE;
 }
 
-static uint32_t port_between(const struct hsl_fab *f, uint32_t a_id, uint32_t b_id)
+uint32_t fab_port_between(const struct hsl_fab *f, uint32_t a_id, uint32_t b_id)
 {
     uint32_t a = node_ix(f, a_id), b = node_ix(f, b_id);
 
@@ -233,7 +235,7 @@ static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
     f->nflights = (uint32_t)(f->nports * wire_flights(cfg, f->crossing_ps));
     f->nevents = 2 * f->nports + f->nflights + f->npkts + f->nagents * cfg->agent.requests;
     f->nout = 2 * f->nports + f->nagents * cfg->agent.accesses +
-              cfg->nodes * cfg->home.requests * 4;
+              cfg->nodes * cfg->home.requests * 4 + FAB_TEST_OUT;
     for (uint32_t i = 0; i < vc; i++) {
         uint64_t n = (uint64_t)cfg->link.tx_slots[i] + cfg->link.rx_slots[i] +
                      (uint64_t)cfg->link.replay_flits * HSL_FLIT_SLOTS;
@@ -456,7 +458,7 @@ int hsl_fab_step(struct hsl_fab *f)
 
 static int post_link(struct hsl_fab *f, const struct hsl_fab_in *in)
 {
-    uint32_t p = port_between(f, in->u.link.a, in->u.link.b), q;
+    uint32_t p = fab_port_between(f, in->u.link.a, in->u.link.b), q;
 
     if (p == HSL_NONE) {
         return -EINVAL;
@@ -488,7 +490,7 @@ static int post_link(struct hsl_fab *f, const struct hsl_fab_in *in)
 
 static int post_swallow(struct hsl_fab *f, const struct hsl_fab_in *in)
 {
-    uint32_t p = port_between(f, in->u.swallow.a, in->u.swallow.b);
+    uint32_t p = fab_port_between(f, in->u.swallow.a, in->u.swallow.b);
 
     if (p == HSL_NONE) {
         return -EINVAL;
@@ -500,7 +502,7 @@ static int post_swallow(struct hsl_fab *f, const struct hsl_fab_in *in)
 
 static int post_tap(struct hsl_fab *f, const struct hsl_fab_in *in)
 {
-    uint32_t p = port_between(f, in->u.tap.a, in->u.tap.b);
+    uint32_t p = fab_port_between(f, in->u.tap.a, in->u.tap.b);
     int err = 0;
 
     if (in->u.tap.a || in->u.tap.b) {
@@ -577,8 +579,9 @@ int hsl_fab_post(struct hsl_fab *f, const struct hsl_fab_in *in)
         return post_swallow(f, in);
     case HSL_FAB_TAP:
         return post_tap(f, in);
+    default:
+        return fab_test_post(f, in);
     }
-    return -EINVAL;
 }
 
 /* ---- outputs ---- */
@@ -618,7 +621,7 @@ uint64_t hsl_fab_now_ps(const struct hsl_fab *f)
 
 const struct hsl_link *hsl_fab_link(const struct hsl_fab *f, uint32_t a, uint32_t b)
 {
-    uint32_t p = port_between(f, a, b);
+    uint32_t p = fab_port_between(f, a, b);
 
     return p == HSL_NONE ? NULL :
            (const void *)((const unsigned char *)f + f->off_links + p * f->link_bytes);
@@ -626,14 +629,14 @@ const struct hsl_link *hsl_fab_link(const struct hsl_fab *f, uint32_t a, uint32_
 
 const struct hsl_phy *hsl_fab_phy(const struct hsl_fab *f, uint32_t a, uint32_t b)
 {
-    uint32_t p = port_between(f, a, b);
+    uint32_t p = fab_port_between(f, a, b);
 
     return p == HSL_NONE ? NULL : &fab_port_const(f, p)->phy;
 }
 
 uint64_t hsl_fab_downs(const struct hsl_fab *f, uint32_t a, uint32_t b)
 {
-    uint32_t p = port_between(f, a, b);
+    uint32_t p = fab_port_between(f, a, b);
 
     return p == HSL_NONE ? 0 : fab_port_const(f, p)->downs;
 }
@@ -647,7 +650,7 @@ const struct hsl_fab_net_stats *hsl_fab_net_stats(const struct hsl_fab *f, uint3
 
 uint32_t hsl_fab_swallow_left(const struct hsl_fab *f, uint32_t a, uint32_t b)
 {
-    uint32_t p = port_between(f, a, b);
+    uint32_t p = fab_port_between(f, a, b);
 
     return p == HSL_NONE ? 0
                          : fab_port_const(f, p)->swallow_pass + fab_port_const(f, p)->swallow_hit;
@@ -712,6 +715,7 @@ uint64_t hsl_fab_hash(const struct hsl_fab *f)
         for (uint32_t i = 0; i < 4; i++) {
             h = hsl_mix(h, port->wire.rng[i]);
         }
+        h = hsl_mix(h, fab_test_hash(&port->test));
     }
     for (uint32_t i = 0; i < f->heap_len; i++) {
         uint32_t ev = heap_of(w)[i];

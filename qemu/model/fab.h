@@ -56,7 +56,37 @@ enum hsl_fab_in_type {
     /* a, b: of the requests of a's agents that take the link to b, `hit` are lost behind `pass` */
     HSL_FAB_SWALLOW,
     HSL_FAB_TAP,                /* a, b, both 0: every end; tap, what: see hsl_fab_record */
+    /* for testers: a's end of the link to b; test */
+    HSL_FAB_SEED,               /* value: the wire from a to b draws from this seed from now on */
+    HSL_FAB_ARM,                /* what, pass, hit, value; replaces the arming before, hit 0: none */
+    HSL_FAB_CHANGE,             /* what: enum hsl_phy_event, DISABLE to HOT_RESET or RETRAIN */
+    HSL_FAB_FREEZE,             /* what: bit v: hsl_link_freeze */
+    HSL_FAB_PRESET,             /* what, value: enum hsl_fab_preset */
+    HSL_FAB_LOOPBACK,           /* what: enum hsl_fab_loopback */
+    HSL_FAB_SEND,               /* flit: goes out as it is when the wire is free, in L0 only */
+    HSL_FAB_CALM,               /* ends what all of these but CHANGE, and LANE and ERRORS, did */
 };
+
+/* Errors of chosen flits (of type data) or packets that leave an end. */
+enum hsl_fab_arm {
+    HSL_FAB_ARM_CRC = 1,        /* value: bit that is inverted */
+    HSL_FAB_ARM_DROP,
+    HSL_FAB_ARM_DUPLICATE,
+    HSL_FAB_ARM_REORDER,        /* value: places late */
+    HSL_FAB_ARM_DELAY,          /* value: ps, less than the replay time */
+    HSL_FAB_ARM_POISON,         /* packets with data */
+    HSL_FAB_ARM_SWALLOW,        /* requests of a's agents: as HSL_FAB_SWALLOW */
+};
+/* Value 0: as configured. Times: HSL_FAB_PRESET_MAX_PS at most. */
+enum hsl_fab_preset { HSL_FAB_PRESET_SEQ, HSL_FAB_PRESET_ACK_PS, HSL_FAB_PRESET_REPLAY_PS };
+#define HSL_FAB_PRESET_MAX_PS UINT64_C(1000000000)
+/*
+ * A link of which an end loops carries no packets, as if it were down. NEAR: what the end sends
+ * comes back to it. FAR: what it receives goes back to the peer, in place of its own. With OFF both
+ * ends go through DETECT.
+ */
+enum hsl_fab_loopback { HSL_FAB_LOOPBACK_OFF, HSL_FAB_LOOPBACK_NEAR, HSL_FAB_LOOPBACK_FAR };
+
 struct hsl_fab_in {
     enum hsl_fab_in_type type;
     union {
@@ -66,9 +96,17 @@ struct hsl_fab_in {
         struct { uint32_t a, b, lane; bool up; struct hsl_wire_cfg errors; } link;
         struct { uint32_t a, b, pass, hit; } swallow;
         struct { uint32_t a, b; uint8_t tap, what; } tap;
+        struct {
+            uint32_t a, b, what, pass, hit;
+            uint64_t value;
+            const struct hsl_flit *flit;
+        } test;
     } u;
 };
-/* 0; -EAGAIN the agent has no room; -EINVAL unknown agent, node, link, lane or tap, or hsl_agent_access's. */
+/*
+ * 0; -EAGAIN the agent has no room; -EINVAL unknown agent, node, link or lane, an argument out of
+ * bounds, or hsl_agent_access's.
+ */
 int hsl_fab_post(struct hsl_fab *f, const struct hsl_fab_in *in);
 /* The earliest pending event happens and time moves to it. 1, or 0: nothing is pending. */
 int hsl_fab_step(struct hsl_fab *f);
@@ -135,5 +173,19 @@ struct hsl_fab_net_stats {
     uint64_t delivered, hops, forwarded, lost, poisoned;
 };
 const struct hsl_fab_net_stats *hsl_fab_net_stats(const struct hsl_fab *f, uint32_t node);
+const struct hsl_wire *hsl_fab_wire(const struct hsl_fab *f, uint32_t a, uint32_t b);
+/* What testers did to an end. */
+struct hsl_fab_test {
+    uint64_t injected;          /* errors, those of the wire too, since the chip came */
+    uint32_t pass, hit;         /* that the arming has left */
+    bool waits;                 /* a flit of HSL_FAB_SEND */
+};
+int hsl_fab_test(const struct hsl_fab *f, uint32_t a, uint32_t b, struct hsl_fab_test *out);
+/* Change of state i of an end, counted from the beginning; -ERANGE: none yet, or not kept. */
+struct hsl_fab_change { uint64_t time_ps; uint8_t from, to; };
+#define HSL_FAB_LOG 64u
+uint32_t hsl_fab_changes(const struct hsl_fab *f, uint32_t a, uint32_t b);
+int hsl_fab_change(const struct hsl_fab *f, uint32_t a, uint32_t b, uint32_t i,
+                   struct hsl_fab_change *out);
 
 #endif

@@ -274,6 +274,7 @@ static bool is_swallowed(struct hsl_fab *f, uint32_t p, const struct fab_pkt *k)
         return false;
     }
     port->swallow_hit--;
+    port->test.injected++;
     return true;
 }
 

@@ -174,7 +174,10 @@ static void entered_l0(struct hsl_fab *f, uint32_t p)
         hsl_link_retrained(fab_link(f, p), f->now_ps);
     }
     port->was_l0 = 1;
-    if (!port->usable && peer->was_l0) {
+    if (!port->usable && peer->was_l0 && !port->test.loopback && !peer->test.loopback) {
+        /* nothing has been sent, but what a tester put on the wire or preset */
+        hsl_link_reset(fab_link(f, p));
+        hsl_link_reset(fab_link(f, port->peer));
         port->usable = peer->usable = 1;
         tell_routes(f, p, true);
     }
@@ -193,6 +196,7 @@ static void state_changed(struct hsl_fab *f, uint32_t p)
     o->u.link.state = port->phy.state;
     o->u.link.width = port->phy.width;
     o->u.link.rate_mtps = port->phy.rate_mtps;
+    fab_test_log(f, port);
     switch (port->phy.state) {
     case HSL_LTSSM_L0:
         entered_l0(f, p);
@@ -200,9 +204,8 @@ static void state_changed(struct hsl_fab *f, uint32_t p)
     case HSL_LTSSM_DETECT:
     case HSL_LTSSM_DISABLED:
     case HSL_LTSSM_HOT_RESET:
-        if (port->usable) {
-            link_down(f, p);
-        }
+        fab_port_down(f, p);
+        port->was_l0 = 0;
         break;
     default:
         break;
@@ -223,6 +226,18 @@ void fab_port_event(struct hsl_fab *f, uint32_t p, enum hsl_phy_event ev)
     after(f, p, hsl_phy_event(&fab_port(f, p)->phy, f->now_ps, ev));
 }
 
+void fab_port_look(struct hsl_fab *f, uint32_t p)
+{
+    after(f, p, false);
+}
+
+void fab_port_down(struct hsl_fab *f, uint32_t p)
+{
+    if (fab_port(f, p)->usable) {
+        link_down(f, p);
+    }
+}
+
 void fab_ports_node(struct hsl_fab *f, uint32_t node, bool present)
 {
     enum hsl_phy_event ev = present ? HSL_PHY_PRESENT : HSL_PHY_ABSENT;
@@ -230,6 +245,9 @@ void fab_ports_node(struct hsl_fab *f, uint32_t node, bool present)
     for (uint32_t p = fab_first_port(f, node); p < fab_first_port(f, node + 1); p++) {
         uint32_t peer = fab_port(f, p)->peer;
 
+        if (!present) {
+            fab_test_gone(fab_port(f, p));
+        }
         if (!present || hsl_ix_present(fab_net(f), fab_port(f, peer)->node)) {
             fab_port_event(f, p, ev);
             fab_port_event(f, peer, ev);
@@ -251,6 +269,7 @@ void fab_port_queue(struct hsl_fab *f, uint32_t p, uint32_t i)
     uint32_t vc = hsl_pkt_vc(k->pkt.u.h.opcode);
 
     k->next = HSL_NONE;
+    k->tested = false;
     if (port->tail[vc] == HSL_NONE) {
         port->head[vc] = i;
     } else {
@@ -273,6 +292,10 @@ static void fill_link(struct hsl_fab *f, uint32_t p)
         while (port->head[vc] != HSL_NONE) {
             struct fab_pkt *k = fab_pkt(f, port->head[vc]);
 
+            if (port->test.arm && !k->tested) {
+                fab_test_packet(port, &k->pkt);
+            }
+            k->tested = true;
             if (hsl_link_send(fab_link(f, p), &k->pkt)) {
                 break;
             }
@@ -290,8 +313,9 @@ static uint64_t flit_ps(const struct fab_port *port)
 }
 
 /* On the wire now; it is there after `late_ps` more than a crossing. */
-static struct fab_flight *launch(struct hsl_fab *f, const struct fab_port *port, uint64_t late_ps)
+static struct fab_flight *launch(struct hsl_fab *f, uint32_t p, uint64_t late_ps)
 {
+    const struct fab_port *port = fab_port(f, p);
     uint32_t i = f->flight_free;
     struct fab_flight *t;
 
@@ -300,20 +324,52 @@ static struct fab_flight *launch(struct hsl_fab *f, const struct fab_port *port,
     }
     t = fab_flight(f, i);
     f->flight_free = t->next;
-    t->port = port->peer;
+    t->port = port->test.loopback == HSL_FAB_LOOPBACK_NEAR ? p : port->peer;
+    t->from = p;
+    t->is_ts = t->is_raw = false;
     fab_at_time(f, fab_ev_flight(f, i), f->now_ps + f->crossing_ps + late_ps);
     return t;
+}
+
+static void launch_flit(struct hsl_fab *f, uint32_t p, const struct hsl_flit *flit,
+                        uint64_t late_ps, bool is_raw)
+{
+    struct fab_flight *t;
+
+    if (fab_port(f, p)->test.loopback == HSL_FAB_LOOPBACK_FAR) {
+        return;                 /* the wire is the peer's */
+    }
+    t = launch(f, p, late_ps);
+    if (t) {
+        t->is_raw = is_raw;
+        t->u.flit = *flit;
+    }
+}
+
+static void send_raw(struct hsl_fab *f, uint32_t p)
+{
+    struct fab_port *port = fab_port(f, p);
+    uint64_t each = flit_ps(port);
+
+    fab_record_flit(f, p, false, &port->test.raw);
+    port->test.raw_waits = false;
+    port->free_ps = f->now_ps + each;
+    launch_flit(f, p, &port->test.raw, each, true);
 }
 
 static bool send_flit(struct hsl_fab *f, uint32_t p)
 {
     struct fab_port *port = fab_port(f, p);
     struct hsl_wire_out out[2];
-    uint64_t each = flit_ps(port);
+    uint64_t each = flit_ps(port), delay_ps = 0;
     struct hsl_flit flit;
     uint32_t n;
 
     fill_link(f, p);
+    if (port->test.raw_waits) {
+        send_raw(f, p);
+        return true;
+    }
     if (!hsl_link_tx(fab_link(f, p), f->now_ps, &flit)) {
         return false;
     }
@@ -324,15 +380,13 @@ static bool send_flit(struct hsl_fab *f, uint32_t p)
     }
     fab_record_flit(f, p, false, &flit);
     n = hsl_wire_pass(&port->wire, &flit, out);
-    for (uint32_t i = 0; i < n; i++) {
-        struct fab_flight *t = launch(f, port, each * (1 + out[i].late) + out[i].late);
-
-        if (t) {
-            t->is_ts = false;
-            t->u.flit = out[i].flit;
-        }
+    if (port->test.arm) {
+        n = fab_test_flit(port, &flit, out, n, &delay_ps);
     }
-    port->free_ps = f->now_ps + each;
+    for (uint32_t i = 0; i < n; i++) {
+        launch_flit(f, p, &out[i].flit, each * (1 + out[i].late) + out[i].late + delay_ps, false);
+    }
+    port->free_ps = f->now_ps + each + delay_ps;
     return true;
 }
 
@@ -344,7 +398,7 @@ void fab_port_send(struct hsl_fab *f, uint32_t p)
 
     while (hsl_phy_tx(&port->phy, f->now_ps, &ts)) {
         fab_record_ts(f, p, false, &ts);
-        t = launch(f, port, 0);
+        t = port->test.loopback == HSL_FAB_LOOPBACK_FAR ? NULL : launch(f, p, 0);
         if (t) {
             t->is_ts = true;
             t->u.ts = ts;
@@ -399,6 +453,30 @@ static void take_packets(struct hsl_fab *f, uint32_t p)
     }
 }
 
+static void flight_free(struct hsl_fab *f, uint32_t flight)
+{
+    fab_flight(f, flight)->next = f->flight_free;
+    f->flight_free = flight;
+}
+
+/* What arrives at an end that loops: is it for this end? FAR: it goes back to the peer. */
+static bool loops(struct hsl_fab *f, const struct fab_flight *t)
+{
+    const struct fab_port *port = fab_port(f, t->port);
+    struct fab_flight *back;
+
+    if (port->test.loopback == HSL_FAB_LOOPBACK_NEAR) {
+        return t->from == t->port;
+    }
+    back = launch(f, t->port, 0);
+    if (back) {
+        back->is_ts = t->is_ts;
+        back->is_raw = t->is_raw;
+        back->u = t->u;
+    }
+    return false;
+}
+
 void fab_port_arrive(struct hsl_fab *f, uint32_t flight)
 {
     struct fab_flight *t = fab_flight(f, flight);
@@ -406,15 +484,22 @@ void fab_port_arrive(struct hsl_fab *f, uint32_t flight)
     struct fab_port *port = fab_port(f, p);
     bool changed = false;
 
-    if (t->is_ts) {
+    if (port->test.loopback && !loops(f, t)) {
+        /* goes on, or nowhere */
+    } else if (t->is_ts) {
         fab_record_ts(f, p, true, &t->u.ts);
         changed = hsl_phy_rx(&port->phy, f->now_ps, &t->u.ts);
+    } else if (t->is_raw && port->usable && carries_flits(port)) {
+        fab_record_flit(f, p, true, &t->u.flit);
+        if (!fab_test_raw(f, p, &t->u.flit)) {
+            flight_free(f, flight);
+            return;
+        }
     } else if (carries_flits(port)) {
         fab_record_flit(f, p, true, &t->u.flit);
         hsl_link_rx(fab_link(f, p), f->now_ps, &t->u.flit);
     }
-    t->next = f->flight_free;
-    f->flight_free = flight;
+    flight_free(f, flight);
     take_packets(f, p);
     after(f, p, changed);
 }
@@ -439,6 +524,7 @@ void fab_ports_init(struct hsl_fab *f)
             hsl_link_init(fab_link(f, p), &f->cfg.link, &f->cfg.link);
             hsl_phy_init(&port->phy, &f->cfg.phy);
             hsl_wire_init(&port->wire, &f->cfg.errors, f->cfg.seed + p);
+            port->test.state = (uint8_t)port->phy.state;
         }
     }
     first[f->nnodes] = p;

@@ -48,6 +48,24 @@ struct fab_carried {
     uint8_t has_tag;
 };
 
+/* What testers want of an end (fab_test.c). */
+struct fab_test {
+    uint8_t arm;                /* enum hsl_fab_arm, 0: none */
+    uint8_t loopback;           /* enum hsl_fab_loopback */
+    bool raw_waits;
+    uint32_t pass, hit;         /* flits or packets: of arm */
+    uint64_t value;             /* of arm */
+    uint64_t injected;          /* by arm */
+    uint64_t ack_ps, replay_ps; /* preset, 0: not */
+    struct hsl_flit raw;
+    uint32_t changes;           /* of state, the last HSL_FAB_LOG of them in the log */
+    uint8_t state;              /* that the last one led to */
+    struct hsl_fab_change log[HSL_FAB_LOG];
+};
+
+/* states that both ends of a link go through in one call of fab_test.c, and some more */
+#define FAB_TEST_OUT 16u
+
 struct fab_port {
     uint32_t node, peer;        /* ix of its node; the other end's port */
     uint8_t usable;             /* carries packets, now or when it has trained */
@@ -60,6 +78,7 @@ struct fab_port {
     uint8_t tap_tx, tap_rx;     /* taps that want what is sent and received, a bit each */
     struct hsl_phy phy;
     struct hsl_wire wire;       /* from here to the peer */
+    struct fab_test test;
 };
 
 enum fab_stage {
@@ -78,12 +97,13 @@ struct fab_pkt {
     uint32_t mem_id;
     uint8_t stage;
     uint8_t hops;
+    bool tested;                /* fab_test_packet has seen it at this node */
 };
 
 struct fab_flight {
-    uint32_t port;              /* where it arrives */
+    uint32_t port, from;        /* where it arrives; the port that sent it */
     uint32_t next;              /* free list */
-    bool is_ts;
+    bool is_ts, is_raw;         /* raw: the sender's link layer does not know of it */
     union {
         struct hsl_flit flit;
         struct hsl_ts ts;
@@ -244,6 +264,7 @@ struct hsl_fab_out *fab_out(struct hsl_fab *f, enum hsl_fab_out_type type);
 
 /* ---- fab_port.c ---- */
 /* Index of the port of node towards a neighbour; HSL_NONE. */
+uint32_t fab_port_between(const struct hsl_fab *f, uint32_t a_id, uint32_t b_id);
 uint32_t fab_port_to(const struct hsl_fab *f, uint32_t node, uint32_t neighbour);
 void fab_ports_init(struct hsl_fab *f);
 /* The packet waits for this port's link from now on. */
@@ -255,6 +276,25 @@ void fab_port_event(struct hsl_fab *f, uint32_t port, enum hsl_phy_event ev);
 /* The chip at the end of these links is there, or not any more. */
 void fab_ports_node(struct hsl_fab *f, uint32_t node, bool present);
 void fab_port_lane(struct hsl_fab *f, uint32_t port, uint32_t lane, bool works);
+/* Something at this end, not its state, has changed. */
+void fab_port_look(struct hsl_fab *f, uint32_t port);
+/* The link carries no packets any more, until it has trained again. */
+void fab_port_down(struct hsl_fab *f, uint32_t port);
+
+/* ---- fab_test.c ---- */
+int fab_test_post(struct hsl_fab *f, const struct hsl_fab_in *in);
+/* States that the end has been in since the last call. */
+void fab_test_log(struct hsl_fab *f, struct fab_port *port);
+/* A flit is on the wire: out[n] is what comes out. How many; *delay_ps: the wire takes longer. */
+uint32_t fab_test_flit(struct fab_port *port, const struct hsl_flit *f, struct hsl_wire_out out[2],
+                       uint32_t n, uint64_t *delay_ps);
+/* A packet goes to the link layer. */
+void fab_test_packet(struct fab_port *port, struct hsl_pkt *p);
+/* The chip of this end is gone. */
+void fab_test_gone(struct fab_port *port);
+/* A raw flit arrives where links carry packets. False: it has put the link out of order. */
+bool fab_test_raw(struct hsl_fab *f, uint32_t port, const struct hsl_flit *flit);
+uint64_t fab_test_hash(const struct fab_test *t);
 
 /* ---- fab_tap.c ---- */
 uint32_t fab_tap_records(const struct hsl_fab *f);

@@ -4,7 +4,7 @@
  *
  * Each end knows which taps want what it sends and what it receives, a bit each. Records wait in a
  * ring that has room for what one post or step can cause: of each end a change of state or two, and
- * of the one end that a step is about a flit and two training sets.
+ * of the one end that a step is about a flit and two training sets; more when testers ask for it.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 
 uint32_t fab_tap_records(const struct hsl_fab *f)
 {
-    return 2 * f->nports + 4;
+    return 2 * f->nports + 4 + FAB_TEST_OUT;
 }
 
 int fab_tap(struct hsl_fab *f, uint32_t p, uint8_t tap, uint8_t what)

@@ -136,7 +136,8 @@ void hsl_link_reset(struct hsl_link *l)
 {
     l->due = NEVER;
     l->say_ps = 0;
-    l->una = l->cursor = l->next = l->una_at = l->rounds = l->expected = 0;
+    l->una_at = l->rounds = 0;
+    l->una = l->cursor = l->next = l->expected = l->first_seq;
     memset(l->tx_head, 0, sizeof(l->tx_head));
     memset(l->tx_used, 0, sizeof(l->tx_used));
     memset(l->first, 0, sizeof(l->first));
@@ -328,8 +329,10 @@ static void finish(struct hsl_link *l, struct hsl_flit *f, uint32_t seq, uint32_
 {
     f->ack = (uint16_t)(l->expected | ACK_VALID | (l->nak == NAK_DUE ? ACK_NAK : 0));
     for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
-        f->credits[vc] = (uint8_t)(l->freed[vc] >> l->cfg.credit_shift);
-        l->told[vc] = (uint32_t)f->credits[vc] << l->cfg.credit_shift;
+        if (!(l->frozen >> vc & 1)) {
+            l->told[vc] = l->freed[vc] & ~((1u << l->cfg.credit_shift) - 1);
+        }
+        f->credits[vc] = (uint8_t)(l->told[vc] >> l->cfg.credit_shift);
     }
     hsl_flit_seal(f, seq, type);
     l->say = SAY_NO;
@@ -600,4 +603,25 @@ void hsl_link_retrained(struct hsl_link *l, uint64_t now_ps)
     go_back(l);
     say_by(l, now_ps);
     watch(l, now_ps);
+}
+
+/* ---- for testers ---- */
+
+void hsl_link_freeze(struct hsl_link *l, uint32_t vcs)
+{
+    if (l->frozen & ~vcs && l->say == SAY_NO) {
+        l->say = SAY_NEW;
+    }
+    l->frozen = (uint8_t)(vcs & ((1u << HSL_VC_COUNT) - 1));
+}
+
+void hsl_link_first(struct hsl_link *l, uint32_t seq)
+{
+    l->first_seq = (uint16_t)(seq & l->mask);
+}
+
+void hsl_link_times(struct hsl_link *l, uint64_t ack_ps, uint64_t replay_ps)
+{
+    l->cfg.ack_ps = ack_ps;
+    l->cfg.replay_ps = replay_ps;
 }

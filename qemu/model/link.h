@@ -78,10 +78,23 @@ uint64_t hsl_link_deadline(const struct hsl_link *l);
 /* At the deadline. True: retrain; the rounds are used up, or the other end sends nonsense. */
 bool hsl_link_timer(struct hsl_link *l, uint64_t now_ps);
 
+/* ---- for testers ---- */
+/*
+ * Slots of the VCs of the mask (bit v: VC v) that are freed from now on are not told the other end,
+ * until they are not in the mask any more.
+ */
+void hsl_link_freeze(struct hsl_link *l, uint32_t vcs);
+/* The number of the first flit, of both directions, from the next reset on. */
+void hsl_link_first(struct hsl_link *l, uint32_t seq);
+/* Instead of those of the configuration. */
+void hsl_link_times(struct hsl_link *l, uint64_t ack_ps, uint64_t replay_ps);
+
 /* ---- looking at it ---- */
 /* Nothing to send, to acknowledge or to be acknowledged, nothing received and not taken. */
 bool hsl_link_quiet(const struct hsl_link *l);
 uint32_t hsl_link_credits(const struct hsl_link *l, uint32_t vc);      /* slots we may send */
+uint32_t hsl_link_held(const struct hsl_link *l, uint32_t vc);  /* slots received and not freed */
+uint32_t hsl_link_expected(const struct hsl_link *l);   /* number of the next flit to be taken */
 void hsl_link_stats(const struct hsl_link *l, struct hsl_link_stats *out);
 /* Two ends, whatever is on the wire between them: NULL, or which law they break. */
 const char *hsl_link_audit(const struct hsl_link *a, const struct hsl_link *b);

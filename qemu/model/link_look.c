@@ -20,6 +20,16 @@ void hsl_link_stats(const struct hsl_link *l, struct hsl_link_stats *out)
     *out = l->stats;
 }
 
+uint32_t hsl_link_held(const struct hsl_link *l, uint32_t vc)
+{
+    return vc < HSL_VC_COUNT ? l->rx.used[vc] : 0;
+}
+
+uint32_t hsl_link_expected(const struct hsl_link *l)
+{
+    return l->expected;
+}
+
 /* Slots of a channel in flits that the other end, which expects number `from`, has not taken. */
 static uint32_t slots_under_way(const struct hsl_link *l, uint32_t from, uint32_t vc)
 {
@@ -114,7 +124,8 @@ uint64_t hsl_link_hash(const struct hsl_link *l, uint64_t now_ps)
     mix_bytes(&h, l->sent, sizeof(l->sent));
     mix_bytes(&h, l->heard, sizeof(l->heard));
     mix_bytes(&h, l->freed, sizeof(l->freed));
-    if (l->cfg.tell_units) {
+    mix(&h, (uint64_t)l->frozen << 32 | l->first_seq);
+    if (l->cfg.tell_units || l->frozen) {
         mix_bytes(&h, l->told, sizeof(l->told));
     }
     for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {

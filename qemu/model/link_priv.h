@@ -44,6 +44,8 @@ struct hsl_link {
     uint32_t sent[HSL_VC_COUNT], heard[HSL_VC_COUNT], freed[HSL_VC_COUNT], told[HSL_VC_COUNT];
     uint8_t first[HSL_VC_COUNT];        /* slots of the first packet not begun; 0: none */
     uint8_t vc, left;                   /* channel that was last; slots to pack of its packet */
+    uint8_t frozen;                     /* VCs of which nothing more is told */
+    uint16_t first_seq;                 /* of the first flit after a reset */
     uint8_t nak, say, retrain;
     bool ask;                           /* a control flit is due */
 };

@@ -53,6 +53,7 @@ struct hsl_profile {
 };
 
 /* From the wire of one end into the other: two ports and the cable, ps. */
+uint64_t hsl_time_flit_ps(const struct hsl_profile *p);         /* on all lanes */
 uint64_t hsl_time_crossing_ps(const struct hsl_profile *p);
 /* Profile by name ("default", "gen2", "pcie5"); NULL if unknown. */
 const struct hsl_profile *hsl_profile_find(const char *name);

@@ -139,7 +139,6 @@ uint32_t hsl_net_next_k(const struct hsl_model *m, uint32_t from, uint32_t dst, 
 uint32_t hsl_net_distance(const struct hsl_model *m, uint32_t src, uint32_t dst);
 
 /* time.c */
-uint64_t hsl_time_flit_ps(const struct hsl_profile *p);
 uint64_t hsl_time_link_ps(const struct hsl_profile *p);
 void hsl_time_push(struct hsl_model *m, uint32_t t, uint64_t time_ps);
 void hsl_time_remove(struct hsl_model *m, uint32_t t);

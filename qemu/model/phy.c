@@ -148,6 +148,7 @@ static void new_round(struct hsl_phy *p, uint64_t now_ps)
 static void enter(struct hsl_phy *p, uint64_t now_ps, uint32_t state)
 {
     p->state = state;
+    p->trail[p->changes++ % HSL_PHY_TRAIL] = (uint8_t)state;
     p->entries[state]++;
     p->entered_ps = now_ps;
     p->next_ts_ps = NEVER;

@@ -53,7 +53,10 @@ struct hsl_phy {
     uint64_t entered_ps, next_ts_ps, busy_ps;
     uint32_t resets;            /* times that the other end has had this one reset */
     uint64_t entries[8];        /* times each state was entered */
+    uint32_t changes;           /* of state; one call makes HSL_PHY_TRAIL at most */
+    uint8_t trail[4];           /* the state that change i led to, at i % HSL_PHY_TRAIL */
 };
+#define HSL_PHY_TRAIL 4u
 
 /*
  * In DETECT, the other end absent. An end that is made anew is absent for the other end meanwhile.

@@ -192,8 +192,7 @@ const char *hsl_wire_check(const struct hsl_wire_cfg *cfg)
 void hsl_wire_init(struct hsl_wire *w, const struct hsl_wire_cfg *cfg, uint64_t seed)
 {
     *w = (struct hsl_wire){ .cfg = *cfg };
-    rng_seed(w, seed);
-    w->bits_to_error = distance(w);
+    hsl_wire_seed(w, seed);
 }
 
 void hsl_wire_set(struct hsl_wire *w, const struct hsl_wire_cfg *cfg)
@@ -201,4 +200,16 @@ void hsl_wire_set(struct hsl_wire *w, const struct hsl_wire_cfg *cfg)
     w->cfg = *cfg;
     /* geometric distances have no memory: what was left of the old one does not matter */
     w->bits_to_error = distance(w);
+}
+
+void hsl_wire_seed(struct hsl_wire *w, uint64_t seed)
+{
+    rng_seed(w, seed);
+    w->bits_to_error = distance(w);
+}
+
+uint64_t hsl_wire_injected(const struct hsl_wire *w)
+{
+    return w->stats.bit_errors + w->stats.bursts + w->stats.dropped + w->stats.duplicated +
+           w->stats.reordered;
 }

@@ -51,6 +51,10 @@ const char *hsl_wire_check(const struct hsl_wire_cfg *cfg);
 void hsl_wire_init(struct hsl_wire *w, const struct hsl_wire_cfg *cfg, uint64_t seed);
 /* Other probabilities from now on; the stream of random numbers goes on. */
 void hsl_wire_set(struct hsl_wire *w, const struct hsl_wire_cfg *cfg);
+/* From now on everything is drawn as after hsl_wire_init with this seed. */
+void hsl_wire_seed(struct hsl_wire *w, uint64_t seed);
+/* Errors so far: wrong bits, bursts, flits lost, doubled or late. */
+uint64_t hsl_wire_injected(const struct hsl_wire *w);
 /* How many come out: 0, 1 or 2. */
 uint32_t hsl_wire_pass(struct hsl_wire *w, const struct hsl_flit *f, struct hsl_wire_out out[2]);
 

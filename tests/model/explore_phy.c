@@ -121,6 +121,8 @@ static void canonical(struct state *s)
 		if (p->next_ts_ps != UINT64_MAX)
 			p->next_ts_ps = 0;
 		memset(p->entries, 0, sizeof(p->entries));
+		p->changes = 0;
+		memset(p->trail, 0, sizeof(p->trail));
 		p->resets = 0;
 		if (st != HSL_LTSSM_CONFIG && st != HSL_LTSSM_L0 && st != HSL_LTSSM_L1)
 			p->peer_lanes = 0, p->peer_rate_mtps = 0;
