@@ -222,6 +222,8 @@ void hsl_chip_forget(struct hsl_chip_engine *c)
 {
     atomic_store(&c->enabled, false);
     atomic_fetch_add(&c->home_gen, 1);
+    hsl_facility_end(c);
+    hsl_modelled_hurry(c->f);
     hsl_synchronize(c->f);
     while (atomic_load(&c->busy)) {
         sched_yield();
@@ -277,6 +279,7 @@ void hsl_chip_detach(struct hsl_chip_engine *c)
         c->attached = false;
         hsl_model_node(c->f, c->cfg.node, false);
         hsl_modelled_node(c->f, c->cfg.node, NULL);
+        hsl_facility_end(c);         /* somebody may have entered test mode meanwhile */
         atomic_store(&c->f->chips[c->cfg.node], NULL);
         hsl_run_forget(c);
         hsl_synchronize(c->f);
@@ -346,6 +349,7 @@ static void chip_release(struct hsl_chip_engine *c)
     pthread_mutex_destroy(&c->tables_lock);
     free((void *)c->ctx);
     free(c->queue);
+    hsl_facility_free(c->ctf);
     free(c);
 }
 
@@ -381,7 +385,14 @@ struct hsl_chip_engine *hsl_chip_engine_new(struct hsl_fabric_engine *f, const s
               HSL_CAP_OP_ATOMIC | HSL_CAP_OP_LOADSTORE | HSL_CAP_OP_SIGNAL | HSL_CAP_OP_FENCE | HSL_CAP_OP_COPY2D |
               HSL_CAP_OP_COPY_LIST | HSL_CAP_MODERATION | HSL_CAP_SHADOW_TAIL |
               (fixed.nwindows ? HSL_CAP_WINDOWS : 0) |
-              (f->modelled ? HSL_CAP_MODELLED | HSL_CAP_COUNTERS : 0)) & ~fixed.cap_clear;
+              (f->modelled ? HSL_CAP_MODELLED | HSL_CAP_COUNTERS | HSL_CAP_CTF : 0)) & ~fixed.cap_clear;
+    if (c->cap & HSL_CAP_CTF) {
+        c->ctf = hsl_facility_new();
+        if (!c->ctf) {
+            chip_release(c);
+            return NULL;
+        }
+    }
     for (c->bar0_bytes = 65536;
          c->bar0_bytes < HSL_DB_OFFSET_DEFAULT + (uint64_t)fixed.nqueues * HSL_DB_STRIDE_DEFAULT;) {
         c->bar0_bytes *= 2;

@@ -130,6 +130,7 @@ struct hsl_queue_engine {
     uint64_t held_armed;                /* the arming that it is for */
 };
 
+struct hsl_facility;
 struct hsl_window { _Atomic uint64_t ga, size; _Atomic uint32_t ctrl, ctx, status; };
 
 struct hsl_chip_engine {
@@ -153,6 +154,7 @@ struct hsl_chip_engine {
     uint32_t cached_segs;               /* segments of all contexts in ctx; tables_lock */
     struct hsl_ctx *_Atomic *ctx;       /* ncontexts pointers, NULL = not cached */
     struct hsl_queue_engine *queue;     /* nqueues */
+    struct hsl_facility *ctf;                /* NULL: no CAP.CTF */
     _Atomic uint64_t n_auth, n_interrupts;
 };
 
@@ -329,6 +331,8 @@ uint64_t hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hs
 #define HSL_MODELLED_NONCOHERENT    2u
 uint32_t hsl_modelled_bytes(struct hsl_fabric_engine *f, uint16_t agent, uint64_t ga, void *buf, uint64_t len,
                             unsigned int flags, uint64_t *fault_ga);
+/* Who waits for a tester to let credit go, waits no more; before hsl_synchronize. */
+void hsl_modelled_hurry(struct hsl_fabric_engine *f);
 /* A chip has been attached; NULL: it is gone. */
 void hsl_modelled_node(struct hsl_fabric_engine *f, uint32_t node, struct hsl_chip_engine *c);
 void hsl_modelled_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up);
@@ -349,6 +353,18 @@ void hsl_capture_add(struct hsl_capture *c, const struct hsl_fab *fab, const str
 int hsl_capture_flush(struct hsl_capture *c);
 /* Closes and frees it; tells of an error. */
 void hsl_capture_end(struct hsl_capture *c);
+
+/* facility.c: the compliance test facility; where the chip has no CAP.CTF it is not there. Any thread. */
+struct hsl_facility *hsl_facility_new(void);
+void hsl_facility_free(struct hsl_facility *t);
+bool hsl_facility_at(const struct hsl_chip_engine *c, uint64_t off);
+/* The 64-bit word at an 8-byte aligned offset of BAR0. */
+uint64_t hsl_facility_word(struct hsl_chip_engine *c, uint64_t off);
+void hsl_facility_write(struct hsl_chip_engine *c, uint64_t off, uint64_t val, unsigned int size);
+/* Leave test mode. ctl_lock held. */
+void hsl_facility_end(struct hsl_chip_engine *c);
+/* An end of the chip has sent, received or become something. Under the lock of the modelled fabric. */
+void hsl_facility_record(struct hsl_chip_engine *c, const struct hsl_fab_record *r);
 
 /* move.c */
 uint32_t hsl_move_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);

@@ -23,36 +23,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "engine_priv.h"
-#include "model/fab.h"
+#include "modelled_priv.h"
 
 #define BATCH           32u
 #define ARENA_MAX       (512u << 20)
 #define CROSSING_MAX_PS UINT64_C(10000000)
 #define TRAINING_PS     UINT64_C(1000000000)    /* links of a chip that came have trained by then, or will not */
 #define STUCK_PS        UINT64_C(100000000000)  /* what is not done by then never will be: a bug of the model */
-
-#define TAP_CAPTURE     0u
-
-/* What a chip knows of an end of a link. */
-struct told {
-    bool up;
-    uint32_t width, rate_mtps;
-};
-
-struct hsl_modelled {
-    pthread_mutex_t lock, turn;
-    struct hsl_fabric_engine *f;
-    uint32_t nodes;
-    struct hsl_chip_engine **chip;      /* by node, NULL: absent */
-    uint8_t **poisoned;                 /* by node: a bit for each line, NULL: none is */
-    uint32_t batches;                   /* counts them: half of a cookie */
-    struct hsl_fab *fab;
-    struct told *told;                  /* by number of the end */
-    uint64_t changed;                   /* chips, bit node - 1, that are to be told */
-    struct hsl_capture *capture;        /* NULL: none */
-};
+#define FROZEN_PS       UINT64_C(200000000)     /* nothing is done for so long: credit that a tester keeps back is missing */
+#define FROZEN_S        5                       /* so long it may be missing: a CPU or worker waits for it */
 
 /* Turns, as the mutex alone lets who unlocks it go first again: a CPU would wait as long as a command has batches. */
 static void enter(struct hsl_modelled *m)
@@ -86,13 +67,6 @@ static uint64_t leave(struct hsl_modelled *m)
     hsl_capture_end(broken);
     return changed;
 }
-
-/* A batch under way. */
-struct batch {
-    struct hsl_access *x;
-    uint32_t number, done;
-    uint64_t done_ps;
-};
 
 /* ---- memory; lock held ---- */
 
@@ -192,6 +166,24 @@ static void link_entered(struct hsl_modelled *m, const struct hsl_fab_out *o)
 
 /* ---- what comes out; lock held ---- */
 
+/* One of a batch that was given up belongs to nobody. */
+static void access_done(struct hsl_modelled *m, struct batch *mine, const struct hsl_fab_out *o)
+{
+    uint32_t number = (uint32_t)(o->u.access.x.cookie >> 32);
+    struct batch *b = mine;
+
+    if (!b || b->number != number) {
+        for (b = m->waiting; b && b->number != number; b = b->next) {
+        }
+        pthread_cond_broadcast(&m->thawed);
+    }
+    if (b) {
+        b->x[(uint32_t)o->u.access.x.cookie] = o->u.access.x;
+        b->done++;
+        b->done_ps = o->time_ps;
+    }
+}
+
 static void take_outputs(struct hsl_modelled *m, struct batch *b)
 {
     struct hsl_fab_record r;
@@ -201,13 +193,13 @@ static void take_outputs(struct hsl_modelled *m, struct batch *b)
         if (r.taps & 1u << TAP_CAPTURE) {
             hsl_capture_add(m->capture, m->fab, &r);
         }
+        if (r.taps & 1u << TAP_CTF && m->chip[r.a]) {
+            hsl_facility_record(m->chip[r.a], &r);
+        }
     }
     while (hsl_fab_drain(m->fab, &o)) {
-        /* one of a batch that was given up belongs to nobody */
-        if (o.type == HSL_FAB_OUT_ACCESS && b && o.u.access.x.cookie >> 32 == b->number) {
-            b->x[(uint32_t)o.u.access.x.cookie] = o.u.access.x;
-            b->done++;
-            b->done_ps = o.time_ps;
+        if (o.type == HSL_FAB_OUT_ACCESS) {
+            access_done(m, b, &o);
         } else if (o.type == HSL_FAB_OUT_MEM) {
             memory_op(m, o.u.mem.node, &o.u.mem.op);
         } else if (o.type == HSL_FAB_OUT_LINK) {
@@ -228,6 +220,33 @@ void hsl_modelled_leave(struct hsl_fabric_engine *f)
 {
     take_outputs(f->modelled, NULL);
     hsl_links_changed_soon(f, leave(f->modelled));
+}
+
+int hsl_modelled_post(struct hsl_modelled *m, const struct hsl_fab_in *in)
+{
+    int err = hsl_fab_post(m->fab, in);
+
+    take_outputs(m, NULL);
+    return err;
+}
+
+bool hsl_modelled_step(struct hsl_modelled *m, uint64_t end_ps)
+{
+    if (hsl_fab_next_ps(m->fab) > end_ps || hsl_fab_step(m->fab) != 1) {
+        return false;
+    }
+    take_outputs(m, NULL);
+    return true;
+}
+
+bool hsl_modelled_poisoned(struct hsl_modelled *m, uint32_t node, uint64_t offset)
+{
+    return poison_get(m, node, offset / HSL_LINE_BYTES);
+}
+
+void hsl_modelled_poison(struct hsl_modelled *m, uint32_t node, uint64_t offset, bool poison)
+{
+    poison_set(m, node, offset / HSL_LINE_BYTES, poison);
 }
 
 void hsl_modelled_capture(struct hsl_fabric_engine *f, struct hsl_capture *c)
@@ -258,6 +277,7 @@ int hsl_modelled_init(struct hsl_fabric_engine *f)
         .links = f->cfg.model.links,
     };
     struct hsl_modelled *m;
+    pthread_condattr_t attr;
     size_t bytes;
 
     hsl_fab_defaults(&cfg);
@@ -277,6 +297,10 @@ int hsl_modelled_init(struct hsl_fabric_engine *f)
     m->fab = aligned_alloc(64, (bytes + 63) / 64 * 64);
     pthread_mutex_init(&m->lock, NULL);
     pthread_mutex_init(&m->turn, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&m->thawed, &attr);
+    pthread_condattr_destroy(&attr);
     f->modelled = m;
     if (!m->chip || !m->poisoned || !m->fab || hsl_fab_init(m->fab, bytes, &cfg)) {
         hsl_modelled_free(f);
@@ -304,6 +328,7 @@ void hsl_modelled_free(struct hsl_fabric_engine *f)
     for (uint32_t n = 1; m->poisoned && n <= m->nodes; n++) {
         free(m->poisoned[n]);
     }
+    pthread_cond_destroy(&m->thawed);
     pthread_mutex_destroy(&m->turn);
     pthread_mutex_destroy(&m->lock);
     hsl_capture_end(m->capture);
@@ -341,22 +366,59 @@ static uint32_t post_some(struct hsl_modelled *m, uint16_t agent, struct batch *
     return from;
 }
 
+/*
+ * A tester keeps credit back, and nothing goes on: until it does, or somebody else has done something for the batch, the
+ * lock is free. Not for ever, and not while somebody waits for all workers: false.
+ */
+static bool wait_for_thaw(struct hsl_modelled *m, struct batch *b)
+{
+    uint32_t hurried = m->hurried, done = b->done;
+    struct batch **at = &m->waiting;
+    struct timespec until;
+    int err = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += FROZEN_S;
+    b->next = m->waiting;
+    m->waiting = b;
+    while (m->frozen && b->done == done && m->hurried == hurried && !err) {
+        err = pthread_cond_timedwait(&m->thawed, &m->lock, &until);
+    }
+    while (*at != b) {
+        at = &(*at)->next;
+    }
+    *at = b->next;
+    return !err && m->hurried == hurried;
+}
+
 uint64_t hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *x, uint32_t n)
 {
     struct hsl_modelled *m = f->modelled;
     struct batch b = { .x = x };
-    uint64_t begun, end;
-    uint32_t posted;
+    uint32_t posted, done = 0;
+    uint64_t begun, moved;
 
     enter(m);
     b.number = ++m->batches;
-    begun = b.done_ps = hsl_fab_now_ps(m->fab);
-    end = begun + STUCK_PS;
+    begun = moved = b.done_ps = hsl_fab_now_ps(m->fab);
     posted = post_some(m, agent, &b, 0, n);
-    while (b.done < n && hsl_fab_next_ps(m->fab) <= end) {
+    while (b.done < n && hsl_fab_next_ps(m->fab) <= moved + STUCK_PS) {
         hsl_fab_step(m->fab);
         take_outputs(m, &b);
         posted = post_some(m, agent, &b, posted, n);
+        if (!m->frozen) {
+            continue;
+        }
+        if (b.done == done && hsl_fab_now_ps(m->fab) > moved + FROZEN_PS) {
+            if (!wait_for_thaw(m, &b)) {
+                break;
+            }
+            moved = hsl_fab_now_ps(m->fab);
+        }
+        if (b.done != done) {
+            done = b.done;
+            moved = hsl_fab_now_ps(m->fab);
+        }
     }
     hsl_links_changed_soon(f, leave(m));
     for (uint32_t i = 0; b.done < n && i < n; i++) {    /* the fabric stands still: its error, not the memory's */
@@ -406,17 +468,27 @@ uint32_t hsl_modelled_bytes(struct hsl_fabric_engine *f, uint16_t agent, uint64_
     return HSL_ST_OK;
 }
 
+void hsl_modelled_hurry(struct hsl_fabric_engine *f)
+{
+    struct hsl_modelled *m = f->modelled;
+
+    if (m) {
+        pthread_mutex_lock(&m->lock);
+        m->hurried++;
+        pthread_cond_broadcast(&m->thawed);
+        pthread_mutex_unlock(&m->lock);
+    }
+}
+
 /* ---- what chips and links do ---- */
 
 static void post_and_train(struct hsl_modelled *m, const struct hsl_fab_in *in)
 {
     uint64_t end;
 
-    hsl_fab_post(m->fab, in);
-    take_outputs(m, NULL);
+    hsl_modelled_post(m, in);
     end = hsl_fab_now_ps(m->fab) + TRAINING_PS;
-    while (hsl_fab_next_ps(m->fab) <= end && hsl_fab_step(m->fab) == 1) {
-        take_outputs(m, NULL);
+    while (hsl_modelled_step(m, end)) {
     }
 }
 

@@ -204,6 +204,9 @@ static uint64_t word_at(struct hsl_chip_engine *c, uint64_t off)
     if (off >= HSL_REG_LINK(0) && off < HSL_REG_LINK(HSL_LINK_MAX)) {
         return link_word(c, off);
     }
+    if (hsl_facility_at(c, off)) {
+        return hsl_facility_word(c, off);
+    }
     if (off >= HSL_REG_LINK_STAT(0) && off < HSL_MSIX_TABLE) {
         return counter_word(c, off);
     }
@@ -319,6 +322,8 @@ void hsl_chip_mmio_write(struct hsl_chip_engine *c, uint64_t off, uint64_t val, 
     }
     if (off >= HSL_DB_OFFSET_DEFAULT) {
         doorbell_write(c, off, (uint32_t)val);
+    } else if (hsl_facility_at(c, off)) {
+        hsl_facility_write(c, off, val, size);
     } else if (is_window(c, off)) {
         if (size == 8 && (off - HSL_REG_WIN(0)) % 0x20 >= HSL_WIN_O_CTRL) {
             window_reg_write(c, off + 4, val >> 32, 4);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "common/qtest_chip.h"
+#include "hsl/ctf.h"
 
 #define ROOT(dev)	QT_BDF(0, dev)
 #define MEM		"memory-backend-memfd,share=on,size=128M,id="
@@ -20,7 +21,7 @@
 static const char *const two_chips[] = {
 	"-object", "hsl-fabric,id=fab0,topology=pair", "-object", MEM "m1", "-object", MEM "m2",
 	"-device", "hsl-chip,id=chip1,bus=pcie.0,addr=4,fabric=fab0,node=1,memdev=m1",
-	"-device", "hsl-chip,id=chip2,bus=pcie.0,addr=5,fabric=fab0,node=2,memdev=m2,vendor-id=0xabcd,device-id=0x12",
+	"-device", "hsl-chip,id=chip2,bus=pcie.0,addr=5,fabric=fab0,node=2,memdev=m2,vendor-id=0xabcd,device-id=0x12,ctf=off",
 	NULL,
 };
 
@@ -43,6 +44,28 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* HEP-CTF-001, 002: the test facility, up to the function's own reset */
+static void test_facility(void **state)
+{
+	const uint64_t at = HSL_CTF_OFFSET_DEFAULT;
+
+	(void)state;
+	assert_int_equal(qc_r32(&chip[1], at + HSL_CTF_ID), HSL_CTF_ID_VALUE);
+	assert_int_equal(qc_r32(&chip[2], at + HSL_CTF_ID), 0);
+	qc_w32(&chip[1], at + HSL_CTF_KEY, HSL_CTF_UNLOCK);
+	assert_int_equal(qc_r32(&chip[1], at + HSL_CTF_KEY), 1);
+	qc_w64(&chip[1], at + HSL_CTF_ARG0, HSL_CTF_STATE_DISABLE);
+	qc_w32(&chip[1], at + HSL_CTF_CMD, HSL_CTF_CMD_STATE);
+	assert_int_equal(qc_r32(&chip[1], at + HSL_CTF_STATUS), HSL_ST_OK);
+	for (unsigned int node = 1; node <= 2; node++)
+		assert_int_equal(qc_r32(&chip[node], HSL_REG_LINK(0) + HSL_LINK_O_STATE), HSL_LTSSM_DISABLED);
+	qt_cfg_write(&qt, ROOT(4), qt_find_cap(&qt, ROOT(4), 0x10) + 8, 2, 0x8000);	/* FLR */
+	qc_map(&chip[1], &qt, ROOT(4), 1, true);
+	assert_int_equal(qc_r32(&chip[1], at + HSL_CTF_KEY), 0);
+	for (unsigned int node = 1; node <= 2; node++)
+		assert_int_equal(qc_r32(&chip[node], HSL_REG_LINK(0) + HSL_LINK_O_STATE), HSL_LTSSM_L0);
+}
+
 /* HEP-REG-001: class, DVSEC, BAR indicators; ids are properties. */
 static void identity(void **state)
 {
@@ -59,10 +82,13 @@ static void identity(void **state)
 				 HSL_DVSEC_VENDOR | HSL_DVSEC_REV << 16 | HSL_DVSEC_LEN << 20);
 		assert_int_equal(qt_cfg_read(&qt, chip[node].bdf, at + 8, 2), HSL_DVSEC_ID);
 		assert_int_equal(qt_cfg_read(&qt, chip[node].bdf, at + HSL_DVSEC_O_HEP, 2), HSL_HEP_MAJOR << 8);
-		assert_int_equal(qt_cfg_read(&qt, chip[node].bdf, at + HSL_DVSEC_O_BARS, 4), 0x420);
+		assert_int_equal(qt_cfg_read(&qt, chip[node].bdf, at + HSL_DVSEC_O_BARS, 4),
+				 node == 1 ? HSL_DVSEC_BARS_CTF | 0x420 : 0x420);
 		assert_int_equal(qt_cfg_read(&qt, chip[node].bdf, at + HSL_DVSEC_O_REGS, 4), 0);
 		assert_int_equal(qt_cfg_read(&qt, chip[node].bdf, at + HSL_DVSEC_O_NODE, 4), node);
-		assert_int_equal(qt_cfg_read(&qt, chip[node].bdf, at + HSL_DVSEC_O_CTF, 4), 0);
+		assert_int_equal(qt_cfg_read(&qt, chip[node].bdf, at + HSL_DVSEC_O_CTF, 4),
+				 node == 1 ? HSL_CTF_OFFSET_DEFAULT : 0);
+		assert_int_equal(!!(qc_r64(&chip[node], HSL_REG_CAP) & HSL_CAP_CTF), node == 1);
 	}
 	assert_int_not_equal(qt_find_ext_cap(&qt, ROOT(4), 0x01), 0);	/* AER */
 	at = qt_find_cap(&qt, ROOT(4), 0x10);				/* PCI Express, with FLR */
@@ -387,7 +413,7 @@ int main(void)
 {
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(identity), T(bars), T(memory), T(registers_identity), T(registers_read_only), T(registers_halves),
+		T(identity), T(test_facility), T(bars), T(memory), T(registers_identity), T(registers_read_only), T(registers_halves),
 		T(registers_while_enabled), T(enable_refused), T(event_link), T(no_migration),
 		cmocka_unit_test_teardown(bad_properties, teardown),
 		cmocka_unit_test_teardown(other_properties, teardown),

@@ -22,6 +22,7 @@
 #include "hw/pci/pcie_aer.h"
 #include "migration/vmstate.h"
 #include "hw/hsl/hsl.h"
+#include "hsl/ctf.h"
 #include "trace.h"
 
 #define HSL_MEM_MIN         (128 * MiB)
@@ -96,10 +97,11 @@ static void hsl_chip_job_write(void *opaque)
 
 /* ---- BAR0 ---- */
 
-/* CTRL and window CTRL: the engine may wait for workers. Accesses are aligned, at most 8 bytes. */
+/* CTRL, window CTRL and the test facility: the engine may wait for workers. Accesses are aligned, at most 8 bytes. */
 static bool hsl_chip_write_waits(uint64_t off)
 {
     return (off & ~7ull) == HSL_REG_CTRL ||
+           (off >= HSL_CTF_OFFSET_DEFAULT && off < HSL_CTF_OFFSET_DEFAULT + HSL_CTF_BYTES) ||
            (off >= HSL_REG_WIN(0) && off < HSL_REG_WIN(HSL_WIN_MAX) && (off & 0x18) == HSL_WIN_O_CTRL);
 }
 
@@ -259,6 +261,17 @@ static void hsl_chip_add_dvsec(HslChip *c)
     pci_set_long(dvsec + HSL_DVSEC_O_CTF, 0);
 }
 
+/* Only the engine knows whether there is one. */
+static void hsl_chip_tell_ctf(HslChip *c)
+{
+    uint8_t *dvsec = PCI_DEVICE(c)->config + HSL_CAP_DVSEC;
+
+    if (hsl_chip_mmio_read(c->engine, HSL_REG_CAP, 8) & HSL_CAP_CTF) {
+        pci_set_long(dvsec + HSL_DVSEC_O_BARS, pci_get_long(dvsec + HSL_DVSEC_O_BARS) | HSL_DVSEC_BARS_CTF);
+        pci_set_long(dvsec + HSL_DVSEC_O_CTF, HSL_CTF_OFFSET_DEFAULT);
+    }
+}
+
 /* Capabilities; on success pcie_aer_exit and pcie_cap_exit undo it. */
 static bool hsl_chip_add_capabilities(HslChip *c, Error **errp)
 {
@@ -307,7 +320,7 @@ static bool hsl_chip_add_engine(HslChip *c, Error **errp)
         .nwindows = c->windows,
         .win_stride_log2 = c->window_shift,
         .max_len = c->max_len,
-        .cap_clear = c->cap_clear | hsl_chip_cap_missing(),
+        .cap_clear = c->cap_clear | hsl_chip_cap_missing() | (c->ctf ? 0 : HSL_CAP_CTF),
         .ops = &hsl_host_ops,
         .opaque = c,
     };
@@ -383,6 +396,7 @@ static void hsl_chip_realize(PCIDevice *pdev, Error **errp)
     if (!hsl_chip_add_engine(c, errp)) {
         goto undo_capabilities;
     }
+    hsl_chip_tell_ctf(c);
     if (!hsl_chip_add_bars(c, errp)) {
         goto undo_engine;
     }
@@ -432,6 +446,7 @@ static HSL_PROP_CONST Property hsl_chip_properties[] = {
     DEFINE_PROP_UINT32("windows", HslChip, windows, 16),
     DEFINE_PROP_SIZE("aperture", HslChip, aperture, 0),
     DEFINE_PROP_SIZE("max-len", HslChip, max_len, 0),
+    DEFINE_PROP_BOOL("ctf", HslChip, ctf, true),
     DEFINE_PROP_UINT64("cap-clear", HslChip, cap_clear, 0),
     DEFINE_PROP_UINT16("vendor-id", HslChip, vendor_id, HSL_PCI_VENDOR_ID),
     DEFINE_PROP_UINT16("device-id", HslChip, device_id, HSL_PCI_DEVICE_ID),

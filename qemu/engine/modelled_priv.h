@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Inside of modelled.c, which opens with its theory, for it and facility.c. */
+#ifndef HSL_MODELLED_PRIV_H
+#define HSL_MODELLED_PRIV_H
+
+#include "engine_priv.h"
+#include "model/fab.h"
+
+#define TAP_CAPTURE     0u      /* into a file */
+#define TAP_CTF         1u      /* of testers, each of the ends of his chip */
+
+/* What a chip knows of an end of a link. */
+struct told {
+    bool up;
+    uint32_t width, rate_mtps;
+};
+
+/* A batch under way. */
+struct batch {
+    struct hsl_access *x;
+    uint32_t number, done;
+    uint64_t done_ps;           /* the last one was */
+    struct batch *next;         /* of those that wait for a tester */
+};
+
+struct hsl_modelled {
+    pthread_mutex_t lock, turn;
+    pthread_cond_t thawed;      /* credit may be there, or who waits for it has been helped, or is in the way */
+    struct hsl_fabric_engine *f;
+    uint32_t nodes;
+    struct hsl_chip_engine **chip;      /* by node, NULL: absent */
+    uint8_t **poisoned;         /* by node: a bit for each line, NULL: none is */
+    uint32_t batches;           /* counts them: half of a cookie */
+    struct batch *waiting;      /* who drives the fabric finishes these too */
+    uint32_t frozen;            /* ends of links that keep credit back */
+    uint32_t hurried;           /* counts calls of hsl_modelled_hurry */
+    struct hsl_fab *fab;
+    struct told *told;          /* by number of the end */
+    uint64_t changed;           /* chips, bit node - 1, that are to be told */
+    struct hsl_capture *capture;        /* NULL: none */
+};
+
+/* Between hsl_modelled_enter and leave. */
+int hsl_modelled_post(struct hsl_modelled *m, const struct hsl_fab_in *in);
+/* One event, if there is one up to this time. */
+bool hsl_modelled_step(struct hsl_modelled *m, uint64_t end_ps);
+bool hsl_modelled_poisoned(struct hsl_modelled *m, uint32_t node, uint64_t offset);
+void hsl_modelled_poison(struct hsl_modelled *m, uint32_t node, uint64_t offset, bool poison);
+
+#endif
