@@ -237,7 +237,7 @@ install: lib tools $(TOOLS:%=$(B)/install/%)
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/libhsl.pc
 	$(foreach t,$(TOOLS),install -m 755 $(B)/install/$(t) $(DESTDIR)$(PREFIX)/bin/ &&) :
 	install -d $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)/fabrics
-	install -m 644 docs/fabric-files.md $(DESTDIR)$(DOCDIR)/
+	install -m 644 docs/fabric-files.md docs/capture.md $(DESTDIR)$(DOCDIR)/
 	install -m 644 $(wildcard docs/fabrics/*.conf) $(DESTDIR)$(DOCDIR)/fabrics/
 	install -m 644 $(EXAMPLES:%=libhsl/examples/%.c) $(DESTDIR)$(DOCDIR)/examples/
 	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/)
@@ -255,7 +255,7 @@ uninstall:
 	rm -f $(MAN1:tools/man/%=$(DESTDIR)$(MANDIR)/man1/%) $(MAN3:libhsl/man/%=$(DESTDIR)$(MANDIR)/man3/%) \
 		$(MAN7:libhsl/man/%=$(DESTDIR)$(MANDIR)/man7/%)
 	rm -rf $(DESTDIR)$(PREFIX)/include/hsl $(DESTDIR)$(DKMS) $(DESTDIR)$(DOCDIR)/examples \
-		$(DESTDIR)$(DOCDIR)/fabrics $(DESTDIR)$(DOCDIR)/fabric-files.md
+		$(DESTDIR)$(DOCDIR)/fabrics $(DESTDIR)$(DOCDIR)/fabric-files.md $(DESTDIR)$(DOCDIR)/capture.md
 
 clean:
 	rm -rf $(B)

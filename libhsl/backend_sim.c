@@ -37,6 +37,7 @@ struct sim_config {
 	struct hsl_conf *conf;		/* of the topology's file, which model refers to; or NULL */
 	uint64_t mem_bytes;
 	uint32_t nqueues;
+	char *capture;			/* file, or NULL; free() it */
 	char why[256];			/* it was refused */
 };
 
@@ -212,6 +213,17 @@ static int parse_profile(const char **s, struct sim_config *c)
 	return err;
 }
 
+static int parse_capture(const char **s, struct sim_config *c)
+{
+	size_t n = strcspn(*s, ",");
+
+	if (!n || c->capture)
+		return refuse(c, "capture is one file");
+	c->capture = strndup(*s, n);
+	*s += n;
+	return c->capture ? 0 : -ENOMEM;
+}
+
 static bool option(const char **s, const char *name)
 {
 	size_t n = strlen(name);
@@ -238,8 +250,10 @@ static int parse(const char *s, struct sim_config *c)
 			c->nqueues = (uint32_t)v;
 		} else if (option(&s, ",profile=")) {
 			err = parse_profile(&s, c);
+		} else if (option(&s, ",capture=")) {
+			err = parse_capture(&s, c);
 		} else {
-			err = refuse(c, "options are mem=SIZE, queues=N and profile=NAME");
+			err = refuse(c, "options are mem=SIZE, queues=N, profile=NAME and capture=FILE");
 		}
 	}
 	return err;
@@ -261,6 +275,12 @@ static void fabric_free(struct sim_fabric *f)
 	pthread_mutex_destroy(&f->lock);
 	free(f->spec);
 	free(f);
+}
+
+static void capture_failed(void *opaque, int err)
+{
+	(void)opaque;
+	hslp_err("sim: the capture ends, its file cannot be written: %s", strerror(-err));
 }
 
 static int fabric_make(const char *spec, const struct sim_config *cfg, struct sim_fabric **out)
@@ -306,6 +326,13 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 		hslp_err("sim:%s: %s", spec, why);
 		goto free_all;
 	}
+	if (cfg->capture) {
+		err = hsl_fabric_engine_capture(f->engine, cfg->capture, capture_failed, NULL);
+		if (err) {
+			hslp_err("sim:%s: capture: %s: %s", spec, cfg->capture, strerror(-err));
+			goto free_all;
+		}
+	}
 	for (uint32_t i = 0; i < cfg->model.nodes; i++) {
 		err = sim_chip_new(f, i + 1, cfg->mem_bytes, cfg->nqueues, &f->chips[i]);
 		if (err)
@@ -343,6 +370,7 @@ static int fabric_new(const char *spec, struct sim_fabric **out)
 		hslp_err("sim:%s: %s", spec, why);
 	if (!err)
 		err = fabric_make(spec, &cfg, out);
+	free(cfg.capture);
 	free(cfg.conf);
 	return err;
 }

@@ -28,7 +28,7 @@ static void symmetric(struct ht *t)
 	for (a = 0; a < t->nchips; a++) {
 		for (i = 0; i < t->chip[a].nlinks; i++) {
 			l = link_get(t, t->chip[a].node, i);
-			HT_TRUE(t, l.state <= HSL_LTSSM_DISABLED, "chip %u link %u: state %u",
+			HT_TRUE(t, l.state <= HSL_LTSSM_HOT_RESET, "chip %u link %u: state %u",
 				t->chip[a].node, i, l.state);
 			if (!l.peer)
 				continue;

@@ -9,7 +9,8 @@
  * VM), workers (0: spare cores), uuid (fabric id; by default made from the object's id, so that it is the same in every
  * run and differs between fabrics of a VM), modelled (chips have CAP.MODELLED; on by default, and off for more than 64
  * chips), and at run time
- * link-down, the list of links that are held down: qom-set path=/objects/fab0 property=link-down value="1-2 2-3".
+ * link-down, the list of links that are held down: qom-set path=/objects/fab0 property=link-down value="1-2 2-3", and
+ * capture, the pcapng file that takes all that links carry (docs/capture.md): a path begins one, "" ends it.
  *
  * States: properties can be set -> complete: engine exists, chips attach and detach -> finalize. Chips hold references,
  * and object_del is refused while there are any, so the engine outlives them. All of it is under the BQL.
@@ -118,6 +119,25 @@ static bool hsl_links_apply(HslFabric *f, const char *from, const char *to, Erro
     return true;
 }
 
+/* ---- capture ---- */
+
+static void hsl_capture_failed(void *opaque, int err)
+{
+    error_report("hsl-fabric: the capture ends, its file cannot be written: %s", strerror(-err));
+}
+
+static bool hsl_capture_set(HslFabric *f, const char *path, Error **errp)
+{
+    int err = hsl_fabric_engine_capture(f->engine, *path ? path : NULL, hsl_capture_failed, NULL);
+
+    if (err == -EOPNOTSUPP) {
+        error_setg(errp, "capture: the links of this fabric are not modelled");
+    } else if (err) {
+        error_setg_errno(errp, -err, "capture: cannot write %s", path);
+    }
+    return !err;
+}
+
 /* ---- properties ---- */
 
 static bool hsl_fabric_can_set(HslFabric *f, const char *name, Error **errp)
@@ -193,6 +213,22 @@ static void hsl_fabric_set_link_down(Object *obj, const char *value, Error **err
     }
     g_free(f->link_down);
     f->link_down = g_strdup(value);
+}
+
+static char *hsl_fabric_get_capture(Object *obj, Error **errp)
+{
+    return g_strdup(HSL_FABRIC(obj)->capture);
+}
+
+static void hsl_fabric_set_capture(Object *obj, const char *value, Error **errp)
+{
+    HslFabric *f = HSL_FABRIC(obj);
+
+    if (f->engine && !hsl_capture_set(f, value, errp)) {
+        return;
+    }
+    g_free(f->capture);
+    f->capture = g_strdup(value);
 }
 
 /* opaque: offset of the uint32_t in HslFabric */
@@ -370,7 +406,9 @@ static void hsl_fabric_complete(UserCreatable *uc, Error **errp)
         return;
     }
     f->chips = g_new0(HslChip *, f->nodes + 1);
-    hsl_links_apply(f, NULL, f->link_down, errp);
+    if (hsl_capture_set(f, f->capture, errp)) {
+        hsl_links_apply(f, NULL, f->link_down, errp);
+    }
 }
 
 static bool hsl_fabric_can_be_deleted(UserCreatable *uc)
@@ -389,6 +427,7 @@ static void hsl_fabric_init(Object *obj)
 
     f->topology = g_strdup("mesh");
     f->link_down = g_strdup("");
+    f->capture = g_strdup("");
     f->host_node = HSL_NODE_HOST_DEFAULT;
     f->modelled = true;
 }
@@ -405,6 +444,7 @@ static void hsl_fabric_finalize(Object *obj)
     g_free(f->topology);
     g_free(f->profile);
     g_free(f->link_down);
+    g_free(f->capture);
 }
 
 /* ---- chips ---- */
@@ -470,6 +510,8 @@ static void hsl_fabric_class_init(ObjectClass *oc, void *data)
     object_class_property_set_description(oc, "uuid", "fabric id");
     object_class_property_add_str(oc, "link-down", hsl_fabric_get_link_down, hsl_fabric_set_link_down);
     object_class_property_set_description(oc, "link-down", "links held down, as in \"1-2 2-3\"");
+    object_class_property_add_str(oc, "capture", hsl_fabric_get_capture, hsl_fabric_set_capture);
+    object_class_property_set_description(oc, "capture", "pcapng file that takes all that links carry");
     for (size_t i = 0; i < ARRAY_SIZE(u32); i++) {
         object_class_property_add(oc, u32[i].name, "uint32", hsl_fabric_get_u32, hsl_fabric_set_u32, NULL,
                                   (void *)u32[i].offset);

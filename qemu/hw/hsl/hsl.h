@@ -49,6 +49,7 @@ struct HslFabric {
     QemuUUID uuid;
     bool uuid_set;
     char *link_down;                    /* links held down: "1-2 2-3"; may be set at run time */
+    char *capture;                      /* file that takes what links carry, "": none; so may this */
 
     struct hsl_fabric_engine *engine;
     HslChip **chips;                    /* [nodes + 1], by node id; guarded by the BQL */
