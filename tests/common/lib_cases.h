@@ -32,9 +32,9 @@ struct lib_case {
 
 /* each ends with name NULL */
 extern const struct lib_case lib_cases_objects[], lib_cases_data[], lib_cases_queues[], lib_cases_ops[], lib_cases_sync[],
-	lib_cases_share[], lib_cases_observable[];
+	lib_cases_share[], lib_cases_observable[], lib_cases_ctf[];
 #define LIB_CASES_ALL	{ lib_cases_objects, lib_cases_data, lib_cases_queues, lib_cases_ops, lib_cases_sync, \
-			  lib_cases_share, lib_cases_observable }
+			  lib_cases_share, lib_cases_observable, lib_cases_ctf }
 
 /* One case on a fabric of its own. True if it passed or was skipped. */
 bool lib_case_run(const struct lib_case *c, const char *url, const char **skipped);

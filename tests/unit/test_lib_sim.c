@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "hsl/ctf.h"
 #include "libhsl/sim.h"
 
 static uint64_t in_seconds(unsigned int s)
@@ -507,6 +508,34 @@ static void events(void **state)
 }
 
 /* A child opens a fabric of its own, also under its parent's URL. */
+/* A reset ends test mode, and registers that read as zero then are not taken for success. */
+static void test_mode_and_reset(void **state)
+{
+	struct hsl_chip_props p = { .size = sizeof(p) };
+	uint64_t result[2] = { 5, 6 };
+	uint8_t flit[HSL_FLIT_BYTES] = { 0 };
+	struct hsl_fabric *f;
+	struct hsl_ctf *c;
+
+	(void)state;
+	assert_int_equal(hsl_fabric_open("sim:pair2", &f), 0);
+	assert_int_equal(hsl_chip_by_node(f, 1, &p), 0);
+	if (!(p.cap & HSL_CAP_CTF)) {
+		hsl_fabric_close(f);
+		skip();
+	}
+	assert_int_equal(hsl_ctf_open(f, 1, &c), 0);
+	assert_int_equal(hsl_ctf_command(c, 0, HSL_CTF_CMD_COUNT, NULL, NULL), 0);
+	assert_int_equal(hslp_sim_reset_chip(f, 1), 0);
+	assert_int_equal(hsl_ctf_command(c, 0, HSL_CTF_CMD_COUNT, NULL, result), -ESHUTDOWN);
+	assert_int_equal(hsl_ctf_flit(c, flit), -ESHUTDOWN);
+	assert_true(result[0] == 5 && result[1] == 6);
+	hsl_ctf_close(c);
+	assert_int_equal(hsl_ctf_open(f, 1, &c), 0);
+	assert_int_equal(hsl_ctf_command(c, 0, HSL_CTF_CMD_COUNT, NULL, result), 0);
+	hsl_fabric_close(f);
+}
+
 static void forked(void **state)
 {
 	struct hsl_fabric *f, *own;
@@ -552,6 +581,7 @@ int main(void)
 		cmocka_unit_test(reset_of_a_home),
 		cmocka_unit_test(queue_error),
 		cmocka_unit_test(events),
+		cmocka_unit_test(test_mode_and_reset),
 		cmocka_unit_test(forked),
 	};
 
