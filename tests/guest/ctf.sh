@@ -81,6 +81,10 @@ run 127 hslctl inject --node 1 crc 1 -- /no/such/program; ok 'inject: a command 
 run 1 hslctl inject --node 1 lane 63 fail -- true && has 'out of the chip'; ok 'inject: refused by the chip is 1'
 run 0 hslctl inject --node 1 lane 15 fail -- hslctl link && has '^ +1 +0 +chip 2 +L0 +(8|4|2|1) '; ok 'inject lane: the link is narrower'
 run 0 hslctl inject --node 1 crc 1 --json -- true && has '"errors": 0' && has '"left": 1' && has '"what": "crc"'; ok 'inject --json'
+run 0 hslctl inject --node 1 crc 1@3 --for 100ms && has 'still waited for 4 more'; ok 'inject: what did not come along'
+run 0 hslctl inject poison 0x1000000001000 && has '^chip 1: poison the line at 0x1000000001000$' && ! has 'injected'
+ok 'inject poison'
+run 0 hslctl inject unpoison 0x1000000001000; ok 'inject unpoison'
 run 0 hslctl inject --node 1 link retrain && has ': link retrain$'; ok 'inject link retrain ends at once'
 run 0 hslctl inject --node 1 clear; ok 'inject clear'
 

@@ -20,7 +20,6 @@
 #include "json.h"
 #include "model/pcapng.h"
 #include "progress.h"
-#include "stop.h"
 
 #define POLL_MS 5
 
@@ -323,7 +322,7 @@ static int run(struct capture *c, int *status)
 static void report(const struct capture *c, struct json_object *doc)
 {
 	/* neither the file's bytes nor a command's output may be ours */
-	FILE *out = c->out == stdout || c->a->command || c->a->json ? stderr : stdout;
+	FILE *out = c->out == stdout || c->a->command ? stderr : stdout;
 	uint64_t lost = 0;
 
 	for (unsigned int i = 0; i < c->nchips; i++)
@@ -334,11 +333,12 @@ static void report(const struct capture *c, struct json_object *doc)
 	tool_json_u64(doc, "training_sets", c->sets);
 	tool_json_u64(doc, "states", c->states);
 	tool_json_u64(doc, "lost", lost);
+	if (c->a->json)
+		return;
 	fprintf(out, "%s: %" PRIu64 " flits, %" PRIu64 " training sets, %" PRIu64 " states of %" PRId32 " link end%s\n",
 		c->name, c->flits, c->sets, c->states, c->nends, c->nends == 1 ? "" : "s");
 	if (lost)
 		fprintf(out, "%" PRIu64 " more were lost: the links were faster than the capture\n", lost);
-	fflush(out);
 }
 
 static int open_file(struct capture *c)
@@ -364,9 +364,9 @@ static int close_file(struct capture *c, int code)
 	return code;
 }
 
-static int capture(struct capture *c, struct json_object *doc)
+static int capture(struct capture *c, struct json_object *doc, int *status)
 {
-	int code, status = TOOL_PASS;
+	int code;
 
 	code = open_chips(c);
 	if (code == TOOL_PASS)
@@ -374,7 +374,7 @@ static int capture(struct capture *c, struct json_object *doc)
 	if (code == TOOL_PASS) {
 		code = write_section(c);
 		if (code == TOOL_PASS)
-			code = run(c, &status);
+			code = run(c, status);
 		report(c, doc);
 		code = close_file(c, code);
 	}
@@ -382,14 +382,14 @@ static int capture(struct capture *c, struct json_object *doc)
 		hsl_ctf_close(c->chip[i].ctf);
 	free(c->chip);
 	free(c->held);
-	return code == TOOL_PASS ? status : code;
+	return code;
 }
 
 int ctl_capture(const struct ctl_args *a)
 {
 	struct json_object *doc = ctl_document("capture");
 	struct capture c = { .a = a };
-	int code;
+	int code, status = TOOL_PASS;
 
 	c.ends = tool_json_set(doc, "ends", tool_json_array());
 	if (a->json && !strcmp(a->file, "-"))
@@ -397,11 +397,11 @@ int ctl_capture(const struct ctl_args *a)
 	else
 		code = tool_fabric_open(a->url, &c.f);
 	if (code == TOOL_PASS) {
-		code = capture(&c, doc);
+		code = capture(&c, doc, &status);
 		hsl_fabric_close(c.f);
-		if (a->json && (code == TOOL_PASS || a->command))
-			return ctl_document_end(doc, code);
 	}
+	if (code == TOOL_PASS && a->json)
+		return ctl_document_end(doc, status);
 	tool_json_free(doc);
-	return code;
+	return code == TOOL_PASS ? status : code;
 }

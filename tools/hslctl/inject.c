@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -392,10 +393,19 @@ static int choose_link(const struct ctl_args *a, struct hsl_fabric *f, struct ta
 
 /* ---- doing it ---- */
 
-static FILE *say_to(const struct ctl_args *a)
+/* For people. A command's output is its own. */
+__attribute__((format(printf, 2, 3)))
+static void say(const struct ctl_args *a, const char *fmt, ...)
 {
-	/* a command's output is its own */
-	return a->command || a->json ? stderr : stdout;
+	FILE *out = a->command ? stderr : stdout;
+	va_list ap;
+
+	if (a->json)
+		return;
+	va_start(ap, fmt);
+	vfprintf(out, fmt, ap);
+	va_end(ap);
+	fflush(out);
 }
 
 static int give(struct hsl_ctf *c, const struct target *t, const struct step *s)
@@ -408,7 +418,7 @@ static int give(struct hsl_ctf *c, const struct target *t, const struct step *s)
 	return TOOL_FAIL;
 }
 
-static int give_all(struct hsl_ctf *c, const struct target *t, const struct plan *p, FILE *out)
+static int give_all(const struct ctl_args *a, struct hsl_ctf *c, const struct target *t, const struct plan *p)
 {
 	int code = TOOL_PASS;
 
@@ -420,10 +430,9 @@ static int give_all(struct hsl_ctf *c, const struct target *t, const struct plan
 				continue;
 			code = give(c, t, s);
 			if (code == TOOL_PASS)
-				fprintf(out, "%s: %s %s\n", t->name, s->what, s->text);
+				say(a, "%s: %s %s\n", t->name, s->what, s->text);
 		}
 	}
-	fflush(out);
 	return code;
 }
 
@@ -435,16 +444,14 @@ static bool anything_lasts(const struct plan *p)
 	return false;
 }
 
-static void say_how_long(const struct ctl_args *a, FILE *out)
+static void say_how_long(const struct ctl_args *a)
 {
 	if (a->command)
-		fprintf(out, "while %s runs", a->command[0]);
+		say(a, "while %s runs\n", a->command[0]);
 	else if (a->for_ns)
-		fprintf(out, "for %.3g s", (double)a->for_ns / 1e9);
+		say(a, "for %.3g s\n", (double)a->for_ns / 1e9);
 	else
-		fprintf(out, "until ctrl-C");
-	fputc('\n', out);
-	fflush(out);
+		say(a, "until ctrl-C\n");
 }
 
 /* Errors injected, and the link's counters: what they are or, with before, their growth. */
@@ -486,22 +493,28 @@ static bool tells_of_errors(const char *name)
 	return false;
 }
 
+static void report_errors(const struct ctl_args *a, struct hsl_fabric *f, const struct target *t, uint64_t errors,
+			  uint64_t left)
+{
+	struct hsl_link_props l = { .size = sizeof(l) };
+	bool known = !hsl_link_query(f, t->node, t->link, &l);
+
+	say(a, "%s: %" PRIu64 " error%s injected%s%s\n", t->name, errors, errors == 1 ? "" : "s",
+	    known ? "; the link is in " : "", known ? ctl_link_state(l.state) : "");
+	if (left)
+		say(a, "  what was armed still waited for %" PRIu64 " more to come along\n", left);
+}
+
 static void report(const struct ctl_args *a, struct hsl_fabric *f, const struct target *t, const struct tally *before,
 		   const struct tally *now, struct json_object *doc)
 {
 	struct json_object *o = tool_json_set(doc, "counters", tool_json_object());
-	struct hsl_link_props l = { .size = sizeof(l) };
-	bool any = false, known = !hsl_link_query(f, t->node, t->link, &l);
-	FILE *out = say_to(a);
+	bool any = false;
 
 	if (now->counted) {
 		tool_json_u64(doc, "errors", now->errors - before->errors);
 		tool_json_u64(doc, "left", now->left);
-		fprintf(out, "%s: %" PRIu64 " error%s injected", t->name, now->errors - before->errors,
-			now->errors - before->errors == 1 ? "" : "s");
-		if (now->left)
-			fprintf(out, "; %" PRIu64 " more were armed and nothing came along", now->left);
-		fprintf(out, "%s%s\n", known ? "; the link is in " : "", known ? ctl_link_state(l.state) : "");
+		report_errors(a, f, t, now->errors - before->errors, now->left);
 	}
 	for (unsigned int i = 0; i < now->n && i < before->n; i++) {
 		const char *name = hsl_counter_name(t->link, i);
@@ -510,39 +523,38 @@ static void report(const struct ctl_args *a, struct hsl_fabric *f, const struct 
 		tool_json_u64(o, name, grown);
 		if (!grown || !tells_of_errors(name))
 			continue;
-		fprintf(out, "%s%s %" PRIu64, any ? ", " : "  meanwhile at this end: ", name, grown);
+		say(a, "%s%s %" PRIu64, any ? ", " : "  meanwhile at this end: ", name, grown);
 		any = true;
 	}
 	if (any)
-		fputc('\n', out);
-	fflush(out);
+		say(a, "\n");
 }
 
-/* Test mode is on. An exit code, or the command's status. */
+/* Test mode is on. *status: the command's. */
 static int run(const struct ctl_args *a, struct hsl_fabric *f, struct hsl_ctf *c, const struct plan *p,
-	       const struct target *t, struct json_object *doc)
+	       const struct target *t, struct json_object *doc, int *status)
 {
 	struct tally before, now;
 	struct ctl_run r;
-	int code, status = TOOL_PASS;
+	int code;
 
 	code = tally(f, c, t, &before);
 	if (code == TOOL_PASS)
-		code = give_all(c, t, p, say_to(a));
+		code = give_all(a, c, t, p);
 	if (code != TOOL_PASS)
 		return code;
 	if (anything_lasts(p) || a->command || a->for_ns) {
-		say_how_long(a, say_to(a));
+		say_how_long(a);
 		code = ctl_run_begin(&r, a);
 		while (code == TOOL_PASS && ctl_run_wait(&r, -1, 1000))
 			;
-		status = ctl_run_end(&r);
+		*status = ctl_run_end(&r);
 	}
 	if (code == TOOL_PASS)
 		code = tally(f, c, t, &now);
-	if (code == TOOL_PASS)
+	if (code == TOOL_PASS && needs_link(p))
 		report(a, f, t, &before, &now, doc);
-	return code == TOOL_PASS ? status : code;
+	return code;
 }
 
 static void plan_json(struct json_object *doc, const struct plan *p, const struct target *t, bool link)
@@ -562,7 +574,8 @@ static void plan_json(struct json_object *doc, const struct plan *p, const struc
 	}
 }
 
-static int inject(const struct ctl_args *a, struct hsl_fabric *f, const struct plan *p, struct json_object *doc)
+static int inject(const struct ctl_args *a, struct hsl_fabric *f, const struct plan *p, struct json_object *doc,
+		  int *status)
 {
 	struct target t = { 0 };
 	struct hsl_ctf *c;
@@ -579,9 +592,9 @@ static int inject(const struct ctl_args *a, struct hsl_fabric *f, const struct p
 	if (code != TOOL_PASS)
 		return code;
 	if (p->clear)
-		fprintf(say_to(a), "chip %u: test mode is off\n", t.node);
+		say(a, "chip %u: test mode is off\n", t.node);
 	else
-		code = run(a, f, c, p, &t, doc);
+		code = run(a, f, c, p, &t, doc, status);
 	hsl_ctf_close(c);
 	return code;
 }
@@ -589,19 +602,19 @@ static int inject(const struct ctl_args *a, struct hsl_fabric *f, const struct p
 int ctl_inject(const struct ctl_args *a)
 {
 	struct json_object *doc = ctl_document("inject");
+	int code, status = TOOL_PASS;
 	struct hsl_fabric *f;
 	struct plan p;
-	int code;
 
 	code = parse(a, &p);
 	if (code == TOOL_PASS)
 		code = tool_fabric_open(a->url, &f);
 	if (code == TOOL_PASS) {
-		code = inject(a, f, &p, doc);
+		code = inject(a, f, &p, doc, &status);
 		hsl_fabric_close(f);
-		if (a->json && (code == TOOL_PASS || a->command))
-			return ctl_document_end(doc, code);
 	}
+	if (code == TOOL_PASS && a->json)
+		return ctl_document_end(doc, status);
 	tool_json_free(doc);
-	return code;
+	return code == TOOL_PASS ? status : code;
 }
