@@ -233,7 +233,7 @@ static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
     f->crossing_ps = hsl_time_crossing_ps(&cfg->profile);
     f->npkts = (uint32_t)fab_packets(cfg);
     f->nflights = (uint32_t)(f->nports * wire_flights(cfg, f->crossing_ps));
-    f->nevents = 2 * f->nports + f->nflights + f->npkts + f->nagents * cfg->agent.requests;
+    f->nevents = 2 * f->nports + f->nflights + f->npkts + f->nagents * cfg->agent.requests + 1;
     f->nout = 2 * f->nports + f->nagents * cfg->agent.accesses +
               cfg->nodes * cfg->home.requests * 4 + FAB_TEST_OUT;
     for (uint32_t i = 0; i < vc; i++) {
@@ -247,7 +247,9 @@ static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
     f->agent_bytes = (hsl_agent_size(&agent) + 7) & ~UINT64_C(7);
     f->home_bytes = (hsl_home_size(&home) + 7) & ~UINT64_C(7);
     take(&end, sizeof(*f));
-    f->off_net = take(&end, hsl_model_size(&net));
+    f->net_bytes = (hsl_model_size(&net) + 7) & ~UINT64_C(7);
+    f->off_net = take(&end, 2 * f->net_bytes);
+    f->off_dst = take(&end, cfg->nodes * sizeof(struct fab_dst));
     f->off_port = take(&end, f->nports * sizeof(struct fab_port));
     f->off_first_port = take(&end, (f->nnodes + 1) * sizeof(uint32_t));
     f->off_pair = take(&end, (uint64_t)f->nagents * cfg->nodes * sizeof(struct fab_under_way));
@@ -303,6 +305,7 @@ int hsl_fab_init(struct hsl_fab *f, size_t arena_bytes, const struct hsl_fab_cfg
     net = net_cfg(cfg);
     hsl_model_init(fab_net(f), hsl_model_size(&net), &net);
     f->cfg.links = NULL;        /* the caller's */
+    f->held_head = f->held_tail = HSL_NONE;
     for (uint32_t i = 0; i < cfg->nodes; i++) {
         struct hsl_event here = { .type = HSL_EV_NODE, .u.node = { i + 1, true } };
         struct hsl_home_cfg home = home_cfg(cfg, i);
@@ -447,6 +450,8 @@ int hsl_fab_step(struct hsl_fab *f)
         fab_port_arrive(f, ev - fab_ev_flight(f, 0));
     } else if (ev < fab_ev_due(f, 0, 0)) {
         fab_pkt_happen(f, ev - fab_ev_pkt(f, 0));
+    } else if (ev == fab_ev_routes(f)) {
+        fab_routes_event(f);
     } else {
         ev -= fab_ev_due(f, 0, 0);
         fab_request_due(f, ev / f->cfg.agent.requests, ev % f->cfg.agent.requests);
@@ -466,9 +471,12 @@ static int post_link(struct hsl_fab *f, const struct hsl_fab_in *in)
     q = fab_port(f, p)->peer;
     switch (in->type) {
     case HSL_FAB_LINK:
+        fab_port(f, p)->leaving = fab_port(f, q)->leaving = 0;
         fab_port_event(f, p, in->u.link.up ? HSL_PHY_ENABLE : HSL_PHY_DISABLE);
         fab_port_event(f, q, in->u.link.up ? HSL_PHY_ENABLE : HSL_PHY_DISABLE);
         return 0;
+    case HSL_FAB_LEAVE:
+        return fab_port_leave(f, p);
     case HSL_FAB_RETRAIN:
         fab_port_event(f, p, HSL_PHY_RETRAIN);
         return 0;
@@ -550,6 +558,9 @@ static int post_node(struct hsl_fab *f, uint32_t id, bool present)
         return 0;
     }
     hsl_model_post(fab_net(f), &ev);
+    if (f->changing) {
+        hsl_model_post(fab_net_new(f), &ev);
+    }
     fab_ports_node(f, id - 1, present);
     if (!present) {
         fab_node_gone(f, id - 1);
@@ -571,6 +582,7 @@ int hsl_fab_post(struct hsl_fab *f, const struct hsl_fab_in *in)
     case HSL_FAB_NODE:
         return post_node(f, in->u.node.id, in->u.node.present);
     case HSL_FAB_LINK:
+    case HSL_FAB_LEAVE:
     case HSL_FAB_RETRAIN:
     case HSL_FAB_LANE:
     case HSL_FAB_ERRORS:
@@ -699,7 +711,7 @@ bool hsl_fab_quiet(const struct hsl_fab *f)
 uint64_t hsl_fab_hash(const struct hsl_fab *f)
 {
     struct hsl_fab *w = (struct hsl_fab *)(uintptr_t)f;
-    uint64_t h = hsl_mix(0, f->now_ps);
+    uint64_t h = hsl_mix(hsl_mix(0, f->now_ps), f->changing);
 
     for (uint32_t i = 0; i < f->nagents; i++) {
         h = hsl_mix(h, hsl_agent_hash(fab_agent(w, i)));

@@ -50,6 +50,7 @@ enum hsl_fab_in_type {
     HSL_FAB_MEM,                /* node, mem: the answer to a memory read */
     HSL_FAB_NODE,               /* node, present: a chip vanishes, or is back; all are there at first */
     HSL_FAB_LINK,               /* a, b, up: held down, or not any more */
+    HSL_FAB_LEAVE,              /* a, b: held down as soon as other ways are used and it is empty */
     HSL_FAB_RETRAIN,            /* a, b */
     HSL_FAB_LANE,               /* a's receiver of the link from b: lane works or not */
     HSL_FAB_ERRORS,             /* a, b: error model of the wire from a to b */
@@ -105,7 +106,8 @@ struct hsl_fab_in {
 };
 /*
  * 0; -EAGAIN the agent has no room; -EINVAL unknown agent, node, link or lane, an argument out of
- * bounds, or hsl_agent_access's.
+ * bounds, or hsl_agent_access's. LEAVE: -EHOSTUNREACH, a chip would lose its way to another; -EBUSY,
+ * routes are changing.
  */
 int hsl_fab_post(struct hsl_fab *f, const struct hsl_fab_in *in);
 /* The earliest pending event happens and time moves to it. 1, or 0: nothing is pending. */

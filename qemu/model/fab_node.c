@@ -93,6 +93,7 @@ static void inject(struct hsl_fab *f, const struct hsl_pkt *p, struct fab_pair p
     k->pair = pair;
     k->node = node;
     k->hops = 0;
+    k->entered = 0;
     k->stage = FAB_AT_NODE;
     fab_under_way(f, pair)->packets++;
     fab_request(f, pair.agent, pair.tag)->packets++;
@@ -170,7 +171,9 @@ static bool reachable(struct hsl_fab *f, struct fab_pair pair)
     if (!hsl_ix_present(fab_net(f), node) || !hsl_ix_present(fab_net(f), pair.home)) {
         return false;
     }
-    return node == pair.home || hsl_net_distance(fab_net(f), node, pair.home) <= f->cfg.hop_limit;
+    return node == pair.home ||
+           (hsl_net_distance(fab_net_to(f, pair.home), node, pair.home) <= f->cfg.hop_limit &&
+            hsl_net_distance(fab_net_to(f, node), pair.home, node) <= f->cfg.hop_limit);
 }
 
 static void fence(struct hsl_fab *f, struct fab_pair pair, uint8_t status)
@@ -237,6 +240,10 @@ static void arrive_home_or_agent(struct hsl_fab *f, uint32_t i)
     struct fab_pkt *k = fab_pkt(f, i);
     uint64_t delay;
 
+    if (k->entered) {
+        k->entered = 0;
+        fab_leaves(f, k->node);
+    }
     if (is_for_home(k->pkt.u.h.opcode)) {
         k->stage = FAB_AT_HOME;
         delay = is_request(k->pkt.u.h.opcode) ? f->cfg.profile.home_ps : 0;
@@ -278,7 +285,18 @@ static bool is_swallowed(struct hsl_fab *f, uint32_t p, const struct fab_pkt *k)
     return true;
 }
 
-static void forward(struct hsl_fab *f, uint32_t i)
+/* Out of the network, but for what is known of it as a loss. */
+static void forget(struct hsl_fab *f, uint32_t i)
+{
+    const struct fab_pkt *k = fab_pkt(f, i);
+
+    if (k->entered) {
+        fab_leaves(f, fab_pkt_dst(k));
+    }
+    pkt_free(f, i);
+}
+
+void fab_pkt_forward(struct hsl_fab *f, uint32_t i)
 {
     struct fab_pkt *k = fab_pkt(f, i);
     struct fab_pair pair = k->pair;
@@ -288,18 +306,22 @@ static void forward(struct hsl_fab *f, uint32_t i)
         arrive_home_or_agent(f, i);
         return;
     }
-    next = hsl_net_next(fab_net(f), k->node, dst);
+    if (fab_is_held(f, i)) {
+        return;
+    }
+    next = fab_next_node(f, k, dst);
     if (next == HSL_NONE || !count_hop(f, &k->pkt)) {
-        pkt_free(f, i);
+        forget(f, i);
         fab_lost(f, pair, dst);
         return;
     }
     port = fab_port_to(f, k->node, next);
     if (is_swallowed(f, port, k)) {
-        pkt_free(f, i);
+        forget(f, i);
         count_out(f, pair);
         return;
     }
+    fab_enters(f, k);
     k->stage = FAB_WAITS;
     fab_port_queue(f, port, i);
 }
@@ -361,7 +383,7 @@ void fab_pkt_happen(struct hsl_fab *f, uint32_t i)
 {
     switch ((enum fab_stage)fab_pkt(f, i)->stage) {
     case FAB_AT_NODE:
-        forward(f, i);
+        fab_pkt_forward(f, i);
         break;
     case FAB_AT_HOME:
     case FAB_AT_AGENT:

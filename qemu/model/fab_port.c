@@ -72,7 +72,10 @@ static struct fab_pair pair_of(const struct hsl_fab *f, struct fab_carried c)
 
 static void carried_lost(struct hsl_fab *f, struct fab_carried c)
 {
-    fab_lost(f, pair_of(f, c), c.to_home ? c.home : fab_agent_node(f, c.agent));
+    uint32_t dst = c.to_home ? c.home : fab_agent_node(f, c.agent);
+
+    fab_leaves(f, dst);
+    fab_lost(f, pair_of(f, c), dst);
 }
 
 static uint32_t queue_pop(struct hsl_fab *f, struct fab_port *port, uint32_t vc)
@@ -125,16 +128,6 @@ static void set_timer(struct hsl_fab *f, uint32_t p)
 
 /* ---- up and down ---- */
 
-static void tell_routes(struct hsl_fab *f, uint32_t p, bool up)
-{
-    struct hsl_event ev = { .type = HSL_EV_LINK };
-
-    ev.u.link.a = hsl_net_id(fab_net(f), fab_port(f, p)->node);
-    ev.u.link.b = hsl_net_id(fab_net(f), fab_port(f, fab_port(f, p)->peer)->node);
-    ev.u.link.up = up;
-    hsl_model_post(fab_net(f), &ev);
-}
-
 static void lose_what_it_carried(struct hsl_fab *f, uint32_t p)
 {
     struct fab_port *port = fab_port(f, p);
@@ -161,7 +154,7 @@ static void link_down(struct hsl_fab *f, uint32_t p)
     fab_port(f, p)->was_l0 = fab_port(f, peer)->was_l0 = 0;
     hsl_link_reset(fab_link(f, p));
     hsl_link_reset(fab_link(f, peer));
-    tell_routes(f, p, false);
+    fab_routes_lose(f, p);
     lose_what_it_carried(f, p);
     lose_what_it_carried(f, peer);
 }
@@ -179,7 +172,7 @@ static void entered_l0(struct hsl_fab *f, uint32_t p)
         hsl_link_reset(fab_link(f, p));
         hsl_link_reset(fab_link(f, port->peer));
         port->usable = peer->usable = 1;
-        tell_routes(f, p, true);
+        fab_routes_review(f);
     }
 }
 
@@ -446,6 +439,7 @@ static void take_packets(struct hsl_fab *f, uint32_t p)
             }
             fab_pkt(f, i)->pkt = pkt;
             fab_pkt(f, i)->pair = pair_of(f, c);
+            fab_pkt(f, i)->entered = 1;
             fab_pkt(f, i)->hops = (uint8_t)(c.hops < UINT8_MAX ? c.hops + 1 : c.hops);
             fab_net_stats(f, port->node)->forwarded += !here;
             fab_pkt_arrive(f, i, port->node, here ? 0 : f->cfg.profile.switch_ps);

@@ -5,7 +5,9 @@
  *
  * Arena. struct hsl_fab comes first, the arrays follow at the offsets it keeps:
  *
- *     net                    a struct hsl_model: topology and routes, nothing else of it is used
+ *     net[2]                 struct hsl_model: topology and routes of now and, while they change, to
+ *                            come (fab_routes.c); nothing else of them is used
+ *     dst[nodes]             packets within the network, by where they go
  *     port[nports]           ends of links; their struct hsl_link lie in `links`
  *     pair[agents * nodes]   what is under way between an agent and a home
  *     pkt[npkts]             packets at nodes, waiting for a link, or being worked on
@@ -14,7 +16,7 @@
  *     under[nports][VC][..]  what the packets are that a link has taken and not yet given out
  *     request[agents][..]    by tag, and one for packets that are about no request
  *     event[], heap[]        one event for each of: port to send, port timer, flight, packet,
- *                            request (timeout)
+ *                            request (timeout), and one for routes
  *     out[nout]              outputs, a ring
  *     net_stats[nnodes]      statistics
  *     record[nrecords]       records for taps, a ring
@@ -70,6 +72,7 @@ struct fab_port {
     uint32_t node, peer;        /* ix of its node; the other end's port */
     uint8_t usable;             /* carries packets, now or when it has trained */
     uint8_t was_l0;             /* has been in L0 since it was last down */
+    uint8_t leaving;            /* routes are to go round it, then it is disabled */
     uint64_t free_ps;           /* the wire takes the next flit */
     uint32_t swallow_pass, swallow_hit;
     uint32_t head[HSL_VC_COUNT], tail[HSL_VC_COUNT];    /* packets that wait for the link */
@@ -96,6 +99,7 @@ struct fab_pkt {
     uint32_t node;
     uint32_t mem_id;
     uint8_t stage;
+    uint8_t entered;            /* is within the network */
     uint8_t hops;
     bool tested;                /* fab_test_packet has seen it at this node */
 };
@@ -115,6 +119,13 @@ struct fab_under_way {
     uint8_t fenced;             /* one was lost: nothing is delivered until all are gone */
 };
 
+enum fab_dst_state { FAB_STAYS, FAB_DRAINS, FAB_MOVED };       /* fab_routes.c */
+
+struct fab_dst {
+    uint32_t packets;           /* under way to it that have left the node of their source */
+    uint32_t state;             /* enum fab_dst_state */
+};
+
 struct fab_request {
     uint32_t packets;           /* about it, under way */
     uint32_t home;              /* ix, of the request that was sent last */
@@ -125,10 +136,13 @@ struct hsl_fab {
     uint32_t nnodes, nports, nagents, npkts, nflights, nevents, nout;
     uint32_t under_cap;         /* per port and VC */
     uint32_t pkt_free, flight_free;
+    uint32_t held_head, held_tail;      /* packets at their sources: fab_routes.c */
+    uint32_t changing;
     uint32_t heap_len, out_first, out_len, record_first, record_len, nrecords;
     uint64_t now_ps, next_order;
     uint64_t crossing_ps;       /* 2 * port + cable */
     uint64_t link_bytes, agent_bytes, home_bytes;
+    uint64_t net_bytes, off_dst;
     uint64_t off_net, off_port, off_pair, off_pkt, off_flight, off_agents, off_homes, off_links;
     uint64_t off_under, off_request, off_event, off_heap, off_out, off_first_port, off_net_stats;
     uint64_t off_record;
@@ -142,6 +156,22 @@ static inline void *fab_at(struct hsl_fab *f, uint64_t off)
 static inline struct hsl_model *fab_net(struct hsl_fab *f)
 {
     return fab_at(f, f->off_net);
+}
+
+static inline struct hsl_model *fab_net_new(struct hsl_fab *f)
+{
+    return fab_at(f, f->off_net + f->net_bytes);
+}
+
+static inline struct fab_dst *fab_dst(struct hsl_fab *f, uint32_t chip)
+{
+    return (struct fab_dst *)fab_at(f, f->off_dst) + chip;
+}
+
+/* The routes for what goes to a chip. */
+static inline struct hsl_model *fab_net_to(struct hsl_fab *f, uint32_t chip)
+{
+    return fab_dst(f, chip)->state == FAB_MOVED ? fab_net_new(f) : fab_net(f);
 }
 
 static inline struct fab_port *fab_port(struct hsl_fab *f, uint32_t p)
@@ -256,6 +286,11 @@ static inline uint32_t fab_ev_due(const struct hsl_fab *f, uint32_t agent, uint3
     return fab_ev_pkt(f, f->npkts) + agent * f->cfg.agent.requests + tag;
 }
 
+static inline uint32_t fab_ev_routes(const struct hsl_fab *f)
+{
+    return fab_ev_due(f, f->nagents, 0);
+}
+
 /* ---- fab.c ---- */
 /* (Re)schedule an event. */
 void fab_at_time(struct hsl_fab *f, uint32_t ev, uint64_t time_ps);
@@ -309,12 +344,30 @@ int fab_mem(struct hsl_fab *f, uint32_t node, uint32_t id, bool poison, const ui
 /* A free packet, HSL_NONE when all are in use. */
 uint32_t fab_pkt_new(struct hsl_fab *f);
 void fab_pkt_happen(struct hsl_fab *f, uint32_t pkt);
+/* On from the node where it is, to the next or to its agent or home. */
+void fab_pkt_forward(struct hsl_fab *f, uint32_t pkt);
 /* A link gives the packet out at a node. */
 void fab_pkt_arrive(struct hsl_fab *f, uint32_t pkt, uint32_t node, uint64_t delay_ps);
 /* The time of the request with this tag is up. */
 void fab_request_due(struct hsl_fab *f, uint32_t agent, uint32_t tag);
 /* A packet of the pair, for a chip's agent or home, is lost. */
 void fab_lost(struct hsl_fab *f, struct fab_pair pair, uint32_t dst);
+/* ---- fab_routes.c ---- */
+/* The neighbour that the packet goes to; HSL_NONE. */
+uint32_t fab_next_node(struct hsl_fab *f, const struct fab_pkt *k, uint32_t dst);
+/* It waits at its source until routes have changed, which give it to fab_pkt_forward again. */
+bool fab_is_held(struct hsl_fab *f, uint32_t pkt);
+/* A packet is within the network from its first link on, until it is where it goes, or lost. */
+void fab_enters(struct hsl_fab *f, struct fab_pkt *k);
+void fab_leaves(struct hsl_fab *f, uint32_t dst);
+/* The link of the port is down: no route has it any more. */
+void fab_routes_lose(struct hsl_fab *f, uint32_t port);
+/* Ports are usable, or not to be used, that were not: routes change when they can. */
+void fab_routes_review(struct hsl_fab *f);
+int fab_port_leave(struct hsl_fab *f, uint32_t port);
+void fab_routes_event(struct hsl_fab *f);
+
+/* ---- fab_node.c ---- */
 /* The chip is gone: nothing between it and anybody goes on. */
 void fab_node_gone(struct hsl_fab *f, uint32_t node);
 

@@ -129,6 +129,8 @@ void hsl_net_reroute(struct hsl_model *m);
 /* Link between two nodes by ix, HSL_NONE if there is none. */
 uint32_t hsl_net_link_between(const struct hsl_model *m, uint32_t a, uint32_t b);
 bool hsl_net_link_is_up(const struct hsl_model *m, uint32_t a, uint32_t b);
+/* Of a link that exists: not held down, whether its ends are present or not. */
+bool hsl_net_link_held_up(const struct hsl_model *m, uint32_t a, uint32_t b);
 uint32_t hsl_net_degree(const struct hsl_model *m, uint32_t ix);
 uint32_t hsl_net_peer(const struct hsl_model *m, uint32_t ix, uint32_t k);
 /* Next node on the way, HSL_NONE without a route. from != dst, dst a chip. */

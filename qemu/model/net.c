@@ -306,6 +306,13 @@ bool hsl_net_link_is_up(const struct hsl_model *m, uint32_t a, uint32_t b)
     return link != HSL_NONE && up[link] && hsl_ix_present(m, a) && hsl_ix_present(m, b);
 }
 
+bool hsl_net_link_held_up(const struct hsl_model *m, uint32_t a, uint32_t b)
+{
+    const uint8_t *up = hsl_arena_at_const(m, m->off_link_up);
+
+    return up[hsl_net_link_between(m, a, b)];
+}
+
 uint32_t hsl_net_degree(const struct hsl_model *m, uint32_t ix)
 {
     switch ((enum hsl_shape)m->shape) {

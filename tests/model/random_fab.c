@@ -53,6 +53,7 @@ static const struct scenario scenarios[] = {
 	{ "lossy", 4, 40, 3, 2, 4, 2, 8, FABRIC(RING), { 0, 5e-3, 1e-2, 1e-2, 1e-2 }, 0 },
 	{ "upset", 4, 40, 3, 2, 4, 2, 8, FABRIC(SWITCH), { 1e-7, 1e-3, 1e-3, 1e-3, 1e-3 }, 100 },
 	{ "ring", 6, 60, 3, 2, 3, 2, 8, FABRIC(RING), { 1e-6, 1e-4, 1e-3, 1e-3, 1e-3 }, 300 },
+	{ "ways", 4, 40, 3, 2, 4, 2, 8, FABRIC(MESH), { 1e-7, 0, 1e-4, 1e-4, 1e-4 }, 30 },
 };
 
 struct run {
@@ -212,7 +213,10 @@ static struct hsl_wire_cfg wire_cfg(const struct errors *e, double times)
 	};
 }
 
-/* Retraining; a lane that fails, or works again (never lane 0: that is the link); other errors. */
+/*
+ * Retraining; a lane that fails, or works again (never lane 0: that is the link); other errors; a
+ * link that leaves in order, or is used again.
+ */
 static void upset(struct run *r)
 {
 	uint32_t i = traffic_below(&r->t, r->ends);
@@ -220,7 +224,7 @@ static void upset(struct run *r)
 	double times = traffic_below(&r->t, 4);
 
 	world_end(r->w, i, &in.u.link.a, &in.u.link.b);
-	switch (traffic_below(&r->t, 3)) {
+	switch (traffic_below(&r->t, 5)) {
 	case 0:
 		in.type = HSL_FAB_LANE;
 		in.u.link.lane = 1 + traffic_below(&r->t, r->lanes - 1);
@@ -230,6 +234,13 @@ static void upset(struct run *r)
 	case 1:
 		in.type = HSL_FAB_ERRORS;
 		in.u.link.errors = wire_cfg(&r->s->errors, times);
+		break;
+	case 3:
+		in.type = HSL_FAB_LEAVE;
+		break;
+	case 4:
+		in.type = HSL_FAB_LINK;
+		in.u.link.up = true;
 		break;
 	}
 	world_link(r->w, &in);

@@ -22,6 +22,7 @@ struct rig {
 	bool (*poison)[RIG_LINES];
 	bool deaf;			/* memory reads are not answered: the last one waits here */
 	uint32_t deaf_node, deaf_id;
+	void (*read)(struct rig *r, uint32_t node, uint64_t line);	/* memory was read */
 	void (*done)(struct rig *r, uint16_t agent, const struct hsl_access *x, uint64_t time_ps);
 	struct hsl_access last;		/* what was done last */
 	uint16_t last_agent;
@@ -62,6 +63,8 @@ static inline void rig_memory(struct rig *r, uint32_t node, const struct hsl_mem
 		r->poison[node - 1][line] = op->poison;
 		return;
 	}
+	if (r->read)
+		r->read(r, node, line);
 	if (r->deaf) {
 		r->deaf_node = node;
 		r->deaf_id = op->id;

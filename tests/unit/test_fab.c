@@ -677,6 +677,178 @@ static void taps(void **state)
 	rig_free(r);
 }
 
+/* ---- ways and their changes ---- */
+
+static uint64_t packets(const struct rig *r, uint32_t a, uint32_t b, uint32_t vc)
+{
+	struct hsl_link_stats st;
+
+	hsl_link_stats(hsl_fab_link(r->fab, a, b), &st);
+	return st.tx_packets[vc];
+}
+
+/* HEP-NET-003: lines are spread over ways that are equally long, and each goes one way, there and back. */
+static void two_ways(void **state)
+{
+	static const struct hsl_topo_link links[] = {
+		{ 1, SWITCH }, { 1, SWITCH + 1 }, { 1, SWITCH + 2 }, { 2, SWITCH }, { 2, SWITCH + 1 }, { 2, SWITCH + 2 },
+	};
+	struct hsl_fab_cfg ring = rig_cfg(4, HSL_TOPO_RING, "default");
+	struct hsl_fab_cfg file = { .nodes = 2, .topology = HSL_TOPO_FILE, .switches = 3, .nlinks = 6, .links = links };
+
+	(void)state;
+	file.profile = ring.profile;
+	hsl_fab_defaults(&file);
+	for (unsigned int i = 0; i < 2; i++) {
+		struct rig *r = rig_up(i ? &file : &ring);
+		uint32_t home = i ? 2 : 3, ways = i ? 3 : 2, via[3] = { 2, 4 };
+
+		for (unsigned int w = 0; i && w < 3; w++)
+			via[w] = SWITCH + w;
+		for (unsigned int n = 0; n < 300; n++)
+			assert_int_not_equal(rig_one(r, 1, HSL_ACCESS_LOAD, LINE(home, n), 8, NULL), UINT64_MAX);
+		assert_true(rig_settle(r, 10000000));
+		for (unsigned int w = 0; w < ways; w++) {
+			assert_in_range(packets(r, 1, via[w], HSL_VC_REQ), 300 / ways - 50, 300 / ways + 50);
+			assert_in_range(packets(r, home, via[w], HSL_VC_DAT), 300 / ways - 50, 300 / ways + 50);
+		}
+		for (unsigned int n = 0; n < 20; n++) {
+			uint64_t there[3], back[3];
+
+			for (unsigned int w = 0; w < ways; w++) {
+				there[w] = packets(r, 1, via[w], HSL_VC_REQ);
+				back[w] = packets(r, home, via[w], HSL_VC_DAT);
+			}
+			for (unsigned int k = 0; k < 8; k++)
+				assert_int_not_equal(rig_one(r, 1, HSL_ACCESS_READ, LINE(home, 1000 + n), 8, NULL), UINT64_MAX);
+			for (unsigned int w = 0; w < ways; w++) {
+				there[w] = packets(r, 1, via[w], HSL_VC_REQ) - there[w];
+				back[w] = packets(r, home, via[w], HSL_VC_DAT) - back[w];
+				assert_true(there[w] == 0 || there[w] == 8);
+				assert_true(back[w] == 0 || back[w] == 8);
+			}
+		}
+		rig_free(r);
+	}
+}
+
+static uint64_t next_read, next_done;
+
+static void read_in_order(struct rig *r, uint32_t node, uint64_t line)
+{
+	(void)r;
+	assert_int_equal(node, 2);
+	assert_int_equal(line, next_read++);
+}
+
+static void done_in_order(struct rig *r, uint16_t agent, const struct hsl_access *x, uint64_t time_ps)
+{
+	(void)r;
+	(void)agent;
+	(void)time_ps;
+	assert_int_equal(x->status, HSL_ST_OK);
+	assert_int_equal(x->ga, LINE(2, next_done++));
+}
+
+static void link_1_2(struct rig *r, enum hsl_fab_in_type type, bool up, int expected)
+{
+	struct hsl_fab_in in = { .type = type, .u.link = { .a = 1, .b = 2, .up = up } };
+
+	assert_int_equal(rig_post(r, &in), expected);
+}
+
+/* Reads by chip 1 of line after line of chip 2, one every `gap_ps`; `event` in the middle. */
+static void stream_with(struct rig *r, uint64_t gap_ps, uint32_t n, void (*event)(struct rig *r))
+{
+	next_read = next_done = 0;
+	r->read = read_in_order;
+	r->done = done_in_order;
+	for (uint32_t i = 0; i < n; i++) {
+		if (i == n / 4)
+			event(r);
+		while (rig_access(r, 1, HSL_ACCESS_READ, LINE(2, i), 8, NULL) == -EAGAIN) {
+			assert_int_equal(hsl_fab_step(r->fab), 1);
+			rig_drain(r);
+		}
+		rig_run_to(r, hsl_fab_now_ps(r->fab) + gap_ps);
+	}
+	assert_true(rig_settle(r, 1000000000));
+	assert_int_equal(next_read, n);
+	assert_int_equal(next_done, n);
+	r->read = NULL;
+	r->done = NULL;
+}
+
+static void comes_back(struct rig *r)
+{
+	link_1_2(r, HSL_FAB_LINK, true, 0);
+}
+
+static void leaves(struct rig *r)
+{
+	link_1_2(r, HSL_FAB_LEAVE, false, 0);
+	link_1_2(r, HSL_FAB_LEAVE, false, -EBUSY);
+	assert_int_equal(hsl_fab_phy(r->fab, 1, 2)->state, HSL_LTSSM_L0);	/* it carries something */
+}
+
+/* HEP-NET-004: the short way comes back, and goes, under load: nothing overtakes, nothing is lost */
+static void route_changes(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(4, HSL_TOPO_RING, "default");
+	struct rig *r;
+
+	(void)state;
+	cfg.agent.requests = 64;
+	r = rig_up(&cfg);
+	for (unsigned int round = 0; round < 10; round++) {
+		uint64_t direct;
+
+		link_1_2(r, HSL_FAB_LINK, false, 0);
+		rig_run_to(r, hsl_fab_now_ps(r->fab) + 1000000);
+		direct = packets(r, 1, 2, HSL_VC_REQ);
+		stream_with(r, 20000 + 500 * round, 800, comes_back);
+		assert_true(packets(r, 1, 2, HSL_VC_REQ) > direct + 300);	/* new packets do not put it off */
+		assert_int_equal(hsl_fab_phy(r->fab, 1, 2)->state, HSL_LTSSM_L0);
+		direct = packets(r, 1, 2, HSL_VC_REQ);
+		assert_int_equal(rig_one(r, 1, HSL_ACCESS_READ, LINE(2, 3500), 8, NULL), load_ps(&cfg.profile, 1, false));
+		assert_int_equal(packets(r, 1, 2, HSL_VC_REQ), direct + 1);
+		assert_true(rig_settle(r, 10000000));
+
+		stream_with(r, 20000 + 500 * round, 200, leaves);
+		assert_int_equal(hsl_fab_phy(r->fab, 1, 2)->state, HSL_LTSSM_DISABLED);
+		assert_int_equal(rig_one(r, 1, HSL_ACCESS_READ, LINE(2, 3500), 8, NULL), load_ps(&cfg.profile, 3, false));
+		assert_true(rig_settle(r, 10000000));
+	}
+	rig_free(r);
+}
+
+/* A link that is the only way does not leave; one that is to leave and is asked back stays. */
+static void no_way_to_leave(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(2, HSL_TOPO_PAIR, "default");
+	struct hsl_fab_in in = { .type = HSL_FAB_LEAVE, .u.link = { .a = 1, .b = 3, .up = true } };
+	struct rig *r = rig_up(&cfg);
+
+	(void)state;
+	link_1_2(r, HSL_FAB_LEAVE, false, -EHOSTUNREACH);
+	assert_int_equal(rig_post(r, &in), -EINVAL);
+	assert_int_equal(value_at(r, 1, LINE(2, 1)), 0);
+	rig_free(r);
+
+	cfg = rig_cfg(3, HSL_TOPO_MESH, "default");
+	r = rig_up(&cfg);
+	assert_int_equal(rig_access(r, 1, HSL_ACCESS_READ, LINE(3, 1), 8, NULL), 0);
+	rig_run_to(r, hsl_fab_now_ps(r->fab) + 10000);
+	assert_int_equal(rig_post(r, &in), 0);
+	in.type = HSL_FAB_LINK;
+	assert_int_equal(rig_post(r, &in), 0);
+	rig_run_to(r, hsl_fab_now_ps(r->fab) + 10000000);
+	assert_int_equal(hsl_fab_phy(r->fab, 1, 3)->state, HSL_LTSSM_L0);
+	assert_int_equal(rig_one(r, 1, HSL_ACCESS_READ, LINE(3, 1), 8, NULL), load_ps(&cfg.profile, 1, false));
+	assert_int_equal(hsl_fab_downs(r->fab, 1, 3), 0);
+	rig_free(r);
+}
+
 /* ---- a run is its seed and its posts ---- */
 
 static uint64_t run_hash(uint64_t seed)
@@ -794,6 +966,7 @@ int main(void)
 		cmocka_unit_test(statistics_of_losses),
 		cmocka_unit_test(request_lost),	cmocka_unit_test(last_copy_lost), cmocka_unit_test(answer_lost),
 		cmocka_unit_test(many_lost),	cmocka_unit_test(taps),
+		cmocka_unit_test(two_ways),	cmocka_unit_test(route_changes), cmocka_unit_test(no_way_to_leave),
 	};
 
 	rng_seed();
