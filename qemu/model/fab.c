@@ -563,9 +563,19 @@ static int post_node(struct hsl_fab *f, uint32_t id, bool present)
     }
     fab_ports_node(f, id - 1, present);
     if (!present) {
+        fab_dst(f, id - 1)->viral = 0;
         fab_node_gone(f, id - 1);
         hsl_fab_forget(f, id, 0, UINT64_MAX);   /* another memory may come back */
     }
+    return 0;
+}
+
+static int post_viral(struct hsl_fab *f, uint32_t id)
+{
+    if (id < 1 || id > f->cfg.nodes || !hsl_ix_present(fab_net(f), id - 1)) {
+        return -EINVAL;
+    }
+    fab_node_viral(f, id - 1);
     return 0;
 }
 
@@ -581,6 +591,8 @@ int hsl_fab_post(struct hsl_fab *f, const struct hsl_fab_in *in)
         return fab_mem(f, in->u.mem.node, in->u.mem.id, in->u.mem.poison, in->u.mem.data);
     case HSL_FAB_NODE:
         return post_node(f, in->u.node.id, in->u.node.present);
+    case HSL_FAB_VIRAL:
+        return post_viral(f, in->u.node.id);
     case HSL_FAB_LINK:
     case HSL_FAB_LEAVE:
     case HSL_FAB_RETRAIN:
@@ -717,6 +729,7 @@ uint64_t hsl_fab_hash(const struct hsl_fab *f)
         h = hsl_mix(h, hsl_agent_hash(fab_agent(w, i)));
     }
     for (uint32_t i = 0; i < f->cfg.nodes; i++) {
+        h = hsl_mix(h, fab_dst(w, i)->viral);
         h = hsl_mix(h, hsl_home_hash(fab_home(w, i)));
     }
     for (uint32_t p = 0; p < f->nports; p++) {

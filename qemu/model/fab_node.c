@@ -19,6 +19,9 @@
  * with its lost requests, and there is a route again. So an answer from before can never be taken for one of a new request with its tag.
  * Data that an owner sends straight to a requester belongs to the pair (requester, home).
  *
+ * Fatal errors. A chip that reports one is viral until it vanishes: its pairs with other chips are
+ * lost and stay fenced. Links through it go on, as their packets are not its own.
+ *
  * Timeouts. A request that has not ended in its time ends with TIMEOUT. If nothing about it is under
  * way and its home does not know it, it was lost on its way there: it alone ends, and its tag is
  * free at once. Else an answer may still come, or the home waits for one, and the pair is lost.
@@ -226,6 +229,28 @@ void fab_node_gone(struct hsl_fab *f, uint32_t node)
     }
 }
 
+/* Who does not trust whom: one of two chips has a fatal error. */
+static bool is_contained(struct hsl_fab *f, struct fab_pair pair)
+{
+    uint32_t node = fab_agent_node(f, pair.agent);
+
+    return node != pair.home && (fab_dst(f, node)->viral || fab_dst(f, pair.home)->viral);
+}
+
+void fab_node_viral(struct hsl_fab *f, uint32_t node)
+{
+    fab_dst(f, node)->viral = 1;
+    for (uint32_t a = 0; a < f->nagents; a++) {
+        for (uint32_t h = 0; h < f->cfg.nodes; h++) {
+            struct fab_pair pair = { .agent = (uint16_t)a, .home = (uint16_t)h };
+
+            if (is_contained(f, pair)) {
+                fence(f, pair, HSL_ST_UNREACHABLE);
+            }
+        }
+    }
+}
+
 /* ---- packets on their way ---- */
 
 static bool is_for_home(uint8_t opcode)
@@ -411,7 +436,8 @@ int fab_access(struct hsl_fab *f, uint16_t id, const struct hsl_access *x)
     }
     u = fab_under_way(f, pair);
     /* what the home still does for a lost request may bring data to its requester, by another pair */
-    if (u->fenced && !u->packets && !hsl_home_serves(fab_home(f, home), id) && reachable(f, pair)) {
+    if (u->fenced && !u->packets && !hsl_home_serves(fab_home(f, home), id) &&
+        reachable(f, pair) && !is_contained(f, pair)) {
         u->fenced = 0;
     }
     if (u->fenced) {

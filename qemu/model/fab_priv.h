@@ -124,6 +124,7 @@ enum fab_dst_state { FAB_STAYS, FAB_DRAINS, FAB_MOVED };       /* fab_routes.c *
 struct fab_dst {
     uint32_t packets;           /* under way to it that have left the node of their source */
     uint32_t state;             /* enum fab_dst_state */
+    uint32_t viral;             /* the chip has a fatal error: fab_node.c */
 };
 
 struct fab_request {
@@ -368,6 +369,8 @@ int fab_port_leave(struct hsl_fab *f, uint32_t port);
 void fab_routes_event(struct hsl_fab *f);
 
 /* ---- fab_node.c ---- */
+/* The chip has a fatal error. */
+void fab_node_viral(struct hsl_fab *f, uint32_t node);
 /* The chip is gone: nothing between it and anybody goes on. */
 void fab_node_gone(struct hsl_fab *f, uint32_t node);
 

@@ -849,6 +849,80 @@ static void no_way_to_leave(void **state)
 	rig_free(r);
 }
 
+/* ---- fatal errors ---- */
+
+static void access_ends(struct rig *r, uint16_t agent, uint8_t op, uint64_t ga, uint8_t status)
+{
+	uint64_t v = 0xbad;
+
+	assert_int_not_equal(rig_one(r, agent, op, ga, 8, &v), UINT64_MAX);
+	assert_int_equal(r->last.status, status);
+}
+
+/*
+ * HEP-RAS-009: nothing of a chip with a fatal error reaches another one, whatever was under way; what only it had is
+ * poison, what others have goes on, also through it; a reset ends that.
+ */
+static void viral(void **state)
+{
+	static const uint8_t ops[] = { HSL_ACCESS_LOAD, HSL_ACCESS_STORE, HSL_ACCESS_READ, HSL_ACCESS_WRITE, HSL_ACCESS_ATOMIC };
+	struct hsl_fab_in in = { .type = HSL_FAB_VIRAL, .u.node = { .id = 2 } };
+	struct hsl_fab_cfg cfg = rig_cfg(5, HSL_TOPO_RING, "default");
+	struct rig *r = rig_up(&cfg);
+	uint64_t v = 5;
+
+	(void)state;
+	for (unsigned int round = 0; round < 20; round++) {
+		uint64_t line = 100 + 20 * round;
+
+		assert_int_not_equal(rig_one(r, 1, HSL_ACCESS_STORE, LINE(3, line), 8, &v), UINT64_MAX);
+		assert_int_not_equal(rig_one(r, 2, HSL_ACCESS_STORE, LINE(3, line + 1), 8, &v), UINT64_MAX);
+		assert_int_not_equal(rig_one(r, 2, HSL_ACCESS_STORE, LINE(2, line), 8, &v), UINT64_MAX);
+		for (unsigned int i = 0; i < 5; i++) {		/* to it, by it, and past it */
+			assert_int_equal(rig_access(r, 3, ops[i], LINE(2, line + 2 + i), 8, &v), 0);
+			assert_int_equal(rig_access(r, HOST_PORT(2), ops[i], LINE(4, line + 2 + i), 8, &v), 0);
+			assert_int_equal(rig_access(r, 1, ops[i], LINE(3, line + 8 + i), 8, &v), 0);
+		}
+		assert_int_equal(rig_access(r, 5, HSL_ACCESS_LOAD, LINE(3, line + 1), 8, NULL), 0);	/* snoops it */
+		rig_run_to(r, hsl_fab_now_ps(r->fab) + 30000 * round);
+		in.type = HSL_FAB_VIRAL;
+		assert_int_equal(rig_post(r, &in), 0);
+		assert_true(rig_settle(r, 1000000000));
+		assert_int_equal(r->ndone, r->nposted);
+
+		for (unsigned int i = 0; i < 5; i++) {
+			access_ends(r, 1, ops[i], LINE(2, line + 15), HSL_ST_UNREACHABLE);
+			access_ends(r, 2, ops[i], LINE(4, line + 15), HSL_ST_UNREACHABLE);
+			access_ends(r, HOST_PORT(2), ops[i], LINE(1, line + 15), HSL_ST_UNREACHABLE);
+		}
+		assert_int_equal(*(uint64_t *)r->mem[3][line + 15] + *(uint64_t *)r->mem[0][line + 15], 0);
+		assert_int_not_equal(rig_one(r, 4, HSL_ACCESS_LOAD, LINE(3, line + 1), 8, NULL), UINT64_MAX);
+		if (r->last.status == HSL_ST_OK)	/* chip 5 had it first */
+			assert_int_equal(*(uint64_t *)r->last.data, v);
+		else
+			assert_int_equal(r->last.status, HSL_ST_POISON);
+		if (!round)
+			assert_int_equal(r->last.status, HSL_ST_POISON);
+		assert_int_equal(value_at(r, 4, LINE(3, line)), v);	/* of chip 1 */
+		assert_int_equal(value_at(r, 2, LINE(2, line)), v);	/* its own */
+		assert_int_equal(value_at(r, 1, LINE(3, line + 12)), 0);	/* an ATOMIC that adds 0, by way of it */
+
+		in.type = HSL_FAB_NODE;
+		in.u.node.present = false;
+		assert_int_equal(rig_post(r, &in), 0);
+		assert_int_equal(rig_settle(r, 1000000000), true);
+		in.u.node.present = true;
+		assert_int_equal(rig_post(r, &in), 0);
+		rig_run_to(r, hsl_fab_now_ps(r->fab) + 10000000);
+		assert_int_equal(value_at(r, 1, LINE(2, 3000 + round)), 0);
+		assert_int_equal(value_at(r, 2, LINE(3, 3000 + round)), 0);
+	}
+	in.type = HSL_FAB_VIRAL;
+	in.u.node.id = 6;
+	assert_int_equal(rig_post(r, &in), -EINVAL);
+	rig_free(r);
+}
+
 /* ---- a run is its seed and its posts ---- */
 
 static uint64_t run_hash(uint64_t seed)
@@ -967,6 +1041,7 @@ int main(void)
 		cmocka_unit_test(request_lost),	cmocka_unit_test(last_copy_lost), cmocka_unit_test(answer_lost),
 		cmocka_unit_test(many_lost),	cmocka_unit_test(taps),
 		cmocka_unit_test(two_ways),	cmocka_unit_test(route_changes), cmocka_unit_test(no_way_to_leave),
+		cmocka_unit_test(viral),
 	};
 
 	rng_seed();
