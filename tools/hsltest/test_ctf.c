@@ -918,6 +918,7 @@ static void packets_conserved(struct ht *t)
 	};
 	struct lab l;
 	uint64_t sent = 0, taken = 0, end, some = 0;
+	unsigned int links = 0;
 	uint32_t back;
 
 	lab_plain(t, &l);
@@ -930,6 +931,7 @@ static void packets_conserved(struct ht *t)
 			if (p.peer_type != HSL_NODE_TYPE_CHIP || !carries(&p) ||
 			    !link_to(t, p.peer, t->chip[a].node, &back))
 				continue;
+			links++;
 			for (uint32_t vc = 0; vc < 2 * HSL_VC_COUNT; vc += 2) {
 				end = ht_now_ns() + WAIT_S * HT_NS_PER_S;
 				do {	/* somebody else's packet may be under way */
@@ -943,7 +945,9 @@ static void packets_conserved(struct ht *t)
 				some += sent;
 			}
 		}
-	HT_TRUE(t, some || t->nchips == 1, "300 accesses, and no link has carried a packet");
+	if (!links)
+		HT_SKIP_TEST(t, "no link joins two chips");
+	HT_TRUE(t, some, "300 accesses, and no link has carried a packet");
 	ht_queue_free(t, l.q);
 	HT_OK(t, hsl_segment_free(l.seg));
 }
