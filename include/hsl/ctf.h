@@ -8,6 +8,7 @@
  * writes. Leaving test mode, CTRL.RESET and FLR disarm all of it.
  *
  * Commands act on what leaves this end of the selected link, and see what this end sends and receives, except as noted.
+ * What was under way arrives before a command, so that CREDITS, COUNT and LINE tell what will stay.
  * Offsets are from the page's start; registers are as wide as noted, accessed as all others (include/hsl/regs.h).
  */
 #ifndef HSL_CTF_H
@@ -25,7 +26,7 @@
 #define HSL_CTF_UNLOCK		0x54534554u	/* "TEST" */
 #define HSL_CTF_LINK		0x00c		/* u32 RW: link block that commands are about */
 #define HSL_CTF_CMD		0x010		/* u32 WO: HSL_CTF_CMD_* */
-#define HSL_CTF_STATUS		0x014		/* u32 RO: HSL_ST_* of the last command: OK, OPCODE (not there), FIELD (an argument), UNREACHABLE (no such link) */
+#define HSL_CTF_STATUS		0x014		/* u32 RO: HSL_ST_* of the last command: OK, OPCODE (not there), FIELD (an argument), UNREACHABLE (no such link), INTERNAL (no memory), or as noted */
 #define HSL_CTF_ARG0		0x018		/* u64 RW */
 #define HSL_CTF_ARG1		0x020		/* u64 RW */
 #define HSL_CTF_ARG2		0x028		/* u64 RW */
@@ -87,9 +88,15 @@
 #define HSL_CTF_CMD_LINE	9
 /* ARG0: GA of a line of this chip; ARG1: 1 poisoned in memory, 0 not any more. Caches are not asked. */
 #define HSL_CTF_CMD_POISON	10
-/* ARG0: 0 off, 1 near: what this end sends comes back to it; 2 far: what it receives goes back to the peer, in place of its own. */
+/*
+ * ARG0: 0 off, 1 near: what this end sends comes back to it; 2 far: what it receives goes back to the peer, in place of its own. Such
+ * a link carries no packets, as if it were down; with 0 both ends go through DETECT.
+ */
 #define HSL_CTF_CMD_LOOPBACK	11
-/* The 256 bytes at FLIT are put on the wire as they are, when it is free next; the link layer does not know of them. */
+/*
+ * The 256 bytes at FLIT are put on the wire as they are, when it is free next; the link layer does not know of them. UNREACHABLE: this
+ * end is not in L0. An emulated link goes through DETECT if the other end takes them for the next flit of its peer.
+ */
 #define HSL_CTF_CMD_SEND	12
 /*
  * ARG0: bits HSL_CTF_CAPTURE_*, 0: stop. What is captured waits for CMD_NEXT; at most RESULT0 records fit, later ones are counted

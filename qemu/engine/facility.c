@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * The compliance test facility of a chip (docs/hep.md section 10.2, include/hsl/ctf.h): a mailbox before the modelled
- * fabric, which does what testers want (qemu/model/fab_test.c).
+ * The compliance test facility of a chip (docs/hep.md section 10.2, include/hsl/ctf.h): a mailbox
+ * before the modelled fabric, which does what testers want (qemu/model/fab_test.c).
  *
- * All of it is under the lock of modelled.c. A command is done in the thread of the write, which drives the fabric until what
- * a tester waits for has happened: the link is down, or trained again. A bound of virtual time ends that, as it may
- * never happen. Values come from a guest that may be hostile: each command checks its arguments, and the fabric checks
- * them again.
+ * All of it is under the lock of modelled.c. A command is done in the thread of the write, which
+ * drives the fabric until what a tester waits for has happened: the link is down, or trained again.
+ * A bound of virtual time ends that, as it may never happen. Values come from a guest that may be
+ * hostile: each command checks its arguments, and the fabric checks them again.
  *
- * Direct memory does not cross the modelled fabric, but its commands ask for a route: a link that a tester disables is
- * taken from the routes of the other model too. That needs ctl_lock, outside of ours, so it comes after the command;
- * everything else, above all letting credit go, does not wait for ctl_lock, whose holder may wait for a worker that
- * waits for that credit.
+ * Direct memory does not cross the modelled fabric, but its commands ask for a route: a link that a
+ * tester disables is taken from the routes of the other model too. That needs ctl_lock, outside of
+ * ours, so it comes after the command; everything else, above all letting credit go, does not wait
+ * for ctl_lock, whose holder may wait for a worker that waits for that credit.
  *
  * Test mode ends by KEY, in hsl_chip_forget (CTRL.RESET, FLR, detach) and when the chip is gone.
  */
@@ -23,7 +23,7 @@
 #include "modelled_priv.h"
 
 #define TRAINED_PS      UINT64_C(1000000000)    /* links have trained by then, or will not */
-#define SETTLED_PS      UINT64_C(2000000)       /* what is late has been acknowledged by then, but for crossings */
+#define SETTLED_PS      UINT64_C(2000000)       /* all is acknowledged, but for crossings */
 
 #define RECORDS         256u                    /* of a capture */
 
@@ -35,7 +35,7 @@ struct record {
         struct hsl_pcapng_state state;
     } u;
 };
-_Static_assert(sizeof(struct record) == HSL_CTF_RECORD_BYTES, "a record is what docs/capture.md says");
+_Static_assert(sizeof(struct record) == HSL_CTF_RECORD_BYTES, "as docs/capture.md says");
 
 struct capture {
     uint32_t first, len;
@@ -80,7 +80,10 @@ static uint32_t link_count(const struct hsl_chip_engine *c)
 
 static struct hsl_fab_in to_fabric(const struct call *a, enum hsl_fab_in_type type, uint32_t what)
 {
-    return (struct hsl_fab_in){ .type = type, .u.test = { .a = a->node, .b = a->peer, .what = what } };
+    return (struct hsl_fab_in){
+        .type = type,
+        .u.test = { .a = a->node, .b = a->peer, .what = what },
+    };
 }
 
 static uint32_t post(const struct call *a, const struct hsl_fab_in *in)
@@ -98,7 +101,8 @@ static void drive_to(const struct call *a, uint32_t state)
 {
     uint64_t end = hsl_fab_now_ps(a->m->fab) + TRAINED_PS;
 
-    while ((state_of(a, false) != state || state_of(a, true) != state) && hsl_modelled_step(a->m, end)) {
+    while ((state_of(a, false) != state || state_of(a, true) != state) &&
+           hsl_modelled_step(a->m, end)) {
     }
 }
 
@@ -231,10 +235,15 @@ static uint32_t cmd_lane(struct call *a)
 
 static void count_frozen(struct call *a, uint32_t link, bool frozen)
 {
-    uint64_t bit = 1ull << link, was = a->t->frozen;
+    uint64_t bit = 1ull << link, was = a->t->frozen & bit;
 
-    a->t->frozen = frozen ? was | bit : was & ~bit;
-    a->m->frozen += (uint32_t)__builtin_popcountll(a->t->frozen) - (uint32_t)__builtin_popcountll(was);
+    if (frozen && !was) {
+        a->t->frozen |= bit;
+        a->m->frozen++;
+    } else if (!frozen && was) {
+        a->t->frozen &= ~bit;
+        a->m->frozen--;
+    }
     pthread_cond_broadcast(&a->m->thawed);
 }
 
@@ -286,19 +295,21 @@ static uint64_t cache_state(const struct call *a, uint16_t agent, uint64_t ga)
 static uint32_t cmd_line(struct call *a)
 {
     uint64_t ga = a->t->arg[0] & ~(uint64_t)(HSL_LINE_BYTES - 1), agents[2] = { 0 };
-    uint32_t home = HSL_GA_NODE(a->t->arg[0]);
+    uint64_t off = HSL_GA_OFFSET(ga);
+    uint32_t home = HSL_GA_NODE(ga);
     bool busy;
 
     if (!home || home > a->m->nodes || ga >> (HSL_GA_OFFSET_BITS + HSL_GA_NODE_BITS) ||
-        (home == a->node && HSL_GA_OFFSET(ga) >= a->c->cfg.mem_bytes)) {
+        (home == a->node && off >= a->c->cfg.mem_bytes)) {
         return HSL_ST_FIELD;
     }
     a->t->result[0] = cache_state(a, (uint16_t)a->node, ga) |
                       cache_state(a, (uint16_t)(a->node | HSL_AGENT_HOST_PORT), ga) << 8;
     if (home == a->node) {
-        a->t->result[0] |= (uint64_t)(uint8_t)hsl_home_line(hsl_fab_home(a->m->fab, home), HSL_GA_OFFSET(ga), &busy,
-                                                            agents, 2) << 16;
-        a->t->result[0] |= (uint64_t)hsl_modelled_poisoned(a->m, home, HSL_GA_OFFSET(ga)) << 24;
+        char state = hsl_home_line(hsl_fab_home(a->m->fab, home), off, &busy, agents, 2);
+
+        a->t->result[0] |= (uint64_t)(uint8_t)state << 16;
+        a->t->result[0] |= (uint64_t)hsl_modelled_poisoned(a->m, home, off) << 24;
         a->t->result[1] = agents[0];
     }
     return HSL_ST_OK;
@@ -312,7 +323,10 @@ static uint32_t cmd_poison(struct call *a)
         return HSL_ST_FIELD;
     }
     hsl_modelled_poison(a->m, a->node, off, a->t->arg[1]);
-    return hsl_modelled_poisoned(a->m, a->node, off) == (bool)a->t->arg[1] ? HSL_ST_OK : HSL_ST_INTERNAL;
+    if (hsl_modelled_poisoned(a->m, a->node, off) != (bool)a->t->arg[1]) {
+        return HSL_ST_INTERNAL;
+    }
+    return HSL_ST_OK;
 }
 
 static uint32_t cmd_loopback(struct call *a)
@@ -512,8 +526,8 @@ static uint32_t peer_of(struct hsl_chip_engine *c, uint32_t link)
 }
 
 /*
- * Time stands still between accesses, but not for who looks: what has been under way since the last one, acknowledgements
- * and credit too, arrives before the command.
+ * Time stands still between accesses, but not for who looks: what has been under way since the last
+ * one, acknowledgements and credit too, arrives before the command.
  */
 static void command(struct call *a, uint32_t cmd)
 {
@@ -571,10 +585,12 @@ static void sync_links(struct hsl_chip_engine *c, const uint32_t *peers)
     struct hsl_fabric_engine *f = c->f;
 
     for (uint32_t i = 0; i < link_count(c); i++) {
-        struct hsl_event ev = { .type = HSL_EV_LINK, .u.link = { .a = c->cfg.node, .b = peers[i] } };
+        struct hsl_event ev = { .type = HSL_EV_LINK };
         struct hsl_model_link l = { 0 };
 
         hsl_fabric_engine_link(f, c->cfg.node, i, &l);
+        ev.u.link.a = c->cfg.node;
+        ev.u.link.b = peers[i];
         ev.u.link.up = l.state != HSL_LTSSM_DISABLED;
         pthread_mutex_lock(&f->model_lock);
         hsl_model_post(f->model, &ev);

@@ -25,7 +25,7 @@ struct batch {
 
 struct hsl_modelled {
     pthread_mutex_t lock, turn;
-    pthread_cond_t thawed;      /* credit may be there, or who waits for it has been helped, or is in the way */
+    pthread_cond_t thawed;      /* credit may be there; or who waits has been helped, or hurried */
     struct hsl_fabric_engine *f;
     uint32_t nodes;
     struct hsl_chip_engine **chip;      /* by node, NULL: absent */

@@ -468,6 +468,10 @@ static void lanes(void **state)
 		compare(w);
 	}
 	assert_int_equal(stat(w, 1, HSL_LINK_STAT_DOWNS), 0);
+	key(w, 2, false);
+	assert_int_equal(link_reg(w, 1, HSL_LINK_O_WIDTH), 16);
+	assert_int_equal(stat(w, 1, HSL_LINK_STAT_DOWNS), 0);
+	key(w, 2, true);
 	/* no lane, no link; and all of them when test mode ends */
 	for (uint64_t lane = 0; lane < 16; lane++)
 		cmd(w, 2, HSL_CTF_CMD_LANE, lane, 0, 0);
@@ -524,8 +528,8 @@ static void frozen(void **state)
 		cmd(w, 1, HSL_CTF_CMD_FREEZE, 1u << HSL_VC_DAT, 0, 0);
 		fake_submit(&w->q[0], &d);
 		fake_doorbell(&w->q[0]);
-		while (credit(w, 2, HSL_VC_DAT) >= 5) {		/* a line */
-		}
+		while (credit(w, 2, HSL_VC_DAT) >= 5)		/* a line */
+			assert_false(fake_poll(&w->q[0], &e));
 		after = credit(w, 2, HSL_VC_DAT);
 		assert_false(fake_poll(&w->q[0], &e));
 		OK(fake_fill(&w->q[1], A(64 * round), 64, 0));
@@ -547,6 +551,7 @@ static void frozen_and_reset(void **state)
 {
 	struct world *w = world_new();
 	struct hsl_desc d = copy_of(NEAR(0), FAR(0), BIG);
+	struct hsl_cqe e;
 	uint64_t before;
 
 	(void)state;
@@ -557,8 +562,8 @@ static void frozen_and_reset(void **state)
 	cmd(w, 1, HSL_CTF_CMD_FREEZE, 31, 0, 0);
 	fake_submit(&w->q[0], &d);
 	fake_doorbell(&w->q[0]);
-	while (credit(w, 2, HSL_VC_DAT) >= 5) {
-	}
+	while (credit(w, 2, HSL_VC_DAT) >= 5)
+		assert_false(fake_poll(&w->q[0], &e));
 	hsl_chip_reset(chip(w, 2)->e);
 	assert_int_equal(fake_read32(chip(w, 2), CTF(HSL_CTF_KEY)), 0);
 	assert_int_equal(fake_read32(chip(w, 1), CTF(HSL_CTF_KEY)), 1);
@@ -571,6 +576,44 @@ static void frozen_and_reset(void **state)
 }
 
 /* ---- HEP-CTF-011: presets ---- */
+
+struct record {
+	struct hsl_pcapng_hdr hdr;
+	union {
+		struct hsl_flit flit;
+		struct hsl_ts ts;
+		struct hsl_pcapng_state state;
+	} u;
+};
+
+static bool next(struct world *w, uint32_t node, struct record *r, uint64_t *lost)
+{
+	cmd(w, node, HSL_CTF_CMD_NEXT, 0, 0, 0);
+	*lost = result(w, node, 1);
+	for (unsigned int i = 0; i < sizeof(*r); i += 8) {
+		uint64_t v = fake_read64(chip(w, node), CTF(HSL_CTF_RECORD + i));
+
+		memcpy((uint8_t *)r + i, &v, 8);
+	}
+	return result(w, node, 0);
+}
+
+/* Number of the next data flit that a chip sends: an atomic of it is done at the home. */
+static uint32_t next_number(struct world *w, uint32_t node)
+{
+	struct hsl_desc d = { .opcode = HSL_OP_ATOMIC, .subop = HSL_ATOMIC_ADD, .dst = node == 1 ? B(0) : A(0), .len = 8 };
+	struct record r;
+	uint64_t lost;
+
+	cmd(w, node, HSL_CTF_CMD_CAPTURE, HSL_CTF_CAPTURE_TX, 0, 0);
+	OK(fake_run(&w->q[node - 1], &d));
+	do {
+		assert_true(next(w, node, &r, &lost));
+	} while (r.hdr.kind != HSL_PCAPNG_FLIT || r.u.flit.hdr >> HSL_FLIT_SEQ_BITS != HSL_FLIT_DATA);
+	cmd(w, node, HSL_CTF_CMD_CAPTURE, 0, 0, 0);
+	return r.u.flit.hdr & 0xfff;
+}
+
 
 static void presets(void **state)
 {
@@ -589,6 +632,7 @@ static void presets(void **state)
 		cmd(w, 2, HSL_CTF_CMD_STATE, HSL_CTF_STATE_ENABLE, 0, 0);
 		cmd(w, 1, HSL_CTF_CMD_STATE, HSL_CTF_STATE_ENABLE, 0, 0);
 		assert_int_equal(link_state(w, 1), HSL_LTSSM_L0);
+		assert_int_equal(next_number(w, 1), first);
 		heal(w);
 		traffic(w, 300, &seed);
 		compare(w);
@@ -909,27 +953,6 @@ static void packets(void **state)
 }
 
 /* ---- HEP-CTF-007: captures ---- */
-
-struct record {
-	struct hsl_pcapng_hdr hdr;
-	union {
-		struct hsl_flit flit;
-		struct hsl_ts ts;
-		struct hsl_pcapng_state state;
-	} u;
-};
-
-static bool next(struct world *w, uint32_t node, struct record *r, uint64_t *lost)
-{
-	cmd(w, node, HSL_CTF_CMD_NEXT, 0, 0, 0);
-	*lost = result(w, node, 1);
-	for (unsigned int i = 0; i < sizeof(*r); i += 8) {
-		uint64_t v = fake_read64(chip(w, node), CTF(HSL_CTF_RECORD + i));
-
-		memcpy((uint8_t *)r + i, &v, 8);
-	}
-	return result(w, node, 0);
-}
 
 static void captured(void **state)
 {
