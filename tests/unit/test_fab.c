@@ -972,6 +972,95 @@ static void snapshot(void **state)
 	rig_free(copy);
 }
 
+/* ---- testers ---- */
+
+static int test_post(struct rig *r, enum hsl_fab_in_type type, uint32_t a, uint32_t what, uint64_t value)
+{
+	struct hsl_fab_in in = { .type = type, .u.test = { .a = a, .b = 3 - a, .what = what, .pass = 5, .hit = 3, .value = value } };
+
+	return rig_post(r, &in);
+}
+
+static void in_order(struct rig *r)
+{
+	const char *broken = hsl_link_audit(hsl_fab_link(r->fab, 1, 2), hsl_fab_link(r->fab, 2, 1));
+
+	if (broken)
+		fail_msg("%s", broken);
+}
+
+/* HEP-LNK-005: credit that is kept back is not lost, with armed errors and a number that wraps in the middle */
+static void credit_kept_back(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(2, HSL_TOPO_PAIR, "default");
+	struct hsl_link_stats before, after;
+	struct rig *r = rig_up(&cfg);
+	uint32_t all;
+
+	(void)state;
+	for (uint32_t a = 1; a <= 2; a++)
+		assert_int_equal(test_post(r, HSL_FAB_PRESET, a, HSL_FAB_PRESET_SEQ, 4080), 0);
+	assert_int_equal(test_post(r, HSL_FAB_CHANGE, 1, HSL_PHY_DISABLE, 0), 0);
+	rig_run_to(r, hsl_fab_now_ps(r->fab) + 1000000);
+	assert_int_equal(hsl_fab_phy(r->fab, 2, 1)->state, HSL_LTSSM_DISABLED);
+	assert_int_equal(test_post(r, HSL_FAB_CHANGE, 1, HSL_PHY_ENABLE, 0), 0);
+	rig_run_to(r, hsl_fab_now_ps(r->fab) + 10000000);
+	assert_int_equal(hsl_link_expected(hsl_fab_link(r->fab, 2, 1)), 4080);
+	all = hsl_link_credits(hsl_fab_link(r->fab, 1, 2), HSL_VC_DAT);
+	hsl_link_stats(hsl_fab_link(r->fab, 2, 1), &before);
+	for (unsigned int round = 0; round < 6; round++) {
+		for (uint32_t a = 1; a <= 2; a++) {
+			assert_int_equal(test_post(r, HSL_FAB_FREEZE, a, 31, 0), 0);
+			assert_int_equal(test_post(r, HSL_FAB_ARM, a, 1 + round % 3, 100), 0);
+		}
+		counters(r, 40, UINT64_C(1000000000));
+		in_order(r);
+		assert_true(hsl_link_credits(hsl_fab_link(r->fab, 1, 2), HSL_VC_DAT) < all);
+		for (uint32_t a = 1; a <= 2; a++)
+			assert_int_equal(test_post(r, HSL_FAB_FREEZE, a, 0, 0), 0);
+		rig_run_to(r, hsl_fab_now_ps(r->fab) + 10000000);
+		in_order(r);
+		assert_true(hsl_link_credits(hsl_fab_link(r->fab, 1, 2), HSL_VC_DAT) >
+			    all - (1u << cfg.link.credit_shift));
+	}
+	assert_true(hsl_link_expected(hsl_fab_link(r->fab, 2, 1)) < 4000);	/* it has wrapped */
+	hsl_link_stats(hsl_fab_link(r->fab, 2, 1), &after);
+	assert_int_equal(after.rx_bad - before.rx_bad, 2 * 3);
+	assert_int_equal(sum_of_counters(r), 6 * 20 * AGENTS(r));
+	assert_int_equal(test_post(r, HSL_FAB_CALM, 1, 0, 0), 0);
+	rig_free(r);
+}
+
+/* The same posts, and a copy of the arena in the middle of them, give the same fabric; others do not. */
+static void tested_alike(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(2, HSL_TOPO_PAIR, "default");
+	struct rig *r = rig_up(&cfg), *copy = rig_new(&cfg);
+	uint64_t v = 3, plain;
+
+	(void)state;
+	plain = hsl_fab_hash(r->fab);
+	assert_int_equal(test_post(r, HSL_FAB_ARM, 1, HSL_FAB_ARM_DROP, 0), 0);
+	assert_int_not_equal(hsl_fab_hash(r->fab), plain);
+	assert_int_equal(test_post(r, HSL_FAB_SEED, 2, 0, 5), 0);
+	assert_int_equal(rig_access(r, 1, HSL_ACCESS_STORE, LINE(2, 9), 8, &v), 0);
+	memcpy(copy->fab, r->fab, hsl_fab_size(&cfg));
+	assert_int_equal(test_post(r, HSL_FAB_LOOPBACK, 1, HSL_FAB_LOOPBACK_NEAR, 0), 0);
+	assert_int_equal(test_post(copy, HSL_FAB_LOOPBACK, 1, HSL_FAB_LOOPBACK_NEAR, 0), 0);
+	rig_run_to(r, 100000000);
+	rig_run_to(copy, 100000000);
+	assert_int_equal(hsl_fab_hash(r->fab), hsl_fab_hash(copy->fab));
+	assert_int_equal(test_post(copy, HSL_FAB_FREEZE, 1, 1, 0), 0);
+	assert_int_not_equal(hsl_fab_hash(r->fab), hsl_fab_hash(copy->fab));
+	assert_int_equal(test_post(r, HSL_FAB_FREEZE, 1, 32, 0), -EINVAL);
+	assert_int_equal(test_post(r, HSL_FAB_LOOPBACK, 1, 3, 0), -EINVAL);
+	assert_int_equal(test_post(r, HSL_FAB_CHANGE, 1, HSL_PHY_ABSENT, 0), -EINVAL);
+	assert_int_equal(test_post(r, HSL_FAB_ARM, 1, 0, 0), -EINVAL);
+	assert_int_equal(test_post(r, HSL_FAB_ARM, 4, HSL_FAB_ARM_DROP, 0), -EINVAL);
+	rig_free(r);
+	rig_free(copy);
+}
+
 /* ---- bad posts ---- */
 
 static void bad_posts(void **state)
@@ -1035,7 +1124,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(latency),	cmocka_unit_test(no_errors),	cmocka_unit_test(bad_wires),
 		cmocka_unit_test(lanes_fail),	cmocka_unit_test(link_goes),	cmocka_unit_test(another_way),
-		cmocka_unit_test(reproducible),	cmocka_unit_test(snapshot),	cmocka_unit_test(bad_posts),
+		cmocka_unit_test(reproducible),	cmocka_unit_test(snapshot),	cmocka_unit_test(bad_posts), cmocka_unit_test(credit_kept_back), cmocka_unit_test(tested_alike),
 		cmocka_unit_test(chip_goes),	cmocka_unit_test(from_links),	cmocka_unit_test(statistics),
 		cmocka_unit_test(statistics_of_losses),
 		cmocka_unit_test(request_lost),	cmocka_unit_test(last_copy_lost), cmocka_unit_test(answer_lost),
