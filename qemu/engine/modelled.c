@@ -190,7 +190,7 @@ static void take_outputs(struct hsl_modelled *m, struct batch *b)
     struct hsl_fab_out o;
 
     while (hsl_fab_record(m->fab, &r)) {
-        if (r.taps & 1u << TAP_CAPTURE) {
+        if (r.taps & 1u << TAP_CAPTURE && m->capture) {
             hsl_capture_add(m->capture, m->fab, &r);
         }
         if (r.taps & 1u << TAP_CTF && m->chip[r.a]) {

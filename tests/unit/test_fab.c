@@ -335,6 +335,7 @@ static void statistics(void **state)
 	struct hsl_fab_cfg cfg = rig_cfg(4, HSL_TOPO_RING, "default");
 	struct rig *r = rig_up(&cfg);
 	const struct hsl_fab_net_stats *one = hsl_fab_net_stats(r->fab, 1), *three = hsl_fab_net_stats(r->fab, 3);
+	struct hsl_agent_stats cache;
 	uint64_t forwarded, sent = 0;
 
 	(void)state;
@@ -349,6 +350,9 @@ static void statistics(void **state)
 		assert_int_equal(forwarded, 3 * i);
 	}
 	assert_int_equal(one->forwarded + three->forwarded, 0);
+	hsl_agent_stats(hsl_fab_agent(r->fab, 1), &cache);
+	assert_int_equal(cache.misses, 10);
+	assert_int_equal(cache.hits, 0);		/* what a miss has fetched is no hit for it */
 	for (uint32_t n = 1; n <= 4; n++) {
 		uint32_t next = n % 4 + 1;
 
