@@ -33,7 +33,7 @@
 #define TRAINING_PS     UINT64_C(1000000000)    /* links of a chip that came have trained by then, or will not */
 #define STUCK_PS        UINT64_C(100000000000)  /* what is not done by then never will be: a bug of the model */
 #define FROZEN_PS       UINT64_C(200000000)     /* nothing is done for so long: credit that a tester keeps back is missing */
-#define FROZEN_S        5                       /* so long it may be missing: a CPU or worker waits for it */
+#define FROZEN_S        5                       /* so long it may be missing: a worker waits for it */
 
 /* Turns, as the mutex alone lets who unlocks it go first again: a CPU would wait as long as a command has batches. */
 static void enter(struct hsl_modelled *m)
@@ -368,7 +368,7 @@ static uint32_t post_some(struct hsl_modelled *m, uint16_t agent, struct batch *
 
 /*
  * A tester keeps credit back, and nothing goes on: until it does, or somebody else has done something for the batch, the
- * lock is free. Not for ever, and not while somebody waits for all workers: false.
+ * lock is free. Not for ever, and not while somebody waits for all workers: false. Never for a CPU, which may be the tester's.
  */
 static bool wait_for_thaw(struct hsl_modelled *m, struct batch *b)
 {
@@ -410,7 +410,7 @@ uint64_t hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hs
             continue;
         }
         if (b.done == done && hsl_fab_now_ps(m->fab) > moved + FROZEN_PS) {
-            if (!wait_for_thaw(m, &b)) {
+            if (agent & HSL_AGENT_HOST_PORT || !wait_for_thaw(m, &b)) {
                 break;
             }
             moved = hsl_fab_now_ps(m->fab);
