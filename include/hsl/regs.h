@@ -60,6 +60,7 @@
 #define HSL_CAP_MODELLED	(1ull << 3)	/* modelled (observable) windows and segments */
 #define HSL_CAP_CTF		(1ull << 4)	/* compliance test facility */
 #define HSL_CAP_COUNTERS	(1ull << 5)	/* HSL_REG_LINK_STAT, HSL_REG_NODE_STAT */
+#define HSL_CAP_MODELLED_TIME	(1ull << 6)	/* the chip's clock and its host's are modelled: docs/hep.md section 9 */
 #define HSL_CAP_OP_COPY		(1ull << 16)
 #define HSL_CAP_OP_FILL		(1ull << 17)
 #define HSL_CAP_OP_REDUCE	(1ull << 18)

@@ -384,7 +384,7 @@ struct hsl_chip_engine *hsl_chip_engine_new(struct hsl_fabric_engine *f, const s
     c->cap = (HSL_CAP_HOST_COHERENT | HSL_CAP_HOST_ATOMIC | HSL_CAP_OP_COPY | HSL_CAP_OP_FILL | HSL_CAP_OP_REDUCE |
               HSL_CAP_OP_ATOMIC | HSL_CAP_OP_LOADSTORE | HSL_CAP_OP_SIGNAL | HSL_CAP_OP_FENCE | HSL_CAP_OP_COPY2D |
               HSL_CAP_OP_COPY_LIST | HSL_CAP_MODERATION | HSL_CAP_SHADOW_TAIL |
-              (fixed.nwindows ? HSL_CAP_WINDOWS : 0) |
+              (fixed.nwindows ? HSL_CAP_WINDOWS : 0) | (hsl_driven(f) ? HSL_CAP_MODELLED_TIME : 0) |
               (f->modelled ? HSL_CAP_MODELLED | HSL_CAP_COUNTERS | HSL_CAP_CTF : 0)) & ~fixed.cap_clear;
     if (c->cap & HSL_CAP_CTF) {
         c->ctf = hsl_facility_new();

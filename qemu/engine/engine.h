@@ -31,17 +31,30 @@ struct hsl_chip_engine;
 struct hsl_fabric_engine_config {
     struct hsl_model_config model;
     uint64_t fabric_id[2];
-    unsigned int workers;               /* 0 = cores - 1, at least 1, at most 8 */
+    unsigned int workers;               /* 0 = cores - 1, at least 1, at most 8; none in modelled time */
     unsigned int spin_iterations;       /* 0 = 20000: empty polls before a worker sleeps */
     bool modelled;                      /* chips have CAP.MODELLED, if the modelled fabric can be built: hsl_fab_check */
     /* optional: called in each worker thread at its start and end (QEMU: rcu_register_thread) */
     void (*thread_start)(void *opaque);
     void (*thread_end)(void *opaque);
+    /*
+     * Modelled time, if now_ps is not NULL: the clock of commands, WAITs and moderation. The engine has no threads then.
+     * `due`, called from within any other function, asks the host for hsl_fabric_engine_run, soon and not from in there.
+     */
+    uint64_t (*now_ps)(void *opaque);
+    void (*due)(void *opaque);
     void *opaque;
 };
 
 /* *err: one English sentence, static storage, when NULL is returned. */
 struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_config *cfg, const char **err);
+/*
+ * Modelled time only, as all that the next function says. Does what is due at now_ps and returns when something is again,
+ * UINT64_MAX: not before `due` is called. The host calls all functions of a fabric from one thread at a time.
+ */
+uint64_t hsl_fabric_engine_run(struct hsl_fabric_engine *f);
+/* What the modelled fabric says that the last access of hsl_chip_window_read or _write took. */
+uint64_t hsl_fabric_engine_took_ps(struct hsl_fabric_engine *f);
 /* Every chip must have been freed. Joins the workers. The caller holds no lock that a callback takes. */
 void hsl_fabric_engine_free(struct hsl_fabric_engine *f);
 

@@ -80,6 +80,9 @@ struct hsl_cmd {
     uint64_t uid[2];                    /* of the segments of dst and src */
     struct hsl_list_entry *list;        /* COPY_LIST: runs entries, freed with the command */
     bool waits;                         /* a WAIT whose condition did not hold yet */
+    bool late;                          /* modelled time: ended with this, and its completion is due at the queue's due_ps */
+    uint32_t late_status;
+    uint64_t late_fault_ga;
     uint64_t wake_seq;                  /* of the fabric, before the last look at the value */
     uint64_t deadline_ns, look_ns;      /* 0: no timeout; until the next look */
 };
@@ -92,7 +95,8 @@ static inline void hsl_cmd_value(struct hsl_cmd *cmd, uint64_t value)
 
 #define HSL_ARMED           (1ull << 32)
 
-enum { HSL_SCHED_IDLE, HSL_SCHED_LISTED, HSL_SCHED_RUNNING, HSL_SCHED_PARKED };
+/* DUE: modelled time only, see driven.c */
+enum { HSL_SCHED_IDLE, HSL_SCHED_LISTED, HSL_SCHED_RUNNING, HSL_SCHED_PARKED, HSL_SCHED_DUE };
 #define HSL_PARK_BUCKETS    256u
 
 struct hsl_queue_engine {
@@ -128,6 +132,10 @@ struct hsl_queue_engine {
     struct hsl_queue_engine *held_next;
     uint64_t held_until_ns;             /* 0: no interrupt is held back */
     uint64_t held_armed;                /* the arming that it is for */
+    uint64_t due_ps;                    /* modelled time: end of its turn; the rest belongs to who has it in hand */
+    struct hsl_queue_engine *due_next;
+    bool was_idle;                      /* its next command has to be fetched first */
+    uint64_t paid_bytes;                /* of the command, that have had their time */
 };
 
 struct hsl_facility;
@@ -186,6 +194,9 @@ struct hsl_fabric_engine {
     _Atomic uint32_t nparked, nheld;
     struct hsl_queue_engine *parked, *held, *parked_at[HSL_PARK_BUCKETS];
     _Atomic uint64_t changed;                   /* chips, bit node - 1, that are to be told about their links */
+    struct hsl_queue_engine *due_head;          /* by time, then by who came first; see driven.c */
+    bool running;                               /* in hsl_fabric_engine_run */
+    uint64_t event_ps;                          /* the time in there */
     uint32_t sleepers;                          /* under run_lock */
     _Atomic bool stop;
     unsigned int nworkers;
@@ -200,6 +211,10 @@ static inline void hsl_cpu_relax(void)
 }
 
 /* fabric.c */
+/* run_lock held: there is something for a worker, or for hsl_fabric_engine_run. */
+void hsl_run_notify(struct hsl_fabric_engine *f);
+/* Head of the run list, in the caller's hands; NULL. */
+struct hsl_queue_engine *hsl_run_pop(struct hsl_fabric_engine *f);
 void hsl_section_enter(struct hsl_worker *w);
 void hsl_section_leave(struct hsl_worker *w);
 /* Returns when every section open at the call has closed. self: a worker outside its section, or NULL. */
@@ -243,6 +258,8 @@ void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed);
 void hsl_queue_moderated(struct hsl_queue_engine *q, uint64_t armed);
 /* No worker runs it: end what is submitted, keep the queue. */
 void hsl_queue_abort_all(struct hsl_queue_engine *q);
+/* What is the next descriptor now: it has not been taken yet and may change. False: there is none. */
+bool hsl_queue_next(struct hsl_queue_engine *q, struct hsl_desc *d);
 /* May its rings be touched? To the end of the section, if so. */
 bool hsl_queue_live(struct hsl_queue_engine *q);
 /* Has the queue something to do? Of who has it in hand. */
@@ -325,8 +342,8 @@ void hsl_modelled_leave(struct hsl_fabric_engine *f);
 struct hsl_modelled;
 int hsl_modelled_init(struct hsl_fabric_engine *f);
 void hsl_modelled_free(struct hsl_fabric_engine *f);
-/* Accesses of an agent, in any order, to their end; what status each has. Returns the modelled time they took, ps. */
-uint64_t hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *x, uint32_t n);
+/* Accesses of an agent, in any order, to their end; what status each has. */
+void hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *x, uint32_t n);
 #define HSL_MODELLED_WRITE          1u
 #define HSL_MODELLED_NONCOHERENT    2u
 uint32_t hsl_modelled_bytes(struct hsl_fabric_engine *f, uint16_t agent, uint64_t ga, void *buf, uint64_t len,
@@ -335,6 +352,8 @@ uint32_t hsl_modelled_bytes(struct hsl_fabric_engine *f, uint16_t agent, uint64_
 void hsl_modelled_hurry(struct hsl_fabric_engine *f);
 /* A chip has been attached; NULL: it is gone. */
 void hsl_modelled_node(struct hsl_fabric_engine *f, uint32_t node, struct hsl_chip_engine *c);
+/* The time that accesses took since the last call, ps. */
+uint64_t hsl_modelled_took(struct hsl_fabric_engine *f);
 void hsl_modelled_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up);
 /* The capture from now on, NULL: none; it is this file's to end. */
 struct hsl_capture;
@@ -379,8 +398,18 @@ void hsl_reduce_run(unsigned int op, unsigned int type, void *dst, const void *s
 uint32_t hsl_ops_atomic(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
 uint32_t hsl_ops_load_store(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
 
+/* driven.c: modelled time */
+static inline bool hsl_driven(const struct hsl_fabric_engine *f)
+{
+    return f->cfg.now_ps;
+}
+/* The command has ended; it takes longer than it has had. */
+bool hsl_driven_late(struct hsl_queue_engine *q, uint32_t status, uint64_t fault_ga);
+/* run_lock held: out of the list of what is due. */
+void hsl_driven_forget(struct hsl_queue_engine *q);
+
 /* wait.c */
-uint64_t hsl_now_ns(void);
+uint64_t hsl_now_ns(struct hsl_fabric_engine *f);
 bool hsl_tick_due(struct hsl_fabric_engine *f);
 void hsl_tick(struct hsl_fabric_engine *f);
 /* run_lock held. False: somebody has written since the look, look again. */

@@ -61,6 +61,15 @@ struct hsl_chip_engine *hsl_chip_at(struct hsl_fabric_engine *f, uint32_t node)
 
 /* ---- run list ---- */
 
+void hsl_run_notify(struct hsl_fabric_engine *f)
+{
+    if (f->sleepers) {
+        pthread_cond_signal(&f->run_cond);
+    } else if (hsl_driven(f) && !f->running) {
+        f->cfg.due(f->cfg.opaque);
+    }
+}
+
 void hsl_run_push(struct hsl_fabric_engine *f, struct hsl_queue_engine *q, bool front)
 {
     q->sched = HSL_SCHED_LISTED;
@@ -80,9 +89,7 @@ void hsl_run_push(struct hsl_fabric_engine *f, struct hsl_queue_engine *q, bool 
         f->run_tail = q;
     }
     atomic_fetch_add(&f->nready, 1);
-    if (f->sleepers) {
-        pthread_cond_signal(&f->run_cond);
-    }
+    hsl_run_notify(f);
 }
 
 /*
@@ -96,7 +103,7 @@ void hsl_queue_ready(struct hsl_queue_engine *q)
 
     atomic_store(&q->again, true);
     sched = atomic_load(&q->sched);
-    if (sched == HSL_SCHED_LISTED || sched == HSL_SCHED_RUNNING) {
+    if (sched == HSL_SCHED_LISTED || sched == HSL_SCHED_RUNNING || sched == HSL_SCHED_DUE) {
         return;
     }
     pthread_mutex_lock(&f->run_lock);
@@ -112,7 +119,7 @@ void hsl_queue_ready(struct hsl_queue_engine *q)
     pthread_mutex_unlock(&f->run_lock);
 }
 
-static struct hsl_queue_engine *run_pop(struct hsl_fabric_engine *f)
+struct hsl_queue_engine *hsl_run_pop(struct hsl_fabric_engine *f)
 {
     struct hsl_queue_engine *q;
 
@@ -133,7 +140,7 @@ static struct hsl_queue_engine *run_pop(struct hsl_fabric_engine *f)
 
 void hsl_run_done(struct hsl_fabric_engine *f, struct hsl_queue_engine *q)
 {
-    bool more = hsl_queue_pending(q), waits = more && q->cmd.active && q->cmd.waits;
+    bool more = hsl_queue_pending(q), waits = more && q->cmd.active && q->cmd.waits && !q->cmd.late;
 
     more = more || !hsl_queue_sleep(q);
     pthread_mutex_lock(&f->run_lock);
@@ -141,6 +148,7 @@ void hsl_run_done(struct hsl_fabric_engine *f, struct hsl_queue_engine *q)
     if (waits && !atomic_load(&q->overflow) ? !hsl_wait_park(q) : atomic_load(&q->again) || more) {
         hsl_run_push(f, q, false);
     }
+    q->was_idle = q->sched == HSL_SCHED_IDLE;
     pthread_mutex_unlock(&f->run_lock);
 }
 
@@ -152,10 +160,12 @@ bool hsl_run_claim(struct hsl_queue_engine *q, uint32_t ctx)
 
     pthread_mutex_lock(&f->run_lock);
     /* who is not RUNNING left cmd behind when he took run_lock */
-    if ((q->sched == HSL_SCHED_PARKED || q->sched == HSL_SCHED_LISTED) && q->cmd.waits && q->ctx == ctx) {
+    if (q->sched != HSL_SCHED_IDLE && q->sched != HSL_SCHED_RUNNING && q->cmd.waits && !q->cmd.late && q->ctx == ctx) {
         claimed = true;
         if (q->sched == HSL_SCHED_PARKED) {
             hsl_wait_unpark(q);
+        } else if (q->sched == HSL_SCHED_DUE) {
+            hsl_driven_forget(q);
         } else {
             while (*p != q) {
                 prev = *p;
@@ -288,7 +298,7 @@ static void *worker_main(void *opaque)
         if (hsl_tick_due(f)) {
             hsl_tick(f);
         }
-        q = run_pop(f);
+        q = hsl_run_pop(f);
         if (q) {
             if (hsl_queue_run(q, w, HSL_TURN_COMMANDS)) {
                 w->spun = 0;
@@ -348,13 +358,17 @@ static void fabric_release(struct hsl_fabric_engine *f)
 struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_config *cfg, const char **err)
 {
     struct hsl_fabric_engine *f;
-    unsigned int workers = cfg->workers ? cfg->workers : default_workers();
+    unsigned int workers = cfg->now_ps ? 0 : cfg->workers ? cfg->workers : default_workers();
     struct hsl_model_config model = cfg->model;
     pthread_condattr_t attr;
     size_t bytes;
 
     if (workers > HSL_WORKERS_MAX) {
         *err = "more than 8 workers";
+        return NULL;
+    }
+    if (cfg->now_ps && cfg->workers) {
+        *err = "there are no workers in modelled time";
         return NULL;
     }
     if (!model.max_inflight) {
@@ -392,7 +406,7 @@ struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_c
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&f->run_cond, &attr);
     pthread_condattr_destroy(&attr);
-    for (unsigned int i = 0; i < workers; i++) {
+    for (unsigned int i = 0; i < HSL_WORKERS_MAX; i++) {
         f->worker[i].f = f;
         f->worker[i].index = i;
     }
@@ -440,7 +454,7 @@ void hsl_links_changed_soon(struct hsl_fabric_engine *f, uint64_t nodes)
     }
     atomic_fetch_or(&f->changed, nodes);
     pthread_mutex_lock(&f->run_lock);
-    pthread_cond_signal(&f->run_cond);
+    hsl_run_notify(f);
     pthread_mutex_unlock(&f->run_lock);
 }
 

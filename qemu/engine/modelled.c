@@ -368,7 +368,8 @@ static uint32_t post_some(struct hsl_modelled *m, uint16_t agent, struct batch *
 
 /*
  * A tester keeps credit back, and nothing goes on: until it does, or somebody else has done something for the batch, the
- * lock is free. Not for ever, and not while somebody waits for all workers: false. Never for a CPU, which may be the tester's.
+ * lock is free. Not for ever, and not while somebody waits for all workers: false. Never for a CPU, which may be the tester's,
+ * and not in modelled time, where nobody else runs.
  */
 static bool wait_for_thaw(struct hsl_modelled *m, struct batch *b)
 {
@@ -377,6 +378,9 @@ static bool wait_for_thaw(struct hsl_modelled *m, struct batch *b)
     struct timespec until;
     int err = 0;
 
+    if (hsl_driven(m->f)) {
+        return false;
+    }
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += FROZEN_S;
     b->next = m->waiting;
@@ -391,7 +395,7 @@ static bool wait_for_thaw(struct hsl_modelled *m, struct batch *b)
     return !err && m->hurried == hurried;
 }
 
-uint64_t hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *x, uint32_t n)
+void hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *x, uint32_t n)
 {
     struct hsl_modelled *m = f->modelled;
     struct batch b = { .x = x };
@@ -420,11 +424,26 @@ uint64_t hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hs
             moved = hsl_fab_now_ps(m->fab);
         }
     }
+    m->took_ps += b.done_ps - begun;
     hsl_links_changed_soon(f, leave(m));
     for (uint32_t i = 0; b.done < n && i < n; i++) {    /* the fabric stands still: its error, not the memory's */
         x[i].status = HSL_ST_INTERNAL;
     }
-    return b.done_ps - begun;
+}
+
+uint64_t hsl_modelled_took(struct hsl_fabric_engine *f)
+{
+    struct hsl_modelled *m = f->modelled;
+    uint64_t ps;
+
+    if (!m) {
+        return 0;
+    }
+    enter(m);
+    ps = m->took_ps;
+    m->took_ps = 0;
+    pthread_mutex_unlock(&m->lock);
+    return ps;
 }
 
 uint32_t hsl_modelled_bytes(struct hsl_fabric_engine *f, uint16_t agent, uint64_t ga, void *buf, uint64_t len,

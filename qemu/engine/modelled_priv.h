@@ -31,6 +31,7 @@ struct hsl_modelled {
     struct hsl_chip_engine **chip;      /* by node, NULL: absent */
     uint8_t **poisoned;         /* by node: a bit for each line, NULL: none is */
     uint32_t batches;           /* counts them: half of a cookie */
+    uint64_t took_ps;           /* of batches, until somebody asks */
     struct batch *waiting;      /* who drives the fabric finishes these too */
     uint32_t frozen;            /* ends of links that keep credit back */
     uint32_t hurried;           /* counts calls of hsl_modelled_hurry */

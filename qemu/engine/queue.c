@@ -64,6 +64,11 @@ static void *ring_at(const struct hsl_ring *r, uint32_t index, uint32_t entry_by
     return (char *)r->page[off / HSL_TABLE_PAGE] + off % HSL_TABLE_PAGE;
 }
 
+static const struct hsl_desc *next_desc(struct hsl_queue_engine *q)
+{
+    return ring_at(&q->sq, atomic_load(&q->taken) & (q->depth - 1), sizeof(struct hsl_desc));
+}
+
 /* ---- the shadow tail; the queue is in hand, or no worker can run it ---- */
 
 /*
@@ -144,6 +149,8 @@ uint32_t hsl_queue_open(struct hsl_queue_engine *q, const struct hsl_queue_rings
     q->ctx = ctx;
     q->cmd.active = false;
     q->chain_failed = false;
+    q->was_idle = true;
+    q->paid_bytes = 0;
     atomic_store(&q->moderation, 0);
     atomic_store(&q->paused, false);
     q->leaf[0].uid = q->leaf[1].uid = 0;
@@ -160,6 +167,7 @@ uint32_t hsl_queue_open(struct hsl_queue_engine *q, const struct hsl_queue_rings
 static void cmd_end(struct hsl_queue_engine *q)
 {
     q->cmd.active = false;
+    q->cmd.late = false;
     if (q->cmd.waits) {
         q->cmd.waits = false;
         atomic_fetch_sub(&q->chip->nwaits, 1);
@@ -185,8 +193,7 @@ static void abort_rest(struct hsl_queue_engine *q)
         hsl_queue_complete(q, HSL_ST_ABORTED, 0);
     }
     while (atomic_load(&q->taken) != tail) {
-        memcpy(&q->cmd.d, ring_at(&q->sq, atomic_load(&q->taken) & (q->depth - 1), sizeof(q->cmd.d)),
-               sizeof(q->cmd.d));
+        memcpy(&q->cmd.d, next_desc(q), sizeof(q->cmd.d));
         q->cmd.done = 0;
         q->cmd.has_value = false;
         atomic_fetch_add(&q->taken, 1);
@@ -241,7 +248,7 @@ static void raise_if_armed(struct hsl_queue_engine *q, bool now)
             return;
         }
         if (!now && !ended && more < (int32_t)(mod & 0xffff)) {
-            hsl_moderate_hold(q, armed, hsl_now_ns() + (mod >> 16 ? mod >> 16 : 1) * 1000ull);
+            hsl_moderate_hold(q, armed, hsl_now_ns(q->chip->f) + (mod >> 16 ? mod >> 16 : 1) * 1000ull);
             return;
         }
         /* its time is not the next arming's. If that came meanwhile its time was dropped here: look again */
@@ -392,6 +399,15 @@ bool hsl_queue_sleep(struct hsl_queue_engine *q)
     return !submitted(q);
 }
 
+bool hsl_queue_next(struct hsl_queue_engine *q, struct hsl_desc *d)
+{
+    if (!tail_good(q, atomic_load(&q->tail)) || atomic_load(&q->tail) == atomic_load(&q->taken)) {
+        return false;
+    }
+    memcpy(d, next_desc(q), sizeof(*d));
+    return true;
+}
+
 #define AHEAD   4u  /* descriptors */
 
 /* Fetch the next descriptor into q->cmd. False if there is none or the doorbell is wrong. */
@@ -428,6 +444,10 @@ static bool turn(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned int 
         uint64_t before, fault_ga = 0;
         uint32_t status;
 
+        if (q->cmd.late) {
+            hsl_queue_complete(q, q->cmd.late_status, q->cmd.late_fault_ga);
+            return true;
+        }
         if (q->cmd.waits) {
             tail_look(q);
             if (atomic_load(&q->overflow)) {
@@ -452,6 +472,9 @@ static bool turn(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned int 
             return progress;    /* a reset has begun: this command ends with its queue, not with a status */
         }
         if (status || !q->cmd.active) {
+            if (hsl_driven_late(q, status, fault_ga)) {
+                return true;
+            }
             hsl_queue_complete(q, status, fault_ga);
         } else if (q->cmd.waits) {
             return progress;

@@ -498,7 +498,7 @@ static bool model_pump(struct hsl_fabric_engine *f)
     pthread_mutex_lock(&f->model_lock);
     stepped = hsl_model_step(f->model);
     drained = hsl_model_drain(f->model, &out);
-    if (drained && out.type == HSL_OUT_DELIVER_RSP && out.u.rsp.tag < f->nworkers) {
+    if (drained && out.type == HSL_OUT_DELIVER_RSP && out.u.rsp.tag < HSL_WORKERS_MAX) {
         f->worker[out.u.rsp.tag].answer = out.u.rsp;
         f->worker[out.u.rsp.tag].answered = true;
     }

@@ -27,10 +27,13 @@
 #define LOOK_MAX_NS     1000000u
 #define TICK_MIN_NS     20000u
 
-uint64_t hsl_now_ns(void)
+uint64_t hsl_now_ns(struct hsl_fabric_engine *f)
 {
     struct timespec ts;
 
+    if (hsl_driven(f)) {
+        return (f->running ? f->event_ps : f->cfg.now_ps(f->cfg.opaque)) / 1000;
+    }
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
@@ -50,9 +53,7 @@ static void tick_at(struct hsl_fabric_engine *f, uint64_t ns)
 {
     if (ns < atomic_load(&f->tick_next) || atomic_load(&f->nparked) + atomic_load(&f->nheld) == 1) {
         atomic_store(&f->tick_next, ns);
-        if (f->sleepers) {
-            pthread_cond_signal(&f->run_cond);
-        }
+        hsl_run_notify(f);
     }
 }
 
@@ -77,7 +78,7 @@ bool hsl_wait_park(struct hsl_queue_engine *q)
         f->parked->park_prev = q;
     }
     f->parked = q;
-    q->look_at_ns = hsl_now_ns() + q->cmd.look_ns;
+    q->look_at_ns = hsl_now_ns(f) + q->cmd.look_ns;
     if (deadline && deadline < q->look_at_ns) {
         q->look_at_ns = deadline;
     }
@@ -165,6 +166,8 @@ void hsl_timed_forget(struct hsl_queue_engine *q)
     pthread_mutex_lock(&q->chip->f->run_lock);
     if (q->sched == HSL_SCHED_PARKED) {
         hsl_wait_unpark(q);
+    } else if (q->sched == HSL_SCHED_DUE) {
+        hsl_driven_forget(q);
     }
     moderate_drop(q);
     pthread_mutex_unlock(&q->chip->f->run_lock);
@@ -178,7 +181,7 @@ bool hsl_tick_due(struct hsl_fabric_engine *f)
         return true;
     }
     return (atomic_load_explicit(&f->nparked, memory_order_relaxed) ||
-            atomic_load_explicit(&f->nheld, memory_order_relaxed)) && hsl_now_ns() >= atomic_load(&f->tick_next);
+            atomic_load_explicit(&f->nheld, memory_order_relaxed)) && hsl_now_ns(f) >= atomic_load(&f->tick_next);
 }
 
 static void next_of(uint64_t *next, uint64_t ns)
@@ -188,9 +191,9 @@ static void next_of(uint64_t *next, uint64_t ns)
 
 void hsl_tick(struct hsl_fabric_engine *f)
 {
-    uint64_t now = hsl_now_ns(), next = UINT64_MAX;
+    uint64_t now = hsl_now_ns(f), next = UINT64_MAX;
     struct hsl_queue_engine *q, *after, *due[16];
-    uint64_t due_armed[16];
+    uint64_t due_armed[16], earliest = now + (hsl_driven(f) ? 0 : TICK_MIN_NS);
     unsigned int ndue = 0;
 
     hsl_links_changed(f, atomic_exchange(&f->changed, 0));
@@ -215,7 +218,7 @@ void hsl_tick(struct hsl_fabric_engine *f)
                 next_of(&next, q->held_until_ns);
             }
         }
-        atomic_store(&f->tick_next, next < now + TICK_MIN_NS ? now + TICK_MIN_NS : next);
+        atomic_store(&f->tick_next, next < earliest ? earliest : next);
     }
     pthread_mutex_unlock(&f->run_lock);
     /* they cannot be closed: who closes one waits for our section */
@@ -289,7 +292,7 @@ static void wait_begin(struct hsl_queue_engine *q)
     cmd->look_ns = LOOK_FIRST_NS;
     cmd->deadline_ns = 0;
     if (timeout) {
-        now = hsl_now_ns();
+        now = hsl_now_ns(q->chip->f);
         cmd->deadline_ns = timeout < UINT64_MAX - now ? now + timeout : UINT64_MAX;
     }
 }
@@ -331,7 +334,7 @@ uint32_t hsl_exec_wait(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_
     if (first) {
         wait_begin(q);
     }
-    if (cmd->deadline_ns && hsl_now_ns() >= cmd->deadline_ns) {
+    if (cmd->deadline_ns && hsl_now_ns(q->chip->f) >= cmd->deadline_ns) {
         return HSL_ST_TIMEOUT;
     }
     cmd->active = true;

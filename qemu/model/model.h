@@ -55,6 +55,22 @@ struct hsl_profile {
 /* From the wire of one end into the other: two ports and the cable, ps. */
 uint64_t hsl_time_flit_ps(const struct hsl_profile *p);         /* on all lanes */
 uint64_t hsl_time_crossing_ps(const struct hsl_profile *p);
+
+/* A command on direct memory, as far as its time goes. */
+#define HSL_WAY_OWN_HOST    UINT32_MAX  /* instead of a number of links: memory of the chip's own host */
+struct hsl_time_command {
+    bool fetch;                 /* its queue was idle */
+    bool reads, writes, updates;/* bytes of src; of dst; of dst, having read them there */
+    uint32_t src_links, dst_links;
+    uint64_t bytes;
+};
+/* docs/hep.md section 9, all in ps. links: how many to the home, or HSL_WAY_OWN_HOST. */
+uint64_t hsl_time_way_ps(const struct hsl_profile *p, uint32_t links);
+uint64_t hsl_time_auth_ps(const struct hsl_profile *p, uint32_t links);
+uint64_t hsl_time_read_ps(const struct hsl_profile *p, uint32_t links);
+uint64_t hsl_time_stream_ps(const struct hsl_profile *p, uint64_t bytes);
+uint64_t hsl_time_command_ps(const struct hsl_profile *p, const struct hsl_time_command *c);
+
 /* Profile by name ("default", "gen2", "pcie5"); NULL if unknown. */
 const struct hsl_profile *hsl_profile_find(const char *name);
 

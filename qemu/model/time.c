@@ -8,6 +8,8 @@
  *     way(0) = 0 to the requester's own memory, port to the memory of its own host
  *     AUTH   = way(there) + home + way(back)             from the post to DELIVER_RSP
  *     fail   = port                                      from the loss to DELIVER_RSP
+ *     READ   = AUTH + dram
+ *     command = [fetch] + [READ(src)] + [AUTH(dst) or READ(dst)] + stream(bytes) + port
  *
  * A chip that forwards (ring, or a mesh with a link down) costs what a switch costs. A packet that
  * is lost is answered by the requester's own port. Links have latency and no queue in this edition:
@@ -25,6 +27,8 @@
 #include "model_priv.h"
 
 #define FLIT_BITS (8u * HSL_FLIT_BYTES)
+#define DATA_MAX  256u          /* bytes of one packet, and the slots of its header */
+#define HEADER    2u
 
 /* bits / (lanes * MT/s * 10^6 per s) in ps: bits * 10^6 / (lanes * MT/s) */
 uint64_t hsl_time_flit_ps(const struct hsl_profile *p)
@@ -42,6 +46,51 @@ uint64_t hsl_time_crossing_ps(const struct hsl_profile *p)
 uint64_t hsl_time_link_ps(const struct hsl_profile *p)
 {
     return hsl_time_crossing_ps(p) + hsl_time_flit_ps(p);
+}
+
+uint64_t hsl_time_way_ps(const struct hsl_profile *p, uint32_t links)
+{
+    if (links == HSL_WAY_OWN_HOST) {
+        return p->port_ps;
+    }
+    return links ? links * hsl_time_link_ps(p) + (links - 1) * (uint64_t)p->switch_ps : 0;
+}
+
+uint64_t hsl_time_auth_ps(const struct hsl_profile *p, uint32_t links)
+{
+    return 2 * hsl_time_way_ps(p, links) + p->home_ps;
+}
+
+uint64_t hsl_time_read_ps(const struct hsl_profile *p, uint32_t links)
+{
+    return hsl_time_auth_ps(p, links) + p->dram_ps;
+}
+
+/* What follows the first flit, which is part of each link's latency. */
+uint64_t hsl_time_stream_ps(const struct hsl_profile *p, uint64_t bytes)
+{
+    uint64_t packets = bytes / DATA_MAX + (bytes % DATA_MAX != 0);
+    uint64_t slots = packets * HEADER + bytes / HSL_SLOT_BYTES + (bytes % HSL_SLOT_BYTES != 0);
+
+    return bytes ? ((slots - 1) / HSL_FLIT_SLOTS) * hsl_time_flit_ps(p) : 0;
+}
+
+uint64_t hsl_time_command_ps(const struct hsl_profile *p, const struct hsl_time_command *c)
+{
+    uint64_t ps = hsl_time_way_ps(p, HSL_WAY_OWN_HOST) + hsl_time_stream_ps(p, c->bytes);
+
+    if (c->fetch) {
+        ps += hsl_time_way_ps(p, HSL_WAY_OWN_HOST) + hsl_time_read_ps(p, HSL_WAY_OWN_HOST);
+    }
+    if (c->reads) {
+        ps += hsl_time_read_ps(p, c->src_links);
+    }
+    if (c->updates) {
+        ps += hsl_time_read_ps(p, c->dst_links);
+    } else if (c->writes) {
+        ps += hsl_time_auth_ps(p, c->dst_links);
+    }
+    return ps;
 }
 
 static uint32_t *heap_of(struct hsl_model *m)

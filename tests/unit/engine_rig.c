@@ -229,7 +229,26 @@ void fake_chip_attach(struct fake_fabric *f, uint32_t node)
 	fake_chip_enable(c);
 }
 
+/* Modelled time: its clock, which goes on in fake_wait and rig_step only. */
+static struct {
+	bool on, asked;
+	uint64_t now_ps;
+} rig_time;
+
+static uint64_t rig_now(void *opaque)
+{
+	(void)opaque;
+	return rig_time.now_ps;
+}
+
+static void rig_due(void *opaque)
+{
+	(void)opaque;
+	rig_time.asked = true;
+}
+
 static bool rig_direct;		/* fabrics without CAP.MODELLED */
+
 
 struct fake_fabric *fake_new(unsigned int chips, enum hsl_topology topo, unsigned int workers, uint64_t mem_bytes)
 {
@@ -237,9 +256,11 @@ struct fake_fabric *fake_new(unsigned int chips, enum hsl_topology topo, unsigne
 		.model = { .nodes = chips, .topology = topo, .host_node = FAKE_HOST,
 			   .profile = *hsl_profile_find("default") },
 		.fabric_id = { 0x1122334455667788ull, 0x99aabbccddeeff00ull },
-		.workers = workers ? workers : 2,
+		.workers = rig_time.on ? 0 : workers ? workers : 2,
 		.spin_iterations = 500,
 		.modelled = !rig_direct,
+		.now_ps = rig_time.on ? rig_now : NULL,
+		.due = rig_due,
 	};
 	struct fake_fabric *f = calloc(1, sizeof(*f));
 	const char *err;
@@ -311,12 +332,30 @@ bool fake_poll(struct fake_queue *q, struct hsl_cqe *out)
 	return true;
 }
 
+/* Modelled time: from one thing that is due to the next, until the queue has a completion. */
+static void rig_run(struct fake_queue *q, struct hsl_cqe *c)
+{
+	uint64_t next;
+
+	for (;;) {
+		rig_time.asked = false;
+		next = hsl_fabric_engine_run(q->chip->f->e);
+		if (fake_poll(q, c))
+			return;
+		if (next == UINT64_MAX)
+			fake_die("no completion, and nothing is due");
+		rig_time.now_ps = next;
+	}
+}
+
 struct hsl_cqe fake_wait(struct fake_queue *q)
 {
 	struct hsl_cqe c;
 	time_t end = time(NULL) + FAKE_WAIT_S;
 
-	for (unsigned int n = 0; !fake_poll(q, &c); n++) {
+	if (rig_time.on)
+		rig_run(q, &c);
+	for (unsigned int n = 0; !rig_time.on && !fake_poll(q, &c); n++) {
 		if (n > 100)
 			sched_yield();
 		if (n % 1000 == 999 && time(NULL) > end)

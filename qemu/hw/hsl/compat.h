@@ -7,6 +7,7 @@
 #define HW_HSL_COMPAT_H
 
 #include "qemu/main-loop.h"
+#include "qemu/seqlock.h"
 #include "exec/memory.h"
 #include "hw/boards.h"
 #include "hw/core/cpu.h"
@@ -21,6 +22,8 @@
 #include "system/hostmem.h"
 #include "system/runstate.h"
 #include "system/tcg.h"
+#include "exec/icount.h"
+#include "system/cpu-timers-internal.h"
 
 #define hsl_bql_locked()                    bql_locked()
 #define HSL_PROP_CONST                      const
@@ -34,6 +37,8 @@
 #include "sysemu/hostmem.h"
 #include "sysemu/runstate.h"
 #include "sysemu/tcg.h"
+#include "sysemu/cpu-timers.h"
+#include "softmmu/timers-state.h"
 
 #define hsl_bql_locked()                    qemu_mutex_iothread_locked()
 #define HSL_PROP_CONST

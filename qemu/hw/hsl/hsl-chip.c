@@ -13,8 +13,8 @@
  * Unplug (exit): the engine lets go of the chip first, then windows, vectors and the backend are given back; MMIO that
  * is still on its way reads as ones.
  *
- * Locking: everything here runs under the BQL. Engine functions that wait for workers are called through hsl_bql_lend
- * (see hsl-bql.c).
+ * Locking: everything here runs under the BQL. Engine functions that wait for workers are called through
+ * hsl_fabric_call (see hsl-bql.c).
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
@@ -129,7 +129,7 @@ static void hsl_chip_write(void *opaque, hwaddr off, uint64_t val, unsigned int 
     if (hsl_chip_write_waits(off)) {
         HslWriteJob job = { c, off, val, size };
 
-        hsl_bql_lend(hsl_chip_job_write, &job);
+        hsl_fabric_call(c->fabric, hsl_chip_job_write, &job);
     } else {
         hsl_chip_mmio_write(c->engine, off, val, size);
     }
@@ -154,7 +154,7 @@ static void hsl_chip_update_dma(HslChip *c)
     if (on != c->dma && c->engine) {
         c->dma = on;
         trace_hsl_chip_dma(c->node, on);
-        hsl_bql_lend(hsl_chip_job_dma, c);
+        hsl_fabric_call(c->fabric, hsl_chip_job_dma, c);
     }
 }
 
@@ -186,7 +186,7 @@ static void hsl_chip_device_reset(DeviceState *dev)
     }
     trace_hsl_chip_reset(c->node);
     c->dma = false;
-    hsl_bql_lend(hsl_chip_job_reset, c);
+    hsl_fabric_call(c->fabric, hsl_chip_job_reset, c);
     for (unsigned int i = 0; i < BITS_TO_LONGS(HSL_VECTORS_MAX); i++) {
         qatomic_xchg(&c->irq_pending[i], 0);
     }
@@ -300,13 +300,13 @@ static bool hsl_chip_add_capabilities(HslChip *c, Error **errp)
 
 /*
  * Capabilities that this machine does not let us have. TCG leaves the lock out of locked instructions when only one thread
- * can run guest code; then the engine's atomics do not see them as one step.
+ * can run guest code; then the engine's atomics do not see them as one step. In modelled time the engine is that thread.
  */
-static uint64_t hsl_chip_cap_missing(void)
+static uint64_t hsl_chip_cap_missing(HslChip *c)
 {
     bool parallel = !tcg_enabled() || (qemu_tcg_mttcg_enabled() && current_machine->smp.max_cpus > 1);
 
-    return parallel ? 0 : HSL_CAP_HOST_ATOMIC;
+    return parallel || c->fabric->modelled_time ? 0 : HSL_CAP_HOST_ATOMIC;
 }
 
 static bool hsl_chip_add_engine(HslChip *c, Error **errp)
@@ -320,13 +320,13 @@ static bool hsl_chip_add_engine(HslChip *c, Error **errp)
         .nwindows = c->windows,
         .win_stride_log2 = c->window_shift,
         .max_len = c->max_len,
-        .cap_clear = c->cap_clear | hsl_chip_cap_missing() | (c->ctf ? 0 : HSL_CAP_CTF),
+        .cap_clear = c->cap_clear | hsl_chip_cap_missing(c) | (c->ctf ? 0 : HSL_CAP_CTF),
         .ops = &hsl_host_ops,
         .opaque = c,
     };
     HslNewJob job = { c, &cfg, NULL };
 
-    hsl_bql_lend(hsl_chip_job_new, &job);
+    hsl_fabric_call(c->fabric, hsl_chip_job_new, &job);
     if (!c->engine) {
         error_setg(errp, "hsl-chip: %s", job.why);
         return false;
@@ -373,7 +373,7 @@ static bool hsl_chip_add_bars(HslChip *c, Error **errp)
 
 static void hsl_chip_drop_engine(HslChip *c)
 {
-    hsl_bql_lend(hsl_chip_job_free, c);
+    hsl_fabric_call(c->fabric, hsl_chip_job_free, c);
     c->engine = NULL;
 }
 
@@ -422,7 +422,7 @@ static void hsl_chip_exit(PCIDevice *pdev)
     trace_hsl_chip_detach(c->node);
     qemu_del_vm_change_state_handler(c->vm_state);
     /* from here on no worker touches this chip, and no window of another chip shows its memory */
-    hsl_bql_lend(hsl_chip_job_detach, c);
+    hsl_fabric_call(c->fabric, hsl_chip_job_detach, c);
     hsl_chip_drop_engine(c);
     for (unsigned int i = 0; i < c->windows; i++) {
         hsl_host_window_off(c, i);

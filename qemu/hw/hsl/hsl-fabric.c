@@ -8,7 +8,7 @@
  * built for; they may come and go; a file says it itself), profile (link profile, or a file), host-node (node id of this
  * VM), workers (0: spare cores), uuid (fabric id; by default made from the object's id, so that it is the same in every
  * run and differs between fabrics of a VM), modelled (chips have CAP.MODELLED; on by default, and off for more than 64
- * chips), and at run time
+ * chips), time (wall; modelled: see hsl-time.c, needs -icount), and at run time
  * link-down, the list of links that are held down: qom-set path=/objects/fab0 property=link-down value="1-2 2-3", and
  * capture, the pcapng file that takes all that links carry (docs/capture.md): a path begins one, "" ends it.
  *
@@ -28,6 +28,15 @@
 typedef struct HslLink {
     uint32_t a, b;
 } HslLink;
+
+void hsl_fabric_call(HslFabric *f, HslBqlFunc *fn, void *opaque)
+{
+    if (f->modelled_time) {
+        fn(opaque);
+    } else {
+        hsl_bql_lend(fn, opaque);
+    }
+}
 
 /* ---- links held down ---- */
 
@@ -84,7 +93,7 @@ static bool hsl_link_set(HslFabric *f, const HslLink *link, bool up, Error **err
 {
     HslLinkJob job = { f, *link, up, 0 };
 
-    hsl_bql_lend(hsl_link_job, &job);
+    hsl_fabric_call(f, hsl_link_job, &job);
     if (job.ret) {
         error_setg(errp, "link-down: no link %u-%u in this %s", link->a, link->b, f->topology);
         return false;
@@ -175,6 +184,25 @@ static void hsl_fabric_set_modelled(Object *obj, bool value, Error **errp)
     if (hsl_fabric_can_set(f, "modelled", errp)) {
         f->modelled = value;
     }
+}
+
+static char *hsl_fabric_get_time(Object *obj, Error **errp)
+{
+    return g_strdup(HSL_FABRIC(obj)->modelled_time ? "modelled" : "wall");
+}
+
+static void hsl_fabric_set_time(Object *obj, const char *value, Error **errp)
+{
+    HslFabric *f = HSL_FABRIC(obj);
+
+    if (!hsl_fabric_can_set(f, "time", errp)) {
+        return;
+    }
+    if (strcmp(value, "wall") && strcmp(value, "modelled")) {
+        error_setg(errp, "hsl-fabric: time=%s: wall or modelled", value);
+        return;
+    }
+    f->modelled_time = !strcmp(value, "modelled");
 }
 
 HSL_FABRIC_STRING(topology, "topology")
@@ -366,6 +394,9 @@ static void hsl_fabric_complete(UserCreatable *uc, Error **errp)
         .workers = f->workers,
         .thread_start = hsl_fabric_thread_start,
         .thread_end = hsl_fabric_thread_end,
+        .now_ps = f->modelled_time ? hsl_time_now_ps : NULL,
+        .due = hsl_time_due,
+        .opaque = f,
     };
     g_autofree struct hsl_conf *conf = NULL;
     const char *why;
@@ -400,6 +431,9 @@ static void hsl_fabric_complete(UserCreatable *uc, Error **errp)
     cfg.fabric_id[1] = ldq_le_p(&f->uuid.data[8]);
 
     hsl_bql_init();
+    if (f->modelled_time) {
+        hsl_time_init(f);
+    }
     f->engine = hsl_fabric_engine_new(&cfg, &why);
     if (!f->engine) {
         error_setg(errp, "hsl-fabric: %s", why);
@@ -438,7 +472,10 @@ static void hsl_fabric_finalize(Object *obj)
 
     assert(!f->nchips);
     if (f->engine) {
-        hsl_bql_lend(hsl_fabric_free_job, f->engine);
+        hsl_fabric_call(f, hsl_fabric_free_job, f->engine);
+    }
+    if (f->timer) {
+        hsl_time_exit(f);
     }
     g_free(f->chips);
     g_free(f->topology);
@@ -453,6 +490,10 @@ bool hsl_fabric_attach(HslFabric *f, HslChip *chip, uint32_t node, Error **errp)
 {
     if (!f->engine) {
         error_setg(errp, "the fabric of hsl-chip is not complete");
+        return false;
+    }
+    /* not known yet when the fabric is made */
+    if (f->modelled_time && !hsl_time_check(errp)) {
         return false;
     }
     if (!node) {
@@ -506,6 +547,8 @@ static void hsl_fabric_class_init(ObjectClass *oc, void *data)
     object_class_property_set_description(oc, "profile", "link profile: default, gen2, pcie5, or a fabric file");
     object_class_property_add_bool(oc, "modelled", hsl_fabric_get_modelled, hsl_fabric_set_modelled);
     object_class_property_set_description(oc, "modelled", "chips have modelled memory (at most 64 chips)");
+    object_class_property_add_str(oc, "time", hsl_fabric_get_time, hsl_fabric_set_time);
+    object_class_property_set_description(oc, "time", "wall, or modelled: on the virtual clock, needs -icount");
     object_class_property_add_str(oc, "uuid", hsl_fabric_get_uuid, hsl_fabric_set_uuid);
     object_class_property_set_description(oc, "uuid", "fabric id");
     object_class_property_add_str(oc, "link-down", hsl_fabric_get_link_down, hsl_fabric_set_link_down);

@@ -10,7 +10,7 @@
  * interrupt, which is only allowed there: a guest that points a chip at an unmapped address would end QEMU otherwise.
  * The price is a trip through the main loop for each page: DMA behind an IOMMU is slow, chip memory is not concerned.
  *
- * Interrupts are set in a bitmap and sent by a bottom half, so a worker never waits to raise one. Reset takes back what
+ * Interrupts are set in a bitmap and sent by a bottom half (modelled time: by the timer), so a worker never waits to raise one. Reset takes back what
  * has not been sent.
  *
  * Direct windows are aliases of the peer's memory; modelled ones trap, and the CPU waits in here while packets cross the
@@ -98,7 +98,11 @@ static void hsl_host_interrupt(void *opaque, unsigned int vector)
 
     if (vector < c->vectors) {
         set_bit_atomic(vector, c->irq_pending);
-        qemu_bh_schedule(c->irq_bh);
+        if (c->fabric->modelled_time) {
+            hsl_time_due(c->fabric);
+        } else {
+            qemu_bh_schedule(c->irq_bh);
+        }
     }
 }
 
@@ -138,8 +142,14 @@ typedef struct HslWindowJob {
 static uint64_t hsl_window_read(void *opaque, hwaddr off, unsigned int size)
 {
     HslWindow *w = opaque;
+    uint64_t val;
 
-    return w->c->engine ? hsl_chip_window_read(w->c->engine, w->index, off, size) : UINT64_MAX;
+    if (!w->c->engine) {
+        return UINT64_MAX;
+    }
+    val = hsl_chip_window_read(w->c->engine, w->index, off, size);
+    hsl_time_charge(w->c->fabric);
+    return val;
 }
 
 static void hsl_window_write(void *opaque, hwaddr off, uint64_t val, unsigned int size)
@@ -148,6 +158,7 @@ static void hsl_window_write(void *opaque, hwaddr off, uint64_t val, unsigned in
 
     if (w->c->engine) {
         hsl_chip_window_write(w->c->engine, w->index, off, val, size);
+        hsl_time_charge(w->c->fabric);
     }
 }
 

@@ -46,12 +46,16 @@ struct HslFabric {
     uint32_t host_node;
     uint32_t workers;
     bool modelled;
+    bool modelled_time;
     QemuUUID uuid;
     bool uuid_set;
     char *link_down;                    /* links held down: "1-2 2-3"; may be set at run time */
     char *capture;                      /* file that takes what links carry, "": none; so may this */
 
     struct hsl_fabric_engine *engine;
+    QEMUTimer *timer;                   /* modelled time: runs the engine and sends interrupts */
+    bool in_timer;
+    uint64_t owed_ps;                   /* of accesses, less than a nanosecond: not charged yet */
     HslChip **chips;                    /* [nodes + 1], by node id; guarded by the BQL */
     unsigned int nchips;
 };
@@ -61,6 +65,23 @@ bool hsl_fabric_attach(HslFabric *f, HslChip *chip, uint32_t node, Error **errp)
 void hsl_fabric_detach(HslFabric *f, uint32_t node);
 /* NULL if no such chip is present. */
 HslChip *hsl_fabric_chip(HslFabric *f, uint32_t node);
+
+/*
+ * Run fn, a call of the engine that may wait for its threads: by hsl_bql_lend, or as it is where the engine has none.
+ */
+void hsl_fabric_call(HslFabric *f, HslBqlFunc *fn, void *opaque);
+
+/* ---- hsl-time.c: modelled time ---- */
+
+/* Into the engine's configuration; opaque is the fabric. */
+uint64_t hsl_time_now_ps(void *opaque);
+void hsl_time_due(void *opaque);
+void hsl_time_init(HslFabric *f);
+void hsl_time_exit(HslFabric *f);
+/* False and *errp: this machine cannot have modelled time. */
+bool hsl_time_check(Error **errp);
+/* The CPU that is in a window's access has waited for it. */
+void hsl_time_charge(HslFabric *f);
 
 /* ---- hsl-chip.c ---- */
 
