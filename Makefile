@@ -9,7 +9,7 @@ make demo         everything from a clean clone: dependencies, QEMU, modules, a 
                   the conformance suite and the benchmark on them
 make vm           a shell in that VM            make vm RUN='hslbench bw'    one command in it
                   (make's own status for any failure is 2; qemu/vm RUN='...' returns the command's)
-                  options: CHIPS= MEM= TOPO= CPUS= IOMMU=1 ACCEL= KERNEL= ... (qemu/vm --help)
+                  options: CHIPS= MEM= TOPO= CPUS= IOMMU=1 ACCEL= KERNEL= TIME=modelled ... (qemu/vm --help)
 make check        every test that CI runs; the last line is 'N passed, N failed'
 make check-fast   host only, under two minutes  make check-deep, make soak   the long ones
                   TESTS='name ...' selects

@@ -56,6 +56,7 @@ run 0 bw -f sim:mesh4 --size 1M --iters 3; ok 'bw: fewer operations than rounds'
 run 0 bw -f sim:mesh4 --op c2c --src 3 --dst 2 --size 4K --iters 64 --depth 64 --batch 32 && out 'c2c +chip 3 -> chip 2 '; ok 'bw: chips and operation chosen'
 HSL_HOST_MEMCPY_BASELINE=$base run 0 bw -f sim:mesh4 --op c2c --size 4K --iters 100 && out 'host memcpy'; ok 'bw: second ratio'
 HSL_FABRIC=sim:mesh4 run 0 lat --iters 100 && out '^  ping-pong .* ok$' && out '^  eventfd .*event.* ok$' && out '^  nop .*poll' && out '^  copy .*event'; ok 'lat, fabric from the environment'
+run 77 lat -f sim:mesh4 --iters 100 --observable && err 'observable' && [ ! -s "$dir/out" ]; ok 'observable memory of sim: cannot be mapped: not run'
 run 0 rate -f sim:mesh4 --iters 1000 --batch 1,8 --depth 8 && [ "$(grep -c ' ok$' "$dir/out")" = 4 ]; ok rate
 run 0 all -f sim:pair2 --quick --duration 6ms && out '^Bandwidth' && out '^Latency' && out '^Rate'; ok all
 run 0 bw -f sim:mesh4 --size 4K --iters 10 --json && json "$dir/out" && ! out 'GB/s'; ok '--json on standard output'

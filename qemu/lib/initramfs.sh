@@ -9,8 +9,9 @@
 
 GUEST_MODULES='virtio_pci virtio_console 9pnet_virtio 9p'
 
-pack() { # pack DIR OUT: by rename, never half
-	(cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) >"$2.$$"
+pack() { # pack DIR OUT: by rename, never half; the same files give the same bytes
+	find "$1" -mindepth 1 -exec touch -h -d 2026-01-01T00:00:00Z {} +
+	(cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --reproducible --quiet) >"$2.$$"
 	mv "$2.$$" "$2"
 }
 

@@ -102,8 +102,12 @@ static int host_new(struct bench *b, struct bench_set *s, char *reason)
 static int chip_new(struct bench *b, struct bench_area *a, uint32_t node, uint64_t len,
 		    char *reason)
 {
+	struct hsl_segment_opts opts = {
+		.size = sizeof(opts),
+		.flags = b->config->observable ? HSL_SEGMENT_OBSERVABLE : 0,
+	};
 	void *p;
-	int rc = hsl_segment_alloc(b->f, node, len, NULL, &a->seg);
+	int rc = hsl_segment_alloc(b->f, node, len, &opts, &a->seg);
 
 	if (rc) {
 		snprintf(reason, 160, "%llu bytes on chip %u: %s", (unsigned long long)len, node,

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "exit.h"
 #include "hsl/hsl.h"
@@ -46,6 +47,7 @@ struct bench_config {
 	uint64_t seed;
 	bool quick;
 	bool hardware;			/* --basis hardware */
+	bool observable;		/* the chips' memory is */
 	bool json;
 	const char *json_path;		/* NULL = stdout, and no tables */
 };
@@ -87,10 +89,15 @@ struct bench {
 	bool interrupted;
 };
 
-/* Does the user want this operation? op is one of the comma-separated list, or there is no list. */
+/*
+ * Does the user want this operation? op is one of the comma-separated list, or there is no list. A NOP touches no memory: it
+ * is not among results of observable memory.
+ */
 bool bench_list_has(const char *list, const char *op);
 static inline bool bench_wants(const struct bench *b, const char *op)
 {
+	if (b->config->observable && !strcmp(op, "nop"))
+		return false;
 	return !b->config->ops || bench_list_has(b->config->ops, op);
 }
 
@@ -198,7 +205,13 @@ void bench_print_header(const struct bench *b);
 void bench_print_tables(const struct bench *b);
 struct json_object *bench_json(const struct bench *b);
 struct json_object *bench_environment_json(const struct bench *b);
-const char *bench_basis(const struct bench *b);		/* "emulator-wall" or "hardware" */
+/* The chips' clock, and this machine's, is modelled. */
+static inline bool bench_modelled(const struct bench *b)
+{
+	return b->a.cap & HSL_CAP_MODELLED_TIME;
+}
+/* emulator-wall, hardware, model-input or model-emergent; r NULL: of the commands of this run */
+const char *bench_basis(const struct bench *b, const struct bench_result *r);
 void bench_cpu_model(char *buf, unsigned long len);
 
 #endif

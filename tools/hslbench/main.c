@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * hslbench: bandwidth, latency and rate of an HSL fabric in wall-clock time.
+ * hslbench: bandwidth, latency and rate of an HSL fabric, by the clock that the machine has: wall or modelled.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -25,7 +25,8 @@ static const char help[] =
 "usage: hslbench bw|lat|rate|all [options]\n"
 "       hslbench baseline [--size LIST] [--json[=FILE]]\n"
 "\n"
-"Measures an HSL fabric in wall-clock time and checks every byte that was moved.\n"
+"Measures an HSL fabric in wall-clock time, or in modelled time where its chips have\n"
+"that, and checks every byte that was moved.\n"
 "\n"
 "  bw         bandwidth of every way to move bytes, next to memcpy, memset, loads and\n"
 "             stores on RAM: h2c c2h c2c same fill load store\n"
@@ -47,6 +48,7 @@ static const char help[] =
 "  -b, --batch LIST      commands per doorbell   (bw: 1, rate: 1,8,32,128)\n"
 "  -t, --duration TIME   of each measurement: 250ms, 2s   (default: 300ms)\n"
 "  -n, --iters N         of each measurement: N operations, instead of a time\n"
+"      --observable      the chips' memory is observable: packets through links and caches\n"
 "  -q, --quick           a short run: fewer sizes, 60ms each\n"
 "      --seed N          of the payload   (default: 1)\n"
 "      --basis BASIS     emulator-wall (default), or hardware where the chips are real\n"
@@ -123,7 +125,7 @@ static int ops_check(const char *verb, const char *ops)
 	return rc;
 }
 
-enum { OPT_SRC = 256, OPT_DST, OPT_OP, OPT_SEED, OPT_BASIS, OPT_JSON };
+enum { OPT_SRC = 256, OPT_DST, OPT_OP, OPT_SEED, OPT_BASIS, OPT_JSON, OPT_OBSERVABLE };
 
 /* 0, or the exit code + 1: --help ends with 0 */
 static int args_parse(int argc, char **argv, struct bench_config *c)
@@ -139,6 +141,7 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 		{ "duration", required_argument, NULL, 't' }, { "iters", required_argument, NULL,
 							       'n' },
 		{ "quick", no_argument, NULL, 'q' }, { "seed", required_argument, NULL, OPT_SEED },
+		{ "observable", no_argument, NULL, OPT_OBSERVABLE },
 		{ "basis", required_argument, NULL, OPT_BASIS }, { "json", optional_argument, NULL,
 								  OPT_JSON },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 }
@@ -179,6 +182,9 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 			break;
 		case 'q':
 			c->quick = true;
+			break;
+		case OPT_OBSERVABLE:
+			c->observable = true;
 			break;
 		case OPT_SEED:
 			if (tool_u64_parse(optarg, 0, UINT64_MAX, &c->seed))
@@ -264,6 +270,10 @@ static int fabric_prepare(struct bench *b)
 	rc = chips_choose(b);
 	if (rc)
 		return rc;
+	if (b->config->observable && (!(b->a.cap & HSL_CAP_MODELLED) || !strcmp(b->info.backend, "sim"))) {
+		tool_error("nothing was measured: no observable memory that can be mapped here");
+		return TOOL_SKIP;
+	}
 	for (unsigned int i = 0; i < b->config->ndepths; i++)
 		if (b->config->depth[i] > b->a.max_depth)
 			return tool_usage("--depth %llu: chip %u takes at most %u",

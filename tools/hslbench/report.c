@@ -44,9 +44,15 @@ bool bench_list_has(const char *list, const char *op)
 
 /* ---- tables ---- */
 
+/* What a row of commands stands for. */
 static const char *how_fast(const struct bench *b)
 {
-	return b->config->hardware ? "hardware, wall clock" : "emulator speed, not link speed";
+	if (b->config->hardware)
+		return "hardware, wall clock";
+	if (!bench_modelled(b))
+		return "emulator speed, not link speed";
+	return b->config->observable ? "modelled time, model-emergent (links, caches and homes of the model)" :
+	       "modelled time, model-input (the command time of HEP section 9)";
 }
 
 void bench_print_header(const struct bench *b)
@@ -60,7 +66,10 @@ void bench_print_header(const struct bench *b)
 	printf("hslbench %s  fabric %s (%s), %u chip%s\n", hsl_version(),
 	       tool_fabric_name(b->config->url), b->info.backend,
 	       b->info.nchips, b->info.nchips == 1 ? "" : "s");
-	printf("%ld x %s, Linux %s, wall clock\n", sysconf(_SC_NPROCESSORS_ONLN), model, u.release);
+	printf("%ld x %s, Linux %s, %s\n", sysconf(_SC_NPROCESSORS_ONLN), model, u.release,
+	       bench_modelled(b) ? "modelled clock" : "wall clock");
+	if (bench_modelled(b))
+		printf("What software takes is fiction: 1 ns an instruction; so are rows of the CPU alone.\n");
 }
 
 static void cell_number(struct tool_table *t, const char *fmt, double v)
@@ -336,8 +345,8 @@ static void result_json(struct json_object *list, const struct bench *b,
 	tool_json_double(o, "bytes_per_s", round(r->bytes_per_s));
 	tool_json_double(o, "ops_per_s", round(r->ops_per_s * 100) / 100);
 	latency_json(o, &r->latency);
-	tool_json_str(o, "clock", "wall");
-	tool_json_str(o, "basis", bench_basis(b));
+	tool_json_str(o, "clock", bench_modelled(b) ? "modelled" : "wall");
+	tool_json_str(o, "basis", bench_basis(b, r));
 	tool_json_u64(o, "errors", r->errors);
 	if (run)
 		tool_json_bool(o, "verified", r->verified);
