@@ -34,7 +34,6 @@ struct chip {
 	struct hsl_ctf *ctf;
 	uint64_t room; /* records that it keeps */
 	uint64_t lost;
-	bool capturing;
 	int32_t end[HSL_LINK_MAX]; /* interface of the file, -1: none yet */
 };
 
@@ -168,22 +167,20 @@ static int refused(const struct chip *chip, const char *what, int rc)
 	return TOOL_ENV;
 }
 
-static int set_capture(struct capture *c, struct chip *chip, bool on)
+static int start(struct capture *c, struct chip *chip)
 {
-	uint64_t arg[3] = { on ? HSL_CTF_CAPTURE_TX | HSL_CTF_CAPTURE_RX : 0 }, result[2];
+	uint64_t arg[3] = { HSL_CTF_CAPTURE_TX | HSL_CTF_CAPTURE_RX }, result[2];
 	uint32_t link = c->a->link;
 	int rc;
 
 	if (link == CTL_LINK_ALL) {
 		link = 0;
-		arg[0] |= on ? HSL_CTF_CAPTURE_ALL_LINKS : 0;
+		arg[0] |= HSL_CTF_CAPTURE_ALL_LINKS;
 	}
 	rc = hsl_ctf_command(chip->ctf, link, HSL_CTF_CMD_CAPTURE, arg, result);
 	if (rc)
 		return refused(chip, "capture", rc);
-	chip->capturing = on;
-	if (on)
-		chip->room = result[0];
+	chip->room = result[0];
 	return TOOL_PASS;
 }
 
@@ -256,19 +253,6 @@ static int round_of_chips(struct capture *c, bool *any)
 	return code == TOOL_PASS ? write_until(c, before_ps) : code;
 }
 
-static int drain(struct capture *c)
-{
-	bool any = true;
-	int code = TOOL_PASS;
-
-	for (unsigned int i = 0; code == TOOL_PASS && i < c->nchips; i++)
-		if (c->chip[i].capturing)
-			code = set_capture(c, &c->chip[i], false);
-	while (code == TOOL_PASS && any)
-		code = round_of_chips(c, &any);
-	return code;
-}
-
 static int open_chips(struct capture *c)
 {
 	struct hsl_chip_props *p = NULL;
@@ -290,7 +274,7 @@ static int open_chips(struct capture *c)
 		if (code != TOOL_PASS)
 			break;
 		c->nchips++;
-		code = set_capture(c, chip, true);
+		code = start(c, chip);
 	}
 	free(p);
 	return code;
@@ -300,7 +284,7 @@ static int run(struct capture *c, int *status)
 {
 	struct ctl_run r;
 	bool any = false;
-	int code, drained;
+	int code;
 
 	code = ctl_run_begin(&r, c->a);
 	if (code != TOOL_PASS)
@@ -310,11 +294,11 @@ static int run(struct capture *c, int *status)
 		tool_progress("%" PRIu64 " records", c->taken);
 	}
 	*status = ctl_run_end(&r);
-	drained = code == TOOL_PASS ? drain(c) : code;
+	/* what waits now, and what is held, after an error too */
+	if (code == TOOL_PASS)
+		code = round_of_chips(c, &any);
 	tool_progress_clear();
-	/* what is held is worth having after an error, too */
-	code = write_until(c, UINT64_MAX);
-	return drained == TOOL_PASS ? code : drained;
+	return write_until(c, UINT64_MAX) == TOOL_PASS ? code : TOOL_ENV;
 }
 
 /* ---- the verb ---- */
