@@ -257,8 +257,6 @@ static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
     f->off_flight = take(&end, f->nflights * sizeof(struct fab_flight));
     f->off_agents = take(&end, f->nagents * f->agent_bytes);
     f->off_homes = take(&end, cfg->nodes * f->home_bytes);
-    f->off_links = take(&end, f->nports * f->link_bytes);
-    f->off_under = take(&end, f->nports * vc * f->under_cap * sizeof(struct fab_carried));
     f->off_request = take(&end, (uint64_t)f->nagents * (cfg->agent.requests + 1) *
                                 sizeof(struct fab_request));
     f->off_event = take(&end, f->nevents * sizeof(struct fab_event));
@@ -267,6 +265,9 @@ static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
     f->off_net_stats = take(&end, f->nnodes * sizeof(struct hsl_fab_net_stats));
     f->nrecords = fab_tap_records(f);
     f->off_record = take(&end, f->nrecords * sizeof(struct hsl_fab_record));
+    /* rings: nobody reads what he has not written, so they are not cleared, and large ones cost no memory */
+    f->off_links = take(&end, f->nports * f->link_bytes);
+    f->off_under = take(&end, f->nports * vc * f->under_cap * sizeof(struct fab_carried));
     return end;
 }
 
@@ -300,7 +301,7 @@ int hsl_fab_init(struct hsl_fab *f, size_t arena_bytes, const struct hsl_fab_cfg
         return -ENOSPC;
     }
     fab_layout(&head, cfg);
-    memset(f, 0, bytes);
+    memset(f, 0, head.off_links);
     memcpy(f, &head, sizeof(head));
     net = net_cfg(cfg);
     hsl_model_init(fab_net(f), hsl_model_size(&net), &net);

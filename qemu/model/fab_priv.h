@@ -12,14 +12,15 @@
  *     pair[agents * nodes]   what is under way between an agent and a home
  *     pkt[npkts]             packets at nodes, waiting for a link, or being worked on
  *     flight[nflights]       flits and training sets on wires
- *     agents, homes, links   blocks of equal size each
- *     under[nports][VC][..]  what the packets are that a link has taken and not yet given out
+ *     agents, homes          blocks of equal size each
  *     request[agents][..]    by tag, and one for packets that are about no request
  *     event[], heap[]        one event for each of: port to send, port timer, flight, packet,
  *                            request (timeout), and one for routes
  *     out[nout]              outputs, a ring
  *     net_stats[nnodes]      statistics
  *     record[nrecords]       records for taps, a ring
+ *     links                  blocks of equal size each
+ *     under[nports][VC][..]  what the packets are that a link has taken and not yet given out
  *
  * Inside, a chip is its id - 1 and a switch comes after the chips, as in model_priv.h; an agent is
  * its bit number in a directory: chips first, then host ports.

@@ -121,7 +121,7 @@ int hsl_link_init(struct hsl_link *l, const struct hsl_link_cfg *cfg,
         cfg->reorder != peer->reorder || cfg->credit_shift != peer->credit_shift) {
         return -EINVAL;
     }
-    memset(l, 0, hsl_link_size(cfg));
+    memset(l, 0, sizeof(*l));
     l->cfg = *cfg;
     l->mask = (1u << cfg->seq_bits) - 1;
     l->peer_window = peer->replay_flits;
