@@ -25,7 +25,7 @@
 #define TRAINED_PS      UINT64_C(1000000000)    /* links have trained by then, or will not */
 #define SETTLED_PS      UINT64_C(2000000)       /* all is acknowledged, but for crossings */
 
-#define RECORDS         256u                    /* of a capture */
+#define RECORDS         16384u                  /* of a capture: 4 MiB, if it comes to that */
 
 struct record {
     struct hsl_pcapng_hdr hdr;
@@ -436,11 +436,16 @@ static void tap(const struct call *a, uint32_t peer, uint64_t what)
     hsl_modelled_post(a->m, &in);
 }
 
-static void capture_end(struct call *a)
+static void capture_stop(struct call *a)
 {
     for (uint32_t i = 0; i < link_count(a->c); i++) {
         tap(a, a->peers[i], 0);
     }
+}
+
+static void capture_end(struct call *a)
+{
+    capture_stop(a);
     free(a->t->capture);
     a->t->capture = NULL;
 }
@@ -455,10 +460,11 @@ static uint32_t cmd_capture(struct call *a)
     if (what && !all && !a->peer) {
         return HSL_ST_UNREACHABLE;
     }
-    capture_end(a);
     if (!what) {
+        capture_stop(a);        /* what was captured waits for NEXT */
         return HSL_ST_OK;
     }
+    capture_end(a);
     a->t->capture = calloc(1, sizeof(*a->t->capture));
     if (!a->t->capture) {
         return HSL_ST_INTERNAL;

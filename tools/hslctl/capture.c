@@ -184,6 +184,14 @@ static int start(struct capture *c, struct chip *chip)
 	return TOOL_PASS;
 }
 
+/* What waits stays. */
+static int stop(struct chip *chip)
+{
+	int rc = hsl_ctf_command(chip->ctf, 0, HSL_CTF_CMD_CAPTURE, NULL, NULL);
+
+	return rc ? refused(chip, "end of the capture", rc) : TOOL_PASS;
+}
+
 static struct record *new_record(struct capture *c)
 {
 	if (c->nheld == c->held_max) {
@@ -294,9 +302,11 @@ static int run(struct capture *c, int *status)
 		tool_progress("%" PRIu64 " records", c->taken);
 	}
 	*status = ctl_run_end(&r);
-	/* what waits now, and what is held, after an error too */
+	for (unsigned int i = 0; code == TOOL_PASS && i < c->nchips; i++)
+		code = stop(&c->chip[i]);
 	if (code == TOOL_PASS)
 		code = round_of_chips(c, &any);
+	/* what is held, after an error too */
 	tool_progress_clear();
 	return write_until(c, UINT64_MAX) == TOOL_PASS ? code : TOOL_ENV;
 }
