@@ -71,7 +71,7 @@
 #define HSL_CTF_CMD_LANE	5
 /*
  * ARG0: bit v: slots of VC v that this end frees are not returned as credit until the bit is clear. Commands of an emulated chip that
- * need it wait for some seconds; a load of a CPU that does reads as all ones.
+ * need it fail with INTERNAL, what they had written takes effect later; a load of a CPU that does reads as all ones.
  */
 #define HSL_CTF_CMD_FREEZE	6
 /* ARG0: VC. RESULT0: slots that may be sent; RESULT1: slots received and not freed. */

@@ -223,7 +223,6 @@ void hsl_chip_forget(struct hsl_chip_engine *c)
     atomic_store(&c->enabled, false);
     atomic_fetch_add(&c->home_gen, 1);
     hsl_facility_end(c);
-    hsl_modelled_hurry(c->f);
     hsl_synchronize(c->f);
     while (atomic_load(&c->busy)) {
         sched_yield();

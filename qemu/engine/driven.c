@@ -234,7 +234,7 @@ bool hsl_driven_late(struct hsl_queue_engine *q, uint32_t status, uint64_t fault
 /* In hand, with or without something to do. */
 static void go_on(struct hsl_queue_engine *q, uint64_t from_ps)
 {
-    if (q->cmd.late) {
+    if (q->cmd.late && hsl_queue_live(q)) {     /* else it is completed when there is DMA again */
         due_at(q, q->due_ps);
     } else if (hsl_queue_pending(q)) {
         due_at(q, from_ps + plan_ps(q));

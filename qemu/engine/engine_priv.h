@@ -348,8 +348,6 @@ void hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_ac
 #define HSL_MODELLED_NONCOHERENT    2u
 uint32_t hsl_modelled_bytes(struct hsl_fabric_engine *f, uint16_t agent, uint64_t ga, void *buf, uint64_t len,
                             unsigned int flags, uint64_t *fault_ga);
-/* Who waits for a tester to let credit go, waits no more; before hsl_synchronize. */
-void hsl_modelled_hurry(struct hsl_fabric_engine *f);
 /* A chip has been attached; NULL: it is gone. */
 void hsl_modelled_node(struct hsl_fabric_engine *f, uint32_t node, struct hsl_chip_engine *c);
 /* The time that accesses took since the last call, ps. */

@@ -244,7 +244,6 @@ static void count_frozen(struct call *a, uint32_t link, bool frozen)
         a->t->frozen &= ~bit;
         a->m->frozen--;
     }
-    pthread_cond_broadcast(&a->m->thawed);
 }
 
 static uint32_t cmd_freeze(struct call *a)
@@ -722,6 +721,8 @@ static void write_register(struct hsl_chip_engine *c, uint64_t o, uint64_t val, 
     hsl_modelled_enter(c->f);
     if (o == HSL_CTF_KEY) {
         changed = write_key(&a, (uint32_t)val == HSL_CTF_UNLOCK);
+    } else if (!chip_is_in(a.m, c)) {
+        /* on its way out: test mode has ended, or is about to */
     } else if (a.t->open && o == HSL_CTF_CMD) {
         a.peer = a.t->link < HSL_LINK_MAX ? peers[a.t->link] : 0;
         command(&a, (uint32_t)val);

@@ -23,7 +23,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "modelled_priv.h"
 
@@ -33,7 +32,6 @@
 #define TRAINING_PS     UINT64_C(1000000000)    /* links of a chip that came have trained by then, or will not */
 #define STUCK_PS        UINT64_C(100000000000)  /* what is not done by then never will be: a bug of the model */
 #define FROZEN_PS       UINT64_C(200000000)     /* nothing is done for so long: credit that a tester keeps back is missing */
-#define FROZEN_S        5                       /* so long it may be missing: a worker waits for it */
 
 /* Turns, as the mutex alone lets who unlocks it go first again: a CPU would wait as long as a command has batches. */
 static void enter(struct hsl_modelled *m)
@@ -167,17 +165,9 @@ static void link_entered(struct hsl_modelled *m, const struct hsl_fab_out *o)
 /* ---- what comes out; lock held ---- */
 
 /* One of a batch that was given up belongs to nobody. */
-static void access_done(struct hsl_modelled *m, struct batch *mine, const struct hsl_fab_out *o)
+static void access_done(struct batch *b, const struct hsl_fab_out *o)
 {
-    uint32_t number = (uint32_t)(o->u.access.x.cookie >> 32);
-    struct batch *b = mine;
-
-    if (!b || b->number != number) {
-        for (b = m->waiting; b && b->number != number; b = b->next) {
-        }
-        pthread_cond_broadcast(&m->thawed);
-    }
-    if (b) {
+    if (b && b->number == (uint32_t)(o->u.access.x.cookie >> 32)) {
         b->x[(uint32_t)o->u.access.x.cookie] = o->u.access.x;
         b->done++;
         b->done_ps = o->time_ps;
@@ -199,7 +189,7 @@ static void take_outputs(struct hsl_modelled *m, struct batch *b)
     }
     while (hsl_fab_drain(m->fab, &o)) {
         if (o.type == HSL_FAB_OUT_ACCESS) {
-            access_done(m, b, &o);
+            access_done(b, &o);
         } else if (o.type == HSL_FAB_OUT_MEM) {
             memory_op(m, o.u.mem.node, &o.u.mem.op);
         } else if (o.type == HSL_FAB_OUT_LINK) {
@@ -277,7 +267,6 @@ int hsl_modelled_init(struct hsl_fabric_engine *f)
         .links = f->cfg.model.links,
     };
     struct hsl_modelled *m;
-    pthread_condattr_t attr;
     size_t bytes;
 
     hsl_fab_defaults(&cfg);
@@ -297,10 +286,6 @@ int hsl_modelled_init(struct hsl_fabric_engine *f)
     m->fab = aligned_alloc(64, (bytes + 63) / 64 * 64);
     pthread_mutex_init(&m->lock, NULL);
     pthread_mutex_init(&m->turn, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&m->thawed, &attr);
-    pthread_condattr_destroy(&attr);
     f->modelled = m;
     if (!m->chip || !m->poisoned || !m->fab || hsl_fab_init(m->fab, bytes, &cfg)) {
         hsl_modelled_free(f);
@@ -328,7 +313,6 @@ void hsl_modelled_free(struct hsl_fabric_engine *f)
     for (uint32_t n = 1; m->poisoned && n <= m->nodes; n++) {
         free(m->poisoned[n]);
     }
-    pthread_cond_destroy(&m->thawed);
     pthread_mutex_destroy(&m->turn);
     pthread_mutex_destroy(&m->lock);
     hsl_capture_end(m->capture);
@@ -366,35 +350,6 @@ static uint32_t post_some(struct hsl_modelled *m, uint16_t agent, struct batch *
     return from;
 }
 
-/*
- * A tester keeps credit back, and nothing goes on: until it does, or somebody else has done something for the batch, the
- * lock is free. Not for ever, and not while somebody waits for all workers: false. Never for a CPU, which may be the tester's,
- * and not in modelled time, where nobody else runs.
- */
-static bool wait_for_thaw(struct hsl_modelled *m, struct batch *b)
-{
-    uint32_t hurried = m->hurried, done = b->done;
-    struct batch **at = &m->waiting;
-    struct timespec until;
-    int err = 0;
-
-    if (hsl_driven(m->f)) {
-        return false;
-    }
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += FROZEN_S;
-    b->next = m->waiting;
-    m->waiting = b;
-    while (m->frozen && b->done == done && m->hurried == hurried && !err) {
-        err = pthread_cond_timedwait(&m->thawed, &m->lock, &until);
-    }
-    while (*at != b) {
-        at = &(*at)->next;
-    }
-    *at = b->next;
-    return !err && m->hurried == hurried;
-}
-
 void hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *x, uint32_t n)
 {
     struct hsl_modelled *m = f->modelled;
@@ -414,10 +369,7 @@ void hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_ac
             continue;
         }
         if (b.done == done && hsl_fab_now_ps(m->fab) > moved + FROZEN_PS) {
-            if (agent & HSL_AGENT_HOST_PORT || !wait_for_thaw(m, &b)) {
-                break;
-            }
-            moved = hsl_fab_now_ps(m->fab);
+            break;              /* nobody waits for a tester */
         }
         if (b.done != done) {
             done = b.done;
@@ -485,18 +437,6 @@ uint32_t hsl_modelled_bytes(struct hsl_fabric_engine *f, uint16_t agent, uint64_
         }
     }
     return HSL_ST_OK;
-}
-
-void hsl_modelled_hurry(struct hsl_fabric_engine *f)
-{
-    struct hsl_modelled *m = f->modelled;
-
-    if (m) {
-        pthread_mutex_lock(&m->lock);
-        m->hurried++;
-        pthread_cond_broadcast(&m->thawed);
-        pthread_mutex_unlock(&m->lock);
-    }
 }
 
 /* ---- what chips and links do ---- */

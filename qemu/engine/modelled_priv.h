@@ -20,21 +20,17 @@ struct batch {
     struct hsl_access *x;
     uint32_t number, done;
     uint64_t done_ps;           /* the last one was */
-    struct batch *next;         /* of those that wait for a tester */
 };
 
 struct hsl_modelled {
     pthread_mutex_t lock, turn;
-    pthread_cond_t thawed;      /* credit may be there; or who waits has been helped, or hurried */
     struct hsl_fabric_engine *f;
     uint32_t nodes;
     struct hsl_chip_engine **chip;      /* by node, NULL: absent */
     uint8_t **poisoned;         /* by node: a bit for each line, NULL: none is */
     uint32_t batches;           /* counts them: half of a cookie */
     uint64_t took_ps;           /* of batches, until somebody asks */
-    struct batch *waiting;      /* who drives the fabric finishes these too */
     uint32_t frozen;            /* ends of links that keep credit back */
-    uint32_t hurried;           /* counts calls of hsl_modelled_hurry */
     struct hsl_fab *fab;
     struct told *told;          /* by number of the end */
     uint64_t changed;           /* chips, bit node - 1, that are to be told */

@@ -95,6 +95,9 @@ static uint64_t distance(struct hsl_wire *w)
         return 0;
     }
     p = (double)w->cfg.bit_error * 0x1p-64;
+    if (p >= 1.0) {             /* rounded up: ln(0) has no end */
+        return 0;
+    }
     u = ((double)(rng_next(w) >> 11) + 0.5) * 0x1p-53;
     d = ln(u) / (p < 0.25 ? ln_1p(-p) : ln(1.0 - p));
     return d < 0x1p63 ? (uint64_t)d : NEVER - 1;

@@ -292,6 +292,26 @@ static void test_moderation(void **state)
 	assert_int_equal(atomic_load(&c->irq[1]), 1);
 }
 
+/* A completion that is due while there is no DMA is written when there is again. */
+static void test_no_dma(void **state)
+{
+	struct world *w = *state;
+	struct hsl_desc m = copy(MB(0), MA(0), 4096);
+	struct hsl_cqe e;
+
+	memset(w->f->chip[1].mem + 2097152, 9, 4096);
+	fake_submit(&w->q[0], &m);
+	fake_doorbell(&w->q[0]);
+	rig_time.now_ps = hsl_fabric_engine_run(w->f->e);
+	rig_time.now_ps = hsl_fabric_engine_run(w->f->e);
+	hsl_chip_set_dma(w->f->chip[1].e, false);
+	assert_int_equal(hsl_fabric_engine_run(w->f->e), UINT64_MAX);
+	assert_false(fake_poll(&w->q[0], &e));
+	hsl_chip_set_dma(w->f->chip[1].e, true);
+	OK(fake_wait(&w->q[0]));
+	assert_int_equal(took(&w->q[0], &(struct hsl_desc){ .opcode = HSL_OP_NOP }), FETCH + NOP);
+}
+
 /* In the middle of its time a command is aborted or revoked, or its chip is reset. */
 static void test_taken_away(void **state)
 {
@@ -404,7 +424,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_formula), TEST(test_bytes), TEST(test_list), TEST(test_modelled), TEST(test_serial),
 		TEST(test_not_before), TEST(test_parallel), TEST(test_wait), TEST(test_moderation),
-		TEST(test_taken_away), TEST(test_wait_revoked), TEST(test_again), TEST(test_config),
+		TEST(test_taken_away), TEST(test_no_dma), TEST(test_wait_revoked), TEST(test_again), TEST(test_config),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

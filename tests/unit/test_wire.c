@@ -150,6 +150,11 @@ static void test_extreme_rates(void **state)
 		assert_int_equal(hsl_wire_pass(&w, &f, out), 1);
 		assert_memory_equal(&out[0].flit, &ones, sizeof(ones));
 	}
+	/* what a double takes for certain is */
+	cfg.bit_error = UINT64_MAX - 1;
+	hsl_wire_init(&w, &cfg, 3);
+	assert_int_equal(hsl_wire_pass(&w, &f, out), 1);
+	assert_memory_equal(&out[0].flit, &ones, sizeof(ones));
 	/* 2^-64: distances beyond what 64 bits hold do not wrap into errors */
 	cfg.bit_error = 1;
 	for (uint64_t seed = 0; seed < 1000; seed++) {

@@ -262,12 +262,13 @@ static void found(struct ht *t)
 		HT_EQ(t, "ID", ht_read32(&b, at + HSL_CTF_ID), HSL_CTF_ID_VALUE);
 		ht_write32(&b, at + HSL_CTF_KEY, HSL_CTF_UNLOCK);
 		HT_EQ(t, "KEY in test mode", ht_read32(&b, at + HSL_CTF_KEY), 1);
-		ht_write32(&b, at + HSL_CTF_ARG0, 0x1234567);
-		HT_EQ(t, "ARG0 in test mode", ht_read32(&b, at + HSL_CTF_ARG0), 0x1234567);
+		ht_write64(&b, at + HSL_CTF_ARG0, 0x123456789ull);
+		HT_EQ(t, "ARG0 in test mode", ht_read64(&b, at + HSL_CTF_ARG0), 0x123456789ull);
 		ht_write32(&b, at + HSL_CTF_KEY, ~HSL_CTF_UNLOCK);
 		HT_EQ(t, "KEY outside test mode", ht_read32(&b, at + HSL_CTF_KEY), 0);
 		for (unsigned int k = 0; k < sizeof(regs) / sizeof(regs[0]); k++) {
 			ht_write32(&b, at + regs[k], 0x5a5a5a5a);
+			ht_write32(&b, at + (regs[k] | 4), 0x5a5a5a5a);
 			v = ht_read32(&b, at + regs[k]);
 			HT_TRUE(t, !v, "register 0x%03x outside test mode: expected 0, got %#x", regs[k], v);
 		}

@@ -140,9 +140,30 @@ static void magic_version(struct ht *t)
 	}
 }
 
-/* True for the bytes below the MSI-X table that HEP section 4 defines for this chip. */
-static bool defined(uint32_t off, uint32_t nwin, uint32_t nlinks)
+static bool defined_counter(uint32_t off, uint32_t nlinks)
 {
+	uint32_t o = off % 0x100;
+
+	if (off >= HSL_REG_LINK_STAT(0) && off < HSL_REG_LINK_STAT(nlinks))
+		return o < HSL_LINK_STAT_IDLE_FLITS + 8 ||
+		       (o >= HSL_LINK_STAT_CREDIT_STALLS(0) && o < HSL_LINK_STAT_CREDIT_STALLS(HSL_VC_COUNT)) ||
+		       (o >= HSL_LINK_STAT_TX_PACKETS(0) && o < HSL_LINK_STAT_TX_PACKETS(HSL_VC_COUNT)) ||
+		       (o >= HSL_LINK_STAT_RX_PACKETS(0) && o < HSL_LINK_STAT_RX_PACKETS(HSL_VC_COUNT));
+	if (off < HSL_REG_NODE_STAT || off >= HSL_REG_NODE_STAT + 0x200)
+		return false;
+	o = off - HSL_REG_NODE_STAT;
+	if (o < HSL_NODE_STAT_HOME)
+		return o % HSL_NODE_STAT_HOST_PORT < HSL_CACHE_STAT_RETRIES + 8;
+	if (o < HSL_NODE_STAT_NET)
+		return o < HSL_NODE_STAT_HOME + HSL_HOME_STAT_MEM_WRITES + 8;
+	return o < HSL_NODE_STAT_NET + HSL_NET_STAT_POISONED + 8;
+}
+
+/* True for the bytes below the MSI-X table that HEP section 4 defines for this chip. */
+static bool defined(const struct hsl_chip_props *chip, uint32_t off, uint32_t nwin, uint32_t nlinks)
+{
+	if (chip->cap & HSL_CAP_COUNTERS && defined_counter(off, nlinks))
+		return true;
 	if (off < 0x60)
 		return true;
 	if (off >= HSL_REG_CTRL && off < HSL_REG_SCRATCH + 8)
@@ -171,7 +192,7 @@ static void undefined(struct ht *t)
 		nlinks = ht_read32(&b, HSL_REG_NLINKS);
 		snapshot(&b, before);
 		for (off = 0; off < HSL_MSIX_TABLE; off += 4) {
-			if (defined(off, nwin, nlinks))
+			if (defined(&t->chip[i], off, nwin, nlinks))
 				continue;
 			v = ht_read32(&b, off);
 			HT_TRUE(t, !v, "chip %u: undefined register %#x reads %#x, expected 0",

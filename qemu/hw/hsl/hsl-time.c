@@ -18,7 +18,9 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/main-loop.h"
 #include "qemu/timer.h"
+#include "block/aio.h"
 #include "hw/hsl/hsl.h"
 
 uint64_t hsl_time_now_ps(void *opaque)
@@ -85,6 +87,7 @@ static void hsl_time_advance(int64_t ns)
 
 void hsl_time_charge(HslFabric *f)
 {
+    bool stuck = false;
     uint64_t ps;
     int64_t left;
 
@@ -100,11 +103,15 @@ void hsl_time_charge(HslFabric *f)
     f->owed_ps %= 1000;
     while (left) {
         int64_t deadline = qemu_clock_deadline_ns_all(QEMU_CLOCK_VIRTUAL, QEMU_TIMER_ATTR_ALL);
-        int64_t step = deadline < 0 ? left : MIN(left, deadline);
+        bool overdue = !deadline && stuck;      /* of a thread that is not here */
+        int64_t step = deadline < 0 || overdue ? left : MIN(left, deadline);
 
         hsl_time_advance(step);
         left -= step;
         qemu_clock_run_timers(QEMU_CLOCK_VIRTUAL);
+        /* block devices have theirs apart */
+        timerlist_run_timers(qemu_get_aio_context()->tlg.tl[QEMU_CLOCK_VIRTUAL]);
+        stuck = !step;
     }
     qemu_cpu_kick(current_cpu);
 }
