@@ -12,7 +12,6 @@ hsltest=$build/hsltest
 dir=$(mktemp -d) || exit 3
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
-export HOME="$dir"	# no plugins and preferences of the user's
 n=0
 failed=0
 
@@ -33,8 +32,8 @@ check() { # check FILE [--complete]: whole blocks, nothing wrong, flits to look 
 	"$hsltest" check-trace "$@" "$file" >"$dir/out" 2>"$dir/err" && ! grep -q '^not ok' "$dir/out" &&
 		grep -Eq '^ok . - HEP-LNK-005 [1-9][0-9]* checked' "$dir/out" && grep -Eq '^ok . - HEP-TXN-021 [1-9][0-9]* checked' "$dir/out"
 }
-shark() { # shark FILE FILTER: how many records; what the dissector says about itself is an error
-	tshark -X "lua_script:$top/tools/wireshark/hsl.lua" -r "$1" -Y "$2" -T fields -e frame.number >"$dir/got" 2>"$dir/err" &&
+shark() { # shark FILE FILTER: how many records; what the dissector says about itself is an error. No plugins of the user's.
+	HOME="$dir" tshark -X "lua_script:$top/tools/wireshark/hsl.lua" -r "$1" -Y "$2" -T fields -e frame.number >"$dir/got" 2>"$dir/err" &&
 		! grep -v '^Running as user' "$dir/err" >&2 && wc -l <"$dir/got"
 }
 looks() { # looks FILE: both ends train, send and receive the same flits, and none is impossible
