@@ -17,7 +17,7 @@
  *   MEM      the line is read from memory
  *   GO       GO has been sent; WR_DATA or ACK is to come
  *   ACK      the requester has been served, by the home or by the owner; its ACK is to come. It may
- *            have come before the owner's answer (`acked` in SNOOP).
+ *            have come before the owner's answer (`acked` in SNOOP), or when that is lost (in MEM).
  *   DONE     the last answer waits to be taken; the line is free already
  *
  * Only what a request needs is passed through. The directory is changed with each answer to a snoop
@@ -554,7 +554,11 @@ static void with_data(struct hsl_home *h, struct request *r)
         finish(h, r);
         break;
     default:
-        reply(r, HSL_PKT_RSP_DATA, flags | (r->own ? HSL_PKT_F_OWN : 0));
+        if (r->acked) {         /* by the owner, before that was lost: its data is what the requester has */
+            r->own = r->snoop == HSL_PKT_SNP_U;
+        } else {
+            reply(r, HSL_PKT_RSP_DATA, flags | (r->own ? HSL_PKT_F_OWN : 0));
+        }
         served(h, r);
     }
 }
@@ -921,7 +925,7 @@ static bool rx_ack(struct hsl_home *h, const struct hsl_pkt *p)
         finish(h, r);
         return true;
     }
-    if (r->stage != SNOOP || r->acked ||
+    if ((r->stage != SNOOP && r->stage != MEM) || r->acked ||
         (r->snoop != HSL_PKT_SNP_S && r->snoop != HSL_PKT_SNP_U)) {
         return false;
     }

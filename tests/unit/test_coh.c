@@ -731,6 +731,23 @@ static void test_lost_agent(void **state)
 	ack(h, A, Y);
 	done(h);
 
+	for (unsigned int i = 0; i < 2; i++) {	/* served by it, as is heard only now: no second answer */
+		uint32_t read;
+
+		h = home_new(1, 2);
+		own(h, A, X);
+		ask(h, i ? HSL_PKT_READ_U : HSL_PKT_READ_S, B, X);
+		out(h, i ? HSL_PKT_SNP_U : HSL_PKT_SNP_S, 0, A, X);
+		hsl_home_lose(h, A);
+		memory_write(h, X, true);
+		read = read_begins(h, X);
+		ack(h, B, X);
+		read_ends(h, read, 0, true);
+		nothing(h);
+		assert_dir(h, X, i ? 'O' : 'S', false, B, 0);
+		done(h);
+	}
+
 	h = home_new(2, 2);			/* the requester, and what it is owed */
 	own(h, B, X);
 	ask(h, HSL_PKT_READ_S, A, X);
