@@ -41,7 +41,7 @@ struct hsl_access {
     uint8_t op;                 /* enum hsl_access_op */
     uint8_t len;                /* 1 to 64 bytes within the line; ATOMIC: 4 or 8, aligned */
     uint8_t subop;              /* ATOMIC: HSL_ATOMIC_* */
-    uint8_t status;             /* out: HSL_ST_OK, HSL_ST_POISON, HSL_ST_UNREACHABLE */
+    uint8_t status;             /* out: HSL_ST_OK, _POISON, _UNREACHABLE, _TIMEOUT */
     uint64_t arg0, arg1;        /* ATOMIC */
     uint64_t value;             /* out: ATOMIC: the old value */
     uint8_t data[HSL_LINE_BYTES];       /* STORE, WRITE: in; LOAD, READ: out */

@@ -6,7 +6,7 @@
  * time (docs/hep.md sections 8, 9, 12).
  *
  * A value in one caller-allocated arena, driven like the model of the software tables (model.h):
- * post, step, drain. A snapshot is a memcpy; the same seed and the same posts give the same bytes.
+ * post, step, drain. A snapshot is a memcpy; the same seed and the same posts give the same run.
  *
  * Not thread-safe: one caller at a time per instance.
  */

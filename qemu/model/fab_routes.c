@@ -138,11 +138,17 @@ static bool same_ways(struct hsl_fab *f, uint32_t dst)
     return true;
 }
 
-static void begin_change(struct hsl_fab *f)
+/*
+ * A destination with the same ways stays. Not when a link leaves: packets that set out when routes were others, before a
+ * link was lost, may be on it.
+ */
+static void begin_change(struct hsl_fab *f, bool leaves)
 {
     f->changing = 1;
     for (uint32_t d = 0; d < f->cfg.nodes; d++) {
-        fab_dst(f, d)->state = same_ways(f, d) ? FAB_STAYS : FAB_DRAINS;
+        bool old = leaves && fab_dst(f, d)->packets;
+
+        fab_dst(f, d)->state = same_ways(f, d) && !old ? FAB_STAYS : FAB_DRAINS;
     }
     fab_at_time(f, fab_ev_routes(f), f->now_ps);
 }
@@ -151,7 +157,7 @@ void fab_routes_review(struct hsl_fab *f)
 {
     if (!f->changing) {
         make_new(f);
-        begin_change(f);
+        begin_change(f, false);
     }
 }
 
@@ -182,7 +188,7 @@ int fab_port_leave(struct hsl_fab *f, uint32_t p)
         port->leaving = peer->leaving = 0;
         return -EHOSTUNREACH;
     }
-    begin_change(f);
+    begin_change(f, true);
     return 0;
 }
 

@@ -19,7 +19,7 @@ uint32_t fab_tap_records(const struct hsl_fab *f)
 int fab_tap(struct hsl_fab *f, uint32_t p, uint8_t tap, uint8_t what)
 {
     struct fab_port *port = fab_port(f, p);
-    uint8_t bit = (uint8_t)(1u << tap);
+    uint8_t bit = (uint8_t)(1u << tap % 8);
 
     if (tap >= HSL_FAB_TAPS || what & ~(HSL_FAB_TAP_TX | HSL_FAB_TAP_RX)) {
         return -EINVAL;

@@ -177,7 +177,7 @@ static bool wire_words(struct words *w, struct step *s, uint64_t kind)
 			return false;
 		append(s, " per flit, %" PRIu64 " places late", s->arg[2]);
 	} else {
-		strcat(s->text, kind == HSL_CTF_WIRE_BIT ? " per bit" : " per flit");
+		append(s, kind == HSL_CTF_WIRE_BIT ? " per bit" : " per flit", 0);
 	}
 	return true;
 }
@@ -536,9 +536,10 @@ static int run(const struct ctl_args *a, struct hsl_fabric *f, struct hsl_ctf *c
 {
 	struct tally before, now;
 	struct ctl_run r;
-	int code;
+	int code = TOOL_PASS;
 
-	code = tally(f, c, t, &before);
+	if (needs_link(p))
+		code = tally(f, c, t, &before);
 	if (code == TOOL_PASS)
 		code = give_all(a, c, t, p);
 	if (code != TOOL_PASS)
@@ -550,7 +551,7 @@ static int run(const struct ctl_args *a, struct hsl_fabric *f, struct hsl_ctf *c
 			;
 		*status = ctl_run_end(&r);
 	}
-	if (code == TOOL_PASS)
+	if (code == TOOL_PASS && needs_link(p))
 		code = tally(f, c, t, &now);
 	if (code == TOOL_PASS && needs_link(p))
 		report(a, f, t, &before, &now, doc);
@@ -607,6 +608,8 @@ int ctl_inject(const struct ctl_args *a)
 	struct plan p;
 
 	code = parse(a, &p);
+	if (code == TOOL_PASS && p.clear && (a->command || a->for_ns))
+		code = tool_usage("inject clear: takes no time and no command");
 	if (code == TOOL_PASS)
 		code = tool_fabric_open(a->url, &f);
 	if (code == TOOL_PASS) {

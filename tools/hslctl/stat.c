@@ -301,7 +301,7 @@ static int watch(const struct ctl_args *a, struct hsl_fabric *f, struct json_obj
 				break;
 			continue;
 		}
-		next += a->interval_ns;
+		next = next + a->interval_ns > now ? next + a->interval_ns : now + a->interval_ns;
 		code = next_sample(f, before, &diff);
 		if (code != TOOL_PASS)
 			break;
@@ -310,6 +310,8 @@ static int watch(const struct ctl_args *a, struct hsl_fabric *f, struct json_obj
 			break;
 		if (!a->json)
 			putchar('\n');
+		if (!ctl_run_wait(&run, -1, 0))
+			break;
 	}
 	free(diff.block);
 	return code;

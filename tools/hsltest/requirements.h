@@ -273,7 +273,7 @@
 { "HEP-RAS-005", "MUST", "DRIVER", "S",
   "Access through a mapping whose chip or segment is gone is SIGBUS." },
 { "HEP-RAS-009", "MUST", "FABRIC", "T",
-  "Between a chip with a fatal error and the others no data of modelled segments passes until the chip was reset: such accesses end with UNREACHABLE, lines that only it had are POISON, and nothing else fails." },
+  "Between a chip with a fatal error and the others no data of modelled segments is sent until the chip was reset: such accesses end with UNREACHABLE, lines that only it had are POISON, and nothing else fails." },
 { "HEP-RAS-006", "MUST", "CHIP", "S",
   "Counters grow or stay, over CTRL.RESET and FLR too, and reading them changes nothing." },
 { "HEP-RAS-007", "MUST", "FABRIC", "S",

@@ -33,6 +33,7 @@ struct bare {
 	struct ht *t;
 	const struct hsl_chip_props *chip;
 	struct ht_bar regs;
+	uint32_t bars, regs_at;	/* as the DVSEC says */
 	uint8_t *mem;
 	uint64_t bus[PAGES];	/* where the chip finds each page */
 	struct ring admin, queue;
@@ -50,7 +51,7 @@ static bool sysfs_write(const char *path, const char *text)
 	return ok;
 }
 
-static void unbind(struct ht *t, const struct hsl_chip_props *chip)
+static void can_unbind(struct ht *t, const struct hsl_chip_props *chip)
 {
 	char path[128];
 
@@ -60,14 +61,16 @@ static void unbind(struct ht *t, const struct hsl_chip_props *chip)
 	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/hsl_pci/%s", chip->bus_addr);
 	if (access(path, F_OK))
 		HT_SKIP_TEST(t, "chip %u is not hsl_pci's", chip->node);
-	HT_TRUE(t, sysfs_write("/sys/bus/pci/drivers/hsl_pci/unbind", chip->bus_addr),
-		"unbinding chip %u: %s", chip->node, strerror(errno));
 }
 
-static void bind_again(struct ht *t, const struct hsl_chip_props *chip)
+static bool unbind(const struct hsl_chip_props *chip)
 {
-	HT_TRUE(t, sysfs_write("/sys/bus/pci/drivers/hsl_pci/bind", chip->bus_addr),
-		"chip %u did not come back to its driver: %s", chip->node, strerror(errno));
+	return sysfs_write("/sys/bus/pci/drivers/hsl_pci/unbind", chip->bus_addr);
+}
+
+static bool bind_again(const struct hsl_chip_props *chip)
+{
+	return sysfs_write("/sys/bus/pci/drivers/hsl_pci/bind", chip->bus_addr);
 }
 
 static uint64_t bus_address(struct ht *t, const void *p)
@@ -101,13 +104,25 @@ static void *page(struct bare *b, enum page p)
 	return b->mem + p * PAGE;
 }
 
+static void bars_of(struct ht *t, struct bare *b)
+{
+	uint8_t cfg[4096];
+	unsigned int n = ht_config_read(t, b->chip, cfg, sizeof(cfg)), off = ht_dvsec_find(cfg, n);
+
+	HT_TRUE(t, off, "the DVSEC of chip %u cannot be read", b->chip->node);
+	memcpy(&b->bars, cfg + off + HSL_DVSEC_O_BARS, 4);
+	memcpy(&b->regs_at, cfg + off + HSL_DVSEC_O_REGS, 4);
+}
+
 static void bare_open(struct ht *t, struct bare *b, const struct hsl_chip_props *chip)
 {
 	memset(b, 0, sizeof(*b));
 	b->t = t;
 	b->chip = chip;
 	pci_enable(t, chip);
-	ht_bar_map(t, chip, HSL_BAR_REGS, &b->regs);
+	bars_of(t, b);
+	ht_bar_map(t, chip, HSL_DVSEC_BARS_REGS(b->bars), &b->regs);
+	b->regs.p += b->regs_at;
 	b->mem = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
 	HT_TRUE(t, b->mem != MAP_FAILED, "no memory: %s", strerror(errno));
@@ -200,13 +215,17 @@ static void queue_reset(struct bare *b)
 static void bare_test(struct ht *t, unsigned int n, void (*fn)(struct ht *t, struct bare *b))
 {
 	struct bare b[2];
+	bool unbound = true, bound = true;
+	int status = 0, err = 0;
 	unsigned int i;
-	pid_t pid;
-	int status;
+	pid_t pid = -1;
 
 	for (i = 0; i < n; i++)
-		unbind(t, &t->chip[i]);
-	pid = fork();
+		can_unbind(t, &t->chip[i]);
+	for (i = 0; i < n; i++)
+		unbound &= unbind(&t->chip[i]);
+	if (unbound)
+		pid = fork();
 	if (!pid) {
 		for (i = 0; i < n; i++)
 			bare_open(t, &b[i], &t->chip[i]);
@@ -218,8 +237,12 @@ static void bare_test(struct ht *t, unsigned int n, void (*fn)(struct ht *t, str
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	for (i = 0; i < n; i++)
-		bind_again(t, &t->chip[i]);
-	HT_TRUE(t, pid > 0, "fork failed");
+		if (!bind_again(&t->chip[i])) {
+			err = errno;
+			bound = false;
+		}
+	HT_TRUE(t, pid > 0, "the driver could not be unbound, or fork failed");
+	HT_TRUE(t, bound, "a chip did not come back to its driver: %s", strerror(err));
 	if (t->shared->verdict != HT_NONE)
 		_exit(0);	/* the child's */
 	HT_TRUE(t, WIFEXITED(status) && !WEXITSTATUS(status), "the test's child ended badly");
@@ -351,7 +374,7 @@ static void home_decides_of(struct ht *t, struct bare *b)
 	home[5].e.flags = 0;
 	bare_start(&b[0]);
 	bare_start(&b[1]);
-	ht_bar_map(t, b[1].chip, HSL_BAR_MEM, &mem);
+	ht_bar_map(t, b[1].chip, HSL_DVSEC_BARS_MEM(b[1].bars), &mem);
 	table(&b[0], key, full);
 	queue_reset(&b[0]);
 	HT_EQ(t, "QUEUE_CREATE", run(&b[0], &b[0].admin, create(&b[0])), HSL_ST_OK);

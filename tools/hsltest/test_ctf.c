@@ -241,6 +241,7 @@ static void found(struct ht *t)
 	for (unsigned int i = 0; i < t->nchips; i++) {
 		unsigned int got = ht_config_read(t, &t->chip[i], cfg, sizeof(cfg)), off;
 		bool cap = t->chip[i].cap & HSL_CAP_CTF;
+		struct hsl_link_props l = { .size = sizeof(l) };
 		uint32_t bars, at, v;
 		struct ht_bar b;
 		struct hsl_ctf *c;
@@ -272,6 +273,10 @@ static void found(struct ht *t)
 			v = ht_read32(&b, at + regs[k]);
 			HT_TRUE(t, !v, "register 0x%03x outside test mode: expected 0, got %#x", regs[k], v);
 		}
+		ht_write64(&b, at + HSL_CTF_ARG0, HSL_CTF_STATE_DISABLE);
+		ht_write32(&b, at + HSL_CTF_CMD, HSL_CTF_CMD_STATE);	/* of link 0, which LINK would be */
+		HT_TRUE(t, hsl_link_query(t->f, t->chip[i].node, 0, &l) || l.state != HSL_LTSSM_DISABLED,
+			"a command outside test mode has disabled link 0 of chip %u", t->chip[i].node);
 		v = ht_read32(&b, at + HSL_CTF_CAP);
 		HT_TRUE(t, v && !(v & 1) && v < 2u << HSL_CTF_CMD_LOG, "CAP: got %#x", v);
 		ht_bar_unmap(&b);
@@ -310,16 +315,23 @@ static uint64_t credits(struct lab *l, uint32_t vc)
 	return ask(l, &l->here, HSL_CTF_CMD_CREDITS, vc, NULL);
 }
 
-/* Credit that may be free and not told: units are (section 8.3), and a quarter of the buffer may wait (section 9). */
+/* Credit that may be free and not told: part of a unit (section 8.3), and a quarter of the buffer may wait (section 9). */
 static uint64_t untold(uint64_t full)
 {
-	return full / 4 + full / 32;
+	return full / 4 + full / 32 + 7;
 }
 
-/* So many accesses, of 2 to 3 slots each, take more than half of the credit of REQ. */
+/* So many accesses, of 2 to 3 slots each, take about 7/12 of the credit of REQ: less than all, more than may be untold. */
 static unsigned int half_of(uint64_t full)
 {
 	return (unsigned int)(full / 4 + 1);
+}
+
+/* In a small buffer what is kept back cannot be told from what waits to be told. */
+static void need_room(struct lab *l, uint64_t full)
+{
+	if (full < 64)
+		HT_SKIP_TEST(l->t, "receive buffers of %llu slots are too small to tell", (unsigned long long)full);
 }
 
 static void credits_back(struct lab *l, uint32_t vc, uint64_t full, const char *which)
@@ -336,7 +348,9 @@ static void locked_again(struct ht *t)
 	uint64_t left, fresh[2];
 
 	lab_new(t, &l);
+	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
 	need(&l, HSL_CTF_CMD_ARM, "ARM");
+	need(&l, HSL_CTF_CMD_COUNT, "COUNT");
 	need(&l, HSL_CTF_CMD_WIRE, "WIRE");
 	need(&l, HSL_CTF_CMD_FREEZE, "FREEZE");
 	need(&l, HSL_CTF_CMD_CREDITS, "CREDITS");
@@ -344,6 +358,7 @@ static void locked_again(struct ht *t)
 	work(&l, 30, "before test mode");
 	fresh[0] = credits(&l, HSL_VC_REQ);
 	fresh[1] = credits(&l, HSL_VC_DAT);
+	need_room(&l, fresh[0] < fresh[1] ? fresh[0] : fresh[1]);
 	DO(&l, &l.there, HSL_CTF_CMD_FREEZE, 1u << HSL_VC_REQ | 1u << HSL_VC_DAT, 0, 0);
 	work(&l, 60, "while credits are frozen");
 	DO(&l, &l.here, HSL_CTF_CMD_ARM, HSL_CTF_ARM_DROP, 1000ull << 32 | 1000000, 0);
@@ -357,7 +372,7 @@ static void locked_again(struct ht *t)
 	ask(&l, &l.here, HSL_CTF_CMD_COUNT, 0, &left);
 	HT_EQ(t, "flits left to hit", left, 0);
 	left = counter(&l, &l.there, "rx_discarded");
-	work(&l, 300, "after test mode");
+	work(&l, half_of(fresh[0] > fresh[1] ? fresh[0] : fresh[1]), "after test mode");
 	HT_EQ(t, "flits after a lost one", counter(&l, &l.there, "rx_discarded"), left);
 	credits_back(&l, HSL_VC_REQ, fresh[0], "after test mode");
 	credits_back(&l, HSL_VC_DAT, fresh[1], "after test mode");
@@ -424,7 +439,9 @@ static void crc_errors(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
+	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
 	need(&l, HSL_CTF_CMD_ARM, "ARM");
+	need(&l, HSL_CTF_CMD_COUNT, "COUNT");
 	for (unsigned int i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
 		uint64_t bad = counter(&l, &l.there, "rx_bad");
 		uint64_t again = counter(&l, &l.here, "tx_replayed");
@@ -460,6 +477,7 @@ static void flit_errors(struct ht *t)
 
 	lab_new(t, &l);
 	need(&l, HSL_CTF_CMD_ARM, "ARM");
+	need(&l, HSL_CTF_CMD_COUNT, "COUNT");
 	for (unsigned int i = 0; i < 2 * sizeof(errors) / sizeof(errors[0]); i++) {
 		struct end *e = i % 2 ? &l.there : &l.here;
 		uint64_t before = ask(&l, e, HSL_CTF_CMD_COUNT, 0, NULL);
@@ -483,6 +501,7 @@ static void random_errors(struct ht *t)
 	uint64_t before;
 
 	lab_new(t, &l);
+	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
 	need(&l, HSL_CTF_CMD_WIRE, "WIRE");
 	for (unsigned int i = 0; i < 2; i++) {
 		struct end *e = i ? &l.there : &l.here;
@@ -514,6 +533,7 @@ static void frozen_credits(struct ht *t)
 	work(&l, 9, "before credits are frozen");
 	for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++)
 		full[vc] = credits(&l, vc);
+	need_room(&l, full[HSL_VC_REQ]);
 	DO(&l, &l.there, HSL_CTF_CMD_FREEZE, 1u << HSL_VC_REQ, 0, 0);
 	work(&l, half_of(full[HSL_VC_REQ]), "while credits are frozen");
 	now = credits(&l, HSL_VC_REQ);
@@ -558,7 +578,9 @@ static void captured(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
+	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
 	need(&l, HSL_CTF_CMD_CAPTURE, "CAPTURE");
+	need(&l, HSL_CTF_CMD_NEXT, "NEXT");
 	work(&l, 3, "before a capture");
 	room = ask(&l, &l.here, HSL_CTF_CMD_CAPTURE, HSL_CTF_CAPTURE_TX | HSL_CTF_CAPTURE_RX, NULL);
 	HT_TRUE(t, room >= 64, "a capture holds %llu records", (unsigned long long)room);
@@ -616,7 +638,7 @@ static const uint32_t edges[8] = {
 
 static void state_log(struct ht *t)
 {
-	uint32_t seen = 0, from, to, at = HSL_LTSSM_DETECT;
+	uint32_t seen = 0, from, to, before, at = HSL_LTSSM_DETECT;
 	uint64_t r[2], last = 0, i;
 	struct lab l;
 
@@ -628,6 +650,7 @@ static void state_log(struct ht *t)
 		work(&l, 9, "after retraining");
 	}
 	wait_up(&l, 0, "after retraining");
+	before = link_of(&l, &l.here).state;
 	for (i = 0; !command(&l.here, HSL_CTF_CMD_LOG, i, 0, 0, r); i++) {
 		from = r[1] & 0xff;
 		to = r[1] >> 8 & 0xff;
@@ -642,7 +665,9 @@ static void state_log(struct ht *t)
 	HT_TRUE(t, i >= 15, "five retrainings, and the log has %llu entries", (unsigned long long)i);
 	HT_TRUE(t, (seen & (TO(RECOVERY) | TO(CONFIG) | TO(L0))) == (TO(RECOVERY) | TO(CONFIG) | TO(L0)),
 		"states entered: %#x", seen);
-	HT_EQ(t, "state of the link", link_of(&l, &l.here).state, at);
+	/* unless it has gone to L1, or left it, meanwhile */
+	HT_TRUE(t, at == before || before != link_of(&l, &l.here).state,
+		"the log ends in state %u, the link is in state %u", at, before);
 	memory_is_right(&l, "after retraining");
 	lab_free(&l);
 }
@@ -662,6 +687,7 @@ static void raw_flits(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
+	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
 	need(&l, HSL_CTF_CMD_SEND, "SEND");
 	work(&l, 30, "before raw flits");
 	for (unsigned int i = 0; i < 40; i++) {
@@ -690,7 +716,10 @@ static void raw_flits(struct ht *t)
 			break;
 		}
 		HT_OK(t, hsl_ctf_flit(l.here.ctf, &f));
-		DO(&l, &l.here, HSL_CTF_CMD_SEND, 0, 0, 0);
+		for (unsigned int k = 0; command(&l.here, HSL_CTF_CMD_SEND, 0, 0, 0, NULL); k++) {
+			HT_TRUE(t, k < 100, "SEND fails, also when the link is not idle");
+			work(&l, 1, "to wake the link");
+		}
 		work(&l, 3, "after a raw flit");
 		HT_EQ(t, "flits refused", counter(&l, &l.there, "rx_bad") - bad, 1);
 	}
@@ -709,6 +738,7 @@ static void poisoned_line(struct ht *t)
 
 	lab_new(t, &l);
 	need(&l, HSL_CTF_CMD_POISON, "POISON");
+	need(&l, HSL_CTF_CMD_LINE, "LINE");
 	work(&l, 90, "before poison");
 	DO(&l, &l.there, HSL_CTF_CMD_POISON, l.ga + AT, 1, 0);
 	r = ask(&l, &l.there, HSL_CTF_CMD_LINE, l.ga + AT, NULL);
@@ -743,6 +773,7 @@ static void sequence_wraps(struct ht *t)
 	need(&l, HSL_CTF_CMD_PRESET, "PRESET");
 	need(&l, HSL_CTF_CMD_STATE, "STATE");
 	need(&l, HSL_CTF_CMD_CAPTURE, "CAPTURE");
+	need(&l, HSL_CTF_CMD_NEXT, "NEXT");
 	DO(&l, &l.here, HSL_CTF_CMD_PRESET, HSL_CTF_PRESET_SEQ, 4080, 0);
 	DO(&l, &l.there, HSL_CTF_CMD_PRESET, HSL_CTF_PRESET_SEQ, 4080, 0);
 	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_DISABLE, 0, 0);
@@ -801,6 +832,7 @@ static void disabled(struct ht *t)
 	int rc;
 
 	lab_new(t, &l);
+	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
 	need(&l, HSL_CTF_CMD_STATE, "STATE");
 	work(&l, 30, "before the link is disabled");
 	downs = counter(&l, &l.there, "downs");
@@ -911,43 +943,65 @@ static void counters_survive_reset(struct ht *t)
 	HT_OK(t, hsl_segment_free(l.seg));
 }
 
+/* What a VC of a link has carried from one chip to another since some time. */
+struct carried {
+	uint32_t from, link, to, back;
+	unsigned int vc;
+	uint64_t sent, taken, downs;
+};
+
+static void carried_now(struct ht *t, struct carried *c)
+{
+	static const char *const sent[HSL_VC_COUNT] = { "tx_packets_req", "tx_packets_rsp", "tx_packets_snp",
+							"tx_packets_dat", "tx_packets_mgmt" };
+	static const char *const taken[HSL_VC_COUNT] = { "rx_packets_req", "rx_packets_rsp", "rx_packets_snp",
+							 "rx_packets_dat", "rx_packets_mgmt" };
+
+	c->taken = counter_of(t, c->to, c->back, taken[c->vc]);
+	c->sent = counter_of(t, c->from, c->link, sent[c->vc]);
+	c->downs = counter_of(t, c->from, c->link, "downs");
+}
+
 static void packets_conserved(struct ht *t)
 {
-	static const char *const names[2 * HSL_VC_COUNT] = {
-		"tx_packets_req", "rx_packets_req", "tx_packets_rsp", "rx_packets_rsp", "tx_packets_snp",
-		"rx_packets_snp", "tx_packets_dat", "rx_packets_dat", "tx_packets_mgmt", "rx_packets_mgmt",
-	};
+	static struct carried was[HT_CHIPS_MAX * HSL_LINK_MAX * HSL_VC_COUNT];
+	uint64_t some = 0, end, sent, taken;
+	unsigned int n = 0;
 	struct lab l;
-	uint64_t sent = 0, taken = 0, end, some = 0;
-	unsigned int links = 0;
-	uint32_t back;
 
 	lab_plain(t, &l);
-	work(&l, 300, "before packets are counted");
+	work(&l, 9, "before packets are counted");
 	for (unsigned int a = 0; a < t->nchips; a++)
 		for (uint32_t i = 0; i < t->chip[a].nlinks; i++) {
 			struct hsl_link_props p = { .size = sizeof(p) };
+			uint32_t back;
 
 			HT_OK(t, hsl_link_query(t->f, t->chip[a].node, i, &p));
 			if (p.peer_type != HSL_NODE_TYPE_CHIP || !carries(&p) ||
 			    !link_to(t, p.peer, t->chip[a].node, &back))
 				continue;
-			links++;
-			for (uint32_t vc = 0; vc < 2 * HSL_VC_COUNT; vc += 2) {
-				end = ht_now_ns() + WAIT_S * HT_NS_PER_S;
-				do {	/* somebody else's packet may be under way */
-					taken = counter_of(t, p.peer, back, names[vc + 1]);
-					sent = counter_of(t, t->chip[a].node, i, names[vc]);
-				} while (sent != taken && ht_now_ns() < end);
-				HT_TRUE(t, sent == taken,
-					"chip %u: %s to chip %u is %llu, which has taken %llu",
-					t->chip[a].node, names[vc], p.peer, (unsigned long long)sent,
-					(unsigned long long)taken);
-				some += sent;
+			for (unsigned int vc = 0; vc < HSL_VC_COUNT; vc++) {
+				was[n] = (struct carried){ t->chip[a].node, i, p.peer, back, vc, 0, 0, 0 };
+				carried_now(t, &was[n++]);
 			}
 		}
-	if (!links)
+	if (!n)
 		HT_SKIP_TEST(t, "no link joins two chips");
+	work(&l, 300, "while packets are counted");
+	for (unsigned int k = 0; k < n; k++) {
+		struct carried now = was[k];
+
+		end = ht_now_ns() + WAIT_S * HT_NS_PER_S;
+		do {	/* somebody else's packet may be under way */
+			carried_now(t, &now);
+			sent = now.sent - was[k].sent;
+			taken = now.taken - was[k].taken;
+		} while (sent != taken && now.downs == was[k].downs && ht_now_ns() < end);
+		HT_TRUE(t, sent == taken || now.downs != was[k].downs,
+			"chip %u has sent %llu packets of channel %u to chip %u, which has taken %llu", now.from,
+			(unsigned long long)sent, now.vc, now.to, (unsigned long long)taken);
+		some += sent;
+	}
 	HT_TRUE(t, some, "300 accesses, and no link has carried a packet");
 	ht_queue_free(t, l.q);
 	HT_OK(t, hsl_segment_free(l.seg));
