@@ -45,7 +45,7 @@ if [ "${1-}" = asan ]; then
 	hsltest=$dir/hsltest
 	# shellcheck disable=SC2046
 	${CC:-cc} -std=gnu11 -D_GNU_SOURCE= -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
-		-fno-omit-frame-pointer -I"$top/include" -I"$top/include/uapi" -I"$top/tools/common" -o "$hsltest" \
+		-fno-omit-frame-pointer -I"$top/include" -I"$top/include/uapi" -I"$top/tools/common" -I"$top" -o "$hsltest" \
 		"$top"/tools/hsltest/*.c "$build/asan/libcommon.a" "$build/asan/libhsl.a" \
 		$(pkg-config --libs json-c) -lm -pthread || { echo "not ok - hsltest does not compile"; exit 1; }
 	[ $# -gt 0 ] || set -- mesh4
