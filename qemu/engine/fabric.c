@@ -148,7 +148,9 @@ void hsl_run_done(struct hsl_fabric_engine *f, struct hsl_queue_engine *q)
     if (waits && !atomic_load(&q->overflow) ? !hsl_wait_park(q) : atomic_load(&q->again) || more) {
         hsl_run_push(f, q, false);
     }
-    q->was_idle = q->sched == HSL_SCHED_IDLE;
+    if (hsl_driven(f)) {        /* else the queue may be another's by now */
+        q->was_idle = q->sched == HSL_SCHED_IDLE;
+    }
     pthread_mutex_unlock(&f->run_lock);
 }
 
