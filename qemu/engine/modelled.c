@@ -33,6 +33,13 @@
 #define STUCK_PS        UINT64_C(100000000000)  /* what is not done by then never will be: a bug of the model */
 #define FROZEN_PS       UINT64_C(200000000)     /* nothing is done for so long: credit that a tester keeps back is missing */
 
+/* A batch under way. */
+struct batch {
+    struct hsl_access *x;
+    uint32_t number, done;
+    uint64_t done_ps;           /* the last one was */
+};
+
 /* Turns, as the mutex alone lets who unlocks it go first again: a CPU would wait as long as a command has batches. */
 static void enter(struct hsl_modelled *m)
 {
@@ -279,7 +286,6 @@ int hsl_modelled_init(struct hsl_fabric_engine *f)
     if (!m) {
         return -ENOMEM;
     }
-    m->f = f;
     m->nodes = cfg.nodes;
     m->chip = calloc(cfg.nodes + 1, sizeof(*m->chip));
     m->poisoned = calloc(cfg.nodes + 1, sizeof(*m->poisoned));
@@ -297,8 +303,10 @@ int hsl_modelled_init(struct hsl_fabric_engine *f)
         return -ENOMEM;
     }
     take_outputs(m, NULL);
-    for (uint32_t n = 1; n <= m->nodes; n++) {
-        hsl_modelled_node(f, n, NULL);
+    for (uint32_t n = 1; n <= m->nodes; n++) {  /* before any link has come up */
+        struct hsl_fab_in in = { .type = HSL_FAB_NODE, .u.node = { n, false } };
+
+        hsl_modelled_post(m, &in);
     }
     return 0;
 }

@@ -15,16 +15,8 @@ struct told {
     uint32_t width, rate_mtps;
 };
 
-/* A batch under way. */
-struct batch {
-    struct hsl_access *x;
-    uint32_t number, done;
-    uint64_t done_ps;           /* the last one was */
-};
-
 struct hsl_modelled {
     pthread_mutex_t lock, turn;
-    struct hsl_fabric_engine *f;
     uint32_t nodes;
     struct hsl_chip_engine **chip;      /* by node, NULL: absent */
     uint8_t **poisoned;         /* by node: a bit for each line, NULL: none is */

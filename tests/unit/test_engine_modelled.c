@@ -433,6 +433,21 @@ static void counted(void **state)
 	world_free(w);
 }
 
+/* A fabric whose chips have come, one after the other, has lost no link and trained none anew. */
+static void counters_fresh(void **state)
+{
+	struct fake_fabric *f = fake_new(4, HSL_TOPO_MESH, 0, MEM);
+
+	(void)state;
+	for (uint32_t n = 1; n <= 4; n++)
+		for (uint32_t i = 0; i < 3; i++) {
+			assert_int_equal(fake_read64(&f->chip[n], HSL_REG_LINK_STAT(i) + HSL_LINK_STAT_DOWNS), 0);
+			assert_int_equal(fake_read64(&f->chip[n], HSL_REG_LINK_STAT(i) + HSL_LINK_STAT_RETRAINS), 0);
+			assert_int_equal(fake_read32(&f->chip[n], HSL_REG_LINK(i) + HSL_LINK_O_STATE), HSL_LTSSM_L0);
+		}
+	fake_free(f);
+}
+
 static void counters_grow(void **state)
 {
 	struct world *w = world_new(HSL_SEG_MODELLED);
@@ -672,7 +687,7 @@ int main(void)
 		cmocka_unit_test(flushed),   cmocka_unit_test(signal_and_wait), cmocka_unit_test(chip_goes),
 		cmocka_unit_test(no_capability),
 		cmocka_unit_test(nothing_after_flush), cmocka_unit_test(poison_goes),
-		cmocka_unit_test(counted), cmocka_unit_test(counters_grow),
+		cmocka_unit_test(counted), cmocka_unit_test(counters_fresh), cmocka_unit_test(counters_grow),
 		cmocka_unit_test(links), cmocka_unit_test(captured),
 	};
 
