@@ -8,21 +8,8 @@ bench=$build/hslbench
 [ -x "$bench" ] || { echo "1..0 # SKIP $bench is not built"; exit 77; }
 unset HSL_FABRIC HSL_HOST_MEMCPY_BASELINE
 dir=$(mktemp -d) || exit 3
-trap 'rm -rf "$dir"' EXIT
-n=0
-failed=0
-
-ok() { # ok NAME: by $? of what ran before
-	rc=$?
-	n=$((n + 1))
-	if [ $rc = 0 ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		sed 's/^/# /' "$dir/out" "$dir/err"
-		failed=1
-	fi
-}
+# shellcheck source=tests/checks.sh
+. "$(dirname "$0")/checks.sh"
 
 run() { # run STATUS ARG…: output to $dir/out, $dir/err
 	want=$1
@@ -70,5 +57,4 @@ sleep 1
 kill -TERM $pid	# a background job of a script ignores SIGINT
 wait $pid
 [ $? = 1 ] && json "$dir/out" && out '"interrupted": true'; ok 'interrupted: a valid document, status 1'
-echo "1..$n"
-exit $failed
+finish

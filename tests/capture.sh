@@ -13,23 +13,11 @@ tshark -v 2>/dev/null | grep -q 'with Lua' || { echo "1..0 # SKIP this tshark ha
 gen=$build/asan/tests/model/gen_capture wrong=$build/asan/tests/model/gen_wrong fabric=$build/tests/model/gen_fabric
 [ -x "$gen" ] && [ -x "$wrong" ] && [ -x "$fabric" ] || { echo "1..0 # SKIP gen_capture is not built"; exit 77; }
 dir=$(mktemp -d) || exit 3
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' INT TERM
+# shellcheck source=tests/checks.sh
+. "$top/tests/checks.sh"
+show() { head -n 20 "$dir/diff" 2>/dev/null; }
 export HOME="$dir"	# no plugins and preferences of the user's
-n=0
-failed=0
 
-ok() { # ok NAME: by $? of what ran before
-	rc=$?
-	n=$((n + 1))
-	if [ $rc = 0 ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		head -n 20 "$dir/diff" 2>/dev/null | cut -c1-400 | sed 's/^/# /'
-		failed=1
-	fi
-}
 # what tshark says about loading and dissecting is an error, but for its warning about root
 shark() {
 	tshark -X "lua_script:$top/tools/wireshark/hsl.lua" "$@" 2>"$dir/err" || return 1
@@ -99,5 +87,4 @@ shark -2 -r "$f.pcapng" -Y 'hsl.pkt.response_in && hsl.pkt.tag_owner == 1' -T fi
 	shark -r "$f.pcapng" -Y 'hsl.pkt.latency_ps > 200000 && hsl.flit.verdict == 0' >"$f.got" && [ -s "$f.got" ]
 ok 'and its requests find their answers'
 
-echo "1..$n"
-exit $failed
+finish

@@ -10,22 +10,9 @@ build=${HSL_BUILD:-$top/build}
 hsltest=$build/hsltest
 [ -x "$hsltest" ] || { echo "1..0 # SKIP hsltest is not built"; exit 77; }
 dir=$(mktemp -d) || exit 3
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' INT TERM
-n=0
-failed=0
+# shellcheck source=tests/checks.sh
+. "$top/tests/checks.sh"
 
-ok() { # ok NAME: by $? of what ran before
-	rc=$?
-	n=$((n + 1))
-	if [ $rc = 0 ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		cat "$dir/out" "$dir/err" 2>/dev/null | head -n 40 | cut -c1-400 | sed 's/^/# /'
-		failed=1
-	fi
-}
 check() { # check FILE [--complete]: whole blocks, nothing wrong, flits to look at
 	file=$1
 	shift
@@ -62,8 +49,7 @@ ok 'nothing is wrong in what its links carried'
 looks "$f"
 ok 'tshark sees training, flits and packets of both ends'
 if [ "${1-}" = vm ]; then
-	echo "1..$n"
-	exit $failed
+	finish
 fi
 
 f=$dir/killed.pcapng
@@ -84,5 +70,4 @@ ok 'a file system that is full is told, and the run goes on'
 [ $? != 0 ] && grep -q 'capture is one file' "$dir/err"
 ok 'no name'
 
-echo "1..$n"
-exit $failed
+finish

@@ -10,22 +10,9 @@ hsltest=$build/hsltest hslctl=$build/hslctl
 [ -x "$hsltest" ] && [ -x "$hslctl" ] || { echo "1..0 # SKIP hsltest or hslctl is not built"; exit 77; }
 unset HSL_FABRIC
 dir=$(mktemp -d) || exit 3
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' INT TERM
-n=0
-failed=0
+# shellcheck source=tests/checks.sh
+. "$(dirname "$0")/checks.sh"
 
-ok() { # ok NAME: by $? of what ran before
-	rc=$?
-	n=$((n + 1))
-	if [ $rc = 0 ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		sed 's/^/# /' "$dir/out" "$dir/err"
-		failed=1
-	fi
-}
 run() { # run STATUS PROGRAM ARG…: output to $dir/out, $dir/err
 	want=$1
 	shift
@@ -55,8 +42,7 @@ if [ $# -gt 0 ]; then	# the whole suite on these
 		run 0 "$hsltest" run -f "sim:$topo" && ! out '^not ok' && out '^ok .* HEP-TXN-004 copy_alignment$'
 		ok "every test on sim:$topo: $(sed -n 's/^# \([0-9]* passed.*\)/\1/p' "$dir/out")"
 	done
-	echo "1..$n"
-	exit $failed
+	finish
 fi
 
 for tool in "$hsltest" "$hslctl"; do
@@ -173,5 +159,4 @@ done <<-END
 	inject crc 1 --node 1 -f sim:mesh4
 END
 
-echo "1..$n"
-exit $failed
+finish

@@ -5,47 +5,35 @@
 # hslbench, and the kernel's console with its time stamps. The numbers themselves are judged by tests/guest/modelled.c.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-n=0 failed=0
-
-ok() { # ok NAME: by $? of what ran before
-	local rc=$?
-	n=$((n + 1))
-	if [ $rc = 0 ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		tail -n 30 "$tmp"/err* 2>/dev/null | sed 's/^/# /'
-		failed=1
-	fi
-}
+dir=$(mktemp -d) || exit 3
+# shellcheck source=tests/checks.sh
+. tests/checks.sh
+show() { tail -n 30 "$dir"/err* 2>/dev/null; }
 
 for wrong in CPUS=2 ACCEL=kvm SHARE=/tmp TIME=soon; do
-	qemu/vm TIME=modelled "$wrong" RUN=true >/dev/null 2>"$tmp/err" </dev/null
-	[ $? = 2 ] && grep -q '^hsl: TIME=' "$tmp/err"
+	qemu/vm TIME=modelled "$wrong" RUN=true >/dev/null 2>"$dir/err" </dev/null
+	[ $? = 2 ] && grep -q '^hsl: TIME=' "$dir/err"
 	ok "refused: TIME=modelled $wrong"
 done
 qemu=$(qemu/build 2>/dev/null)
 "$qemu" -M q35 -display none -nodefaults -L /usr/share/seabios -object hsl-fabric,id=f,time=modelled \
 	-object memory-backend-ram,id=m,size=128M -device pcie-root-port,id=p,chassis=1 \
-	-device hsl-chip,bus=p,fabric=f,node=1,memdev=m >/dev/null 2>"$tmp/err"
-[ $? = 1 ] && grep -q 'time=modelled needs -icount' "$tmp/err"
+	-device hsl-chip,bus=p,fabric=f,node=1,memdev=m >/dev/null 2>"$dir/err"
+[ $? = 1 ] && grep -q 'time=modelled needs -icount' "$dir/err"
 ok 'the device without -icount is refused, with the reason'
 
 run='/hsl/tests/guest/modelled; rc=$?
 	hslbench all --quick --iters 50 --size 8,4K --json=/tmp/json >/tmp/tables && cat /tmp/tables /tmp/json && exit $rc'
 for i in 1 2; do
-	qemu/vm TIME=modelled CHIPS=2 BOOT_TIMEOUT=240 CONSOLE_LOG="$tmp/console$i" RUN="$run" \
-		>"$tmp/out$i" 2>"$tmp/err$i" </dev/null
+	qemu/vm TIME=modelled CHIPS=2 BOOT_TIMEOUT=240 CONSOLE_LOG="$dir/console$i" RUN="$run" \
+		>"$dir/out$i" 2>"$dir/err$i" </dev/null
 	ok "run $i: times are those of the formula"
 done
-sed -n 's/^\(not \)\{0,1\}ok [0-9]* - /# &/p' "$tmp/out1"
-grep -q '"clock": "modelled"' "$tmp/out1" && ! grep -q '"wall"\|emulator-wall\|emulator speed' "$tmp/out1"
+sed -n 's/^\(not \)\{0,1\}ok [0-9]* - /# &/p' "$dir/out1"
+grep -q '"clock": "modelled"' "$dir/out1" && ! grep -q '"wall"\|emulator-wall\|emulator speed' "$dir/out1"
 ok 'hslbench says that the clock is modelled'
-cmp "$tmp/out1" "$tmp/out2" >>"$tmp/err1" 2>&1
+cmp "$dir/out1" "$dir/out2" >>"$dir/err1" 2>&1
 ok 'both runs print the same'
-cmp "$tmp/console1" "$tmp/console2" >>"$tmp/err1" 2>&1
+cmp "$dir/console1" "$dir/console2" >>"$dir/err1" 2>&1
 ok 'both consoles are the same'
-echo "1..$n"
-exit $failed
+finish

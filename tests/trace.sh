@@ -8,22 +8,9 @@ build=${HSL_BUILD:-$(cd "$(dirname "$0")/.." && pwd)/build}
 hsltest=$build/hsltest gen=$build/tests/model/gen_fabric
 [ -x "$hsltest" ] && [ -x "$gen" ] || { echo "1..0 # SKIP hsltest or gen_fabric is not built"; exit 77; }
 dir=$(mktemp -d) || exit 3
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 1' INT TERM
-n=0
-failed=0
+# shellcheck source=tests/checks.sh
+. "$(dirname "$0")/checks.sh"
 
-ok() { # ok NAME: by $? of what ran before
-	rc=$?
-	n=$((n + 1))
-	if [ $rc = 0 ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		sed 's/^/# /' "$dir/out" "$dir/err"
-		failed=1
-	fi
-}
 check() { # check STATUS ARG…: output to $dir/out, $dir/err
 	want=$1
 	shift
@@ -70,5 +57,4 @@ ok 'nothing to check is 77'
 check 2 && check 2 "$dir/good.pcapng" "$dir/good.pcapng"
 ok 'none or two files are 2'
 
-echo "1..$n"
-exit $failed
+finish
