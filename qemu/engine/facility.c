@@ -10,8 +10,7 @@
  *
  * Direct memory does not cross the modelled fabric, but its commands ask for a route: a link that a
  * tester disables is taken from the routes of the other model too. That needs ctl_lock, outside of
- * ours, so it comes after the command; everything else, above all letting credit go, does not wait
- * for ctl_lock, whose holder may wait for a worker that waits for that credit.
+ * ours, so it comes after the command.
  *
  * Test mode ends by KEY, in hsl_chip_forget (CTRL.RESET, FLR, detach) and when the chip is gone.
  */
