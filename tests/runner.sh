@@ -61,6 +61,20 @@ expect 'other tiers do not run' 0 '2 passed, 0 failed' 'fast host a -- true\nsoa
 expect 'check includes fast' 1 '2 passed, 1 failed' 'fast host a -- true\ncheck host c -- false\n' check
 expect 'a selection that matches nothing fails' 1 '0 passed, 1 failed' 'fast host a -- true\n' fast nosuch
 expect 'a selection' 0 '1 passed, 0 failed' 'fast host a -- true\nfast host b -- false\n' fast a
+expect 'one that takes longer' 1 '3 passed, 1 failed' \
+	'check host a -- sleep 1; false\nfast host b -- true\nfast host c -- true\n' check
+n=$((n + 1))
+if [ "$(grep -oE '^(not )?ok [0-9]+ - .' "$tmp/out" | tr '\n' ' ')" = 'ok 1 - m not ok 2 - a ok 3 - b ok 4 - c ' ]; then
+	echo "ok $n - results are told in the order of the manifest"
+else
+	echo "not ok $n - results are told in the order of the manifest"
+	failed=1
+fi
+if [ "$(nproc)" -gt 1 ]; then
+	expect 'two run at once' 0 '3 passed, 0 failed' \
+		"fast host a TIMEOUT=20 -- touch $tmp/a; until [ -e $tmp/b ]; do sleep 0.1; done\nfast host b TIMEOUT=20 -- touch $tmp/b; until [ -e $tmp/a ]; do sleep 0.1; done\n"
+fi
+expect 'many short ones are all counted' 0 '201 passed, 0 failed' "$(for i in {1..200}; do echo "fast host t$i -- true\\n"; done | tr -d '\n')"
 mkdir -p "$tmp/tests/unit"
 : >"$tmp/tests/unit/test_forgotten.c"
 expect 'a test file that the manifest forgets fails' 1 '1 passed, 1 failed' 'fast host a -- true\n'
