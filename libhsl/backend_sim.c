@@ -2,8 +2,8 @@
 /*
  * The sim backend's entry: URLs, the fabrics of the process, queries. See sim.h for the whole.
  *
- * URL: sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME|FILE]. Fabrics are found by this text, so that equal URLs
- * name one fabric; it exists, with its memory, while a context of it is open. Files are read when it is made.
+ * URL: sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME|FILE][,deviate=NAME]. Fabrics are found by this text, so that
+ * equal URLs name one fabric; it exists, with its memory, while a context of it is open. Files are read when it is made.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -38,6 +38,7 @@ struct sim_config {
 	uint64_t mem_bytes;
 	uint32_t nqueues;
 	char *capture;			/* file, or NULL; free() it */
+	uint32_t deviation;		/* enum hsl_deviation, of every chip */
 	char why[256];			/* it was refused */
 };
 
@@ -224,6 +225,18 @@ static int parse_capture(const char **s, struct sim_config *c)
 	return c->capture ? 0 : -ENOMEM;
 }
 
+static int parse_deviation(const char **s, struct sim_config *c)
+{
+	size_t n = strcspn(*s, ",");
+	char name[48] = "";
+
+	if (n < sizeof(name))
+		memcpy(name, *s, n);
+	*s += n;
+	c->deviation = hsl_deviation_find(name);
+	return c->deviation ? 0 : refuse(c, "deviate is one of the names in qemu/model/deviations.def");
+}
+
 static bool option(const char **s, const char *name)
 {
 	size_t n = strlen(name);
@@ -252,8 +265,10 @@ static int parse(const char *s, struct sim_config *c)
 			err = parse_profile(&s, c);
 		} else if (option(&s, ",capture=")) {
 			err = parse_capture(&s, c);
+		} else if (option(&s, ",deviate=")) {
+			err = parse_deviation(&s, c);
 		} else {
-			err = refuse(c, "options are mem=SIZE, queues=N, profile=NAME and capture=FILE");
+			err = refuse(c, "options are mem=SIZE, queues=N, profile=NAME, capture=FILE and deviate=NAME");
 		}
 	}
 	return err;
@@ -291,6 +306,7 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 	};
 	const char *why;
 	struct sim_fabric *f;
+	char tell[256];
 	int err;
 
 	f = calloc(1, sizeof(*f));
@@ -333,8 +349,10 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 			goto free_all;
 		}
 	}
+	if (cfg->deviation)
+		hslp_err("sim:%s: %s", spec, hsl_deviation_tell(cfg->deviation, tell, sizeof(tell)));
 	for (uint32_t i = 0; i < cfg->model.nodes; i++) {
-		err = sim_chip_new(f, i + 1, cfg->mem_bytes, cfg->nqueues, &f->chips[i]);
+		err = sim_chip_new(f, i + 1, cfg->mem_bytes, cfg->nqueues, cfg->deviation, &f->chips[i]);
 		if (err)
 			goto free_all;
 		f->nchips++;

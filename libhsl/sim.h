@@ -196,7 +196,8 @@ void sim_dma_free(struct sim_fabric *f, void *mem, size_t bytes);
 
 /* ---- sim_chip.c. All under sim_fabric.lock, but the last five. ---- */
 
-int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32_t nqueues, struct sim_chip **out);
+int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32_t nqueues, uint32_t deviation,
+		 struct sim_chip **out);
 void sim_chip_free(struct sim_chip *c);
 /* One admin command; its completion status, or -EIO when the chip does not answer. */
 int sim_admin(struct sim_chip *c, const struct hsl_desc *d);

@@ -264,7 +264,8 @@ static int init_irq(struct sim_chip *c)
 	return -err;
 }
 
-int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32_t nqueues, struct sim_chip **out)
+int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32_t nqueues, uint32_t deviation,
+		 struct sim_chip **out)
 {
 	struct hsl_chip_engine_config cfg = {
 		.node = node,
@@ -273,6 +274,7 @@ int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32
 		.nvectors = nqueues + 1,
 		.ncontexts = SIM_CONTEXTS,
 		.cap_clear = HSL_CAP_WINDOWS,
+		.deviation = deviation,
 		.ops = &chip_ops,
 	};
 	const char *why = "";

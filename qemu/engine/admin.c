@@ -78,11 +78,21 @@ static uint32_t queue_create(struct hsl_chip_engine *c, const struct hsl_desc *d
     uint32_t qid = HSL_QC_QID(d->arg0), log2 = HSL_QC_DEPTH_LOG2(d->arg0), vector = HSL_QC_VECTOR(d->arg0);
     struct hsl_ctx *ctx;
 
+    if (!hsl_conforms(c)) {
+        log2 += hsl_deviates(c, HSL_DEV_QUEUE_DEPTH_ANY) && !log2;
+        vector = hsl_deviates(c, HSL_DEV_QUEUE_VECTOR_ANY) ? vector % c->cfg.nvectors : vector;
+        if (hsl_deviates(c, HSL_DEV_QUEUE_TWICE) && qid && qid < c->cfg.nqueues && c->queue[qid].sq.page) {
+            return HSL_ST_OK;
+        }
+    }
     if (!qid || qid >= c->cfg.nqueues || log2 < 1 || log2 > 16 || 1u << log2 > c->cfg.max_depth ||
         vector >= c->cfg.nvectors || c->queue[qid].sq.page) {
         return HSL_ST_QUEUE;
     }
-    if ((d->dst | d->src) & (HSL_TABLE_PAGE - 1) || d->len & (HSL_QUEUE_SHADOW_ALIGN - 1)) {
+    if (hsl_deviates(c, HSL_DEV_BLOCK_ANYWHERE)) {
+        iova.shadow &= ~(uint64_t)(HSL_QUEUE_SHADOW_ALIGN - 1);
+    }
+    if ((d->dst | d->src) & (HSL_TABLE_PAGE - 1) || iova.shadow & (HSL_QUEUE_SHADOW_ALIGN - 1)) {
         return HSL_ST_ALIGN;
     }
     if (hsl_ctx_get(c, (uint32_t)d->arg1, &ctx)) {
@@ -120,6 +130,10 @@ static uint32_t queue_abort(struct hsl_chip_engine *c, struct hsl_worker *w, uin
     if (synchronize_outside(c, w)) {
         hsl_queue_abort_all(q);
         atomic_store(&q->paused, false);
+        if (hsl_deviates(c, HSL_DEV_ABORT_ENDS)) {
+            atomic_store(&q->error, HSL_ST_ABORTED);
+            atomic_store(&q->state, HSL_QUEUE_ERROR);
+        }
         hsl_queue_ready(q);
     }
     return HSL_ST_OK;

@@ -32,6 +32,11 @@ void hsl_guest_error(struct hsl_chip_engine *c, const char *fmt, ...)
     }
 }
 
+bool hsl_deviates_one_in(struct hsl_chip_engine *c, enum hsl_deviation d, uint32_t n)
+{
+    return hsl_deviates(c, d) && !((atomic_fetch_add(&c->deviated, 1) + 1) % n);
+}
+
 static void interrupt_raise(struct hsl_chip_engine *c, uint32_t vector)
 {
     if (c->cfg.ops->interrupt) {
@@ -189,13 +194,17 @@ static const char *config_fault(struct hsl_chip_engine *c)
     struct hsl_queue_rings iova = { .sq = atomic_load(&c->aq_sq), .cq = atomic_load(&c->aq_cq) };
     uint32_t depth = atomic_load(&c->aq_depth), count = atomic_load(&c->ctx_count);
 
-    if ((iova.sq | iova.cq | atomic_load(&c->ctx_table)) & (HSL_TABLE_PAGE - 1)) {
+    if ((iova.sq | iova.cq | atomic_load(&c->ctx_table)) & (HSL_TABLE_PAGE - 1) &&
+        !hsl_deviates(c, HSL_DEV_CONFIG_MISALIGNED)) {
         return "a table or ring is not aligned to 4 KiB";
     }
     if (depth < 2 || depth > c->cfg.max_depth || depth & (depth - 1)) {
-        return "AQ_DEPTH";
+        if (!hsl_deviates(c, HSL_DEV_CONFIG_DEPTH)) {
+            return "AQ_DEPTH";
+        }
+        depth = 2;
     }
-    if (!count || count > c->cfg.ncontexts) {
+    if (!count || (count > c->cfg.ncontexts && !hsl_deviates(c, HSL_DEV_CONFIG_CONTEXTS))) {
         return "CTX_COUNT";
     }
     return hsl_queue_open(&c->queue[0], &iova, depth, 0, 0) ? "the admin rings are not in memory" : NULL;
@@ -222,6 +231,7 @@ void hsl_chip_forget(struct hsl_chip_engine *c)
 {
     atomic_store(&c->enabled, false);
     atomic_fetch_add(&c->home_gen, 1);
+    atomic_store(&c->wedged, false);
     hsl_facility_end(c);
     hsl_synchronize(c->f);
     while (atomic_load(&c->busy)) {
@@ -229,7 +239,11 @@ void hsl_chip_forget(struct hsl_chip_engine *c)
     }
     hsl_synchronize(c->f);
 
+    if (hsl_deviates(c, HSL_DEV_RESET_CLEARS_MEMORY) && c->attached) {
+        memset(c->cfg.mem, 0, c->cfg.mem_bytes);
+    }
     for (uint32_t i = 0; i < c->cfg.nqueues; i++) {
+        c->queue[i].outlives = i && atomic_load(&c->queue[i].state) == HSL_QUEUE_READY;
         hsl_queue_close(&c->queue[i], false);
         atomic_store(&c->queue[i].error, 0);
     }
@@ -248,7 +262,9 @@ void hsl_chip_forget(struct hsl_chip_engine *c)
     atomic_store(&c->status, 0);
     atomic_store(&c->event, 0);
     atomic_store(&c->event_mask, 0);
-    atomic_store(&c->scratch, 0);
+    if (!hsl_deviates(c, HSL_DEV_RESET_KEEPS_SCRATCH)) {
+        atomic_store(&c->scratch, 0);
+    }
     atomic_store(&c->aq_sq, 0);
     atomic_store(&c->aq_cq, 0);
     atomic_store(&c->aq_depth, 0);
@@ -370,6 +386,7 @@ struct hsl_chip_engine *hsl_chip_engine_new(struct hsl_fabric_engine *f, const s
     pthread_mutex_init(&c->tables_lock, NULL);
     c->f = f;
     c->cfg = fixed;
+    c->db_stride = hsl_deviates(c, HSL_DEV_STRIDE_4K) ? HSL_TABLE_PAGE : HSL_DB_STRIDE_DEFAULT;
     c->ctx = calloc(fixed.ncontexts, sizeof(*c->ctx));
     c->queue = calloc(fixed.nqueues, sizeof(*c->queue));
     if (!c->ctx || !c->queue) {
@@ -385,6 +402,9 @@ struct hsl_chip_engine *hsl_chip_engine_new(struct hsl_fabric_engine *f, const s
               HSL_CAP_OP_COPY_LIST | HSL_CAP_MODERATION | HSL_CAP_SHADOW_TAIL |
               (fixed.nwindows ? HSL_CAP_WINDOWS : 0) | (hsl_driven(f) ? HSL_CAP_MODELLED_TIME : 0) |
               (f->modelled ? HSL_CAP_MODELLED | HSL_CAP_COUNTERS | HSL_CAP_CTF : 0)) & ~fixed.cap_clear;
+    if (hsl_deviates(c, HSL_DEV_CAP_HIDDEN)) {
+        c->cap &= ~HSL_CAP_OP_COPY2D;
+    }
     if (c->cap & HSL_CAP_CTF) {
         c->ctf = hsl_facility_new();
         if (!c->ctf) {

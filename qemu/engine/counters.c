@@ -60,7 +60,12 @@ uint64_t hsl_link_stat_word(struct hsl_chip_engine *c, uint32_t index, uint64_t 
     s.retrains = hsl_fab_phy(fab, node, at.peer)->entries[HSL_LTSSM_RECOVERY];
     s.downs = hsl_fab_downs(fab, node, at.peer);
     hsl_modelled_leave(c->f);
-    return link_counter(&s, o);
+    if (o == HSL_LINK_STAT_TX_FLITS && hsl_deviates(c, HSL_DEV_COUNTER_CLEARS)) {
+        uint64_t before = atomic_exchange(&c->cleared, link_counter(&s, o));
+
+        return link_counter(&s, o) - before;
+    }
+    return link_counter(&s, o) + (o == HSL_LINK_STAT_RX_PACKETS(HSL_VC_REQ) && hsl_deviates(c, HSL_DEV_COUNTER_OFF));
 }
 
 static uint64_t cache_counter(const struct hsl_agent_stats *s, uint64_t o)

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "hsl/proto.h"
+#include "model/deviate.h"
 #include "model/model.h"
 
 struct hsl_fabric_engine;
@@ -93,6 +94,7 @@ struct hsl_chip_engine_config {
     uint32_t win_stride_log2;
     uint64_t max_len;                   /* 0 = 1 GiB */
     uint64_t cap_clear;                 /* HSL_CAP_* bits to hide */
+    uint32_t deviation;                 /* enum hsl_deviation: deliberately wrong, for tests of tests */
     const struct hsl_chip_ops *ops;
     void *opaque;
 };

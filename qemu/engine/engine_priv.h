@@ -118,6 +118,15 @@ struct hsl_queue_engine {
     struct hsl_ring sq, cq, block;
     bool asleep;                        /* need_doorbell as we wrote it last; what is there now is software's */
     struct hsl_cmd cmd;
+    /* of a chip that deviates: deviate.c */
+    bool outlives;                      /* it was READY when the chip was reset */
+    bool spread;
+    uint64_t claimed;                   /* what the result of the command is said to be, 0: what it is */
+    uint8_t before_len, before[8];
+    struct { uint8_t *host, len, bytes[8]; } late;
+    struct { bool used; uint32_t status; uint64_t cookie, result, fault_ga; } stash;
+    uint64_t cached_ga;
+    uint8_t cached_len, cached[64];
     bool chain_failed;                  /* a command with LINK has failed: so does the rest of its chain */
     struct hsl_leaf {                   /* last PAGE table leaf read for dst and src */
         uint64_t uid;
@@ -163,8 +172,24 @@ struct hsl_chip_engine {
     struct hsl_ctx *_Atomic *ctx;       /* ncontexts pointers, NULL = not cached */
     struct hsl_queue_engine *queue;     /* nqueues */
     struct hsl_facility *ctf;                /* NULL: no CAP.CTF */
+    uint32_t db_stride;                 /* bytes, a power of two */
+    _Atomic bool wedged, moving;        /* a chip that deviates: it has stopped; a command holds it */
+    _Atomic uint64_t cleared;           /* a counter, when it was last read */
+    _Atomic uint32_t deviated;          /* times that hsl_deviates_one_in was asked */
     _Atomic uint64_t n_auth, n_interrupts;
 };
+
+/* Is it right? Else one of what follows. */
+static inline bool hsl_conforms(const struct hsl_chip_engine *c)
+{
+    return __builtin_expect(c->cfg.deviation == HSL_DEV_NONE, 1);
+}
+static inline bool hsl_deviates(const struct hsl_chip_engine *c, enum hsl_deviation d)
+{
+    return __builtin_expect(c->cfg.deviation == d, 0);
+}
+/* One in n times that it is asked. */
+bool hsl_deviates_one_in(struct hsl_chip_engine *c, enum hsl_deviation d, uint32_t n);
 
 struct hsl_worker {
     struct hsl_fabric_engine *f;
@@ -260,6 +285,8 @@ void hsl_queue_moderated(struct hsl_queue_engine *q, uint64_t armed);
 void hsl_queue_abort_all(struct hsl_queue_engine *q);
 /* What is the next descriptor now: it has not been taken yet and may change. False: there is none. */
 bool hsl_queue_next(struct hsl_queue_engine *q, struct hsl_desc *d);
+/* A chip that deviates looks at the descriptor of its command again. */
+void hsl_queue_reread(struct hsl_queue_engine *q);
 /* May its rings be touched? To the end of the section, if so. */
 bool hsl_queue_live(struct hsl_queue_engine *q);
 /* Has the queue something to do? Of who has it in hand. */
@@ -283,6 +310,30 @@ void hsl_stale_free(struct hsl_stale s);
 /* Ask a segment's home about reading (write=false) or writing; HSL_ST_OK when bytes [0, end) of it are granted. */
 uint32_t hsl_seg_authorise(struct hsl_chip_engine *c, struct hsl_worker *w, uint32_t ctx_index,
                            struct hsl_ctx *ctx, struct hsl_seg *s, bool write, uint64_t end);
+
+/* deviate.c: what a chip that deviates does instead, or beside; user queues only */
+struct hsl_operand;
+/* A fresh descriptor. True: it ends with *status. */
+bool hsl_deviant_descriptor(struct hsl_queue_engine *q, uint32_t *status);
+/* Its checks are over; now is what the ring says by now. */
+void hsl_deviant_reread(struct hsl_queue_engine *q, const struct hsl_desc *now);
+/* A piece of a command that moves bytes writes [host, host + len), off bytes into dst. */
+void hsl_deviant_before_move(struct hsl_queue_engine *q, const struct hsl_operand *dst, const uint8_t *host, uint64_t len);
+void hsl_deviant_after_move(struct hsl_queue_engine *q, const struct hsl_operand *dst, uint64_t off, uint8_t *host,
+                            uint64_t len);
+void hsl_deviant_reduce(struct hsl_queue_engine *q, unsigned int op, unsigned int type, void *dst, const void *src,
+                        uint64_t n, bool backward);
+/* The result of an ATOMIC or SIGNAL that has been done. */
+uint64_t hsl_deviant_atomic(struct hsl_queue_engine *q, void *host, uint64_t old);
+void hsl_deviant_pause(void);
+/* Another command of the chip keeps the queue from its own. */
+bool hsl_deviant_holds(struct hsl_queue_engine *q);
+/* The command of q ends; writes: it has a completion. Has it? */
+bool hsl_deviant_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fault_ga, bool writes);
+/* All of e but its last 8 bytes has been written. */
+void hsl_deviant_cqe(struct hsl_queue_engine *q, struct hsl_cqe *e, uint64_t *last);
+/* A completion beside that of the command. */
+void hsl_cqe_write(struct hsl_queue_engine *q, uint64_t cookie, uint64_t result, uint64_t fault_ga, uint32_t status);
 
 /* exec.c */
 /* Check a fresh descriptor in q->cmd.d and begin it. OK and q->cmd.active: it goes on in another turn. */

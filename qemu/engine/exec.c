@@ -25,7 +25,8 @@ static uint32_t check_opcode(const struct hsl_queue_engine *q)
     if (q->qid) {
         uint64_t cap = cap_of(opcode);
 
-        return opcode == HSL_OP_NOP || (cap && (q->chip->cap & cap)) ? HSL_ST_OK : HSL_ST_OPCODE;
+        return opcode == HSL_OP_NOP || (cap && (q->chip->cap & cap)) ||
+               (opcode == HSL_OP_COPY2D && hsl_deviates(q->chip, HSL_DEV_CAP_HIDDEN)) ? HSL_ST_OK : HSL_ST_OPCODE;
     }
     if (opcode == HSL_OP_FLUSH) {
         return q->chip->cap & HSL_CAP_MODELLED ? HSL_ST_OK : HSL_ST_OPCODE;
@@ -105,7 +106,7 @@ static bool length_ok(const struct hsl_queue_engine *q)
     case HSL_OP_COPY_LIST:
         return !(d->len % sizeof(struct hsl_copy_entry)) && d->len / sizeof(struct hsl_copy_entry) <= HSL_COPY_LIST_MAX;
     default:
-        return d->len <= max;
+        return d->len <= max || hsl_deviates(q->chip, HSL_DEV_MAX_LEN_IGNORED);
     }
 }
 
@@ -134,9 +135,13 @@ static bool aligned(const struct hsl_queue_engine *q, uint64_t *ga)
 
 uint32_t hsl_exec_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga)
 {
-    uint32_t status = check_opcode(q);
+    uint32_t status;
     uint64_t ga;
 
+    if (!hsl_conforms(q->chip) && q->qid && hsl_deviant_descriptor(q, &status)) {
+        return status;
+    }
+    status = check_opcode(q);
     if (status) {
         return status;
     }

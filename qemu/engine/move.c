@@ -19,6 +19,8 @@
 #define RUNS_PER_CHUNK  256u
 #define BOUNCE_BYTES    4096u       /* a multiple of every element */
 
+#define q_deviates(q, d) hsl_deviates((q)->chip, d)
+
 /* One contiguous part of the command, as offsets into its operands. */
 struct run {
     uint64_t dst, src, len;
@@ -52,6 +54,23 @@ static void fill_bytes(uint8_t *dst, uint64_t len, uint64_t pattern, unsigned in
 
         memcpy(dst + n, dst, m);
         n += m;
+    }
+}
+
+static void reduce(struct hsl_queue_engine *q, unsigned int op, unsigned int type, void *dst, const void *src, uint64_t n)
+{
+    if (hsl_conforms(q->chip)) {
+        hsl_reduce_run(op, type, dst, src, n, q->cmd.backward);
+    } else {
+        hsl_deviant_reduce(q, op, type, dst, src, n, q->cmd.backward);
+    }
+}
+
+/* Byte after byte, whatever overlaps. */
+static void copy_forward(uint8_t *dst, const uint8_t *src, uint64_t len)
+{
+    for (volatile uint8_t *d = dst; len; len--) {
+        *d++ = *src++;
     }
 }
 
@@ -97,14 +116,21 @@ static uint32_t move_piece(struct hsl_queue_engine *q, const struct hsl_operand 
         off += n;
         *len -= n;
     }
+    if (!hsl_conforms(q->chip)) {
+        hsl_deviant_before_move(q, dst, d.host, *len);
+    }
     if (cmd->opcode == HSL_OP_FILL) {
         fill_bytes(d.host, *len, cmd->arg0, off & 7);
     } else if (cmd->opcode == HSL_OP_REDUCE) {
         /* pages and operands are aligned to the element, so pieces are too */
-        hsl_reduce_run(HSL_SUBOP_OP(cmd->subop), HSL_SUBOP_TYPE(cmd->subop), d.host, s.host, *len / unit,
-                       q->cmd.backward);
+        reduce(q, HSL_SUBOP_OP(cmd->subop), HSL_SUBOP_TYPE(cmd->subop), d.host, s.host, *len / unit);
+    } else if (hsl_deviates(q->chip, HSL_DEV_COPY_FORWARD)) {
+        copy_forward(d.host, s.host, *len);
     } else {
         memmove(d.host, s.host, *len);
+    }
+    if (!hsl_conforms(q->chip)) {
+        hsl_deviant_after_move(q, dst, run->dst + off, d.host, *len);
     }
     if (src) {
         hsl_span_put(q, &s, false, 0);
@@ -220,7 +246,7 @@ static uint32_t operand_find(struct hsl_queue_engine *q, struct hsl_worker *w, u
     uint32_t rights = which ? HSL_SEG_READ : HSL_SEG_WRITE;
     uint64_t ga, len;
 
-    if (!which && q->cmd.d.opcode == HSL_OP_REDUCE) {
+    if (!which && q->cmd.d.opcode == HSL_OP_REDUCE && !q_deviates(q, HSL_DEV_REDUCE_WRITE_ONLY)) {
         rights |= HSL_SEG_READ;
     }
     operand_range(&q->cmd, which, &ga, &len);
@@ -265,12 +291,15 @@ static uint32_t operand_again(struct hsl_queue_engine *q, struct hsl_worker *w, 
     return HSL_ST_OK;
 }
 
-static void run_begin(struct hsl_cmd *cmd, struct run *run)
+static void run_begin(struct hsl_queue_engine *q, struct run *run)
 {
+    struct hsl_cmd *cmd = &q->cmd;
     const struct hsl_desc *d = &cmd->d;
 
     *run = (struct run){ .len = d->len };
-    cmd->backward = d->opcode != HSL_OP_FILL && d->opcode != HSL_OP_COPY2D && goes_backward(d->dst, d->src, d->len);
+    cmd->backward = d->opcode != HSL_OP_FILL && d->opcode != HSL_OP_COPY2D && goes_backward(d->dst, d->src, d->len) &&
+                    !(q_deviates(q, HSL_DEV_COPY_FORWARD) && d->opcode == HSL_OP_COPY) &&
+                    !(q_deviates(q, HSL_DEV_REDUCE_FORWARD) && d->opcode == HSL_OP_REDUCE);
     if (d->opcode == HSL_OP_COPY2D) {
         run->dst = cmd->run * (uint64_t)HSL_PITCH_DST(d->arg1);
         run->src = cmd->run * (uint64_t)HSL_PITCH_SRC(d->arg1);
@@ -294,7 +323,7 @@ static uint32_t chunk(struct hsl_queue_engine *q, struct hsl_worker *w, struct h
     for (unsigned int n = 0; budget && n < RUNS_PER_CHUNK && cmd->run != cmd->runs; n++) {
         uint32_t status = HSL_ST_OK;
 
-        run_begin(cmd, &run);
+        run_begin(q, &run);
         if (run.len && (!found || list)) {
             status = operand_again(q, w, 0, &o[0], fault_ga);
             if (!status && has_src) {
@@ -314,6 +343,9 @@ static uint32_t chunk(struct hsl_queue_engine *q, struct hsl_worker *w, struct h
         }
     }
     cmd->active = cmd->run != cmd->runs;
+    if (hsl_deviates(q->chip, HSL_DEV_LONG_COMMAND)) {
+        atomic_store(&q->chip->moving, cmd->active);
+    }
     return HSL_ST_OK;
 }
 
@@ -347,8 +379,10 @@ static uint32_t list_begin(struct hsl_queue_engine *q, struct hsl_worker *w, uin
     status = raw && cmd->list ? hsl_operand_bytes(q, 1, &o, 0, raw, len, false, fault_ga) : HSL_ST_INTERNAL;
     cmd->runs = status ? 0 : (uint32_t)(len / sizeof(*raw));
     for (uint32_t i = 0; i < cmd->runs; i++) {
-        cmd->list[i] = (struct hsl_list_entry){ .dst = raw[i].dst, .src = raw[i].src, .len = raw[i].len };
-        cmd->list[i].uid[0] = raw[i].rsvd;      /* until it is checked */
+        const struct hsl_copy_entry *e = &raw[hsl_deviates(q->chip, HSL_DEV_LIST_BACKWARD) ? cmd->runs - 1 - i : i];
+
+        cmd->list[i] = (struct hsl_list_entry){ .dst = e->dst, .src = e->src, .len = e->len };
+        cmd->list[i].uid[0] = e->rsvd;          /* until it is checked */
     }
     free(raw);
     for (cmd->run = 0; cmd->run < cmd->runs && !status; cmd->run++) {
@@ -384,18 +418,43 @@ uint32_t hsl_move_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64
     cmd->runs = 1;
     cmd->moved = 0;
     if (!d->len || (d->opcode == HSL_OP_COPY2D && !d->arg0)) {
-        return HSL_ST_OK;
+        return hsl_deviates(q->chip, HSL_DEV_ZERO_LOOKS) ? operand_check(q, w, 0, &o[0], fault_ga) : HSL_ST_OK;
     }
     if (d->opcode == HSL_OP_COPY2D) {
         cmd->runs = (uint32_t)d->arg0;
     }
     if (d->opcode == HSL_OP_COPY_LIST) {
         status = list_begin(q, w, fault_ga);
+        if (status && hsl_deviates(q->chip, HSL_DEV_LIST_PARTIAL) && cmd->runs > 1) {
+            uint64_t ga;
+
+            cmd->runs = 1;
+            hsl_move_chunk(q, w, &ga);
+            cmd->active = false;
+        }
         return status ? status : hsl_move_chunk(q, w, fault_ga);
     }
+    if (hsl_deviates(q->chip, HSL_DEV_SRC_FIRST) && d->opcode != HSL_OP_FILL) {
+        status = operand_check(q, w, 1, &o[1], fault_ga);
+        if (status) {
+            return status;
+        }
+    }
     status = operand_check(q, w, 0, &o[0], fault_ga);
+    if (status == HSL_ST_RANGE && hsl_deviates(q->chip, HSL_DEV_RANGE_CLIPPED) && d->opcode == HSL_OP_FILL) {
+        uint64_t ga;
+
+        cmd->d.len = *fault_ga - d->dst;
+        if (!operand_check(q, w, 0, &o[0], &ga)) {
+            chunk(q, w, o, true, &ga);
+        }
+        cmd->active = false;
+    }
     if (!status && d->opcode != HSL_OP_FILL) {
         status = operand_check(q, w, 1, &o[1], fault_ga);
+    }
+    if (!status && hsl_deviates(q->chip, HSL_DEV_READ_TWICE)) {
+        hsl_queue_reread(q);
     }
     return status ? status : chunk(q, w, o, true, fault_ga);
 }

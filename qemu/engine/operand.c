@@ -29,6 +29,25 @@ static uint32_t resolve_own(struct hsl_chip_engine *c, uint64_t ga, uint64_t len
     return HSL_ST_OK;
 }
 
+/* For chips that deviate: segments of the contexts that happen to be cached, and memory behind a segment. */
+static struct hsl_seg *foreign_segment(struct hsl_chip_engine *c, uint64_t ga)
+{
+    struct hsl_seg *s = NULL;
+
+    for (uint32_t i = 1; !s && i < atomic_load(&c->ctx_count); i++) {
+        struct hsl_ctx *ctx = atomic_load(&c->ctx[i]);
+
+        s = ctx && ctx->valid ? hsl_seg_find(ctx, ga) : NULL;
+    }
+    return s && HSL_GA_NODE(ga) == c->cfg.node ? s : NULL;
+}
+
+static bool is_own_memory(const struct hsl_chip_engine *c, const struct hsl_seg *s, uint64_t ga, uint64_t len)
+{
+    return !(s->e.flags & (HSL_SEG_PAGED | HSL_SEG_MODELLED)) && HSL_GA_NODE(ga) == c->cfg.node &&
+           len <= c->cfg.mem_bytes - HSL_GA_OFFSET(ga);
+}
+
 uint32_t hsl_operand_get(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t ga, uint64_t len, uint32_t rights,
                          struct hsl_operand *o, uint64_t *fault_ga)
 {
@@ -51,16 +70,33 @@ uint32_t hsl_operand_get(struct hsl_queue_engine *q, struct hsl_worker *w, uint6
     o->home = NULL;
     o->seg = hsl_seg_find(ctx, ga);
     *fault_ga = ga;
+    if (!o->seg && hsl_deviates(c, HSL_DEV_FOREIGN_SEGMENT)) {
+        o->seg = foreign_segment(c, ga);
+    }
     if (!o->seg) {
-        return HSL_ST_SEGMENT;
+        return hsl_deviates(c, HSL_DEV_NODE_UNREACHABLE) && HSL_GA_NODE(ga) > c->f->cfg.model.nodes ?
+               HSL_ST_UNREACHABLE : HSL_ST_SEGMENT;
     }
     off = ga - o->seg->e.ga;
     if (len > o->seg->e.len - off) {
-        *fault_ga = o->seg->e.ga + o->seg->e.len;
+        if (hsl_deviates(c, HSL_DEV_RANGE_IGNORED) && is_own_memory(c, o->seg, ga, len)) {
+            o->home = c;
+            *fault_ga = 0;
+            return HSL_ST_OK;
+        }
+        *fault_ga = hsl_deviates(c, HSL_DEV_FAULT_GA_FIRST) ? ga : o->seg->e.ga + o->seg->e.len;
         return HSL_ST_RANGE;
     }
-    if (rights & ~o->seg->e.flags) {
+    if (rights & ~o->seg->e.flags && !hsl_deviates(c, HSL_DEV_RIGHTS_IGNORED)) {
         return HSL_ST_RIGHTS;
+    }
+    if (!hsl_conforms(c) && HSL_GA_NODE(ga) != c->cfg.node && !(o->seg->e.flags & HSL_SEG_PAGED) &&
+        ((hsl_deviates(c, HSL_DEV_FROM_ABOVE) && rights == HSL_SEG_READ && HSL_GA_NODE(ga) > c->cfg.node) ||
+         (hsl_deviates(c, HSL_DEV_NO_WAY) && c->cfg.node == 1 && HSL_GA_NODE(ga) == c->f->cfg.model.nodes))) {
+        return HSL_ST_UNREACHABLE;
+    }
+    if (hsl_deviates(c, HSL_DEV_FOREIGN_SEGMENT) || hsl_deviates(c, HSL_DEV_RIGHTS_IGNORED)) {
+        rights = HSL_GA_NODE(ga) == c->cfg.node ? 0 : rights & o->seg->e.flags;     /* its own home says so too */
     }
     if (rights & HSL_SEG_READ) {
         status = hsl_seg_authorise(c, w, q->ctx, ctx, o->seg, false, off + len);
@@ -158,6 +194,12 @@ bool hsl_span_get(struct hsl_queue_engine *q, unsigned int which, const struct h
     s->host = (char *)o->home->cfg.mem + HSL_GA_OFFSET(o->ga) + off;
     s->len = want;
     s->mapped = false;
+    if (hsl_deviates(q->chip, HSL_DEV_MEMORY_SWAPPED)) {
+        uint64_t at = HSL_GA_OFFSET(o->ga) + off;
+
+        s->host = (char *)o->home->cfg.mem + (at ^ HSL_TABLE_PAGE);
+        s->len = want < HSL_TABLE_PAGE - at % HSL_TABLE_PAGE ? want : HSL_TABLE_PAGE - at % HSL_TABLE_PAGE;
+    }
     return true;
 }
 
@@ -239,7 +281,11 @@ uint32_t hsl_operand_bytes(struct hsl_queue_engine *q, unsigned int which, const
             *fault_ga = o->ga + off + at;
             return HSL_ST_DMA;
         }
-        if (s.len == len && len <= 8 && !(len & (len - 1)) && !((uintptr_t)s.host & (len - 1))) {
+        if (write && len == 8 && hsl_deviates(q->chip, HSL_DEV_STORE_TORN)) {
+            memcpy(s.host, p, 4);
+            hsl_deviant_pause();
+            memcpy((uint8_t *)s.host + 4, p + 4, s.len < 8 ? 0 : 4);
+        } else if (s.len == len && len <= 8 && !(len & (len - 1)) && !((uintptr_t)s.host & (len - 1))) {
             access_one(s.host, p, len, write);
         } else {
             access_bytes(s.host, p + at, s.len, write);

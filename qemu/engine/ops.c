@@ -39,6 +39,18 @@ static uint64_t atomic_result(unsigned int op, unsigned int len, uint64_t old, u
     }
 }
 
+/* Of a chip that deviates: in two steps. */
+static uint64_t atomic_unlocked(void *p, unsigned int op, unsigned int len, uint64_t a, uint64_t b)
+{
+    uint64_t old = 0, now;
+
+    memcpy(&old, p, len);
+    now = atomic_result(op, len, old, len == 4 ? (uint32_t)a : a, len == 4 ? (uint32_t)b : b);
+    hsl_deviant_pause();
+    memcpy(p, &now, len);
+    return old;
+}
+
 /* *p = op(*p) in one step; returns what it was. */
 static uint64_t atomic_run(void *p, unsigned int op, unsigned int len, uint64_t a, uint64_t b)
 {
@@ -93,9 +105,11 @@ uint32_t hsl_ops_atomic(struct hsl_queue_engine *q, struct hsl_worker *w, uint64
     const struct hsl_desc *d = &cmd->d;
     bool signal = d->opcode == HSL_OP_SIGNAL;
     unsigned int op = d->subop;
+    uint64_t value;
     struct hsl_operand o;
     struct hsl_span s;
-    uint32_t status = hsl_operand_get(q, w, d->dst, d->len, signal ? HSL_SEG_WRITE : HSL_SEG_READ | HSL_SEG_WRITE, &o,
+    bool write_only = signal || hsl_deviates(q->chip, HSL_DEV_ATOMIC_WRITE_ONLY);
+    uint32_t status = hsl_operand_get(q, w, d->dst, d->len, write_only ? HSL_SEG_WRITE : HSL_SEG_READ | HSL_SEG_WRITE, &o,
                                       fault_ga);
 
     if (status) {
@@ -114,7 +128,12 @@ uint32_t hsl_ops_atomic(struct hsl_queue_engine *q, struct hsl_worker *w, uint64
         if (status) {
             return status;
         }
-        hsl_cmd_value(cmd, atomic_run(s.host, op, (unsigned int)d->len, d->arg0, d->arg1));
+        if (!signal && hsl_deviates(q->chip, HSL_DEV_ATOMIC_UNLOCKED)) {
+            value = atomic_unlocked(s.host, op, (unsigned int)d->len, d->arg0, d->arg1);
+        } else {
+            value = atomic_run(s.host, op, (unsigned int)d->len, d->arg0, d->arg1);
+        }
+        hsl_cmd_value(cmd, hsl_conforms(q->chip) ? value : hsl_deviant_atomic(q, s.host, value));
         hsl_span_put(q, &s, true, d->len);
         hsl_operand_written(&o, 0, d->len);
     }
@@ -153,6 +172,9 @@ uint32_t hsl_ops_load_store(struct hsl_queue_engine *q, struct hsl_worker *w, ui
     }
     if (to_result) {
         memcpy(&value, buf, sizeof(value));
+        if (hsl_deviates(q->chip, HSL_DEV_LOAD_SIGNED)) {
+            value = (uint64_t)((int64_t)(value << (64 - 8 * d->len)) >> (64 - 8 * d->len));
+        }
         hsl_cmd_value(cmd, value);
         return HSL_ST_OK;
     }

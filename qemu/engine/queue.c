@@ -84,7 +84,8 @@ static bool tail_good(struct hsl_queue_engine *q, uint32_t tail)
 static void tail_set(struct hsl_queue_engine *q, uint32_t tail)
 {
     if (!tail_good(q, tail)) {
-        atomic_store(&q->overflow, true);
+        atomic_store(&q->overflow, hsl_conforms(q->chip) || !hsl_deviates(q->chip, atomic_load(&q->shadow) ?
+                                   HSL_DEV_TAIL_TRUSTED : HSL_DEV_OVERFLOW_IGNORED));
     } else {
         /* pairs with the fetch of the descriptor, and with sched: see hsl_queue_ready */
         atomic_store(&q->tail, tail);
@@ -160,6 +161,9 @@ uint32_t hsl_queue_open(struct hsl_queue_engine *q, const struct hsl_queue_rings
     atomic_store(&q->completed, 0);
     atomic_store(&q->armed, 0);
     atomic_store(&q->error, 0);
+    q->outlives = q->spread = q->stash.used = false;
+    q->late.host = NULL;
+    q->cached_len = 0;
     atomic_store(&q->state, HSL_QUEUE_READY);
     return HSL_ST_OK;
 }
@@ -189,7 +193,9 @@ static void abort_rest(struct hsl_queue_engine *q)
     if (!tail_good(q, tail)) {
         tail = atomic_load(&q->taken);
     }
-    if (q->cmd.active) {
+    if (q->cmd.waits && q->qid && hsl_deviates(q->chip, HSL_DEV_ABORT_FORGETS)) {
+        cmd_end(q);
+    } else if (q->cmd.active) {
         hsl_queue_complete(q, HSL_ST_ABORTED, 0);
     }
     while (atomic_load(&q->taken) != tail) {
@@ -215,7 +221,7 @@ void hsl_queue_close(struct hsl_queue_engine *q, bool complete)
         return;
     }
     hsl_timed_forget(q);
-    if (complete) {
+    if (complete && !hsl_deviates(q->chip, HSL_DEV_DESTROY_FORGETS)) {
         abort_rest(q);
     }
     atomic_store(&q->state, HSL_QUEUE_RESET);
@@ -247,13 +253,18 @@ static void raise_if_armed(struct hsl_queue_engine *q, bool now)
         if (!armed || (more <= 0 && !ended)) {
             return;
         }
-        if (!now && !ended && more < (int32_t)(mod & 0xffff)) {
-            hsl_moderate_hold(q, armed, hsl_now_ns(q->chip->f) + (mod >> 16 ? mod >> 16 : 1) * 1000ull);
+        if (!now && !ended && more < (int32_t)(mod & 0xffff) && !hsl_deviates(q->chip, HSL_DEV_MODERATION_IGNORED)) {
+            if (!hsl_deviates(q->chip, HSL_DEV_MODERATION_LATE)) {
+                hsl_moderate_hold(q, armed, hsl_now_ns(q->chip->f) + (mod >> 16 ? mod >> 16 : 1) * 1000ull);
+            }
             return;
         }
         /* its time is not the next arming's. If that came meanwhile its time was dropped here: look again */
         hsl_moderate_release(q);
     } while (!atomic_compare_exchange_strong(&q->armed, &armed, 0));
+    if (!hsl_conforms(q->chip) && q->qid && hsl_deviates_one_in(q->chip, HSL_DEV_INTERRUPT_LOST, 1000)) {
+        return;
+    }
     hsl_chip_interrupt(q->chip, q->vector);
 }
 
@@ -268,9 +279,38 @@ static void count(_Atomic uint64_t *n, uint64_t add)
     atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + add, memory_order_relaxed);
 }
 
+static inline void cqe_write(struct hsl_queue_engine *q, uint64_t cookie, uint64_t result, uint64_t fault_ga,
+                             uint32_t status)
+{
+    uint32_t n = atomic_load_explicit(&q->completed, memory_order_relaxed);
+    struct hsl_cqe *e = ring_at(&q->cq, n & (q->depth - 1), sizeof(*e));
+    uint32_t phase = (n / q->depth) & 1 ? 0 : HSL_CQE_PHASE;
+    uint16_t head = (uint16_t)atomic_load_explicit(&q->taken, memory_order_relaxed);
+    uint64_t last = (uint64_t)(status | phase) << 32 | (uint64_t)q->qid << 16 | head;
+
+    if (!hsl_conforms(q->chip)) {
+        hsl_deviant_cqe(q, e, &last);
+    }
+    e->cookie = cookie;
+    e->result = result;
+    e->fault_ga = fault_ga;
+    atomic_store_explicit((_Atomic uint64_t *)(void *)&e->sq_head, last, memory_order_release);
+    atomic_store_explicit(&q->completed, n + 1, memory_order_release);
+    /* an arming of a while ago needs no order to be seen; for one of this very moment see announce */
+    if (atomic_load_explicit(&q->armed, memory_order_relaxed)) {
+        raise_if_armed(q, false);
+    }
+}
+
+void hsl_cqe_write(struct hsl_queue_engine *q, uint64_t cookie, uint64_t result, uint64_t fault_ga, uint32_t status)
+{
+    cqe_write(q, cookie, result, fault_ga, status);
+}
+
 /* Complete q->cmd. result is what it has moved. */
 void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fault_ga)
 {
+    bool writes = status || !(q->cmd.d.flags & HSL_DF_NO_CQE);
     struct hsl_chip_engine *c = q->chip;
 
     if (q->cmd.d.flags & HSL_DF_LINK) {
@@ -278,22 +318,11 @@ void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fa
     } else {
         q->chain_failed = false;
     }
-    if (status || !(q->cmd.d.flags & HSL_DF_NO_CQE)) {
-        uint32_t n = atomic_load_explicit(&q->completed, memory_order_relaxed);
-        struct hsl_cqe *e = ring_at(&q->cq, n & (q->depth - 1), sizeof(*e));
-        uint32_t phase = (n / q->depth) & 1 ? 0 : HSL_CQE_PHASE;
-        uint16_t head = (uint16_t)atomic_load_explicit(&q->taken, memory_order_relaxed);
-        uint64_t last = (uint64_t)(status | phase) << 32 | (uint64_t)q->qid << 16 | head;
-
-        e->cookie = q->cmd.d.cookie;
-        e->result = q->cmd.has_value ? q->cmd.value : q->cmd.done;
-        e->fault_ga = fault_ga;
-        atomic_store_explicit((_Atomic uint64_t *)(void *)&e->sq_head, last, memory_order_release);
-        atomic_store_explicit(&q->completed, n + 1, memory_order_release);
-        /* an arming of a while ago needs no order to be seen; for one of this very moment see announce */
-        if (atomic_load_explicit(&q->armed, memory_order_relaxed)) {
-            raise_if_armed(q, false);
-        }
+    if (!hsl_conforms(c)) {
+        writes = hsl_deviant_complete(q, status, fault_ga, writes);
+    }
+    if (writes) {
+        cqe_write(q, q->cmd.d.cookie, q->cmd.has_value ? q->cmd.value : q->cmd.done, fault_ga, status);
     }
     cmd_end(q);
 
@@ -318,6 +347,9 @@ static void announce(struct hsl_queue_engine *q)
 void hsl_queue_arm_at(struct hsl_queue_engine *q, uint32_t consumed)
 {
     atomic_store(&q->armed, HSL_ARMED | consumed);
+    if (q->qid && hsl_deviates(q->chip, HSL_DEV_ARM_LOOKS_AHEAD)) {
+        return;
+    }
     raise_if_armed(q, false);
 }
 
@@ -347,7 +379,7 @@ bool hsl_queue_live(struct hsl_queue_engine *q)
     struct hsl_chip_engine *c = q->chip;
 
     return atomic_load(&c->enabled) && atomic_load(&c->dma_on) && atomic_load(&q->state) == HSL_QUEUE_READY &&
-           !atomic_load(&q->paused);
+           !atomic_load(&q->paused) && (hsl_conforms(c) || !hsl_deviant_holds(q));
 }
 
 static bool submitted(struct hsl_queue_engine *q)
@@ -390,6 +422,9 @@ bool hsl_queue_sleep(struct hsl_queue_engine *q)
     if (!hsl_queue_live(q) || !atomic_load(&q->shadow)) {
         return true;        /* who brings it back to life puts it on the run list */
     }
+    if (hsl_deviates_one_in(q->chip, HSL_DEV_SLEEPS_SILENTLY, 50)) {
+        return true;
+    }
     /*
      * Ours is store flag, load tail; whoever submits has store tail, load flag. All four are seq_cst, so one of us sees the
      * other's store; release and acquire would let both loads go first.
@@ -406,6 +441,14 @@ bool hsl_queue_next(struct hsl_queue_engine *q, struct hsl_desc *d)
     }
     memcpy(d, next_desc(q), sizeof(*d));
     return true;
+}
+
+void hsl_queue_reread(struct hsl_queue_engine *q)
+{
+    struct hsl_desc d;
+
+    memcpy(&d, ring_at(&q->sq, (atomic_load(&q->taken) - 1) & (q->depth - 1), sizeof(d)), sizeof(d));
+    hsl_deviant_reread(q, &d);
 }
 
 #define AHEAD   4u  /* descriptors */

@@ -11,6 +11,8 @@
 
 #include "engine_priv.h"
 
+#define UNDEFINED_REG   0x70u           /* for who deviates */
+
 enum access { RO, RW, RW1C, RW_OFF };   /* RW_OFF: writable only while not enabled (HEP-REG-006) */
 
 static const struct reg {
@@ -43,18 +45,19 @@ static const struct reg *reg_find(uint64_t off)
 static uint64_t reg_get(struct hsl_chip_engine *c, uint64_t off)
 {
     switch (off) {
-    case HSL_REG_MAGIC: return HSL_MAGIC;
-    case HSL_REG_VERSION: return HSL_HEP_VERSION;
+    case HSL_REG_MAGIC: return hsl_deviates(c, HSL_DEV_MAGIC_SWAPPED) ? __builtin_bswap32(HSL_MAGIC) : HSL_MAGIC;
+    case HSL_REG_VERSION: return HSL_HEP_VERSION + hsl_deviates(c, HSL_DEV_VERSION_MINOR);
     case HSL_REG_CAP: return c->cap;
     case HSL_REG_NODE: return c->cfg.node;
     case HSL_REG_HOST_NODE: return c->f->cfg.model.host_node;
-    case HSL_REG_FABRIC_LO: return c->f->cfg.fabric_id[0];
+    case HSL_REG_FABRIC_LO:
+        return c->f->cfg.fabric_id[0] ^ (hsl_deviates(c, HSL_DEV_FABRIC_ID) ? c->cfg.node : 0);
     case HSL_REG_FABRIC_HI: return c->f->cfg.fabric_id[1];
-    case HSL_REG_MEM_SIZE: return c->cfg.mem_bytes;
+    case HSL_REG_MEM_SIZE: return c->cfg.mem_bytes << hsl_deviates(c, HSL_DEV_MEM_SIZE_DOUBLE);
     case HSL_REG_GA_BITS: return HSL_GA_OFFSET_BITS | HSL_GA_NODE_BITS << 8;
     case HSL_REG_NQUEUES: return c->cfg.nqueues;
     case HSL_REG_DB_OFFSET: return HSL_DB_OFFSET_DEFAULT;
-    case HSL_REG_DB_STRIDE: return HSL_DB_STRIDE_DEFAULT;
+    case HSL_REG_DB_STRIDE: return c->db_stride;
     case HSL_REG_MAX_DEPTH: return c->cfg.max_depth;
     case HSL_REG_NCONTEXTS: return c->cfg.ncontexts;
     case HSL_REG_MAX_LEN: return c->cfg.max_len;
@@ -66,7 +69,8 @@ static uint64_t reg_get(struct hsl_chip_engine *c, uint64_t off)
     case HSL_REG_STATUS: return atomic_load(&c->status);
     case HSL_REG_EVENT: return atomic_load(&c->event);
     case HSL_REG_EVENT_MASK: return atomic_load(&c->event_mask);
-    case HSL_REG_SCRATCH: return atomic_load(&c->scratch);
+    case HSL_REG_SCRATCH:
+        return hsl_deviates(c, HSL_DEV_READ_CLEARS) ? atomic_exchange(&c->scratch, 0) : atomic_load(&c->scratch);
     case HSL_REG_AQ_SQ: return atomic_load(&c->aq_sq);
     case HSL_REG_AQ_CQ: return atomic_load(&c->aq_cq);
     case HSL_REG_AQ_DEPTH: return atomic_load(&c->aq_depth);
@@ -101,12 +105,15 @@ static void reg_store_off(struct hsl_chip_engine *c, uint64_t off, uint64_t val)
 static void reg_set(struct hsl_chip_engine *c, const struct reg *r, uint64_t val)
 {
     if (r->access == RO) {
+        if (hsl_deviates(c, HSL_DEV_RO_WRITABLE) && r->off == HSL_REG_NVECTORS) {
+            c->cfg.nvectors = (uint32_t)val;
+        }
         return;
     }
     if (r->access == RW_OFF) {
         /* the lock: ENABLE checks these registers, nothing may change them between that and `enabled` */
         pthread_mutex_lock(&c->f->ctl_lock);
-        if (atomic_load(&c->enabled)) {
+        if (atomic_load(&c->enabled) && !hsl_deviates(c, HSL_DEV_AQ_WRITABLE)) {
             hsl_guest_error(c, "write of register 0x%x while enabled", r->off);
         } else {
             reg_store_off(c, r->off, val);
@@ -116,7 +123,12 @@ static void reg_set(struct hsl_chip_engine *c, const struct reg *r, uint64_t val
     }
     switch (r->off) {
     case HSL_REG_CTRL: ctrl_write(c, (uint32_t)val); break;
-    case HSL_REG_EVENT: atomic_fetch_and(&c->event, ~(uint32_t)val); break;
+    case HSL_REG_EVENT:
+        if (hsl_deviates(c, HSL_DEV_EVENT_PLAIN)) {
+            atomic_store(&c->event, (uint32_t)val);
+        }
+        atomic_fetch_and(&c->event, hsl_deviates(c, HSL_DEV_EVENT_ALL_CLEARED) ? 0 : ~(uint32_t)val);
+        break;
     case HSL_REG_EVENT_MASK:
         if (!(atomic_exchange(&c->event_mask, (uint32_t)val & HSL_EVENT_ALL) & atomic_load(&c->event)) &&
             atomic_load(&c->event) & val) {
@@ -165,7 +177,8 @@ static uint64_t link_word(struct hsl_chip_engine *c, uint64_t off)
     }
     switch (o) {
     case HSL_LINK_O_PEER: return (l.peer | l.peer_type << 16) | (uint64_t)l.state << 32;
-    case HSL_LINK_O_WIDTH: return l.width | (uint64_t)l.rate_mtps << 32;
+    case HSL_LINK_O_WIDTH:
+        return l.width >> (hsl_deviates(c, HSL_DEV_LINK_WIDTH) && c->cfg.node > l.peer) | (uint64_t)l.rate_mtps << 32;
     case HSL_LINK_O_LATENCY: return l.latency_ps;
     default: return 0;
     }
@@ -185,10 +198,13 @@ static uint64_t counter_word(struct hsl_chip_engine *c, uint64_t off)
 
 static uint64_t doorbell_word(struct hsl_chip_engine *c, uint64_t off)
 {
-    uint64_t qid = (off - HSL_DB_OFFSET_DEFAULT) / HSL_DB_STRIDE_DEFAULT;
+    uint64_t qid = (off - HSL_DB_OFFSET_DEFAULT) / c->db_stride;
 
-    if (qid >= c->cfg.nqueues || (off & (HSL_DB_STRIDE_DEFAULT - 1)) != HSL_DB_STATE) {
+    if (qid >= c->cfg.nqueues || (off & (c->db_stride - 1)) != HSL_DB_STATE) {
         return 0;
+    }
+    if (hsl_deviates(c, HSL_DEV_RESET_KEEPS_QUEUE) && c->queue[qid].outlives) {
+        return HSL_QUEUE_READY;
     }
     return atomic_load(&c->queue[qid].state) | (uint64_t)atomic_load(&c->queue[qid].error) << 32;
 }
@@ -216,6 +232,12 @@ static uint64_t word_at(struct hsl_chip_engine *c, uint64_t off)
     if (r && r->width == 8) {
         return reg_get(c, off);
     }
+    if (hsl_deviates(c, HSL_DEV_UNDEFINED_ONES) && !r && !reg_find(off + 4)) {
+        return UINT64_MAX;
+    }
+    if (hsl_deviates(c, HSL_DEV_UNDEFINED_KEEPS) && off == UNDEFINED_REG) {
+        return atomic_load(&c->deviated);
+    }
     return reg_get(c, off) | reg_get(c, off + 4) << 32;
 }
 
@@ -234,7 +256,7 @@ uint64_t hsl_chip_mmio_read(struct hsl_chip_engine *c, uint64_t off, unsigned in
 
 static void doorbell_write(struct hsl_chip_engine *c, uint64_t off, uint32_t val)
 {
-    uint64_t qid = (off - HSL_DB_OFFSET_DEFAULT) / HSL_DB_STRIDE_DEFAULT, r = off & (HSL_DB_STRIDE_DEFAULT - 1);
+    uint64_t qid = (off - HSL_DB_OFFSET_DEFAULT) / c->db_stride, r = off & (c->db_stride - 1);
     struct hsl_queue_engine *q;
 
     if (qid >= c->cfg.nqueues || (r != HSL_DB_SQ_TAIL && r != HSL_DB_CQ_ARM && r != HSL_DB_MODERATION)) {
@@ -242,6 +264,9 @@ static void doorbell_write(struct hsl_chip_engine *c, uint64_t off, uint32_t val
     }
     q = &c->queue[qid];
     if (atomic_load(&q->state) == HSL_QUEUE_RESET) {
+        if (hsl_deviates(c, HSL_DEV_DOORBELL_MAKES_ERROR)) {
+            atomic_store(&q->state, HSL_QUEUE_ERROR);
+        }
         hsl_guest_error(c, "doorbell of queue %u, which does not exist", q->qid);
         return;
     }
@@ -303,16 +328,29 @@ static void fixed_write(struct hsl_chip_engine *c, uint64_t off, uint64_t val, u
         reg_set(c, r, val);
     } else if (r && size == 4) {
         atomic_store(&c->low_half[half_index(off)], (uint32_t)val);
+        if (hsl_deviates(c, HSL_DEV_LOW_HALF_COMMITS)) {
+            reg_set(c, r, (reg_get(c, off) & ~(uint64_t)UINT32_MAX) | val);
+        }
     } else if (size == 8) {
         fixed_write(c, off, (uint32_t)val, 4);
         fixed_write(c, off + 4, val >> 32, 4);
     } else if (low && low->width == 8) {
-        reg_set(c, low, val << 32 | atomic_load(&c->low_half[half_index(off - 4)]));
+        uint32_t half = atomic_load(&c->low_half[half_index(off - 4)]);
+
+        reg_set(c, low, val << 32 | (hsl_deviates(c, HSL_DEV_HIGH_HALF_ALONE) ? 0 : half));
+    } else if (hsl_deviates(c, HSL_DEV_UNDEFINED_KEEPS) && off == UNDEFINED_REG) {
+        atomic_store(&c->deviated, (uint32_t)val);
     }
 }
 
 void hsl_chip_mmio_write(struct hsl_chip_engine *c, uint64_t off, uint64_t val, unsigned int size)
 {
+    if (!hsl_conforms(c) && off >= HSL_DB_OFFSET_DEFAULT) {
+        if (size == 8 && hsl_deviates(c, HSL_DEV_DOORBELL_8_IGNORED)) {
+            return;
+        }
+        size = hsl_deviates(c, HSL_DEV_DOORBELL_BYTES) ? 4 : size;
+    }
     if (size < 4 || off % size) {
         hsl_guest_error(c, "%u-byte write at 0x%llx", size, (unsigned long long)off);
         return;

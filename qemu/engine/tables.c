@@ -424,6 +424,10 @@ struct hsl_stale hsl_seg_reload(struct hsl_chip_engine *c, uint32_t index, uint3
     }
     old = handle_get(ctx, handle);
     fresh = seg_read(c, ctx, handle);
+    if (old && !fresh && hsl_deviates(c, HSL_DEV_INVALIDATE_LOST)) {
+        pthread_mutex_unlock(&c->tables_lock);
+        return stale;
+    }
     if (fresh && !old && c->cached_segs >= HSL_CACHED_SEGS_MAX) {
         hsl_guest_error(c, "more than %u segments in use", HSL_CACHED_SEGS_MAX);
         free(fresh);            /* counts as invalid: the rest of its context works on */
@@ -463,7 +467,7 @@ static uint32_t home_answer(struct hsl_fabric_engine *f, const struct hsl_pkt_re
 
     *value = 0;
     if (!home || !atomic_load(&home->enabled)) {
-        return HSL_ST_UNREACHABLE;
+        return home && hsl_deviates(home, HSL_DEV_RESET_DENIES) ? HSL_ST_DENIED : HSL_ST_UNREACHABLE;
     }
     if (!atomic_load(&home->dma_on) && index < home->cfg.ncontexts && !atomic_load(&home->ctx[index])) {
         return HSL_ST_UNREACHABLE;      /* without DMA it cannot look into its tables */
@@ -472,17 +476,18 @@ static uint32_t home_answer(struct hsl_fabric_engine *f, const struct hsl_pkt_re
     if (status) {
         return HSL_ST_DENIED;
     }
-    if (ctx->key != req->key) {
+    if (ctx->key != req->key && !hsl_deviates(home, HSL_DEV_HOME_KEY)) {
         return HSL_ST_DENIED;
     }
     need |= req->flags & HSL_PKT_F_READ ? HSL_SEG_READ : 0;
     need |= req->flags & HSL_PKT_F_WRITE ? HSL_SEG_WRITE : 0;
     s = hsl_seg_find(ctx, ga);
-    if (!s || s->handle != handle || s->e.epoch != req->epoch || s->e.flags & HSL_SEG_PAGED ||
-        (s->e.flags & need) != need) {
+    if (!s || s->handle != handle || (s->e.epoch != req->epoch && !hsl_deviates(home, HSL_DEV_HOME_EPOCH)) ||
+        s->e.flags & HSL_SEG_PAGED || ((s->e.flags & need) != need && !hsl_deviates(home, HSL_DEV_HOME_RIGHTS))) {
         return HSL_ST_DENIED;
     }
-    *value = s->e.ga + s->e.len - ga;
+    *value = hsl_deviates(home, HSL_DEV_HOME_RANGE) ? home->cfg.mem_bytes - HSL_GA_OFFSET(ga) :
+             s->e.ga + s->e.len - ga;
     return HSL_ST_OK;
 }
 
@@ -565,10 +570,10 @@ uint32_t hsl_seg_authorise(struct hsl_chip_engine *c, struct hsl_worker *w, uint
     }
     home = hsl_chip_at(c->f, HSL_GA_NODE(s->e.ga));
     if (!home || !atomic_load(&home->enabled)) {
-        return HSL_ST_UNREACHABLE;
+        return home && hsl_deviates(c, HSL_DEV_RESET_DENIES) ? HSL_ST_DENIED : HSL_ST_UNREACHABLE;
     }
     for (;;) {
-        gen = atomic_load(&home->home_gen);
+        gen = hsl_deviates(c, HSL_DEV_GRANT_KEPT) ? 1 : atomic_load(&home->home_gen);
         if (atomic_load(&s->grant_gen[write]) == gen) {
             value = atomic_load(&s->grant_len[write]);
             if (atomic_load(&s->grant_gen[write]) == gen) {

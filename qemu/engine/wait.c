@@ -201,7 +201,11 @@ void hsl_tick(struct hsl_fabric_engine *f)
     if (now >= atomic_load(&f->tick_next)) {
         for (q = f->parked; q; q = after) {
             after = q->park_next;
-            if (q->look_at_ns <= now) {
+            if (q->look_at_ns <= now && hsl_deviates(q->chip, HSL_DEV_WAIT_DEAF) &&
+                !(q->cmd.deadline_ns && q->cmd.deadline_ns <= now)) {
+                q->look_at_ns = now + LOOK_MAX_NS;
+                next_of(&next, q->look_at_ns);
+            } else if (q->look_at_ns <= now) {
                 hsl_wait_unpark(q);
                 hsl_run_push(f, q, false);
             } else {
@@ -302,7 +306,7 @@ uint32_t hsl_exec_wait(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_
     struct hsl_cmd *cmd = &q->cmd;
     bool first = !cmd->active;
     struct hsl_operand o;
-    uint64_t value;
+    uint64_t value, hold_arg = cmd->d.arg0;
     uint32_t status;
 
     cmd->wake_seq = atomic_load(&q->chip->f->wake_seq);
@@ -312,7 +316,7 @@ uint32_t hsl_exec_wait(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_
     }
     if (status || (!first && o.seg->uid != cmd->uid[1])) {
         *fault_ga = cmd->d.src;
-        return HSL_ST_REVOKED;
+        return hsl_deviates(q->chip, HSL_DEV_WAIT_OUTLIVES) ? HSL_ST_OK : HSL_ST_REVOKED;
     }
     if (!hsl_operand_aligned(&o, 8)) {
         *fault_ga = o.ga;
@@ -327,7 +331,11 @@ uint32_t hsl_exec_wait(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_
     if (first) {
         cmd->uid[1] = o.seg->uid;
     }
-    if (holds(cmd->d.subop, value, cmd->d.arg0)) {
+    if (hsl_deviates(q->chip, HSL_DEV_WAIT_SIGNED)) {
+        value ^= 1ull << 63;
+        hold_arg ^= 1ull << 63;
+    }
+    if (holds(cmd->d.subop, value, hold_arg)) {
         cmd->active = false;
         return HSL_ST_OK;
     }

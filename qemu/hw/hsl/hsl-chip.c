@@ -18,6 +18,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 #include "qemu/units.h"
 #include "hw/pci/pcie_aer.h"
 #include "migration/vmstate.h"
@@ -195,6 +196,16 @@ static void hsl_chip_device_reset(DeviceState *dev)
 
 /* ---- life ---- */
 
+static uint32_t hsl_chip_deviation(HslChip *c)
+{
+    return c->deviate ? hsl_deviation_find(c->deviate) : HSL_DEV_NONE;
+}
+
+static bool hsl_chip_deviates(HslChip *c, uint32_t deviation)
+{
+    return hsl_chip_deviation(c) == deviation;
+}
+
 static bool hsl_chip_check(HslChip *c, Error **errp)
 {
     uint64_t mem_bytes;
@@ -210,6 +221,10 @@ static bool hsl_chip_check(HslChip *c, Error **errp)
     if (host_memory_backend_is_mapped(c->memdev)) {
         error_setg(errp, "memdev=%s is in use already",
                    object_get_canonical_path_component(OBJECT(c->memdev)));
+        return false;
+    }
+    if (c->deviate && !hsl_chip_deviation(c)) {
+        error_setg(errp, "deviate=%s: none of the names in qemu/model/deviations.def", c->deviate);
         return false;
     }
     mem_bytes = memory_region_size(hsl_chip_memory(c));
@@ -259,6 +274,15 @@ static void hsl_chip_add_dvsec(HslChip *c)
     pci_set_long(dvsec + HSL_DVSEC_O_REGS, 0);
     pci_set_long(dvsec + HSL_DVSEC_O_NODE, c->node);
     pci_set_long(dvsec + HSL_DVSEC_O_CTF, 0);
+    if (hsl_chip_deviates(c, HSL_DEV_DVSEC_BAR)) {
+        pci_set_long(dvsec + HSL_DVSEC_O_BARS, HSL_BAR_REGS | HSL_BAR_MEM << 4 | 5 << 8);
+    }
+    if (hsl_chip_deviates(c, HSL_DEV_DVSEC_LENGTH)) {
+        pci_set_long(dvsec + 4, HSL_DVSEC_VENDOR | HSL_DVSEC_REV << 16 | (HSL_DVSEC_LEN - 4) << 20);
+    }
+    if (hsl_chip_deviates(c, HSL_DEV_CLASS_CODE)) {
+        pci_config_set_class(pdev->config, PCI_CLASS_OTHERS);
+    }
 }
 
 /* Only the engine knows whether there is one. */
@@ -268,7 +292,7 @@ static void hsl_chip_tell_ctf(HslChip *c)
 
     if (hsl_chip_mmio_read(c->engine, HSL_REG_CAP, 8) & HSL_CAP_CTF) {
         pci_set_long(dvsec + HSL_DVSEC_O_BARS, pci_get_long(dvsec + HSL_DVSEC_O_BARS) | HSL_DVSEC_BARS_CTF);
-        pci_set_long(dvsec + HSL_DVSEC_O_CTF, HSL_CTF_OFFSET_DEFAULT);
+        pci_set_long(dvsec + HSL_DVSEC_O_CTF, hsl_chip_deviates(c, HSL_DEV_DVSEC_CTF) ? 0 : HSL_CTF_OFFSET_DEFAULT);
     }
 }
 
@@ -321,6 +345,7 @@ static bool hsl_chip_add_engine(HslChip *c, Error **errp)
         .win_stride_log2 = c->window_shift,
         .max_len = c->max_len,
         .cap_clear = c->cap_clear | hsl_chip_cap_missing(c) | (c->ctf ? 0 : HSL_CAP_CTF),
+        .deviation = hsl_chip_deviation(c),
         .ops = &hsl_host_ops,
         .opaque = c,
     };
@@ -380,6 +405,7 @@ static void hsl_chip_drop_engine(HslChip *c)
 static void hsl_chip_realize(PCIDevice *pdev, Error **errp)
 {
     HslChip *c = HSL_CHIP(pdev);
+    char tell[256];
 
     if (!hsl_chip_check(c, errp) || !hsl_fabric_attach(c->fabric, c, c->node, errp)) {
         return;
@@ -397,6 +423,9 @@ static void hsl_chip_realize(PCIDevice *pdev, Error **errp)
         goto undo_capabilities;
     }
     hsl_chip_tell_ctf(c);
+    if (c->deviate) {
+        warn_report("hsl-chip node %u: %s", c->node, hsl_deviation_tell(hsl_chip_deviation(c), tell, sizeof(tell)));
+    }
     if (!hsl_chip_add_bars(c, errp)) {
         goto undo_engine;
     }
@@ -448,6 +477,7 @@ static HSL_PROP_CONST Property hsl_chip_properties[] = {
     DEFINE_PROP_SIZE("max-len", HslChip, max_len, 0),
     DEFINE_PROP_BOOL("ctf", HslChip, ctf, true),
     DEFINE_PROP_UINT64("cap-clear", HslChip, cap_clear, 0),
+    DEFINE_PROP_STRING("deviate", HslChip, deviate),
     DEFINE_PROP_UINT16("vendor-id", HslChip, vendor_id, HSL_PCI_VENDOR_ID),
     DEFINE_PROP_UINT16("device-id", HslChip, device_id, HSL_PCI_DEVICE_ID),
     HSL_PROP_END

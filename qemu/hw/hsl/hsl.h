@@ -108,6 +108,7 @@ struct HslChip {
     uint64_t aperture;                  /* bytes of BAR4; 0 until realize: twice the memory's */
     uint64_t max_len;                   /* 0: the engine's default */
     uint64_t cap_clear;                 /* capabilities not to have */
+    char *deviate;                      /* NULL, or how it is deliberately wrong: qemu/model/deviations.def */
     bool ctf;                           /* compliance test facility, where there is a modelled fabric */
     uint16_t vendor_id;
     uint16_t device_id;
