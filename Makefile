@@ -150,6 +150,15 @@ $(B)/install/$(1): $(call obj,$(wildcard tools/$(1)/*.c)) $(B)/libcommon.a $(B)/
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 
+# which suite and which text of the profile a report is of
+$(B)/gen/suite_build.h: docs/hep.md FORCE
+	@mkdir -p $(@D)
+	@{ echo "#define SUITE_COMMIT \"$$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)\""; \
+	echo "#define SUITE_PROFILE_SHA256 \"$$(sha256sum <$< | cut -d' ' -f1)\""; } >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(B)/obj/tools/hsltest/document.o: $(B)/gen/suite_build.h
+$(B)/obj/tools/hsltest/document.o: EXTRA_CFLAGS = $(TOOL_CFLAGS) -I$(B)/gen
+
 # hslctl writes captures: a part of the model that the library does not export
 $(B)/hslctl $(B)/install/hslctl: $(call obj,qemu/model/pcapng.c)
 

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <json-c/json.h>
 
 #include "exit.h"
+#include "file.h"
 #include "json.h"
 
 #define FORMAT	(JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE)
@@ -142,77 +140,16 @@ void tool_json_free(struct json_object *o)
 	json_object_put(o);
 }
 
-static int write_stream(FILE *out, const char *text)
-{
-	errno = 0;
-	if (fputs(text, out) < 0 || fputc('\n', out) < 0 || fflush(out))
-		return errno ? -errno : -EIO;
-	return 0;
-}
-
-static int write_plain(const char *path, const char *text)
-{
-	FILE *out = fopen(path, "we");
-	int rc;
-
-	if (!out)
-		return -errno;
-	rc = write_stream(out, text);
-	if (fclose(out) && !rc)
-		rc = -errno;
-	return rc;
-}
-
-static int write_atomic(const char *path, const char *text)
-{
-	char *tmp = tool_printf("%s.XXXXXX", path);
-	mode_t mask = umask(0);
-	FILE *out = NULL;
-	int fd, rc;
-
-	umask(mask);
-	fd = mkostemp(tmp, O_CLOEXEC);
-	if (fd < 0) {
-		rc = -errno;
-		goto free_tmp;
-	}
-	out = fdopen(fd, "w");
-	if (!out) {
-		rc = -errno;
-		close(fd);
-		goto remove;
-	}
-	rc = write_stream(out, text);
-	if (!rc && (fchmod(fd, 0666 & ~mask) || (fsync(fd) && errno != EINVAL)))
-		rc = -errno;
-	if (fclose(out) && !rc)
-		rc = -errno;
-	if (!rc && rename(tmp, path))
-		rc = -errno;
-remove:
-	if (rc)
-		unlink(tmp);
-free_tmp:
-	free(tmp);
-	return rc;
-}
-
 int tool_json_write(struct json_object *doc, const char *path)
 {
 	const char *text = json_object_to_json_string_ext(doc, FORMAT);
-	struct stat st;
-	char *real;
+	char *line;
 	int rc;
 
 	if (!text)
 		return -ENOMEM;
-	if (!path || !strcmp(path, "-"))
-		return write_stream(stdout, text);
-	/* a pipe, terminal or device is written as it is; a symbolic link keeps pointing to the file */
-	if (!stat(path, &st) && !S_ISREG(st.st_mode))
-		return write_plain(path, text);
-	real = realpath(path, NULL);
-	rc = write_atomic(real ? real : path, text);
-	free(real);
+	line = tool_printf("%s\n", text);
+	rc = tool_file_write(path, line);
+	free(line);
 	return rc;
 }

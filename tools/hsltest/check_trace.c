@@ -7,36 +7,9 @@
 #include <string.h>
 
 #include "exit.h"
+#include "file.h"
 #include "run.h"
 #include "trace.h"
-
-/* The whole file, or NULL with errno. */
-static uint8_t *read_file(const char *path, size_t *len)
-{
-	FILE *f = fopen(path, "rb");
-	size_t room = 1 << 20, n;
-	uint8_t *p = NULL, *bigger;
-
-	*len = 0;
-	if (!f)
-		return NULL;
-	do {
-		room *= 2;
-		bigger = realloc(p, room);
-		if (!bigger)
-			break;
-		p = bigger;
-		n = fread(p + *len, 1, room - *len, f);
-		*len += n;
-	} while (*len == room);
-	if (!bigger || ferror(f)) {
-		free(p);
-		p = NULL;
-		errno = bigger ? EIO : ENOMEM;
-	}
-	fclose(f);
-	return p;
-}
 
 static void report(unsigned int number, const struct ht_trace_verdict *v)
 {
@@ -57,7 +30,7 @@ int ht_check_trace(const char *path, bool complete)
 	struct ht_trace_result res;
 	bool failed = false, any = false;
 	size_t len;
-	uint8_t *file = read_file(path, &len);
+	uint8_t *file = (uint8_t *)tool_file_read(path, &len);
 	int rc;
 
 	if (!file) {

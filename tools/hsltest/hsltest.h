@@ -31,7 +31,12 @@
 #define HT_LIMIT_S 60	    /* for one test, unless it says otherwise */
 #define HT_OP_DEADLINE_S 20 /* for one operation: later is a hang */
 
-enum ht_verdict { HT_NONE, HT_PASS, HT_FAIL, HT_SKIP, HT_NOT_RUN };
+/*
+ * SKIP: could not be tested here, and why. NA: does not apply to this chip, which does not claim what it is about.
+ * INCONCLUSIVE: ran, and what it saw decides nothing. ERROR: the suite failed, not what it tests. WAIVED: failed, and a
+ * waiver says that this is known (waiver.c). A test itself comes to PASS, FAIL, SKIP, NA, INCONCLUSIVE or ERROR.
+ */
+enum ht_verdict { HT_NONE, HT_PASS, HT_FAIL, HT_SKIP, HT_NOT_RUN, HT_NA, HT_INCONCLUSIVE, HT_ERROR, HT_WAIVED, HT_VERDICTS };
 
 /* What a test needs besides a fabric. Without it the runner skips the test and says why. */
 #define HT_F_KERNEL (1u << 0) /* the driver's ioctl interface */
@@ -39,6 +44,7 @@ enum ht_verdict { HT_NONE, HT_PASS, HT_FAIL, HT_SKIP, HT_NOT_RUN };
 #define HT_F_ROOT (1u << 2)
 #define HT_F_RESET (1u << 3) /* resets chips under everybody: only with --disruptive */
 #define HT_F_TWO_CHIPS (1u << 4)
+#define HT_F_LONG (1u << 6) /* not with --quick */
 #define HT_F_LINK (1u << 5) /* takes links down under everybody: on the driver only with --disruptive */
 
 struct ht;
@@ -69,11 +75,14 @@ extern const struct ht_requirement ht_requirements[];
 extern const size_t ht_requirement_count;
 const struct ht_requirement *ht_requirement_find(const char *id);
 
+enum ht_effort { HT_NORMAL, HT_QUICK, HT_FULL };
+
 /* What the user asked for; the same for every test. */
 struct ht_config {
 	const char *url; /* NULL = libhsl's default */
 	uint64_t seed;
 	bool disruptive;
+	enum ht_effort effort;
 	uint32_t limit_s; /* 0 = each test's own */
 };
 
@@ -85,6 +94,7 @@ struct ht_shared {
 	char step[160]; /* what the child was doing last */
 	char note[256];
 	char dump[1024]; /* queue states after a time-out */
+	char links[2048]; /* states of chips and links then */
 };
 
 struct ht {
@@ -108,6 +118,9 @@ const char *ht_errno_name(int rc); /* -EFAULT gives "-EFAULT"; a count gives dig
 				      not thread-safe */
 
 #define HT_SKIP_TEST(t, ...) ht_finish(t, HT_SKIP, __FILE__, __LINE__, __VA_ARGS__)
+#define HT_NA_TEST(t, ...) ht_finish(t, HT_NA, __FILE__, __LINE__, __VA_ARGS__)
+#define HT_INCONCLUSIVE_TEST(t, ...) ht_finish(t, HT_INCONCLUSIVE, __FILE__, __LINE__, __VA_ARGS__)
+#define HT_ERROR_TEST(t, ...) ht_finish(t, HT_ERROR, __FILE__, __LINE__, __VA_ARGS__)
 #define HT_FAIL_TEST(t, ...) ht_finish(t, HT_FAIL, __FILE__, __LINE__, __VA_ARGS__)
 
 #define HT_TRUE(t, cond, ...)                         \
@@ -233,7 +246,7 @@ struct hsl_op ht_op_atomic(unsigned int op, uint64_t dst, uint64_t len, uint64_t
 			   uint64_t compare);
 struct hsl_op ht_op_signal(unsigned int op, uint64_t dst, uint64_t value);
 struct hsl_op ht_op_wait(unsigned int cond, uint64_t src, uint64_t value, uint64_t timeout_ns);
-/* Skips the test unless all chips claim this HSL_CAP_* bit. */
+/* The test does not apply unless all chips claim this HSL_CAP_* bit; without the test facility it is skipped. */
 void ht_need_cap(struct ht *t, uint64_t cap, const char *what);
 /*
  * Gives a command time to do what it must not do: runs NOPs on another queue of the same fabric, then expects that

@@ -1,110 +1,49 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * What people and programs read: a table with a summary by group on a terminal, TAP (version 13,
- * with the plan first) in a pipe, one JSON document (schema hsltest/1) with --json. A test that did
- * not run is never shown as passed.
+ * What is printed while tests run and at the end: a table with a summary by group and class on a terminal, TAP (version 13,
+ * with the plan first) in a pipe. A test that did not run is never shown as passed. Files are written from the document
+ * (document.c).
  */
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-#include <json-c/json.h>
 
 #include "exit.h"
-#include "json.h"
 #include "progress.h"
 #include "run.h"
 #include "table.h"
 
-static const char *const verdict_names[] = { "none", "pass", "fail", "skip", "not-run" };
-
-static const struct ht_test *const groups[] = {
-	/* a group may have several tables */
-	ht_tests_reg, ht_tests_map, ht_tests_obs, ht_tests_share, ht_tests_host, ht_tests_txn, ht_tests_move,
-	ht_tests_reduce, ht_tests_sig, ht_tests_atm, ht_tests_ord, ht_tests_litmus, ht_tests_que, ht_tests_chain, ht_tests_shadow,
-	ht_tests_sec, ht_tests_net, ht_tests_ras, ht_tests_ctf, ht_tests_api, ht_tests_limit, ht_tests_bare,
-};
-#define NGROUPS (sizeof(groups) / sizeof(groups[0]))
-
-const struct ht_requirement ht_requirements[] = {
-#include "requirements.h"
-};
-const size_t ht_requirement_count = sizeof(ht_requirements) / sizeof(ht_requirements[0]);
-
-const struct ht_requirement *ht_requirement_find(const char *id)
+static const char *effort(const struct ht_config *c)
 {
-	size_t i;
-
-	for (i = 0; i < ht_requirement_count; i++) {
-		if (!strcmp(ht_requirements[i].id, id))
-			return &ht_requirements[i];
-	}
-	return NULL;
+	return c->effort == HT_QUICK ? ", quick" : c->effort == HT_FULL ? ", full" : "";
 }
 
-unsigned int ht_tests_all(const struct ht_test **list, unsigned int max)
+void ht_report_begin(const struct ht_report *rep)
 {
-	const struct ht_test *t;
-	unsigned int n = 0;
-	size_t g;
+	const struct ht_config *c = rep->config;
+	const struct ht_probe *p = rep->probe;
 
-	for (g = 0; g < NGROUPS; g++) {
-		for (t = groups[g]; t->requirement; t++, n++) {
-			if (list && n < max)
-				list[n] = t;
-		}
-	}
-	return n;
-}
-
-const char *ht_group(const struct ht_test *test, char *buf, size_t len)
-{
-	snprintf(buf, len, "%.*s", (int)strcspn(test->requirement + 4, "-"), test->requirement + 4);
-	return buf;
-}
-
-/* By id, name, group, or "id name", shell patterns, without regard to case: HEP-TXN-*, TXN*,
- * copy_*. */
-bool ht_test_matches(const struct ht_test *test, char *const *globs, int nglobs)
-{
-	char group[16];
-	int i;
-
-	ht_group(test, group, sizeof(group));
-	for (i = 0; i < nglobs; i++) {
-		if (!fnmatch(globs[i], test->requirement, FNM_CASEFOLD) ||
-		    !fnmatch(globs[i], test->name, FNM_CASEFOLD) ||
-		    !fnmatch(globs[i], test->requirement + 4, FNM_CASEFOLD) ||
-		    !fnmatch(globs[i], group, FNM_CASEFOLD))
-			return true;
-	}
-	return !nglobs;
-}
-
-/* ------------------------------------------------------------------ run */
-
-static const char *fabric_name(const struct ht_config *c)
-{
-	return tool_fabric_name(c->url);
-}
-
-void ht_report_begin(enum ht_format fmt, const struct ht_config *c, const struct ht_probe *p,
-		     unsigned int ntests)
-{
-	if (fmt == HT_TAP) {
-		printf("TAP version 13\n1..%u\n", ntests);
-		printf("# hsltest %s, HEP %d.%d, fabric %s (%s), %u chips, seed %" PRIu64 "%s\n",
-		       hsl_version(), HSL_HEP_MAJOR, HSL_HEP_MINOR, fabric_name(c), p->backend,
-		       p->nchips, c->seed, c->disruptive ? ", disruptive" : "");
-	} else if (fmt == HT_TABLE) {
-		printf("hsltest %s: HEP %d.%d on %s (%s), %u chip%s, seed %" PRIu64 "%s\n\n",
-		       hsl_version(), HSL_HEP_MAJOR, HSL_HEP_MINOR, fabric_name(c), p->backend,
-		       p->nchips, p->nchips == 1 ? "" : "s", c->seed,
-		       c->disruptive ? ", disruptive" : "");
-	}
+	if (rep->format == HT_JSON)
+		return;
+	if (rep->format == HT_TAP)
+		printf("TAP version 13\n1..%u\n# ", rep->n * rep->rounds);
+	printf("hsltest %s%s HEP %d.%d%s %s (%s), %u chip%s, seed %" PRIu64 "%s%s\n", hsl_version(),
+	       rep->format == HT_TAP ? "," : ":", HSL_HEP_MAJOR, HSL_HEP_MINOR, rep->format == HT_TAP ? ", fabric" : " on",
+	       tool_fabric_name(c->url), p->backend, p->nchips, p->nchips == 1 ? "" : "s", c->seed,
+	       c->disruptive ? ", disruptive" : "", effort(c));
+	if (rep->format == HT_TABLE)
+		putchar('\n');
 	fflush(stdout);
+}
+
+char *ht_reproduce(const struct ht_config *c, uint64_t seed, const char *test)
+{
+	return tool_printf("hsltest run -f %s --seed %" PRIu64 "%s%s %s", tool_fabric_name(c->url), seed,
+			   c->disruptive ? " --disruptive" : "",
+			   c->effort == HT_QUICK  ? " --quick"
+			   : c->effort == HT_FULL ? " --full"
+						  : "",
+			   test);
 }
 
 /* TAP is a format of lines. */
@@ -114,272 +53,200 @@ static void print_one_line(const char *s)
 		putchar(*s == '\n' || *s == '\r' ? ' ' : *s);
 }
 
-void ht_report_test(enum ht_format fmt, unsigned int number, const struct ht_result *r)
+static void print_comments(const char *s)
 {
-	const struct ht_test *t = r->test;
-	double ms = (double)r->duration_ns / 1e6;
+	while (*s) {
+		int n = (int)strcspn(s, "\n");
 
-	switch (fmt) {
-	case HT_TAP:
-		if (r->verdict == HT_NOT_RUN)
-			return;
-		printf("%sok %u - %s %s", r->verdict == HT_FAIL ? "not " : "", number,
-		       t->requirement, t->name);
-		if (r->verdict == HT_SKIP) {
-			printf(" # SKIP ");
-			print_one_line(r->reason);
-		}
-		putchar('\n');
-		if (r->verdict == HT_FAIL) {
-			printf("# ");
-			print_one_line(r->reason);
-			putchar('\n');
-		} else if (r->note[0]) {
-			printf("# ");
-			print_one_line(r->note);
-			putchar('\n');
-		}
-		break;
-	case HT_TABLE:
-		tool_progress_clear();
-		printf("%-5s %-12s %-22s %9.1f ms  ",
-		       r->verdict == HT_PASS   ? "ok"
-		       : r->verdict == HT_FAIL ? "FAIL"
-		       : r->verdict == HT_SKIP ? "skip"
-					       : "-",
-		       t->requirement, t->name, ms);
-		print_one_line(r->verdict == HT_PASS ? t->sentence : r->reason);
-		putchar('\n');
-		break;
-	default: break;
+		printf("# %.*s\n", n, s);
+		s += n + (s[n] == '\n');
 	}
+}
+
+static void tap_test(unsigned int number, unsigned int round, const struct ht_result *r)
+{
+	static const char *const why[HT_VERDICTS] = {
+		[HT_SKIP] = " # SKIP ", [HT_NA] = " # SKIP not applicable: ", [HT_INCONCLUSIVE] = " # SKIP inconclusive: "
+	};
+	bool bad = r->verdict == HT_FAIL || r->verdict == HT_ERROR || r->verdict == HT_WAIVED;
+
+	printf("%sok %u - %s %s", bad ? "not " : "", number, r->test->requirement, r->test->name);
+	if (round)
+		printf(" (round %u)", round + 1);
+	if (why[r->verdict]) {
+		printf("%s", why[r->verdict]);
+		print_one_line(r->reason);
+	} else if (r->waiver) {
+		printf(" # TODO waived by %s: ", r->waiver->owner);
+		print_one_line(r->waiver->reason);
+	}
+	putchar('\n');
+	if (bad) {
+		printf(r->verdict == HT_ERROR ? "# error: " : "# ");
+		print_one_line(r->reason);
+		putchar('\n');
+		print_comments(r->dump);
+	} else if (r->note[0]) {
+		printf("# ");
+		print_one_line(r->note);
+		putchar('\n');
+	}
+}
+
+static void table_test(unsigned int round, const struct ht_result *r)
+{
+	static const char *const words[HT_VERDICTS] = { "-", "ok", "FAIL", "skip", "-", "n/a", "incon", "ERROR", "waive" };
+
+	tool_progress_clear();
+	if (round)
+		printf("%4u  ", round + 1);
+	printf("%-5s %-12s %-22s %9.1f ms  ", words[r->verdict], r->test->requirement, r->test->name, (double)r->duration_ns / 1e6);
+	print_one_line(r->verdict == HT_PASS ? r->test->sentence : r->reason);
+	putchar('\n');
+	for (const char *s = r->dump; *s;) {
+		int n = (int)strcspn(s, "\n");
+
+		printf("      %.*s\n", n, s);
+		s += n + (s[n] == '\n');
+	}
+}
+
+void ht_report_test(const struct ht_report *rep, unsigned int number, unsigned int round, const struct ht_result *r)
+{
+	/* later rounds show what a person has to see */
+	if (rep->format == HT_TABLE && (!round || ht_gravity(r->verdict) >= ht_gravity(HT_INCONCLUSIVE)))
+		table_test(round, r);
+	else if (rep->format == HT_TAP)
+		tap_test(number, round, r);
 	fflush(stdout);
 }
 
-static void table_end(const struct ht_config *c, const struct ht_result *r, unsigned int n,
-		      const struct ht_summary *s)
+static void groups_table(const struct ht_report *rep)
 {
 	struct tool_table *t = tool_table_new(NULL);
-	char group[16], last[16] = "";
+	char group[16], other[16];
 	unsigned int i, k;
 
-	putchar('\n');
 	tool_table_column(t, "group", NULL, TOOL_LEFT);
 	tool_table_column(t, "passed", NULL, TOOL_RIGHT);
 	tool_table_column(t, "failed", NULL, TOOL_RIGHT);
 	tool_table_column(t, "skipped", NULL, TOOL_RIGHT);
+	tool_table_column(t, "n/a", NULL, TOOL_RIGHT);
+	tool_table_column(t, "other", NULL, TOOL_RIGHT);
 	tool_table_column(t, "not run", NULL, TOOL_RIGHT);
-	for (i = 0; i < n; i++) {
-		unsigned int count[5] = { 0 };
+	for (i = 0; i < rep->n; i++) {
+		unsigned int count[HT_VERDICTS] = { 0 };
 
-		ht_group(r[i].test, group, sizeof(group));
-		/* a group's tests may be in two places of the table (LNK, NET): count at its first
-		 */
+		/* a group's tests may be in two places of the table (LNK, NET): count at its first */
+		ht_layer(rep->results[i].test->requirement, group, sizeof(group));
 		for (k = 0; k < i; k++) {
-			ht_group(r[k].test, last, sizeof(last));
-			if (!strcmp(last, group))
+			ht_layer(rep->results[k].test->requirement, other, sizeof(other));
+			if (!strcmp(other, group))
 				break;
 		}
 		if (k < i)
 			continue;
-		for (k = i; k < n; k++) {
-			ht_group(r[k].test, last, sizeof(last));
-			if (!strcmp(last, group))
-				count[r[k].verdict]++;
+		for (k = i; k < rep->n; k++) {
+			ht_layer(rep->results[k].test->requirement, other, sizeof(other));
+			if (!strcmp(other, group))
+				count[rep->results[k].verdict]++;
 		}
 		tool_table_row(t);
 		tool_table_cell(t, "%s", group);
 		tool_table_cell(t, "%u", count[HT_PASS]);
 		tool_table_cell(t, "%u", count[HT_FAIL]);
 		tool_table_cell(t, "%u", count[HT_SKIP]);
+		tool_table_cell(t, "%u", count[HT_NA]);
+		tool_table_cell(t, "%u", count[HT_INCONCLUSIVE] + count[HT_ERROR] + count[HT_WAIVED]);
 		tool_table_cell(t, "%u", count[HT_NOT_RUN]);
 	}
 	tool_table_print(t, stdout);
 	tool_table_free(t);
-	printf("\n%u passed, %u failed, %u skipped", s->passed, s->failed, s->skipped);
-	if (s->not_run)
-		printf(", %u NOT RUN (interrupted)", s->not_run);
-	printf("\n");
-	if (s->failed)
-		printf("to see one again: hsltest run -f %s --seed %" PRIu64 "%s NAME\n",
-		       fabric_name(c), c->seed, c->disruptive ? " --disruptive" : "");
 }
 
-static int json_end(const struct ht_config *c, const struct ht_probe *p, const struct ht_result *r,
-		    unsigned int n, const struct ht_summary *s)
+/* "HEP-Base: incomplete, 70 of 85 MUST passed, 15 not tested" */
+static void print_classes(const struct ht_report *rep, const char *before)
 {
-	struct json_object *doc = tool_json_object(), *o, *list;
+	int c;
+
+	for (c = 0; c < HT_CLASSES; c++) {
+		const struct ht_class_outcome *o = &rep->classes[c];
+		unsigned int tested = o->count[HT_PASS] + o->count[HT_FAIL] + o->count[HT_WAIVED] + o->count[HT_NA];
+
+		printf("%s%-12s  %-14s  %3u of %3u MUST passed", before, ht_class_name((enum ht_class)c),
+		       ht_class_verdict_name(o->verdict), o->count[HT_PASS], o->must);
+		if (o->count[HT_FAIL])
+			printf(", %u failed", o->count[HT_FAIL]);
+		if (o->count[HT_WAIVED])
+			printf(", %u waived", o->count[HT_WAIVED]);
+		if (o->count[HT_NA])
+			printf(", %u not applicable", o->count[HT_NA]);
+		if (tested < o->must)
+			printf(", %u not tested", o->must - tested);
+		putchar('\n');
+	}
+}
+
+static void print_summary(const struct ht_report *rep)
+{
+	const unsigned int *n = rep->summary.count;
+
+	printf("%u passed, %u failed, %u skipped", n[HT_PASS], n[HT_FAIL], n[HT_SKIP]);
+	if (n[HT_NA])
+		printf(", %u not applicable", n[HT_NA]);
+	if (n[HT_INCONCLUSIVE])
+		printf(", %u inconclusive", n[HT_INCONCLUSIVE]);
+	if (n[HT_ERROR])
+		printf(", %u errors", n[HT_ERROR]);
+	if (n[HT_WAIVED])
+		printf(", %u waived", n[HT_WAIVED]);
+}
+
+static void tap_end(const struct ht_report *rep)
+{
+	unsigned int not_run = rep->summary.count[HT_NOT_RUN];
+
+	print_classes(rep, "# ");
+	if (not_run)
+		printf("Bail out! interrupted, %u tests not run\n", not_run);
+	printf("# ");
+	print_summary(rep);
+	printf(", %u not run\n", not_run);
+}
+
+static void table_end(const struct ht_report *rep)
+{
 	unsigned int i;
-	int rc;
+	char *again;
 
-	tool_json_str(doc, "schema", "hsltest/1");
-	o = tool_json_set(doc, "environment", tool_json_object());
-	tool_json_str(o, "tool_version", hsl_version());
-	tool_json_str(o, "profile", "HEP 1.0");
-	tool_json_str(o, "fabric", fabric_name(c));
-	tool_json_str(o, "backend", p->backend);
-	tool_json_u64(o, "chips", p->nchips);
-	tool_json_u64(o, "seed", c->seed);
-	tool_json_bool(o, "disruptive", c->disruptive);
-	tool_json_bool(o, "root", !geteuid());
-	list = tool_json_set(doc, "results", tool_json_array());
-	for (i = 0; i < n; i++) {
-		if (r[i].verdict == HT_NOT_RUN)
+	putchar('\n');
+	groups_table(rep);
+	putchar('\n');
+	print_classes(rep, "  ");
+	putchar('\n');
+	print_summary(rep);
+	if (rep->summary.count[HT_NOT_RUN])
+		printf(", %u NOT RUN (interrupted)", rep->summary.count[HT_NOT_RUN]);
+	printf("\n");
+	for (i = 0; i < rep->n; i++) {
+		const struct ht_result *r = &rep->results[i];
+
+		if (r->verdict != HT_FAIL && r->verdict != HT_ERROR)
 			continue;
-		o = tool_json_append(list, tool_json_object());
-		tool_json_str(o, "requirement", r[i].test->requirement);
-		tool_json_str(o, "test", r[i].test->name);
-		tool_json_str(o, "verdict", verdict_names[r[i].verdict]);
-		tool_json_str(o, "reason", r[i].reason[0] ? r[i].reason : NULL);
-		tool_json_u64(o, "duration_ns", r[i].duration_ns);
-		tool_json_str(o, "note", r[i].note[0] ? r[i].note : NULL);
-	}
-	o = tool_json_set(doc, "summary", tool_json_object());
-	tool_json_u64(o, "passed", s->passed);
-	tool_json_u64(o, "failed", s->failed);
-	tool_json_u64(o, "skipped", s->skipped);
-	tool_json_u64(o, "not_run", s->not_run);
-	tool_json_bool(o, "interrupted", s->not_run > 0);
-	rc = tool_json_write(doc, NULL);
-	tool_json_free(doc);
-	return rc;
-}
-
-int ht_report_end(enum ht_format fmt, const struct ht_config *c, const struct ht_probe *p,
-		  const struct ht_result *r, unsigned int n, const struct ht_summary *s)
-{
-	switch (fmt) {
-	case HT_TABLE: table_end(c, r, n, s); return 0;
-	case HT_TAP:
-		if (s->not_run)
-			printf("Bail out! interrupted, %u tests not run\n", s->not_run);
-		printf("# %u passed, %u failed, %u skipped, %u not run\n", s->passed, s->failed,
-		       s->skipped, s->not_run);
-		return 0;
-	default: return json_end(c, p, r, n, s);
+		again = ht_reproduce(rep->config, r->seed, r->test->name);
+		printf("again: %s", again);
+		if (r->runs > 1)
+			printf("   (%u of %u rounds failed)", r->failures, r->runs);
+		putchar('\n');
+		free(again);
 	}
 }
 
-/* ------------------------------------------------------------------ list */
-
-int ht_list_tests(bool json, char *const *globs, int nglobs)
+void ht_report_end(const struct ht_report *rep)
 {
-	const struct ht_test *list[512];
-	unsigned int n = ht_tests_all(list, 512), i, shown = 0;
-	struct tool_table *t = tool_table_new(NULL);
-	struct json_object *doc = tool_json_object(), *a, *o;
-	int rc = 0;
-
-	tool_json_str(doc, "schema", "hsltest-list/1");
-	a = tool_json_set(doc, "tests", tool_json_array());
-	tool_table_column(t, "requirement", NULL, TOOL_LEFT);
-	tool_table_column(t, "test", NULL, TOOL_LEFT);
-	tool_table_column(t, "level", NULL, TOOL_LEFT);
-	tool_table_column(t, "subject", NULL, TOOL_LEFT);
-	tool_table_column(t, "needs", NULL, TOOL_LEFT);
-	tool_table_column(t, "what it shows", NULL, TOOL_LEFT);
-	for (i = 0; i < n; i++) {
-		const struct ht_requirement *r = ht_requirement_find(list[i]->requirement);
-		uint32_t f = list[i]->flags;
-		const char *needs = f & (HT_F_RESET | HT_F_LINK) ? "disruptive"
-				    : f & HT_F_BAR	 ? "registers"
-				    : f & HT_F_KERNEL	 ? "driver"
-				    : f & HT_F_TWO_CHIPS ? "two chips"
-							 : "";
-
-		if (!ht_test_matches(list[i], globs, nglobs))
-			continue;
-		shown++;
-		tool_table_row(t);
-		tool_table_cell(t, "%s", list[i]->requirement);
-		tool_table_cell(t, "%s", list[i]->name);
-		tool_table_cell(t, "%s", r ? r->level : "?");
-		tool_table_cell(t, "%s", r ? r->subject : "?");
-		tool_table_cell(t, "%s", needs);
-		tool_table_cell(t, "%s", list[i]->sentence);
-		o = tool_json_append(a, tool_json_object());
-		tool_json_str(o, "requirement", list[i]->requirement);
-		tool_json_str(o, "test", list[i]->name);
-		tool_json_str(o, "level", r ? r->level : NULL);
-		tool_json_str(o, "subject", r ? r->subject : NULL);
-		tool_json_str(o, "needs", *needs ? needs : NULL);
-		tool_json_str(o, "sentence", list[i]->sentence);
-	}
-	if (json)
-		rc = tool_json_write(doc, NULL);
-	else if (shown)
-		tool_table_print(t, stdout);
-	tool_table_free(t);
-	tool_json_free(doc);
-	if (!shown) {
-		tool_error("no test matches");
-		return TOOL_USAGE;
-	}
-	return rc ? TOOL_ENV : TOOL_PASS;
-}
-
-int ht_list_requirements(bool json)
-{
-	const struct ht_test *list[512];
-	unsigned int n = ht_tests_all(list, 512), i, must = 0, tested = 0;
-	struct tool_table *t = tool_table_new(NULL);
-	struct json_object *doc = tool_json_object(), *a, *o, *names;
-	size_t k;
-	int rc = 0;
-
-	tool_json_str(doc, "schema", "hsltest-requirements/1");
-	a = tool_json_set(doc, "requirements", tool_json_array());
-	tool_table_column(t, "requirement", NULL, TOOL_LEFT);
-	tool_table_column(t, "level", NULL, TOOL_LEFT);
-	tool_table_column(t, "subject", NULL, TOOL_LEFT);
-	tool_table_column(t, "seen by", NULL, TOOL_LEFT);
-	tool_table_column(t, "tests", NULL, TOOL_LEFT);
-	for (k = 0; k < ht_requirement_count; k++) {
-		const struct ht_requirement *r = &ht_requirements[k];
-		char tests[256] = "";
-		size_t used = 0;
-
-		o = tool_json_append(a, tool_json_object());
-		tool_json_str(o, "requirement", r->id);
-		tool_json_str(o, "level", r->level);
-		tool_json_str(o, "subject", r->subject);
-		tool_json_str(o, "observability", r->observability);
-		tool_json_str(o, "sentence", r->sentence);
-		names = tool_json_set(o, "tests", tool_json_array());
-		for (i = 0; i < n; i++) {
-			if (strcmp(list[i]->requirement, r->id))
-				continue;
-			tool_json_append(names, json_object_new_string(list[i]->name));
-			if (used < sizeof(tests))
-				used += (size_t)snprintf(tests + used, sizeof(tests) - used, "%s%s",
-							 used ? ", " : "", list[i]->name);
-		}
-		if (!strcmp(r->level, "MUST") && !strcmp(r->observability, "S")) {
-			must++;
-			tested += used > 0;
-		}
-		tool_table_row(t);
-		tool_table_cell(t, "%s", r->id);
-		tool_table_cell(t, "%s", r->level);
-		tool_table_cell(t, "%s", r->subject);
-		tool_table_cell(t, "%s",
-				!strcmp(r->observability, "S")	 ? "software"
-				: !strcmp(r->observability, "T") ? "trace"
-				: !strcmp(r->observability, "C") ? "test facility"
-								 : "declaration");
-		tool_table_cell(t, "%s", used ? tests : "UNTESTED");
-	}
-	o = tool_json_set(doc, "summary", tool_json_object());
-	tool_json_u64(o, "must_by_software", must);
-	tool_json_u64(o, "tested", tested);
-	if (json) {
-		rc = tool_json_write(doc, NULL);
-	} else {
-		tool_table_print(t, stdout);
-		printf("\n%zu requirements; of %u MUST that software can observe %u have a test, %u have none\n",
-		       ht_requirement_count, must, tested, must - tested);
-	}
-	tool_table_free(t);
-	tool_json_free(doc);
-	return rc ? TOOL_ENV : TOOL_PASS;
+	if (rep->format == HT_TABLE)
+		table_end(rep);
+	else if (rep->format == HT_TAP)
+		tap_end(rep);
+	fflush(stdout);
 }

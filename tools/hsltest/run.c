@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "run.h"
+#include "dut.h"
 
 #define QUEUES_WATCHED 8
 extern struct hsl_queue *volatile ht_watched_queues[QUEUES_WATCHED];
@@ -87,6 +87,77 @@ void ht_note(struct ht *t, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Waits for the child until the time or until stop() says so. True when it has ended and *status is
+ * valid. */
+static bool child_wait(pid_t pid, int pidfd, uint64_t until_ns, bool (*stop)(void), int *status)
+{
+	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+	uint64_t now;
+
+	for (;;) {
+		if (waitpid(pid, status, WNOHANG) == pid)
+			return true;
+		now = ht_now_ns();
+		if (now >= until_ns || (stop && stop()))
+			return false;
+		/* a pidfd wakes at once; without one, and to look at stop(), look every few
+		 * milliseconds */
+		now = (until_ns - now) / 1000000 + 1;
+		poll(&pfd, 1, (int)(pidfd >= 0 ? (now < 200 ? now : 200) : 2));
+	}
+}
+
+static void child_kill(pid_t pid, int pidfd, int *status, bool *gone)
+{
+	kill(-pid, SIGKILL);
+	kill(pid, SIGKILL);
+	*gone = child_wait(pid, pidfd, ht_now_ns() + 10 * HT_NS_PER_S, NULL, status);
+}
+
+/* A line for each chip, with its links. */
+static void dump_links(struct hsl_fabric *f, struct ht_shared *s)
+{
+	struct hsl_chip_props chip = { .size = sizeof(chip) };
+	struct hsl_link_props l = { .size = sizeof(l) };
+	size_t used = 0;
+	unsigned int i, k;
+
+	for (i = 0; used < sizeof(s->links) && !hsl_chip_by_index(f, i, &chip); i++) {
+		used += (size_t)snprintf(s->links + used, sizeof(s->links) - used,
+					 "chip %u: state %u, %" PRIu64 " of %" PRIu64 " MiB free, %u of %u queues free;",
+					 chip.node, chip.state, chip.mem_free_bytes >> 20, chip.mem_bytes >> 20,
+					 chip.nqueues_free, chip.nqueues);
+		for (k = 0; k < chip.nlinks && used < sizeof(s->links); k++) {
+			if (hsl_link_query(f, chip.node, k, &l))
+				continue;
+			used += (size_t)snprintf(s->links + used, sizeof(s->links) - used, " link %u to %u: %s x%u", k, l.peer,
+						 ht_link_state_name(l.state), l.width);
+		}
+		if (used < sizeof(s->links))
+			used += (size_t)snprintf(s->links + used, sizeof(s->links) - used, "\n");
+	}
+}
+
+/* Where the child that hangs could not say it: another process asks. Only the driver's fabric is one that it can see. */
+static void dump_from_outside(const struct ht_config *config, struct ht_shared *s)
+{
+	struct hsl_fabric *f;
+	int status = 0;
+	bool gone;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (!hsl_fabric_open(config->url, &f))
+			dump_links(f, s);
+		_exit(0);
+	}
+	if (pid > 0 && !child_wait(pid, -1, ht_now_ns() + 5 * HT_NS_PER_S, NULL, &status))
+		child_kill(pid, -1, &status, &gone);
+}
+
 /*
  * The child hangs and is about to be killed: a handler that does more than is allowed is better
  * than no dump. The runner waits a second for it and does not depend on it.
@@ -115,6 +186,8 @@ static void dump_queues(int sig)
 						   : "?",
 			hsl_status_name(error), hsl_queue_depth(q), hsl_queue_outstanding(q));
 	}
+	if (current->f)
+		dump_links(current->f, s);
 	_exit(0);
 }
 
@@ -128,6 +201,8 @@ static void check_needs(struct ht *t)
 		HT_SKIP_TEST(t, "no kernel ABI on this backend");
 	if ((need & (HT_F_BAR | HT_F_ROOT | HT_F_RESET)) && geteuid())
 		HT_SKIP_TEST(t, "needs root");
+	if ((need & HT_F_LONG) && t->config->effort == HT_QUICK)
+		HT_SKIP_TEST(t, "not with --quick");
 	if ((need & HT_F_RESET) && !t->config->disruptive)
 		HT_SKIP_TEST(t, "resets chips under everybody: only with --disruptive");
 	if ((need & HT_F_LINK) && t->kernel && !t->config->disruptive)
@@ -187,6 +262,7 @@ static void child_main(const struct ht_config *config, const struct ht_test *tes
 {
 	struct sigaction sa = { .sa_handler = dump_queues };
 	struct ht t = { .config = config, .test = test, .shared = shared };
+	const struct ht_dut_kind *kind = ht_dut_kind(config->url);
 	uint32_t none = HT_NONE;
 	uint64_t h = config->seed;
 	const char *c;
@@ -196,11 +272,18 @@ static void child_main(const struct ht_config *config, const struct ht_test *tes
 	t.rng = h;
 	current = &t;
 	sigaction(SIGUSR2, &sa, NULL);
-	open_fabric(&t);
-	check_needs(&t);
-	test->run(&t);
-	ht_step(&t, "closing the fabric");
-	hsl_fabric_close(t.f);
+	if (kind && kind->open) {
+		kind->open(&t);
+		test->run(&t);
+		if (kind->close)
+			kind->close(&t);
+	} else {
+		open_fabric(&t);
+		check_needs(&t);
+		test->run(&t);
+		ht_step(&t, "closing the fabric");
+		hsl_fabric_close(t.f);
+	}
 	/* not over a verdict that a child or thread of the test came to */
 	__atomic_compare_exchange_n(&shared->verdict, &none, HT_PASS, false, __ATOMIC_ACQ_REL,
 				    __ATOMIC_ACQUIRE);
@@ -226,50 +309,21 @@ static struct ht_shared *shared_new(void)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Waits for the child until the time or until stop() says so. True when it has ended and *status is
- * valid. */
-static bool child_wait(pid_t pid, int pidfd, uint64_t until_ns, bool (*stop)(void), int *status)
-{
-	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
-	uint64_t now;
-
-	for (;;) {
-		if (waitpid(pid, status, WNOHANG) == pid)
-			return true;
-		now = ht_now_ns();
-		if (now >= until_ns || (stop && stop()))
-			return false;
-		/* a pidfd wakes at once; without one, and to look at stop(), look every few
-		 * milliseconds */
-		now = (until_ns - now) / 1000000 + 1;
-		poll(&pfd, 1, (int)(pidfd >= 0 ? (now < 200 ? now : 200) : 2));
-	}
-}
-
-static void child_kill(pid_t pid, int pidfd, int *status, bool *gone)
-{
-	kill(-pid, SIGKILL);
-	kill(pid, SIGKILL);
-	*gone = child_wait(pid, pidfd, ht_now_ns() + 10 * HT_NS_PER_S, NULL, status);
-}
-
 static void judge(struct ht_result *r, const struct ht_shared *s, int status)
 {
 	char sig[32];
 
+	r->verdict = HT_FAIL;
 	if (WIFSIGNALED(status)) {
-		r->verdict = HT_FAIL;
 		snprintf(r->reason, sizeof(r->reason), "ended by %s%s%s%s%s",
 			 signal_name(WTERMSIG(status), sig, sizeof(sig)),
 			 s->step[0] ? " while: " : "", s->step,
 			 s->reason[0] ? "; before that: " : "", s->reason);
 	} else if (WEXITSTATUS(status)) {
-		r->verdict = HT_FAIL;
 		snprintf(r->reason, sizeof(r->reason),
 			 "exit status %d (a sanitizer, or a library that calls exit)%s%s",
 			 WEXITSTATUS(status), s->step[0] ? " while: " : "", s->step);
 	} else if (s->verdict == HT_NONE) {
-		r->verdict = HT_FAIL;
 		snprintf(r->reason, sizeof(r->reason), "exited without a verdict%s%s",
 			 s->step[0] ? " while: " : "", s->step);
 	} else {
@@ -304,13 +358,15 @@ void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool
 					   : HT_LIMIT_S;
 	uint64_t start_ns = ht_now_ns(), limit_ns = limit_s * HT_NS_PER_S;
 	struct ht_shared *s = shared_new();
+	bool kernel = ht_dut_kind(config->url) == ht_dut_kind("/dev/hsl0"), gone;
 	int status = 0, pidfd;
-	bool gone;
 	pid_t pid;
 
 	memset(r, 0, sizeof(*r));
 	r->test = test;
-	r->verdict = HT_FAIL;
+	r->seed = config->seed;
+	r->runs = 1;
+	r->verdict = HT_ERROR;
 	if (!s) {
 		snprintf(r->reason, sizeof(r->reason), "no shared page: %s", strerror(errno));
 		return;
@@ -342,6 +398,10 @@ void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool
 		gone = child_wait(pid, pidfd, ht_now_ns() + HT_NS_PER_S, NULL, &status);
 		if (!gone)
 			child_kill(pid, pidfd, &status, &gone);
+		if (!s->links[0] && kernel)
+			dump_from_outside(config, s);
+		r->verdict = HT_FAIL;
+		snprintf(r->dump, sizeof(r->dump), "%s", s->links);
 		snprintf(r->reason, sizeof(r->reason), "timed out after %u s%s%s%s%s%s%s", limit_s,
 			 s->step[0] ? " while: " : "", s->step, s->dump[0] ? "; " : "", s->dump,
 			 gone ? "" : "; the process cannot be killed", s->reason);
@@ -357,9 +417,8 @@ out:
 
 void ht_probe_fabric(const struct ht_config *config, struct ht_probe *p)
 {
-	struct hsl_fabric_info info = { .size = sizeof(info) };
+	const struct ht_dut_kind *kind = ht_dut_kind(config->url);
 	struct ht_probe *shared;
-	struct hsl_fabric *f;
 	int status = 0, pidfd;
 	bool gone;
 	pid_t pid;
@@ -375,14 +434,7 @@ void ht_probe_fabric(const struct ht_config *config, struct ht_probe *p)
 	pid = fork();
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		shared->rc = hsl_fabric_open(config->url, &f);
-		if (shared->rc)
-			_exit(0);
-		shared->rc = hsl_fabric_info(f, &info);
-		shared->nchips = info.nchips;
-		shared->driver_abi = info.driver_abi;
-		memcpy(shared->fabric_id, info.fabric_id, sizeof(shared->fabric_id));
-		memcpy(shared->backend, info.backend, sizeof(shared->backend));
+		(kind && kind->probe ? kind->probe : ht_dut_probe)(config, shared);
 		_exit(0);
 	}
 	if (pid > 0) {
