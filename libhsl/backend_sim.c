@@ -2,8 +2,8 @@
 /*
  * The sim backend's entry: URLs, the fabrics of the process, queries. See sim.h for the whole.
  *
- * URL: sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME|FILE][,deviate=NAME]. Fabrics are found by this text, so that
- * equal URLs name one fabric; it exists, with its memory, while a context of it is open. Files are read when it is made.
+ * URL: sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME|FILE][,time=modelled][,deviate=NAME]. Fabrics are found by this text, so
+ * that equal URLs name one fabric; it exists, with its memory, while a context of it is open. Files are read when it is made.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -37,6 +37,7 @@ struct sim_config {
 	struct hsl_conf *conf;		/* of the topology's file, which model refers to; or NULL */
 	uint64_t mem_bytes;
 	uint32_t nqueues;
+	bool modelled_time;
 	char *capture;			/* file, or NULL; free() it */
 	uint32_t deviation;		/* enum hsl_deviation, of every chip */
 	char why[256];			/* it was refused */
@@ -263,12 +264,14 @@ static int parse(const char *s, struct sim_config *c)
 			c->nqueues = (uint32_t)v;
 		} else if (option(&s, ",profile=")) {
 			err = parse_profile(&s, c);
+		} else if (option(&s, ",time=modelled") && (!*s || *s == ',')) {
+			c->modelled_time = true;
 		} else if (option(&s, ",capture=")) {
 			err = parse_capture(&s, c);
 		} else if (option(&s, ",deviate=")) {
 			err = parse_deviation(&s, c);
 		} else {
-			err = refuse(c, "options are mem=SIZE, queues=N, profile=NAME, capture=FILE and deviate=NAME");
+			err = refuse(c, "options are mem=SIZE, queues=N, profile=NAME, time=modelled, capture=FILE and deviate=NAME");
 		}
 	}
 	return err;
@@ -287,6 +290,7 @@ static void fabric_free(struct sim_fabric *f)
 	sim_ranges_fini(&f->host_ga);
 	sim_iova_fini(&f->iova);
 	pthread_mutex_destroy(&f->events_lock);
+	pthread_mutex_destroy(&f->run_lock);
 	pthread_mutex_destroy(&f->lock);
 	free(f->spec);
 	free(f);
@@ -296,6 +300,50 @@ static void capture_failed(void *opaque, int err)
 {
 	(void)opaque;
 	hslp_err("sim: the capture ends, its file cannot be written: %s", strerror(-err));
+}
+
+/* ---- modelled time ---- */
+
+static uint64_t now_ps(void *opaque)
+{
+	const struct sim_fabric *f = opaque;
+
+	return f->now_ps;
+}
+
+/* Whoever waits for what has become due looks for it. */
+static void due(void *opaque)
+{
+	(void)opaque;
+}
+
+bool sim_time_step(struct sim_fabric *f)
+{
+	uint64_t next;
+
+	sim_run_begin(f);
+	next = hsl_fabric_engine_run(f->engine);
+	if (next < UINT64_MAX) {
+		f->now_ps = next > f->now_ps ? next : f->now_ps;
+		hsl_fabric_engine_run(f->engine);
+	} else {
+		f->now_ps += SIM_IDLE_PS;
+	}
+	sim_run_end(f);
+	return next < UINT64_MAX;
+}
+
+static int run_lock_init(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attr;
+	int err = pthread_mutexattr_init(&attr);
+
+	if (err)
+		return -err;
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+	err = pthread_mutex_init(lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+	return -err;
 }
 
 static int fabric_make(const char *spec, const struct sim_config *cfg, struct sim_fabric **out)
@@ -315,9 +363,12 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 	err = -pthread_mutex_init(&f->lock, NULL);
 	if (err)
 		goto free_memory;
-	err = -pthread_mutex_init(&f->events_lock, NULL);
+	err = run_lock_init(&f->run_lock);
 	if (err)
 		goto destroy_lock;
+	err = -pthread_mutex_init(&f->events_lock, NULL);
+	if (err)
+		goto destroy_run_lock;
 	f->next_event = 1;
 	err = sim_iova_init(&f->iova);
 	if (err)
@@ -336,6 +387,12 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 	if (getrandom(f->fabric_id, sizeof(f->fabric_id), 0) != sizeof(f->fabric_id))
 		goto free_all;
 	memcpy(ec.fabric_id, f->fabric_id, sizeof(ec.fabric_id));
+	f->modelled_time = cfg->modelled_time;
+	if (cfg->modelled_time) {
+		ec.now_ps = now_ps;
+		ec.due = due;
+		ec.opaque = f;
+	}
 	err = -ENOMEM;
 	f->engine = hsl_fabric_engine_new(&ec, &why);
 	if (!f->engine) {
@@ -366,6 +423,8 @@ free_all:
 	return err;
 destroy_events_lock:
 	pthread_mutex_destroy(&f->events_lock);
+destroy_run_lock:
+	pthread_mutex_destroy(&f->run_lock);
 destroy_lock:
 	pthread_mutex_destroy(&f->lock);
 free_memory:
@@ -496,7 +555,6 @@ static uint32_t free_queues(struct sim_chip *c)
 static int sim_chip_info(struct hsl_fabric *f, struct hsl_chip_info *i)
 {
 	struct sim_fabric *sf = f->sim->fabric;
-	struct hsl_chip_engine *e;
 	struct sim_chip *c;
 
 	if ((i->flags & HSL_CHIP_BY_INDEX) && i->node >= sf->nchips)
@@ -504,15 +562,14 @@ static int sim_chip_info(struct hsl_fabric *f, struct hsl_chip_info *i)
 	c = sim_chip_find(sf, i->flags & HSL_CHIP_BY_INDEX ? i->node + 1 : i->node);
 	if (!c)
 		return -ENOENT;
-	e = c->engine;
-	i->node = (uint32_t)hsl_chip_mmio_read(e, HSL_REG_NODE, 4);
-	i->mem_bytes = hsl_chip_mmio_read(e, HSL_REG_MEM_SIZE, 8);
-	i->cap = hsl_chip_mmio_read(e, HSL_REG_CAP, 8);
-	i->max_len_bytes = hsl_chip_mmio_read(e, HSL_REG_MAX_LEN, 8);
-	i->hep_version = (uint32_t)hsl_chip_mmio_read(e, HSL_REG_VERSION, 4);
-	i->max_depth = (uint32_t)hsl_chip_mmio_read(e, HSL_REG_MAX_DEPTH, 4);
-	i->nqueues = (uint32_t)hsl_chip_mmio_read(e, HSL_REG_NQUEUES, 4) - 1;
-	i->nlinks = (uint32_t)hsl_chip_mmio_read(e, HSL_REG_NLINKS, 4);
+	i->node = (uint32_t)sim_read(c, HSL_REG_NODE, 4);
+	i->mem_bytes = sim_read(c, HSL_REG_MEM_SIZE, 8);
+	i->cap = sim_read(c, HSL_REG_CAP, 8);
+	i->max_len_bytes = sim_read(c, HSL_REG_MAX_LEN, 8);
+	i->hep_version = (uint32_t)sim_read(c, HSL_REG_VERSION, 4);
+	i->max_depth = (uint32_t)sim_read(c, HSL_REG_MAX_DEPTH, 4);
+	i->nqueues = (uint32_t)sim_read(c, HSL_REG_NQUEUES, 4) - 1;
+	i->nlinks = (uint32_t)sim_read(c, HSL_REG_NLINKS, 4);
 	i->numa_node = -1;
 	snprintf((char *)i->bus_addr, sizeof(i->bus_addr), "sim:%u", i->node);
 	snprintf((char *)i->driver, sizeof(i->driver), "sim");
@@ -544,23 +601,21 @@ static int switch_link_info(struct hsl_fabric *f, struct hsl_link_info *l)
 static int sim_link_info(struct hsl_fabric *f, struct hsl_link_info *l)
 {
 	struct sim_chip *c = sim_chip_find(f->sim->fabric, l->node);
-	struct hsl_chip_engine *e;
 	uint64_t block;
 	uint32_t peer;
 
 	if (!c)
 		return l->node >= HSL_NODE_SWITCH_FIRST ? switch_link_info(f, l) : -ENOENT;
-	e = c->engine;
-	if (l->index >= hsl_chip_mmio_read(e, HSL_REG_NLINKS, 4))
+	if (l->index >= sim_read(c, HSL_REG_NLINKS, 4))
 		return -ENOENT;
 	block = HSL_REG_LINK(l->index);
-	peer = (uint32_t)hsl_chip_mmio_read(e, block + HSL_LINK_O_PEER, 4);
+	peer = (uint32_t)sim_read(c, block + HSL_LINK_O_PEER, 4);
 	l->peer = peer & 0xffff;
 	l->peer_type = (peer >> 16) & 0xff;
-	l->state = (uint32_t)hsl_chip_mmio_read(e, block + HSL_LINK_O_STATE, 4);
-	l->width = (uint32_t)hsl_chip_mmio_read(e, block + HSL_LINK_O_WIDTH, 4);
-	l->rate_mtps = (uint32_t)hsl_chip_mmio_read(e, block + HSL_LINK_O_RATE, 4);
-	l->latency_ps = (uint32_t)hsl_chip_mmio_read(e, block + HSL_LINK_O_LATENCY, 4);
+	l->state = (uint32_t)sim_read(c, block + HSL_LINK_O_STATE, 4);
+	l->width = (uint32_t)sim_read(c, block + HSL_LINK_O_WIDTH, 4);
+	l->rate_mtps = (uint32_t)sim_read(c, block + HSL_LINK_O_RATE, 4);
+	l->latency_ps = (uint32_t)sim_read(c, block + HSL_LINK_O_LATENCY, 4);
 	return 0;
 }
 
@@ -668,37 +723,49 @@ unlock:
 	return err;
 }
 
-static const struct hsl_backend_ops sim_ops = {
-	.name = "sim",
-	.close = sim_close,
-	.info = sim_info,
-	.chip_info = sim_chip_info,
-	.link_info = sim_link_info,
-	.counter = sim_counter,
-	.ctf_open = sim_ctf_open,
-	.ctf_close = sim_ctf_close,
-	.ctf_read = sim_ctf_read,
-	.ctf_write = sim_ctf_write,
-	.segment_alloc = alloc_segment,
-	.segment_register = register_segment,
-	.segment_free = free_segment,
-	.segment_info = segment_info,
-	.segment_map = map_segment,
-	.segment_export = export_segment,
-	.segment_import = import_segment,
-	.segment_revoke = revoke_segment,
-	.event_fd = sim_event_fd,
-	.event_read = sim_event_read,
-	.queue_create = sim_queue_create,
-	.queue_destroy = sim_queue_destroy,
-	.queue_doorbell = sim_queue_doorbell,
-	.queue_arm = sim_queue_arm,
-	.queue_eventfd = sim_queue_eventfd,
-	.queue_abort = sim_queue_abort,
-	.queue_moderate = sim_queue_moderate,
-	.queue_refresh = sim_queue_refresh,
-	.queue_fd_rearm = sim_queue_fd_rearm,
-};
+static int sim_clock(struct hsl_fabric *f, uint64_t *ns)
+{
+	struct sim_fabric *sf = f->sim->fabric;
+
+	sim_run_begin(sf);
+	*ns = sf->now_ps / 1000;
+	sim_run_end(sf);
+	return 0;
+}
+
+#define SIM_OPS										\
+	.name = "sim",									\
+	.close = sim_close,								\
+	.info = sim_info,								\
+	.chip_info = sim_chip_info,							\
+	.link_info = sim_link_info,							\
+	.counter = sim_counter,								\
+	.ctf_open = sim_ctf_open,							\
+	.ctf_close = sim_ctf_close,							\
+	.ctf_read = sim_ctf_read,							\
+	.ctf_write = sim_ctf_write,							\
+	.segment_alloc = alloc_segment,							\
+	.segment_register = register_segment,						\
+	.segment_free = free_segment,							\
+	.segment_info = segment_info,							\
+	.segment_map = map_segment,							\
+	.segment_export = export_segment,						\
+	.segment_import = import_segment,						\
+	.segment_revoke = revoke_segment,						\
+	.event_fd = sim_event_fd,							\
+	.event_read = sim_event_read,							\
+	.queue_create = sim_queue_create,						\
+	.queue_destroy = sim_queue_destroy,						\
+	.queue_doorbell = sim_queue_doorbell,						\
+	.queue_arm = sim_queue_arm,							\
+	.queue_eventfd = sim_queue_eventfd,						\
+	.queue_abort = sim_queue_abort,							\
+	.queue_moderate = sim_queue_moderate,						\
+	.queue_refresh = sim_queue_refresh,						\
+	.queue_fd_rearm = sim_queue_fd_rearm
+
+static const struct hsl_backend_ops sim_ops = { SIM_OPS };
+static const struct hsl_backend_ops sim_modelled_ops = { SIM_OPS, .clock = sim_clock, .queue_idle = sim_queue_idle };
 
 int hslp_sim_open(struct hsl_fabric *f, const char *spec)
 {
@@ -718,7 +785,7 @@ int hslp_sim_open(struct hsl_fabric *f, const char *spec)
 		fabric_put(sf);
 		goto unlock;
 	}
-	f->ops = &sim_ops;
+	f->ops = sf->modelled_time ? &sim_modelled_ops : &sim_ops;
 	sim_info(f, &f->info);
 unlock:
 	pthread_mutex_unlock(&fabrics_lock);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "priv.h"
 
@@ -137,6 +138,20 @@ void hsl_fabric_close(struct hsl_fabric *f)
 	f->ops->close(f);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
+}
+
+int hsl_clock_ns(struct hsl_fabric *f, uint64_t *ns)
+{
+	struct timespec ts;
+
+	if (!f || !ns)
+		return -EINVAL;
+	if (f->ops->clock)
+		return f->ops->clock(f, ns);
+	if (clock_gettime(CLOCK_MONOTONIC, &ts))
+		return -errno;
+	*ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	return 0;
 }
 
 int hsl_fabric_info(struct hsl_fabric *f, struct hsl_fabric_info *info)

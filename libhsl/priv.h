@@ -223,6 +223,10 @@ struct hsl_backend_ops {
 	 * settled: the caller owns the queue and will call again after each time it takes completions.
 	 */
 	void (*queue_fd_rearm)(struct hsl_queue *q, bool settled);
+	/* Where time only goes on while somebody waits: somebody has looked and found nothing. NULL: it goes on by itself. */
+	void (*queue_idle)(struct hsl_queue *q);
+	/* NULL: CLOCK_MONOTONIC */
+	int (*clock)(struct hsl_fabric *f, uint64_t *ns);
 };
 
 /* URL is a path. */

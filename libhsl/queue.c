@@ -661,6 +661,8 @@ static cold int poll_rest(struct hsl_queue *q, struct hsl_completion *c, unsigne
 	n += take(q, c + n, max - n);
 	if (max && !q->ended)
 		keep_fd_true(q);
+	if (!n && q->ops->queue_idle)
+		q->ops->queue_idle(q);
 	return (int)n;
 }
 
@@ -708,6 +710,8 @@ int hsl_queue_poll(struct hsl_queue *q, struct hsl_completion *c, unsigned int m
 		publish_head(q);
 	} else if (has_ended(q)) {
 		return poll_rest(q, c, 0, max);
+	} else if (unlikely(q->ops->queue_idle)) {
+		q->ops->queue_idle(q);
 	}
 	if (unlikely((n < max && completion_ready(q, &tail)) || atomic_load_explicit(&q->fd_used, memory_order_relaxed)))
 		return poll_rest(q, c, n, max);
@@ -797,6 +801,11 @@ int hsl_queue_wait(struct hsl_queue *q, struct hsl_completion *c, unsigned int m
 			if (err && err != -ESHUTDOWN)
 				return err;
 			err = 0;
+		}
+		/* time goes on with each look */
+		if (q->ops->queue_idle) {
+			err = now_ns() < deadline_ns ? 0 : -ETIMEDOUT;
+			continue;
 		}
 		if (spin(q, deadline_ns))
 			continue;

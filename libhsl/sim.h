@@ -18,6 +18,7 @@
  *   fabrics_lock (backend_sim.c)   the list of fabrics and their reference counts
  *   sim_fabric.lock                everything but what follows; held over admin commands
  *   hslp_sim_queue.arm_lock        see there
+ *   sim_fabric.run_lock            in modelled time: held over every call into the engine
  *   sim_chip.irq_lock              queues[], the eventfds in them, admin_irq; taken by the engine's interrupt callback,
  *                                  so never held over a call into the engine
  *   sim_fabric.events_lock         events, cursors, link states seen; taken by the engine's interrupt callback
@@ -172,6 +173,9 @@ struct sim_fabric {
 	uint64_t fabric_id[2];
 	uint32_t page_size;
 	struct hsl_fabric_engine *engine;
+	bool modelled_time;		/* time=modelled: see sim_time_step */
+	uint64_t now_ps;		/* then: the clock, under run_lock */
+	pthread_mutex_t run_lock;	/* then: one thread at a time is in the engine; recursive: callbacks call it again */
 	pthread_mutex_t lock;
 	struct sim_iova_set iova;
 	struct sim_ranges host_ga;	/* offsets of the host's node */
@@ -188,6 +192,45 @@ struct sim_fabric {
 static inline struct sim_chip *sim_chip_find(struct sim_fabric *f, uint32_t node)
 {
 	return node >= 1 && node <= f->nchips ? f->chips[node - 1] : NULL;
+}
+
+/*
+ * Modelled time (URL option time=modelled; docs/hep.md section 9). The engine has no threads, and its clock stands still unless
+ * somebody waits: hsl_queue_poll that finds nothing, hsl_queue_wait, an admin command. Then it goes on to what happens next, and the
+ * waiter looks again. The program itself takes no time. Where nothing is going to happen a look takes SIM_IDLE_PS, so that who waits
+ * for something in vain sees time pass.
+ */
+#define SIM_IDLE_PS	1000000u
+/* Does what is due, or what is due next. False: nothing was. */
+bool sim_time_step(struct sim_fabric *f);
+
+static inline void sim_run_begin(struct sim_fabric *f)
+{
+	if (f->modelled_time)
+		pthread_mutex_lock(&f->run_lock);
+}
+
+static inline void sim_run_end(struct sim_fabric *f)
+{
+	if (f->modelled_time)
+		pthread_mutex_unlock(&f->run_lock);
+}
+
+static inline uint64_t sim_read(struct sim_chip *c, uint64_t off, unsigned int size)
+{
+	uint64_t v;
+
+	sim_run_begin(c->fabric);
+	v = hsl_chip_mmio_read(c->engine, off, size);
+	sim_run_end(c->fabric);
+	return v;
+}
+
+static inline void sim_write(struct sim_chip *c, uint64_t off, uint64_t v, unsigned int size)
+{
+	sim_run_begin(c->fabric);
+	hsl_chip_mmio_write(c->engine, off, v, size);
+	sim_run_end(c->fabric);
 }
 
 /* Zeroed, page-aligned, and in the iova set. */
@@ -263,6 +306,7 @@ int sim_queue_abort(struct hsl_queue *q);
 int sim_queue_moderate(struct hsl_queue *q, uint32_t moderation);
 void sim_queue_refresh(struct hsl_queue *q);
 void sim_queue_fd_rearm(struct hsl_queue *q, bool settled);
+void sim_queue_idle(struct hsl_queue *q);
 /* From the interrupt callback and at a queue's end; irq_lock is held. */
 void sim_queue_signal(struct hslp_sim_queue *q);
 /* The chip has stopped the queue and will not write its rings: tell its user. Under sim_fabric.lock. */

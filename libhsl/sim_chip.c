@@ -48,9 +48,9 @@ static void chip_interrupt(void *opaque, unsigned int vector)
 {
 	struct sim_chip *c = opaque;
 
-	if (vector == 0 && hsl_chip_mmio_read(c->engine, HSL_REG_EVENT, 4) & HSL_EVENT_LINK) {
+	if (vector == 0 && sim_read(c, HSL_REG_EVENT, 4) & HSL_EVENT_LINK) {
 		/* first acknowledged, then looked at: what changes after the look raises again */
-		hsl_chip_mmio_write(c->engine, HSL_REG_EVENT, HSL_EVENT_LINK, 4);
+		sim_write(c, HSL_REG_EVENT, HSL_EVENT_LINK, 4);
 		sim_event_links(c, false);
 	}
 	pthread_mutex_lock(&c->irq_lock);
@@ -81,17 +81,17 @@ static const struct hsl_chip_ops chip_ops = {
 
 static uint32_t read32(struct sim_chip *c, uint64_t reg)
 {
-	return (uint32_t)hsl_chip_mmio_read(c->engine, reg, 4);
+	return (uint32_t)sim_read(c, reg, 4);
 }
 
 static void write32(struct sim_chip *c, uint64_t reg, uint32_t val)
 {
-	hsl_chip_mmio_write(c->engine, reg, val, 4);
+	sim_write(c, reg, val, 4);
 }
 
 static void write64(struct sim_chip *c, uint64_t reg, uint64_t val)
 {
-	hsl_chip_mmio_write(c->engine, reg, val, 8);
+	sim_write(c, reg, val, 8);
 }
 
 static int enable(struct sim_chip *c)
@@ -157,7 +157,9 @@ static void admin_failed(struct sim_chip *c)
 {
 	hslp_err("sim: node %u does not answer admin commands", c->node);
 	c->failed = true;
+	sim_run_begin(c->fabric);
 	hsl_chip_detach(c->engine);
+	sim_run_end(c->fabric);
 	for (uint32_t i = 1; i <= SIM_QUEUES_MAX; i++)
 		if (c->queues[i])
 			sim_queue_end(c->queues[i], HSL_ST_GONE);
@@ -172,6 +174,12 @@ static int admin_wait(struct sim_chip *c)
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec += ADMIN_TIMEOUT_S;
 	for (unsigned int i = 0; !admin_completed(c); i++) {
+		if (c->fabric->modelled_time) {
+			if (sim_time_step(c->fabric) || admin_completed(c))
+				continue;
+			admin_failed(c);
+			return -EIO;
+		}
 		if (i < ADMIN_SPINS) {
 			if (i % 64 == 63)
 				sched_yield();
@@ -354,7 +362,9 @@ int sim_chip_reset(struct sim_chip *c)
 		return -ENODEV;
 	sim_event_post(c->fabric, HSL_FABRIC_EV_CHIP_STATE, c->node, 0, HSL_CHIP_RESETTING);
 	/* after this no worker touches the rings */
+	sim_run_begin(c->fabric);
 	hsl_chip_reset(c->engine);
+	sim_run_end(c->fabric);
 	for (uint32_t i = 1; i <= SIM_QUEUES_MAX; i++)
 		if (c->queues[i])
 			sim_queue_end(c->queues[i], HSL_ST_GONE);
@@ -367,7 +377,7 @@ int sim_chip_reset(struct sim_chip *c)
 
 int sim_counter(struct hsl_fabric *f, const struct hslp_counter *at, uint64_t *value)
 {
-	*value = hsl_chip_mmio_read(sim_chip_find(f->sim->fabric, at->node)->engine, at->reg, 8);
+	*value = sim_read(sim_chip_find(f->sim->fabric, at->node), at->reg, 8);
 	return 0;
 }
 
@@ -407,7 +417,7 @@ int sim_ctf_read(struct hsl_ctf *c, uint32_t off, void *buf, size_t len)
 	unsigned int word = len < 8 ? 4 : 8;
 
 	for (size_t i = 0; i < len; i += word) {
-		uint64_t v = hsl_chip_mmio_read(ctf_chip(c)->engine, HSL_CTF_OFFSET_DEFAULT + off + i, word);
+		uint64_t v = sim_read(ctf_chip(c), HSL_CTF_OFFSET_DEFAULT + off + i, word);
 
 		memcpy((char *)buf + i, &v, word);
 	}
@@ -422,7 +432,7 @@ int sim_ctf_write(struct hsl_ctf *c, uint32_t off, const void *buf, size_t len)
 		uint64_t v = 0;
 
 		memcpy(&v, (const char *)buf + i, word);
-		hsl_chip_mmio_write(ctf_chip(c)->engine, HSL_CTF_OFFSET_DEFAULT + off + i, v, word);
+		sim_write(ctf_chip(c), HSL_CTF_OFFSET_DEFAULT + off + i, v, word);
 	}
 	return 0;
 }

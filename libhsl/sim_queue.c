@@ -106,20 +106,25 @@ void sim_queue_fd_rearm(struct hsl_queue *q, bool settled)
 
 int sim_queue_doorbell(struct hsl_queue *q, uint32_t sq_tail)
 {
-	hsl_chip_mmio_write(q->sim->chip->engine, q->sim->db + HSL_DB_SQ_TAIL, sq_tail, 4);
+	sim_write(q->sim->chip, q->sim->db + HSL_DB_SQ_TAIL, sq_tail, 4);
 	return 0;
 }
 
 int sim_queue_arm(struct hsl_queue *q, uint32_t cq_head)
 {
-	hsl_chip_mmio_write(q->sim->chip->engine, q->sim->db + HSL_DB_CQ_ARM, cq_head, 4);
+	sim_write(q->sim->chip, q->sim->db + HSL_DB_CQ_ARM, cq_head, 4);
 	return 0;
 }
 
 int sim_queue_moderate(struct hsl_queue *q, uint32_t moderation)
 {
-	hsl_chip_mmio_write(q->sim->chip->engine, q->sim->db + HSL_DB_MODERATION, moderation, 4);
+	sim_write(q->sim->chip, q->sim->db + HSL_DB_MODERATION, moderation, 4);
 	return 0;
+}
+
+void sim_queue_idle(struct hsl_queue *q)
+{
+	sim_time_step(q->sim->chip->fabric);
 }
 
 static bool is_eventfd(int fd)
@@ -186,12 +191,12 @@ void sim_queue_refresh(struct hsl_queue *q)
 	struct sim_fabric *f = s->chip->fabric;
 	uint32_t error;
 
-	if (hsl_chip_mmio_read(s->chip->engine, s->db + HSL_DB_STATE, 4) == HSL_QUEUE_READY)
+	if (sim_read(s->chip, s->db + HSL_DB_STATE, 4) == HSL_QUEUE_READY)
 		return;
 	pthread_mutex_lock(&f->lock);
 	if (s->ctrl->state == HSL_QUEUE_READY &&
-	    hsl_chip_mmio_read(s->chip->engine, s->db + HSL_DB_STATE, 4) == HSL_QUEUE_ERROR) {
-		error = (uint32_t)hsl_chip_mmio_read(s->chip->engine, s->db + HSL_DB_ERROR, 4);
+	    sim_read(s->chip, s->db + HSL_DB_STATE, 4) == HSL_QUEUE_ERROR) {
+		error = (uint32_t)sim_read(s->chip, s->db + HSL_DB_ERROR, 4);
 		destroy_on_chip(s);
 		sim_queue_end(s, error);
 	}
@@ -215,7 +220,7 @@ static int map_rings(struct hsl_queue *q, struct hslp_sim_queue *s, size_t page)
 	s->ctrl->state = HSL_QUEUE_READY;
 	q->ctrl = s->ctrl;
 	if (!(q->flags & HSL_QUEUE_F_SYSCALL) &&
-	    hsl_chip_mmio_read(s->chip->engine, HSL_REG_CAP, 8) & HSL_CAP_SHADOW_TAIL)
+	    sim_read(s->chip, HSL_REG_CAP, 8) & HSL_CAP_SHADOW_TAIL)
 		q->shadow = (struct hsl_queue_shadow *)(void *)(ring + SHADOW_OFFSET);
 	q->sq = (struct hsl_desc *)(void *)(ring + page);
 	q->cq = (const struct hsl_cqe *)(void *)(ring + page + sq);
@@ -263,7 +268,7 @@ int sim_queue_create(struct hsl_fabric *f, struct hsl_queue *q)
 
 	if (!c)
 		return -ENOENT;
-	if (q->depth > hsl_chip_mmio_read(c->engine, HSL_REG_MAX_DEPTH, 4))
+	if (q->depth > sim_read(c, HSL_REG_MAX_DEPTH, 4))
 		return -EINVAL;
 	s = calloc(1, sizeof(*s));
 	if (!s)

@@ -248,7 +248,7 @@ int sim_segment_alloc(struct hslp_sim_context *x, struct hsl_segment_alloc *a)
 		return -ENOENT;
 	if (c->failed)
 		return -ENODEV;
-	if (a->flags && !(hsl_chip_mmio_read(c->engine, HSL_REG_CAP, 8) & HSL_CAP_MODELLED))
+	if (a->flags && !(sim_read(c, HSL_REG_CAP, 8) & HSL_CAP_MODELLED))
 		return -EOPNOTSUPP;
 	if (a->len_bytes > c->mem_bytes)
 		return -ENOSPC;

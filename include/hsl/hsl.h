@@ -57,13 +57,19 @@ struct hsl_fabric_info {
 /*
  * url NULL: $HSL_FABRIC, else the first /dev/hsl<N>. Errors: -ENODEV no such device, -EACCES no permission,
  * -EPROTO driver of another ABI major, -EINVAL malformed sim: URL, -ENOMEM.
- * sim: URL: sim:TOPO<N>[,mem=SIZE][,queues=N][,profile=NAME] with TOPO pair, ring, mesh, switch; sizes take K, M, G.
+ * sim: URL: sim:TOPO<N>[,mem=SIZE][,queues=N][,profile=NAME][,time=modelled] with TOPO pair, ring, mesh, switch; sizes take K, M, G.
  * TOPO<N> and NAME may be fabric files (libhsl(7)).
  */
 int hsl_fabric_open(const char *url, struct hsl_fabric **out);
 /* Frees segments and queues still open; no other thread may use them. */
 void hsl_fabric_close(struct hsl_fabric *f);
 int hsl_fabric_info(struct hsl_fabric *f, struct hsl_fabric_info *info);
+
+/*
+ * The clock of the fabric's chips, ns. CLOCK_MONOTONIC, but on sim: with time=modelled: there it goes on only while somebody waits
+ * (hsl_queue_poll that finds nothing, hsl_queue_wait, calls that change segments and queues), and by what the link profile says.
+ */
+int hsl_clock_ns(struct hsl_fabric *f, uint64_t *ns);
 
 /* ---- chips, links, topology ---- */
 

@@ -291,6 +291,77 @@ static void fabric_profiles(void **state)
 		assert_int_equal(hsl_fabric_open(bad[i], &f), -EINVAL);
 }
 
+/*
+ * The times of docs/hep.md section 9, which wall time has no part in; two queues at once are no slower than one; a wait in vain ends; another
+ * thread's waiting moves the one clock there is.
+ */
+static void *nops(void *arg)
+{
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(hsl_nop(arg), 0);
+	return NULL;
+}
+
+static void modelled_time(void **state)
+{
+	struct hsl_completion c[2];
+	struct hsl_segment *src, *dst;
+	struct hsl_queue *q, *r;
+	uint64_t t0, t1, seen;
+	struct hsl_fabric *f;
+	pthread_t thread;
+	struct hsl_op op;
+
+	(void)state;
+	assert_int_equal(hsl_fabric_open("sim:mesh2,time=modelled", &f), 0);
+	assert_int_equal(hsl_queue_create(f, 1, NULL, &q), 0);
+	assert_int_equal(hsl_queue_create(f, 2, NULL, &r), 0);
+	assert_int_equal(hsl_segment_alloc(f, 1, 4096, NULL, &src), 0);
+	assert_int_equal(hsl_segment_alloc(f, 2, 4096, NULL, &dst), 0);
+	assert_int_equal(hsl_clock_ns(f, &t0), 0);
+	usleep(1000);
+	assert_int_equal(hsl_clock_ns(f, &t1), 0);
+	assert_int_equal(t1, t0);
+	assert_int_equal(hsl_nop(q), 0);
+	assert_int_equal(hsl_clock_ns(f, &t1), 0);
+	assert_int_equal(t1 - t0, 270);
+	assert_int_equal(hsl_copy(q, hsl_segment_ga(dst), hsl_segment_ga(src), 64), 0);
+	assert_int_equal(hsl_clock_ns(f, &t0), 0);
+	assert_in_range(t0 - t1, 582, 583);
+
+	op = hsl_op_copy(hsl_segment_ga(dst), hsl_segment_ga(src), 64);
+	assert_int_equal(hsl_queue_submit(q, &op, 1), 1);
+	op = hsl_op_copy(hsl_segment_ga(src), hsl_segment_ga(dst), 64);
+	assert_int_equal(hsl_queue_submit(r, &op, 1), 1);
+	assert_int_equal(hsl_queue_wait(q, c, 1, UINT64_MAX), 1);
+	assert_int_equal(hsl_queue_wait(r, c, 1, UINT64_MAX), 1);
+	assert_int_equal(hsl_clock_ns(f, &t1), 0);
+	assert_in_range(t1 - t0, 562, 583);
+	/* nothing outstanding: time goes by all the same */
+	assert_int_equal(hsl_queue_poll(q, c, 1), 0);
+	assert_int_equal(hsl_clock_ns(f, &t0), 0);
+	assert_true(t0 > t1);
+	/* a WAIT that never holds ends by its own time, of which the program waits none */
+	assert_int_equal(hsl_wait_value(q, HSL_WAIT_EQ, hsl_segment_ga(src), 1, 1000000000, &seen), -ETIMEDOUT);
+	assert_int_equal(hsl_clock_ns(f, &t1), 0);
+	assert_in_range(t1 - t0, 1000000000, 1010000000);
+
+	assert_int_equal(pthread_create(&thread, NULL, nops, r), 0);
+	nops(q);
+	pthread_join(thread, NULL);
+	assert_int_equal(hsl_clock_ns(f, &t0), 0);
+	assert_in_range(t0 - t1, 270 * 1000, 2 * 270 * 1000 + 2000);
+	hsl_fabric_close(f);
+	assert_int_equal(hsl_fabric_open("sim:mesh2,time=wall", &f), -EINVAL);
+	assert_int_equal(hsl_fabric_open("sim:mesh2,time=modelledx", &f), -EINVAL);
+	assert_int_equal(hsl_fabric_open("sim:mesh2", &f), 0);
+	assert_int_equal(hsl_clock_ns(f, &t0), 0);
+	usleep(1000);
+	assert_int_equal(hsl_clock_ns(f, &t1), 0);
+	assert_true(t1 - t0 >= 1000000);
+	hsl_fabric_close(f);
+}
+
 static void paths_and_links(void **state)
 {
 	struct hsl_segment *s;
@@ -577,6 +648,7 @@ int main(void)
 		cmocka_unit_test(paths_and_links),
 		cmocka_unit_test(fabric_files),
 		cmocka_unit_test(fabric_profiles),
+		cmocka_unit_test(modelled_time),
 		cmocka_unit_test(reset_under_traffic),
 		cmocka_unit_test(reset_of_a_home),
 		cmocka_unit_test(queue_error),
