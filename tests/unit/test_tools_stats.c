@@ -107,6 +107,96 @@ static void test_numeric(void **state)
 	tool_stats_free(s);
 }
 
+/* Without kept samples the histogram answers: exact below its linear part, never above the largest sample. */
+static void test_small(void **state)
+{
+	struct tool_stats *s = tool_stats_new_small();
+	struct tool_summary sum;
+
+	(void)state;
+	tool_stats_summary(s, &sum);
+	assert_int_equal(sum.count, 0);
+	tool_stats_add(s, 200);
+	tool_stats_summary(s, &sum);
+	assert_true(sum.min == 200 && sum.p50 == 200 && sum.p95 == 200 && sum.max == 200 && sum.stdev == 0);
+	for (unsigned int i = 0; i < 98; i++)
+		tool_stats_add(s, 100);
+	tool_stats_add(s, 100001);
+	tool_stats_summary(s, &sum);
+	assert_true(sum.p50 == 100 && sum.p95 == 100 && sum.p99 == 200 && sum.max == 100001);
+	tool_stats_free(s);
+}
+
+/* Rounds: numbers that are no integers. Student's t of 4 degrees of freedom is 2.776. */
+static void test_moments(void **state)
+{
+	struct tool_moments m = { 0 };
+
+	(void)state;
+	assert_true(isnan(tool_moments_ci95(&m)));
+	tool_moments_add(&m, 5);
+	assert_true(m.mean == 5 && tool_moments_stdev(&m) == 0 && isnan(tool_moments_ci95(&m)));
+	tool_moments_add(&m, 5);
+	assert_true(tool_moments_ci95(&m) == 0);	/* equal: known exactly */
+
+	m = (struct tool_moments){ 0 };
+	for (int i = 1; i <= 5; i++)
+		tool_moments_add(&m, i);
+	assert_near(m.mean, 3, 1e-15);
+	assert_near(tool_moments_stdev(&m), sqrt(2.5), 1e-15);
+	assert_near(tool_moments_ci95(&m), 2.776 * sqrt(2.5) / sqrt(5) / 3, 1e-12);
+	/* spread far below one unit on a large mean */
+	m = (struct tool_moments){ 0 };
+	for (int i = 0; i < 1000; i++)
+		tool_moments_add(&m, 1e9 + (i & 1) * 1e-3);
+	assert_near(tool_moments_stdev(&m), 0.5e-3, 1e-2);
+	m = (struct tool_moments){ 0 };
+	tool_moments_add(&m, -1);
+	tool_moments_add(&m, 1);
+	assert_true(isnan(tool_moments_ci95(&m)));	/* of a mean of zero */
+}
+
+/* Sixty hours at 200 GB/s with one window that stalls and one at the full rate: counters pass 2^55, nothing is negative. */
+static void test_windows(void **state)
+{
+	const uint64_t second = 1000000000ull, rate = 200000000000ull, start = UINT64_MAX / 2;
+	struct tool_windows w = { .width_ns = second };
+	uint64_t bytes = 0, now = start;
+
+	(void)state;
+	tool_windows_begin(&w, now, 0);
+	for (unsigned int i = 0; i < 60 * 3600; i++) {
+		bytes += i == 100000 ? rate / 1000 : rate / 2;
+		bytes += i == 200000 ? rate / 2 : 0;
+		now += second;
+		tool_windows_tick(&w, now, bytes);
+	}
+	tool_windows_end(&w, now, bytes);
+	assert_int_equal(w.count, 60 * 3600);
+	assert_near(w.least, (double)rate / 1000, 1e-12);
+	assert_near(w.most, (double)rate, 1e-12);
+	assert_near(tool_rate(bytes, now - start), (double)rate / 2, 1e-4);
+	assert_true(bytes > 1ull << 54);
+
+	/* shorter than a window: it is the only one; nothing at all: none */
+	w = (struct tool_windows){ .width_ns = second };
+	tool_windows_begin(&w, 10, 0);
+	tool_windows_end(&w, 10 + second / 4, 100);
+	assert_true(w.count == 1 && w.least == 400 && w.most == 400);
+	w = (struct tool_windows){ .width_ns = second };
+	tool_windows_begin(&w, 10, 0);
+	tool_windows_end(&w, 10, 0);
+	assert_true(!w.count && isnan(w.least) && isnan(w.most));
+	/* a rest of less than half a window says little */
+	w = (struct tool_windows){ .width_ns = second };
+	tool_windows_begin(&w, 0, 0);
+	tool_windows_tick(&w, second, 1000);
+	tool_windows_end(&w, second + second / 4, 1000);
+	assert_true(w.count == 1 && w.least == 1000);
+	tool_windows_tick(&w, 2 * second, 1000);
+	assert_true(w.count == 2 && w.least == 0 && w.most == 1000);
+}
+
 static int by_value(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -255,6 +345,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known),
+		cmocka_unit_test(test_small), cmocka_unit_test(test_moments), cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_numeric),
 		cmocka_unit_test(test_long_run),
 		cmocka_unit_test(test_handover),

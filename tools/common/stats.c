@@ -15,7 +15,7 @@ struct tool_stats {
 	uint64_t count, min, max;
 	double mean, m2;			/* Welford: m2 is the sum of squared distances from the mean */
 	uint64_t hist[BUCKETS];			/* all samples */
-	uint64_t *sample;			/* the first TOOL_STATS_EXACT */
+	uint64_t *sample;			/* the first TOOL_STATS_EXACT, or NULL: none is kept */
 };
 
 static unsigned int bucket_of(uint64_t v)
@@ -39,9 +39,18 @@ static uint64_t bucket_highest(unsigned int b)
 	return ((uint64_t)sub << shift) + ((1ull << shift) - 1);
 }
 
-struct tool_stats *tool_stats_new(void)
+/* calloc has zeroed the histogram: what no sample touches takes no memory */
+struct tool_stats *tool_stats_new_small(void)
 {
 	struct tool_stats *s = tool_calloc(1, sizeof(*s));
+
+	s->min = UINT64_MAX;
+	return s;
+}
+
+struct tool_stats *tool_stats_new(void)
+{
+	struct tool_stats *s = tool_stats_new_small();
 
 	s->sample = tool_calloc(TOOL_STATS_EXACT, sizeof(*s->sample));
 	/* touched now, so that the page faults are not among the measured times */
@@ -64,7 +73,7 @@ void tool_stats_add(struct tool_stats *s, uint64_t v)
 {
 	double delta = (double)v - s->mean;
 
-	if (s->count < TOOL_STATS_EXACT)
+	if (s->sample && s->count < TOOL_STATS_EXACT)
 		s->sample[s->count] = v;
 	s->count++;
 	s->hist[bucket_of(v)]++;
@@ -115,7 +124,7 @@ static uint64_t *sorted_samples(const struct tool_stats *s)
 {
 	uint64_t *copy;
 
-	if (s->count > TOOL_STATS_EXACT)
+	if (!s->sample || s->count > TOOL_STATS_EXACT)
 		return NULL;
 	copy = tool_calloc(s->count, sizeof(*copy));
 	memcpy(copy, s->sample, s->count * sizeof(*copy));
@@ -147,6 +156,7 @@ void tool_stats_summary(const struct tool_stats *s, struct tool_summary *out)
 	out->min = s->min;
 	out->p50 = percentile(s, sorted, 5000);
 	out->p90 = percentile(s, sorted, 9000);
+	out->p95 = percentile(s, sorted, 9500);
 	out->p99 = percentile(s, sorted, 9900);
 	out->p99_9 = percentile(s, sorted, 9990);
 	out->max = s->max;
@@ -166,4 +176,74 @@ void tool_stats_free(struct tool_stats *s)
 double tool_rate(uint64_t n, uint64_t duration_ns)
 {
 	return duration_ns ? (double)n * 1e9 / (double)duration_ns : NAN;
+}
+
+void tool_moments_add(struct tool_moments *m, double v)
+{
+	double delta = v - m->mean;
+
+	m->n++;
+	m->mean += delta / (double)m->n;
+	m->m2 += delta * (v - m->mean);
+}
+
+double tool_moments_stdev(const struct tool_moments *m)
+{
+	return m->n > 1 ? sqrt(m->m2 / (double)(m->n - 1)) : 0;
+}
+
+/* Two-sided 95 % quantile of Student's t for df degrees of freedom; between and beyond the table the next smaller df: wider. */
+static double student_t95(uint64_t df)
+{
+	static const struct { unsigned int df; double t; } table[] = {
+		{ 1, 12.706 }, { 2, 4.303 }, { 3, 3.182 }, { 4, 2.776 }, { 5, 2.571 }, { 6, 2.447 }, { 7, 2.365 }, { 8, 2.306 },
+		{ 9, 2.262 }, { 10, 2.228 }, { 12, 2.179 }, { 15, 2.131 }, { 20, 2.086 }, { 30, 2.042 }, { 60, 2.000 },
+		{ 120, 1.980 },
+	};
+	double t = table[0].t;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]) && table[i].df <= df; i++)
+		t = table[i].t;
+	return t;
+}
+
+double tool_moments_ci95(const struct tool_moments *m)
+{
+	if (m->n < 2 || m->mean == 0)
+		return NAN;
+	return student_t95(m->n - 1) * tool_moments_stdev(m) / sqrt((double)m->n) / fabs(m->mean);
+}
+
+void tool_windows_begin(struct tool_windows *w, uint64_t now_ns, uint64_t units)
+{
+	w->from_ns = now_ns;
+	w->from_units = units;
+}
+
+static void window_close(struct tool_windows *w, uint64_t now_ns, uint64_t units)
+{
+	double rate = tool_rate(units - w->from_units, now_ns - w->from_ns);
+
+	if (!w->count || rate < w->least)
+		w->least = rate;
+	if (!w->count || rate > w->most)
+		w->most = rate;
+	w->count++;
+	tool_windows_begin(w, now_ns, units);
+}
+
+void tool_windows_tick(struct tool_windows *w, uint64_t now_ns, uint64_t units)
+{
+	if (w->width_ns && now_ns - w->from_ns >= w->width_ns)
+		window_close(w, now_ns, units);
+}
+
+void tool_windows_end(struct tool_windows *w, uint64_t now_ns, uint64_t units)
+{
+	uint64_t rest = now_ns - w->from_ns;
+
+	if (rest && (!w->count || rest >= w->width_ns / 2))
+		window_close(w, now_ns, units);
+	if (!w->count)
+		w->least = w->most = NAN;
 }

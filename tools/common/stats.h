@@ -19,12 +19,14 @@ struct tool_stats;
 
 struct tool_summary {
 	uint64_t count;
-	uint64_t min, p50, p90, p99, p99_9, max;
+	uint64_t min, p50, p90, p95, p99, p99_9, max;
 	double mean;
 	double stdev;		/* of the sample, n - 1; 0 for one sample */
 };
 
 struct tool_stats *tool_stats_new(void);
+/* With the histogram alone: a few KiB each, for many at once. */
+struct tool_stats *tool_stats_new_small(void);
 void tool_stats_add(struct tool_stats *s, uint64_t v);
 void tool_stats_reset(struct tool_stats *s);
 /* All zero when there are no samples. */
@@ -37,5 +39,33 @@ void tool_stats_free(struct tool_stats *s);
  * Units per second; exact where n * 1e9 would not fit 64 bits, NaN for a time of zero.
  */
 double tool_rate(uint64_t n, uint64_t duration_ns);
+
+/* Mean and spread of a few numbers that are no integers, as rounds' bandwidths. Zeroed: empty. */
+struct tool_moments {
+	uint64_t n;
+	double mean, m2;
+};
+void tool_moments_add(struct tool_moments *m, double v);
+double tool_moments_stdev(const struct tool_moments *m);	/* n - 1; 0 for fewer than two */
+/*
+ * Half-width of the 95 % confidence interval of the mean (Student's t), as a share of the mean. NaN for fewer than two
+ * numbers or a mean of zero.
+ */
+double tool_moments_ci95(const struct tool_moments *m);
+
+/*
+ * A run cut into pieces of at least width_ns: how fast was the slowest, how fast the fastest? So a link that stalls shows in a run of
+ * any length. What is left at the end counts if it is half a piece, or the only one. Zeroed but for width_ns: empty.
+ */
+struct tool_windows {
+	uint64_t width_ns;
+	uint64_t count;
+	double least, most;		/* units/s; NaN in an empty one only after tool_windows_end */
+	uint64_t from_ns, from_units;	/* of the piece that is open */
+};
+void tool_windows_begin(struct tool_windows *w, uint64_t now_ns, uint64_t units);
+/* units: done since the beginning of the run, never fewer than before. */
+void tool_windows_tick(struct tool_windows *w, uint64_t now_ns, uint64_t units);
+void tool_windows_end(struct tool_windows *w, uint64_t now_ns, uint64_t units);
 
 #endif
