@@ -5,6 +5,7 @@
 set -u
 build=${HSL_BUILD:-$(cd "$(dirname "$0")/.." && pwd)/build}
 bench=$build/hslbench
+check=$(dirname "$0")/bench_json.py
 [ -x "$bench" ] || { echo "1..0 # SKIP $bench is not built"; exit 77; }
 unset HSL_FABRIC HSL_HOST_MEMCPY_BASELINE
 dir=$(mktemp -d) || exit 3
@@ -28,7 +29,7 @@ run 0 --help && out '^usage: hslbench' && [ ! -s "$dir/err" ]; ok '--help'
 run 0 --version && out '^hslbench [0-9.]+ \(HEP 1\.0\)$'; ok '--version'
 for args in '' nonsense 'bw extra' 'bw --no-such-option' 'bw --size 0' 'bw --size 4KB' 'bw --op nothing' 'all --op c2c' \
 	'bw --depth 8 --batch 16' 'bw --iters -1' 'bw --duration soon' 'bw --basis model' 'bw -f sim:nonsense4' \
-	'bw -f sim:mesh4 --src 9' 'bw -f sim:mesh4 --src 1 --dst 1' 'bw -f sim:mesh4 --depth 65536'; do
+	'bw -f sim:mesh4 --src 9' 'bw --ci much' 'bw --rounds 0' 'bw --window never' 'bw -f sim:mesh4,time=wall' 'bw -f sim:mesh4 --src 1 --dst 1' 'bw -f sim:mesh4 --depth 65536'; do
 	# shellcheck disable=SC2086
 	run 2 $args && err '^hslbench: ' && [ ! -s "$dir/out" ]; ok "refused with 2: hslbench $args"
 done
@@ -43,9 +44,36 @@ run 0 bw -f sim:mesh4 --size 1M --iters 3; ok 'bw: fewer operations than rounds'
 run 0 bw -f sim:mesh4 --op c2c --src 3 --dst 2 --size 4K --iters 64 --depth 64 --batch 32 && out 'c2c +chip 3 -> chip 2 '; ok 'bw: chips and operation chosen'
 HSL_HOST_MEMCPY_BASELINE=$base run 0 bw -f sim:mesh4 --op c2c --size 4K --iters 100 && out 'host memcpy'; ok 'bw: second ratio'
 HSL_FABRIC=sim:mesh4 run 0 lat --iters 100 && out '^  ping-pong .* ok$' && out '^  eventfd .*event.* ok$' && out '^  nop .*poll' && out '^  copy .*event'; ok 'lat, fabric from the environment'
-run 77 lat -f sim:mesh4 --iters 100 --observable && err 'observable' && [ ! -s "$dir/out" ]; ok 'observable memory of sim: cannot be mapped: not run'
+run 0 bw -f sim:mesh4 --iters 3 --size 64,100 --op c2c,load --observable && out 'c2c .* ok$' && out 'load .*not run: observable memory'
+ok 'observable memory of sim: goes by commands alone'
 run 0 rate -f sim:mesh4 --iters 1000 --batch 1,8 --depth 8 && [ "$(grep -c ' ok$' "$dir/out")" = 4 ]; ok rate
-run 0 all -f sim:pair2 --quick --duration 6ms && out '^Bandwidth' && out '^Latency' && out '^Rate'; ok all
+run 0 all -f sim:pair2 --quick --iters 5 && out '^Bandwidth' && out '^Latency' && out '^Rate' && out '^Loads' && out '^Waking' && ! out FAILED
+ok all
+
+# modelled time: no threads, no clock but the model's
+sim=sim:mesh4,time=modelled
+for v in bw lat rate matrix load atomic mem wake collective coherence; do
+	status=0
+	[ $v != load ] || status=77
+	run $status $v -f $sim --quick --iters 20 --json
+	if [ $v = load ]; then
+		run 0 load -f sim:pair2 --quick --iters 3 --json
+	fi && "$check" schema "$dir/out" $v 2>>"$dir/err"
+	ok "$v --json: of its schema, and right"
+done
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	run 0 all -f $sim --quick --iters 10 --json="$dir/run$i.json" || break
+done && "$check" same "$dir"/run*.json 2>>"$dir/err"; ok 'modelled: ten runs are one document'
+for fabric in ring16 mesh16 switch4; do
+	run 0 matrix -f sim:$fabric,mem=128M,time=modelled --iters 8 --json && "$check" topology "$dir/out" 2>>"$dir/err"
+	ok "matrix of $fabric shows the topology"
+done
+run 0 matrix -f sim:ring20,mem=128M,time=modelled --iters 2 --op load && out '^ +20  \[' && out 'from 0\.38 to'; ok 'matrix of more chips than fit a screen: shades'
+run 0 coherence -f $sim --iters 8 --json && "$check" has "$dir/out" op=load variant=hit basis=model-emergent && "$check" has "$dir/out" op=nop basis=model-input
+ok 'coherence: emergent, its NOP an input'
+run 0 collective -f sim:ring6,mem=128M,time=modelled --iters 9 --size 9600 && [ "$(grep -c ' ok$' "$dir/out")" = 5 ]; ok 'collectives of a ring of six: every element right after nine rounds'
+run 77 collective -f sim:pair1 --iters 1 && err 'needs two chips'; ok 'collectives of one chip: not run, with the reason'
+run 77 collective -f sim:mesh3 --iters 1 --size 1000 && err 'multiple of 8 bytes for each of 3'; ok 'a size that cannot be divided: not run, with the reason'
 run 0 bw -f sim:mesh4 --size 4K --iters 10 --json && json "$dir/out" && ! out 'GB/s'; ok '--json on standard output'
 run 0 bw -f sim:mesh4 --size 4K --iters 10 --json "$dir/f.json" && json "$dir/f.json" && out 'GB/s'; ok '--json FILE beside the tables'
 run 3 bw -f sim:mesh4 --size 4K --iters 10 --json="$dir/no/f.json"; ok 'a file that cannot be written is 3'

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
  * Buffers. Host memory is mapped by us and registered; chip memory is allocated and mapped for the CPU, which writes
- * source payloads and checks destinations: data moved by a chip is judged by another path than the one measured.
+ * source payloads and checks destinations: data moved by a chip is judged by another path than the one measured. Observable
+ * memory of sim: cannot be mapped: a queue of its own carries payloads there and back.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -17,6 +18,7 @@
 #define CACHE_LINE	64u
 /* Slots in use together: registered memory of an unprivileged user is often limited to 8 MiB, and caches are small. */
 #define IN_FLIGHT_BYTES	(2u << 20)
+#define IN_FLIGHT_OBSERVABLE	(64u << 10)	/* every line of it is packets */
 /*
  * An emulated CPU finds a page through a table indexed by the low bits of the page number: two buffers 16 MiB apart take
  * each other's entries with every access (measured: a fifth of the speed).
@@ -44,13 +46,18 @@ void bench_complain(struct bench *b, const char *fmt, ...)
 	tool_error("%s", text);
 }
 
-uint32_t bench_slots(uint64_t size, uint32_t depth)
+uint32_t bench_slots(const struct bench *b, uint64_t size, uint32_t depth)
 {
-	uint64_t n = size ? IN_FLIGHT_BYTES / size : depth;
+	uint64_t n = size ? (b->config->observable ? IN_FLIGHT_OBSERVABLE : IN_FLIGHT_BYTES) / size : depth;
 
 	if (n > depth)
 		n = depth;
 	return n ? (uint32_t)n : 1;
+}
+
+uint64_t bench_stride(uint64_t size)
+{
+	return (size + CACHE_LINE - 1) & ~(uint64_t)(CACHE_LINE - 1);
 }
 
 static uint64_t page_round(uint64_t len)
@@ -99,14 +106,30 @@ static int host_new(struct bench *b, struct bench_set *s, char *reason)
 	return 0;
 }
 
-static int chip_new(struct bench *b, struct bench_area *a, uint32_t node, uint64_t len,
-		    char *reason)
+static int copy_new(struct bench *b, struct bench_area *a, uint64_t len)
+{
+	int rc;
+
+	a->mapping_len = page_round(len);
+	a->mapping = mmap(NULL, a->mapping_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (a->mapping == MAP_FAILED) {
+		a->mapping = NULL;
+		return -errno;
+	}
+	rc = hsl_segment_register(b->f, a->mapping, len, NULL, &a->copy);
+	if (!rc && !b->carrier)
+		rc = hsl_queue_create(b->f, b->a.node, NULL, &b->carrier);
+	a->p = a->mapping;
+	return rc;
+}
+
+int bench_area_new(struct bench *b, struct bench_area *a, uint32_t node, uint64_t len, char *reason)
 {
 	struct hsl_segment_opts opts = {
 		.size = sizeof(opts),
 		.flags = b->config->observable ? HSL_SEGMENT_OBSERVABLE : 0,
 	};
-	void *p;
+	void *p = NULL;
 	int rc = hsl_segment_alloc(b->f, node, len, &opts, &a->seg);
 
 	if (rc) {
@@ -115,16 +138,51 @@ static int chip_new(struct bench *b, struct bench_area *a, uint32_t node, uint64
 		return rc;
 	}
 	rc = hsl_segment_map(a->seg, &p);
+	a->p = p;
+	if (rc == -EOPNOTSUPP && opts.flags)
+		rc = copy_new(b, a, len);
 	if (rc) {
 		snprintf(reason, 160, "mapping memory of chip %u: %s", node, strerror(-rc));
+		bench_area_free(a);
 		return rc;
 	}
-	a->p = p;
 	a->node = node;
 	a->ga = hsl_segment_ga(a->seg);
 	a->len = len;
 	snprintf(a->name, sizeof(a->name), "chip %u", node);
 	return 0;
+}
+
+void bench_area_free(struct bench_area *a)
+{
+	hsl_segment_free(a->copy);
+	hsl_segment_free(a->seg);
+	if (a->mapping)
+		munmap(a->mapping, a->mapping_len);
+	memset(a, 0, sizeof(*a));
+}
+
+static bool carry(struct bench *b, const struct bench_area *a, bool to_chip)
+{
+	uint64_t copy = a->copy ? hsl_segment_ga(a->copy) : 0;
+	int rc;
+
+	if (!a->copy)
+		return true;
+	rc = hsl_copy(b->carrier, to_chip ? a->ga : copy, to_chip ? copy : a->ga, a->len);
+	if (rc)
+		bench_complain(b, "%s: payload %s chip %u: %s", tool_name, to_chip ? "to" : "from", a->node, strerror(-rc));
+	return !rc;
+}
+
+bool bench_area_push(struct bench *b, const struct bench_area *a)
+{
+	return carry(b, a, true);
+}
+
+bool bench_area_pull(struct bench *b, const struct bench_area *a)
+{
+	return carry(b, a, false);
 }
 
 int bench_set_new(struct bench *b, struct bench_set *s, uint64_t size, uint32_t slots, char *reason)
@@ -138,15 +196,28 @@ int bench_set_new(struct bench *b, struct bench_set *s, uint64_t size, uint32_t 
 		snprintf(reason, 160, "no memory is that large");
 		return -ENOMEM;
 	}
-	s->stride = (size + CACHE_LINE - 1) & ~(uint64_t)(CACHE_LINE - 1);
+	s->stride = bench_stride(size);
 	s->len = s->stride * slots + CACHE_LINE;
 	rc = host_new(b, s, reason);
 	if (!rc && b->f)
-		rc = chip_new(b, &s->a_src, b->a.node, s->len, reason);
+		rc = bench_area_new(b, &s->a_src, b->a.node, s->len, reason);
 	if (!rc && b->f)
-		rc = chip_new(b, &s->a_dst, b->a.node, s->len, reason);
+		rc = bench_area_new(b, &s->a_dst, b->a.node, s->len, reason);
 	if (!rc && b->f && b->have_b)
-		rc = chip_new(b, &s->b_dst, b->b.node, s->len, reason);
+		rc = bench_area_new(b, &s->b_dst, b->b.node, s->len, reason);
+	if (rc)
+		bench_set_free(s);
+	return rc;
+}
+
+int bench_set_new_host(struct bench *b, struct bench_set *s, uint64_t len, char *reason)
+{
+	int rc;
+
+	memset(s, 0, sizeof(*s));
+	s->size = s->stride = s->len = bench_stride(len);
+	s->slots = 1;
+	rc = host_new(b, s, reason);
 	if (rc)
 		bench_set_free(s);
 	return rc;
@@ -156,24 +227,32 @@ void bench_set_free(struct bench_set *s)
 {
 	struct bench_area *all[] = { &s->host_src, &s->host_dst, &s->a_src, &s->a_dst, &s->b_dst };
 
+	/* both host areas are in the mapping of the first */
+	hsl_segment_free(s->host_dst.seg);
+	s->host_dst.seg = NULL;
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		hsl_segment_free(all[i]->seg);
-	if (s->host_src.mapping)
-		munmap(s->host_src.mapping, s->host_src.mapping_len);
+		bench_area_free(all[i]);
 	memset(s, 0, sizeof(*s));
 }
 
-void bench_area_poison(const struct bench_area *a)
+static void overwrite(const struct bench_area *a)
 {
 	memset(a->p, (int)(poison.seed & 0xff), a->len);
 }
 
-void bench_area_pattern(const struct bench_set *s, const struct bench_area *a,
+void bench_area_poison(struct bench *b, const struct bench_area *a)
+{
+	overwrite(a);
+	bench_area_push(b, a);
+}
+
+void bench_area_pattern(struct bench *b, const struct bench_set *s, const struct bench_area *a,
 			const struct tool_pattern *pt)
 {
-	bench_area_poison(a);
+	overwrite(a);
 	for (uint32_t i = 0; i < s->slots; i++)
 		tool_pattern_fill(pt, a->p + i * s->stride, s->size, i * s->stride);
+	bench_area_push(b, a);
 }
 
 /* One piece of the area; *shown says whether this area has been complained about. */
@@ -203,6 +282,8 @@ bool bench_area_check(struct bench *b, const struct bench_set *s, const struct b
 	bool shown = false;
 	uint32_t wrong = 0;
 
+	if (!bench_area_pull(b, a))
+		return false;
 	tool_size_format(s->size, buf, sizeof(buf));
 	snprintf(payload, sizeof(payload), "%s %s: wrong payload", op, buf);
 	snprintf(gap, sizeof(gap), "%s %s: touched byte beside the payload", op, buf);

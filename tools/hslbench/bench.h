@@ -6,8 +6,10 @@
  *	area.c		buffers on hosts and chips, their payload, who says what is wrong with it
  *	drive.c		submits operations and takes completions, timed
  *	cpu.c		what the CPU does itself: memcpy, memset, loads, stores, two-thread ping-pong; host baseline
- *	bw.c lat.c rate.c	the verbs
- *	report.c	tables and JSON; environment.c: where it was measured
+ *	bw.c lat.c rate.c	the verbs of one queue, each with rounds of its own
+ *	point.c		rounds for all other verbs: order, windows, repetition, what the report gets
+ *	matrix.c load.c atomic.c mem.c wake.c collective.c coherence.c	those verbs
+ *	report.c	tables of bw, lat and rate, JSON; tables.c: the other tables; environment.c: where it was measured
  *
  * A measurement is made in rounds. A round runs each operation of the verb and each baseline once, one after the
  * other, so that a machine that is slow for a while is slow for both sides of a ratio. Payloads are made before and
@@ -48,6 +50,9 @@ struct bench_config {
 	bool quick;
 	bool hardware;			/* --basis hardware */
 	bool observable;		/* the chips' memory is */
+	uint64_t window_ns;		/* bandwidth is also taken over pieces of this length */
+	double ci;			/* rounds are repeated until the mean is known this well, 0.05 = 5 %; 0: never */
+	unsigned int rounds_max;	/* but not more often; 0 = the verb's own */
 	bool json;
 	const char *json_path;		/* NULL = stdout, and no tables */
 };
@@ -62,8 +67,19 @@ struct bench_result {
 	uint64_t ops;			/* operations timed */
 	uint64_t duration_ns;
 	double bytes_per_s, ops_per_s;	/* NaN = does not apply */
-	double bytes_per_s_min;		/* slowest round */
+	double bytes_per_s_min, bytes_per_s_max;	/* of the windows */
+	unsigned int rounds;
+	double ci95;			/* half-width of the 95 % interval of the rounds' mean, of that mean; NaN = one round */
 	struct tool_summary latency;	/* count 0 = does not apply */
+	char variant[24];		/* what of the verb: "random", "hit", "2:1" */
+	char home[24];			/* coherence: chip whose memory it is; "" = does not apply */
+	unsigned int participants;	/* chips or threads at work at once, 0 = does not apply */
+	int hops;			/* links between src and dst, -1 = does not apply */
+	double offered_per_s;		/* load: bytes/s that the other side tried to move */
+	double injected_per_s;		/* and did move */
+	double bus_bytes_per_s;		/* collective: what each link of a ring carries */
+	double fairness;		/* coherence: Jain's index of those who share */
+	bool observable;		/* of observable memory, whatever --observable says */
 	uint64_t errors;		/* failed operations and wrong bytes' rounds */
 	bool verified;			/* every payload and completion was compared and right */
 	bool baseline;			/* measured for the sake of others' ratios */
@@ -73,14 +89,23 @@ struct bench_result {
 	char reason[160];		/* not run: why; then there are no numbers */
 };
 
+struct bench_queue {
+	struct hsl_queue *q;
+	bool event;			/* its descriptor is used: such a queue costs its poller more */
+};
+
 struct bench {
 	const struct bench_config *config;
 	struct hsl_fabric *f;
 	struct hsl_fabric_info info;
+	struct hsl_chip_props *chip;	/* all, info.nchips of them */
 	struct hsl_chip_props a, b;	/* the chip that executes, and the other one of c2c */
 	bool have_b;
-	struct hsl_queue *q;		/* on a */
-	bool q_event;			/* q's descriptor is used: such a queue costs its poller more */
+	struct bench_queue *queue;	/* of each chip, by index; made when needed */
+	struct bench_queue *cur;	/* what bench_queue_ready chose last */
+	struct hsl_queue *q;		/* cur's */
+	uint64_t loaded;		/* what a LOAD must find */
+	struct hsl_queue *carrier;	/* moves bytes between chips and copies in host memory, never timed */
 	struct bench_result *result;
 	unsigned int nresults;
 	unsigned int complaints;
@@ -109,7 +134,8 @@ struct bench_area {
 	struct hsl_segment *seg;	/* NULL: not known to the fabric (host baseline) */
 	void *mapping;			/* host memory: what was mapped */
 	uint64_t mapping_len;
-	uint8_t *p;
+	uint8_t *p;			/* its bytes, or of what cannot be mapped a copy of them in host memory */
+	struct hsl_segment *copy;	/* that copy, NULL: p is the memory itself */
 	uint64_t ga;
 	uint64_t len;
 };
@@ -127,13 +153,23 @@ struct bench_set {
 /* reason gets why not (buffer of 160); 0 or -errno. f NULL: host areas only, not registered. */
 int bench_set_new(struct bench *b, struct bench_set *s, uint64_t size, uint32_t slots,
 		  char *reason);
+/* The host's two areas alone, len bytes each. */
+int bench_set_new_host(struct bench *b, struct bench_set *s, uint64_t len, char *reason);
 void bench_set_free(struct bench_set *s);
+/* From one slot to the next: whole cache lines. */
+uint64_t bench_stride(uint64_t size);
 /* How many slots of that size are used at that depth: in flight together they are to fit a cache. */
-uint32_t bench_slots(uint64_t size, uint32_t depth);
+uint32_t bench_slots(const struct bench *b, uint64_t size, uint32_t depth);
 /* Everything becomes what no test pattern is. */
-void bench_area_poison(const struct bench_area *a);
-void bench_area_pattern(const struct bench_set *s, const struct bench_area *a,
+void bench_area_poison(struct bench *b, const struct bench_area *a);
+void bench_area_pattern(struct bench *b, const struct bench_set *s, const struct bench_area *a,
 			const struct tool_pattern *pt);
+/* Memory of a chip, whole pages, mapped where it can be; reason gets why not. */
+int bench_area_new(struct bench *b, struct bench_area *a, uint32_t node, uint64_t len, char *reason);
+void bench_area_free(struct bench_area *a);
+/* From the copy to the chip and back; nothing where p is the memory itself. False: complained. */
+bool bench_area_push(struct bench *b, const struct bench_area *a);
+bool bench_area_pull(struct bench *b, const struct bench_area *a);
 /* What the slots must hold and what lies between. Complains with addresses; false when wrong. */
 bool bench_area_check(struct bench *b, const struct bench_set *s, const struct bench_area *a,
 		      const struct tool_pattern *pt,
@@ -147,6 +183,7 @@ struct bench_share {		/* what one round contributes */
 	uint64_t ops;
 	uint64_t ns;
 	uint64_t errors;
+	struct tool_windows windows;	/* of ops; .width_ns 0: not looked at */
 };
 
 /* How long: iters operations, or until ns have passed. */
@@ -156,6 +193,8 @@ struct bench_limit {
 };
 
 uint64_t bench_now_ns(void);
+/* Time is that of this fabric's chips, which stands still while the program works; NULL: CLOCK_MONOTONIC. */
+void bench_clock_of(struct hsl_fabric *f);
 /* Keeps up to depth operations in flight, submitted batch at a time, taking them from op[0..nops) in turn. */
 void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, unsigned int nops,
 		 uint32_t depth, uint32_t batch,
@@ -164,8 +203,51 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 void bench_drive_single(struct bench *b, const char *name, const struct hsl_op *op, bool event,
 			const struct bench_limit *limit,
 			struct tool_stats *stats, struct bench_share *out);
-/* (Re)creates b->q when its depth is too small, it has ended, or was used the other way (event: by its descriptor). */
-int bench_queue_ready(struct bench *b, uint32_t depth, bool event, char *reason);
+/*
+ * b->q becomes the queue of that chip, made again when its depth is too small, it has ended, or was used the other way
+ * (event: by its descriptor).
+ */
+int bench_queue_ready(struct bench *b, uint32_t node, uint32_t depth, bool event, char *reason);
+void bench_queues_free(struct bench *b);
+/* Waits for one completion of q. 0, or the errno that ended the wait. */
+int bench_take(struct hsl_queue *q, struct hsl_completion *c, uint64_t since_ns);
+
+/* ---- point.c ---- */
+
+/*
+ * One line of a report to be: the verb fills r with what it is, and run makes one round's share of it. Stats, if there are, get
+ * each operation's time.
+ */
+struct bench_point {
+	struct bench_result r;
+	void (*run)(struct bench *b, struct bench_point *p, const struct bench_limit *limit, struct bench_share *share);
+	void *arg;
+	unsigned int key[4];		/* the verb's own, as the next */
+	uint64_t side[2];
+	double bytes_per_op;		/* 0: there is no bandwidth */
+	double bus_factor;		/* collective: bus over algorithm bandwidth, 0 = none */
+	struct tool_stats *stats;	/* bench_points_run frees it */
+	struct bench_share all;
+	struct tool_moments rounds;	/* of operations/s */
+	bool wrong;
+};
+
+/* A new one at the end of an array that grows; zero but for verb and op. */
+struct bench_point *bench_point_add(struct bench_point **list, unsigned int *n, const char *verb, const char *op);
+/*
+ * All points in rounds, each round in an order of its own, until all means are known as well as asked for. Adds results in
+ * the order of the array, which is freed.
+ */
+void bench_points_run(struct bench *b, struct bench_point *list, unsigned int n);
+/* One round's share to the others'. True: there are errors in it. */
+bool bench_share_add(struct bench_share *all, struct tool_moments *rounds, const struct bench_share *s);
+/* How many rounds there are at least. */
+unsigned int bench_rounds(const struct bench *b);
+/* Has every mean been found well enough after that many rounds? */
+bool bench_rounds_enough(const struct bench *b, unsigned int done, double worst_ci);
+/* A number below n, the same in each run with the same seed. */
+unsigned int bench_random(uint64_t *state, unsigned int n);
+void bench_shuffle(uint64_t *state, unsigned int *v, unsigned int n);
 
 /* ---- cpu.c ---- */
 
@@ -185,8 +267,8 @@ void bench_cpu_run(const struct bench_set *s, enum bench_cpu_op op, const struct
 uint64_t bench_pattern_sum(const struct bench_set *s, const struct tool_pattern *pt, uint32_t slot);
 /* Round trips of a cache line pair between two threads, on two CPUs where there are two; cpu[] gets which. */
 int bench_pingpong(const struct bench_limit *limit, struct tool_stats *stats, int cpu[2]);
-/* Write of an eventfd by one thread until another one, asleep in epoll_wait, runs: both ways in turn. 0 or -errno. */
-int bench_wake(const struct bench_limit *limit, struct tool_stats *stats);
+/* Write of an eventfd, or of a pipe, by one thread until another one, asleep in epoll_wait, runs: both ways in turn. 0 or -errno. */
+int bench_wake(const struct bench_limit *limit, struct tool_stats *stats, bool by_pipe);
 
 /* "65536=12000000000,1048576=9e9": bytes/s for that size, NaN if it is not there or the text is not of that form. */
 double bench_host_baseline(const char *text, uint64_t size);
@@ -195,14 +277,42 @@ double bench_host_baseline(const char *text, uint64_t size);
 void bench_bw(struct bench *b);
 void bench_lat(struct bench *b);
 void bench_rate(struct bench *b);
+void bench_matrix(struct bench *b);
+void bench_load(struct bench *b);
+void bench_atomic(struct bench *b);
+void bench_mem(struct bench *b);
+void bench_wake_verb(struct bench *b);
+void bench_collective(struct bench *b);
+void bench_coherence(struct bench *b);
 /* memcpy on this machine, no fabric: adds results of verb "baseline". */
 void bench_baseline(struct bench *b);
 
 /* ---- report.c, environment.c ---- */
 struct json_object;
+/* All that does not apply. */
+void bench_result_init(struct bench_result *r, const char *verb, const char *op);
 struct bench_result *bench_result_add(struct bench *b, const char *verb, const char *op);
+/* Results from the first on, by size in that order; those of one size stay as they are. */
+void bench_results_order(struct bench *b, unsigned int first, const uint64_t *size, unsigned int n);
+/* From the first on: ratio, where ratio_to names a result among them; of p50 where both have latencies, else of rates. */
+void bench_ratios(struct bench *b, unsigned int first);
 void bench_print_header(const struct bench *b);
 void bench_print_tables(const struct bench *b);
+/* What a row of commands stands for: the end of a table's title. */
+const char *bench_how_fast(const struct bench *b);
+struct tool_table;
+void bench_cell_number(struct tool_table *t, const char *fmt, double v);
+void bench_cell_check(struct tool_table *t, const struct bench_result *r);
+void bench_cell_count(struct tool_table *t, double v);
+void bench_cell_path(struct tool_table *t, const struct bench_result *r);
+/* tables.c */
+void bench_print_matrix(const struct bench *b);
+void bench_print_load(const struct bench *b);
+void bench_print_atomic(const struct bench *b);
+void bench_print_mem(const struct bench *b);
+void bench_print_wake(const struct bench *b);
+void bench_print_collective(const struct bench *b);
+void bench_print_coherence(const struct bench *b);
 struct json_object *bench_json(const struct bench *b);
 struct json_object *bench_environment_json(const struct bench *b);
 /* The chips' clock, and this machine's, is modelled. */
@@ -210,6 +320,12 @@ static inline bool bench_modelled(const struct bench *b)
 {
 	return b->a.cap & HSL_CAP_MODELLED_TIME;
 }
+/* And it stands still while the program works: CPU and threads cannot be measured. */
+static inline bool bench_stands_still(const struct bench *b)
+{
+	return bench_modelled(b) && !strcmp(b->info.backend, "sim");
+}
+#define BENCH_NO_CPU	"the clock stands still while the program works"
 /* emulator-wall, hardware, model-input or model-emergent; r NULL: of the commands of this run */
 const char *bench_basis(const struct bench *b, const struct bench_result *r);
 void bench_cpu_model(char *buf, unsigned long len);

@@ -11,8 +11,6 @@
 #include "progress.h"
 
 #define DEPTH			16u
-#define ROUNDS			5u
-#define ROUNDS_QUICK		3u
 #define BYTES_IN_FLIGHT_MAX	(64ull << 20)	/* the end of a share has to come in sight */
 
 enum where { HOST, A, B };
@@ -44,13 +42,15 @@ static const struct way ways[] = {
 #define NWAYS	(sizeof(ways) / sizeof(ways[0]))
 
 struct sum {
-	struct bench_share all;
-	double slowest;		/* bytes/s of the slowest round */
+	struct bench_share all;	/* windows: of all rounds */
+	struct tool_moments rounds;
 	bool wrong;
 };
 
 static bool wanted(const struct bench *b, const struct way *w)
 {
+	if (!w->baseline && b->f && bench_stands_still(b))
+		return false;
 	if (bench_wants(b, w->op))
 		return true;
 	/* a baseline whose ratio is asked for */
@@ -90,7 +90,7 @@ static void run_by_chip(struct bench *b, const struct bench_set *s, const struct
 		else
 			op[i].arg0 = seed;
 	}
-	if (bench_queue_ready(b, depth, false, reason)) {
+	if (bench_queue_ready(b, b->a.node, depth, false, reason)) {
 		bench_complain(b, "%s: %s", w->op, reason);
 		out->errors++;
 	} else {
@@ -106,14 +106,13 @@ static void run_way(struct bench *b, const struct bench_set *s, const struct way
 {
 	const struct bench_area *src = area_of(s, w->src, false), *dst = area_of(s, w->dst, true);
 	struct tool_pattern pt = { .seed = b->config->seed, .kind = w->kind };
-	struct bench_share share = { 0 };
+	struct bench_share share = { .windows.width_ns = b->config->window_ns };
 	bool reads_only = !w->by_chip && w->cpu_op == BENCH_LOAD;
-	double rate;
 
 	if (w->kind == TOOL_PATTERN_CONST && !w->by_chip)
 		pt.seed = (pt.seed & 0xff) * 0x0101010101010101ull;	/* memset knows bytes */
 	if (!reads_only)
-		bench_area_poison(dst);
+		bench_area_poison(b, dst);
 	if (w->by_chip)
 		run_by_chip(b, s, w, pt.seed, depth, batch, limit, &share);
 	else
@@ -131,13 +130,7 @@ static void run_way(struct bench *b, const struct bench_set *s, const struct way
 		if (!bench_area_check(b, &used, dst, &pt, w->op))
 			share.errors++;
 	}
-	sum->all.ops += share.ops;
-	sum->all.ns += share.ns;
-	sum->all.errors += share.errors;
-	sum->wrong |= share.errors != 0;
-	rate = tool_rate(share.ops, share.ns) * (double)s->size;
-	if (share.ops && !(rate > sum->slowest))
-		sum->slowest = rate;
+	sum->wrong |= bench_share_add(&sum->all, &sum->rounds, &share);
 }
 
 /* What the table calls an end of a way. */
@@ -173,17 +166,27 @@ static struct bench_result *result_new(struct bench *b, const struct way *w, uin
 	return r;
 }
 
-static void report(struct bench *b, uint64_t size, const struct sum *sum, uint32_t depth,
+/* The CPU's own accesses of chip memory. */
+static bool needs_mapping(const struct way *w)
+{
+	return !w->by_chip && w->baseline;
+}
+
+static void report(struct bench *b, uint64_t size, const struct sum *sum, bool mapped, uint32_t depth,
 		   uint32_t batch)
 {
 	for (size_t i = 0; i < NWAYS; i++) {
 		const struct way *w = &ways[i];
-		bool no_chip = w->dst == B && !b->have_b;
+		bool no_chip = w->dst == B && !b->have_b, no_map = needs_mapping(w) && (!mapped || bench_stands_still(b));
 		struct bench_result *r;
 
-		if (!wanted(b, w) || (!sum[i].all.ops && !sum[i].all.errors && !no_chip))
+		if (!wanted(b, w) || (!sum[i].all.ops && !sum[i].all.errors && !no_chip && !no_map))
 			continue;
 		r = result_new(b, w, size, depth, batch);
+		if (no_map) {
+			snprintf(r->reason, sizeof(r->reason), "%s", mapped ? BENCH_NO_CPU : "observable memory of sim: cannot be mapped");
+			continue;
+		}
 		if (no_chip) {
 			snprintf(r->reason, sizeof(r->reason),
 				 "needs two chips, the fabric has one");
@@ -193,7 +196,10 @@ static void report(struct bench *b, uint64_t size, const struct sum *sum, uint32
 		r->duration_ns = sum[i].all.ns;
 		r->ops_per_s = tool_rate(r->ops, r->duration_ns);
 		r->bytes_per_s = r->ops_per_s * (double)size;
-		r->bytes_per_s_min = sum[i].slowest;
+		r->bytes_per_s_min = sum[i].all.windows.least * (double)size;
+		r->bytes_per_s_max = sum[i].all.windows.most * (double)size;
+		r->rounds = (unsigned int)sum[i].rounds.n;
+		r->ci95 = tool_moments_ci95(&sum[i].rounds);
 		r->errors = sum[i].all.errors;
 		r->verified = !sum[i].wrong;
 		r->ratio_to = w->baseline;
@@ -212,10 +218,21 @@ static void skip_all(struct bench *b, uint64_t size, const char *reason)
 			snprintf(result_new(b, &ways[i], size, 0, 0)->reason, 160, "%s", reason);
 }
 
+static double worst_ci(const struct sum *sum)
+{
+	double worst = 0, ci;
+
+	for (size_t i = 0; i < NWAYS; i++) {
+		ci = tool_moments_ci95(&sum[i].rounds);
+		worst = ci > worst && !sum[i].wrong ? ci : worst;
+	}
+	return worst;
+}
+
 static void measure_size(struct bench *b, uint64_t size)
 {
 	const struct bench_config *c = b->config;
-	unsigned int rounds = c->quick ? ROUNDS_QUICK : ROUNDS;
+	unsigned int rounds = bench_rounds(b);
 	uint32_t batch = c->nbatches ? (uint32_t)c->batch[0] : 1;
 	uint32_t depth = c->ndepths ? (uint32_t)c->depth[0] : batch > DEPTH ? batch : DEPTH;
 	struct tool_pattern pt = { .seed = c->seed };
@@ -233,15 +250,15 @@ static void measure_size(struct bench *b, uint64_t size)
 		return;
 	}
 	tool_progress("bw %s: preparing", tool_size_format(size, buf, sizeof(buf)));
-	if (bench_set_new(b, &s, size, bench_slots(size, depth), reason)) {
+	if (bench_set_new(b, &s, size, bench_slots(b, size, depth), reason)) {
 		skip_all(b, size, reason);
 		return;
 	}
 	for (size_t i = 0; i < NWAYS; i++)
-		sum[i] = (struct sum){ .slowest = NAN };
-	bench_area_pattern(&s, &s.host_src, &pt);
-	bench_area_pattern(&s, &s.a_src, &pt);
-	for (unsigned int round = 0; round < rounds && !tool_stopped(); round++) {
+		sum[i] = (struct sum){ 0 };
+	bench_area_pattern(b, &s, &s.host_src, &pt);
+	bench_area_pattern(b, &s, &s.a_src, &pt);
+	for (unsigned int round = 0; !tool_stopped() && !bench_rounds_enough(b, round, worst_ci(sum)); round++) {
 		struct bench_limit limit = { .iters = c->iters / rounds + (round < c->iters % rounds),
 					     .ns = c->duration_ns / rounds };
 
@@ -249,28 +266,35 @@ static void measure_size(struct bench *b, uint64_t size)
 			break;
 		for (size_t i = 0; i < NWAYS && !tool_stopped(); i++) {
 			if (!wanted(b, &ways[i]) || (ways[i].dst == B && !b->have_b) ||
-			    sum[i].wrong)
+			    (needs_mapping(&ways[i]) && (s.a_src.copy || bench_stands_still(b))) || sum[i].wrong)
 				continue;
-			tool_progress("bw %s: round %u of %u, %s", buf, round + 1, rounds,
+			tool_progress("bw %s: round %u, %s", buf, round + 1,
 				      ways[i].op);
 			run_way(b, &s, &ways[i], depth, batch, &limit, &sum[i]);
 		}
 	}
 	tool_progress_clear();
-	report(b, size, sum, depth, batch);
+	report(b, size, sum, !s.a_src.copy, depth, batch);
 	bench_set_free(&s);
 }
 
+/* In any order, reported in the order asked for: no size profits from the one before it. */
 void bench_bw(struct bench *b)
 {
 	static const uint64_t normal[] = { 4096, 65536, 1 << 20, 16 << 20 };
-	static const uint64_t quick[] = { 4096, 65536, 1 << 20 };
+	static const uint64_t quick[] = { 4096, 65536, 1 << 20 }, observable[] = { 64, 4096, 65536 };
 	const struct bench_config *c = b->config;
-	const uint64_t *size = c->nsizes ? c->size : c->quick ? quick : normal;
-	size_t n = c->nsizes ? c->nsizes : c->quick ? sizeof(quick) / sizeof(quick[0]) : sizeof(normal) / sizeof(normal[0]);
+	const uint64_t *size = c->nsizes ? c->size : c->observable ? observable : c->quick ? quick : normal;
+	unsigned int n = c->nsizes ? c->nsizes : c->quick || c->observable ? 3 : 4, order[BENCH_SIZES_MAX];
+	unsigned int first = b->nresults;
+	uint64_t state = c->seed;
 
-	for (size_t i = 0; i < n && !tool_stopped(); i++)
-		measure_size(b, size[i]);
+	for (unsigned int i = 0; i < n; i++)
+		order[i] = i;
+	bench_shuffle(&state, order, n);
+	for (unsigned int i = 0; i < n && !tool_stopped(); i++)
+		measure_size(b, size[order[i]]);
+	bench_results_order(b, first, size, n);
 }
 
 /* ---- the machine below ---- */
@@ -286,16 +310,16 @@ void bench_baseline(struct bench *b)
 		const struct way *w = &ways[0];
 		struct bench_limit limit = { .iters = c->iters, .ns = c->duration_ns };
 		struct tool_pattern pt = { .seed = c->seed };
-		struct sum sum = { .slowest = NAN };
+		struct sum sum = { 0 };
 		struct bench_result *r;
 		struct bench_set s;
 		char reason[160];
 
-		if (bench_set_new(b, &s, size[i], bench_slots(size[i], DEPTH), reason)) {
+		if (bench_set_new(b, &s, size[i], bench_slots(b, size[i], DEPTH), reason)) {
 			snprintf(result_new(b, w, size[i], 0, 0)->reason, 160, "%s", reason);
 			continue;
 		}
-		bench_area_pattern(&s, &s.host_src, &pt);
+		bench_area_pattern(b, &s, &s.host_src, &pt);
 		run_way(b, &s, w, 0, 0, &limit, &sum);
 		bench_set_free(&s);
 		if (!sum.all.ops)
@@ -306,7 +330,8 @@ void bench_baseline(struct bench *b)
 		r->duration_ns = sum.all.ns;
 		r->ops_per_s = tool_rate(r->ops, r->duration_ns);
 		r->bytes_per_s = r->ops_per_s * (double)size[i];
-		r->bytes_per_s_min = sum.slowest;
+		r->bytes_per_s_min = sum.all.windows.least * (double)size[i];
+		r->bytes_per_s_max = sum.all.windows.most * (double)size[i];
 		r->errors = sum.all.errors;
 		r->verified = !sum.wrong;
 	}

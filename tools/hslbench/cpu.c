@@ -3,6 +3,7 @@
  * What the CPU does by itself: the baselines, and loads and stores on mapped memory.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
@@ -217,10 +218,10 @@ int bench_pingpong(const struct bench_limit *limit, struct tool_stats *stats, in
 	return 0;
 }
 
-/* ---- two threads, two eventfds ---- */
+/* ---- two threads, two eventfds or pipes ---- */
 
 struct wake {
-	int fd[2];			/* [0] wakes the other thread, [1] this one */
+	int fd[2][2];			/* read and write end; [0] wakes the other thread, [1] this one */
 	int ep[2];
 	_Atomic uint64_t sent_ns;	/* when the write began; 0 = end */
 	struct tool_stats *stats;	/* this thread's and the other's in turn: never both */
@@ -235,7 +236,7 @@ static uint64_t wake_wait(struct wake *w, unsigned int side)
 
 	while (epoll_wait(w->ep[side], &ev, 1, -1) < 0 && errno == EINTR)
 		;
-	if (read(w->fd[side], &v, sizeof(v)) != sizeof(v))
+	if (read(w->fd[side][0], &v, sizeof(v)) != sizeof(v))
 		return 0;
 	return atomic_load(&w->sent_ns);
 }
@@ -245,7 +246,7 @@ static bool wake_send(struct wake *w, unsigned int side, bool end)
 	const uint64_t one = 1;
 
 	atomic_store(&w->sent_ns, end ? 0 : bench_now_ns());
-	return write(w->fd[side], &one, sizeof(one)) == sizeof(one);
+	return write(w->fd[side][1], &one, sizeof(one)) == sizeof(one);
 }
 
 static void *wake_thread(void *arg)
@@ -262,14 +263,17 @@ static void *wake_thread(void *arg)
 	return NULL;
 }
 
-static int wake_open(struct wake *w)
+static int wake_open(struct wake *w, bool by_pipe)
 {
 	for (unsigned int i = 0; i < 2; i++) {
 		struct epoll_event ev = { .events = EPOLLIN };
 
-		w->fd[i] = eventfd(0, EFD_CLOEXEC);
+		if (by_pipe && pipe2(w->fd[i], O_CLOEXEC))
+			return -errno;
+		if (!by_pipe)
+			w->fd[i][0] = w->fd[i][1] = eventfd(0, EFD_CLOEXEC);
 		w->ep[i] = epoll_create1(EPOLL_CLOEXEC);
-		if (w->fd[i] < 0 || w->ep[i] < 0 || epoll_ctl(w->ep[i], EPOLL_CTL_ADD, w->fd[i], &ev))
+		if (w->fd[i][0] < 0 || w->ep[i] < 0 || epoll_ctl(w->ep[i], EPOLL_CTL_ADD, w->fd[i][0], &ev))
 			return -errno;
 	}
 	return 0;
@@ -278,16 +282,18 @@ static int wake_open(struct wake *w)
 static void wake_close(struct wake *w)
 {
 	for (unsigned int i = 0; i < 2; i++) {
-		if (w->fd[i] >= 0)
-			close(w->fd[i]);
+		if (w->fd[i][0] >= 0)
+			close(w->fd[i][0]);
+		if (w->fd[i][1] >= 0 && w->fd[i][1] != w->fd[i][0])
+			close(w->fd[i][1]);
 		if (w->ep[i] >= 0)
 			close(w->ep[i]);
 	}
 }
 
-int bench_wake(const struct bench_limit *limit, struct tool_stats *stats)
+int bench_wake(const struct bench_limit *limit, struct tool_stats *stats, bool by_pipe)
 {
-	struct wake w = { .fd = { -1, -1 }, .ep = { -1, -1 }, .stats = stats };
+	struct wake w = { .fd = { { -1, -1 }, { -1, -1 } }, .ep = { -1, -1 }, .stats = stats };
 	uint64_t start, sent, n = 0;
 	cpu_set_t before, mine;
 	pthread_t thread;
@@ -301,7 +307,7 @@ int bench_wake(const struct bench_limit *limit, struct tool_stats *stats)
 	CPU_SET(cpu[1], &w.cpu);
 	CPU_ZERO(&mine);
 	CPU_SET(cpu[0], &mine);
-	rc = wake_open(&w);
+	rc = wake_open(&w, by_pipe);
 	if (!rc)
 		rc = -pthread_create(&thread, NULL, wake_thread, &w);
 	if (rc)

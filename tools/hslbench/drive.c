@@ -24,9 +24,21 @@
  */
 #define YIELD_AFTER_NS	20000u
 
+/* On sim: with time=modelled: the fabric's clock. */
+static struct hsl_fabric *modelled_sim;
+
+void bench_clock_of(struct hsl_fabric *f)
+{
+	modelled_sim = f;
+}
+
 uint64_t bench_now_ns(void)
 {
 	struct timespec ts;
+	uint64_t ns;
+
+	if (modelled_sim && !hsl_clock_ns(modelled_sim, &ns))
+		return ns;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * BENCH_NS_PER_S + (uint64_t)ts.tv_nsec;
@@ -41,23 +53,51 @@ static uint32_t pow2_at_least(uint32_t n)
 	return p;
 }
 
-int bench_queue_ready(struct bench *b, uint32_t depth, bool event, char *reason)
+static struct bench_queue *queue_of(struct bench *b, uint32_t node)
+{
+	if (!b->queue)
+		b->queue = tool_calloc(b->info.nchips, sizeof(*b->queue));
+	for (unsigned int i = 0; i < b->info.nchips; i++)
+		if (b->chip[i].node == node)
+			return &b->queue[i];
+	return NULL;
+}
+
+int bench_queue_ready(struct bench *b, uint32_t node, uint32_t depth, bool event, char *reason)
 {
 	struct hsl_queue_opts opts = { .size = sizeof(opts), .depth = pow2_at_least(depth) };
 	uint32_t error = 0;
 	int rc;
 
-	if (b->q && hsl_queue_depth(b->q) >= depth && b->q_event == event &&
+	if (!b->q || hsl_queue_node(b->q) != node) {
+		b->cur = queue_of(b, node);
+		b->q = b->cur ? b->cur->q : NULL;
+	}
+	if (!b->cur) {
+		snprintf(reason, 160, "chip %u has left", node);
+		return -ENOENT;
+	}
+	if (b->q && hsl_queue_depth(b->q) >= depth && b->cur->event == event &&
 	    hsl_queue_state(b->q, &error) == HSL_QUEUE_READY)
 		return 0;
 	hsl_queue_destroy(b->q);
-	b->q = NULL;
-	b->q_event = event;
-	rc = hsl_queue_create(b->f, b->a.node, &opts, &b->q);
+	b->q = b->cur->q = NULL;
+	b->cur->event = event;
+	rc = hsl_queue_create(b->f, node, &opts, &b->cur->q);
+	b->q = b->cur->q;
 	if (rc)
-		snprintf(reason, 160, "queue of depth %u on chip %u: %s", opts.depth, b->a.node,
+		snprintf(reason, 160, "queue of depth %u on chip %u: %s", opts.depth, node,
 			 strerror(-rc));
 	return rc;
+}
+
+void bench_queues_free(struct bench *b)
+{
+	for (unsigned int i = 0; b->queue && i < b->info.nchips; i++)
+		hsl_queue_destroy(b->queue[i].q);
+	free(b->queue);
+	b->queue = NULL;
+	b->q = NULL;
 }
 
 /* False: wrong, and said so. */
@@ -77,6 +117,16 @@ static bool completion_good(struct bench *b, const char *name, const struct hsl_
 			       hsl_status_name(c->status), (unsigned long long)c->fault_ga);
 		return false;
 	}
+	if (op->opcode == HSL_OP_LOAD && !op->dst) {
+		if (c->result == b->loaded)
+			return true;
+		bench_complain(b, "%s: operation %llu at GA 0x%llx: expected 0x%llx got 0x%llx", name, (unsigned long long)cookie,
+			       (unsigned long long)op->src, (unsigned long long)b->loaded, (unsigned long long)c->result);
+		return false;
+	}
+	/* the old value, which the verb judges by the sum of all */
+	if (op->opcode == HSL_OP_ATOMIC || op->opcode == HSL_OP_SIGNAL)
+		return true;
 	if (c->result != op->len) {
 		bench_complain(b, "%s: operation %llu moved %llu of %llu bytes", name,
 			       (unsigned long long)cookie,
@@ -105,7 +155,7 @@ static struct hsl_op *train_make(const struct hsl_op *op, unsigned int nops, uin
 static void queue_drop(struct bench *b)
 {
 	hsl_queue_destroy(b->q);
-	b->q = NULL;
+	b->q = b->cur->q = NULL;
 }
 
 void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, unsigned int nops,
@@ -120,6 +170,7 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 	int rc;
 
 	start = now = seen_ns = bench_now_ns();
+	tool_windows_begin(&out->windows, start, 0);
 	for (;;) {
 		/* a poll takes what there is: one for each submission would cost more than it brings */
 		while (!stop && sent - done + batch <= depth) {
@@ -161,6 +212,7 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 			continue;
 		turns = 0;
 		now = bench_now_ns();
+		tool_windows_tick(&out->windows, now, done);
 		if ((!limit->iters && now - start >= limit->ns) || tool_stopped() || errors)
 			stop = true;
 		if (done == sent && stop)
@@ -178,6 +230,7 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 		}
 	}
 	now = bench_now_ns();
+	tool_windows_end(&out->windows, now, done);
 	out->ops += done;
 	out->ns += now - start;
 	out->errors += errors;
@@ -186,15 +239,14 @@ void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, uns
 		queue_drop(b);
 }
 
-/* 0, or the errno that ended the wait */
-static int take_by_spinning(struct bench *b, struct hsl_completion *c, uint64_t t0)
+int bench_take(struct hsl_queue *q, struct hsl_completion *c, uint64_t t0)
 {
 	unsigned int turns = 0;
 	uint64_t waited;
 	int rc;
 
 	for (;;) {
-		rc = hsl_queue_poll(b->q, c, 1);
+		rc = hsl_queue_poll(q, c, 1);
 		if (rc)
 			return rc < 0 ? rc : 0;
 		if (++turns % TURNS_PER_CLOCK)
@@ -240,7 +292,7 @@ void bench_drive_single(struct bench *b, const char *name, const struct hsl_op *
 		t0 = bench_now_ns();
 		rc = hsl_queue_submit(b->q, &o, 1);
 		if (rc == 1)
-			rc = event ? take_by_event(b, &c, t0) : take_by_spinning(b, &c, t0);
+			rc = event ? take_by_event(b, &c, t0) : bench_take(b->q, &c, t0);
 		t1 = bench_now_ns();
 		if (rc || !completion_good(b, name, &c, n, op)) {
 			if (rc)

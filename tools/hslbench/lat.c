@@ -11,8 +11,6 @@
 #include "bench.h"
 #include "progress.h"
 
-#define ROUNDS		5u
-#define ROUNDS_QUICK	3u
 #define CASES_MAX	(2 * (BENCH_SIZES_MAX + 1))
 #define WARM_UP		16u
 
@@ -41,8 +39,8 @@ static void run_copy(struct bench *b, struct kind *k, const struct bench_limit *
 	/* across a link where there is one */
 	op.src = s.a_src.ga;
 	op.dst = b->have_b ? s.b_dst.ga : s.a_dst.ga;
-	bench_area_pattern(&s, &s.a_src, &pt);
-	bench_area_poison(b->have_b ? &s.b_dst : &s.a_dst);
+	bench_area_pattern(b, &s, &s.a_src, &pt);
+	bench_area_poison(b, b->have_b ? &s.b_dst : &s.a_dst);
 	bench_drive_single(b, "copy", &op, k->event, limit, stats, share);
 	if (share->ops && !bench_area_check(b, &s, b->have_b ? &s.b_dst : &s.a_dst, &pt, "copy"))
 		share->errors++;
@@ -56,7 +54,7 @@ static void run_kind(struct bench *b, struct kind *k, const struct bench_limit *
 	struct bench_share share = { 0 };
 	char reason[160];
 
-	if (bench_queue_ready(b, 2, k->event, reason)) {
+	if (bench_queue_ready(b, b->a.node, 2, k->event, reason)) {
 		bench_complain(b, "lat: %s", reason);
 		share.errors++;
 	} else if (k->size) {
@@ -129,7 +127,8 @@ static unsigned int kinds_make(const struct bench *b, struct kind *k)
 	unsigned int n = 0;
 
 	/* sizes named by the user are of COPY: NOP stays */
-	for (int event = 0; event < 2; event++) {
+	/* a sleeper would sleep for ever where time goes on with each look */
+	for (int event = 0; event < (bench_stands_still(b) ? 1 : 2); event++) {
 		if (c->nsizes && bench_wants(b, "nop"))
 			k[n++] = (struct kind){ .event = event };
 		for (size_t i = 0; i < nsizes; i++)
@@ -144,7 +143,7 @@ static unsigned int kinds_make(const struct bench *b, struct kind *k)
 void bench_lat(struct bench *b)
 {
 	const struct bench_config *c = b->config;
-	unsigned int rounds = c->quick ? ROUNDS_QUICK : ROUNDS, n;
+	unsigned int rounds = bench_rounds(b), n;
 	struct tool_stats *base = tool_stats_new(), *wake = tool_stats_new(), *warm = tool_stats_new();
 	const struct bench_limit warm_up = { .iters = WARM_UP };
 	struct tool_summary base_sum, wake_sum;
@@ -161,8 +160,10 @@ void bench_lat(struct bench *b)
 		if (c->iters && !limit.iters)
 			break;
 		tool_progress("lat: round %u of %u", round + 1, rounds);
-		rc = bench_pingpong(&limit, base, cpu);
-		rc_wake = bench_wake(&limit, wake);
+		if (!bench_stands_still(b)) {
+			rc = bench_pingpong(&limit, base, cpu);
+			rc_wake = bench_wake(&limit, wake, false);
+		}
 		for (unsigned int i = 0; i < n && !tool_stopped(); i++)
 			if (!k[i].wrong)
 				run_kind(b, &k[i], &limit, k[i].stats);
@@ -170,8 +171,10 @@ void bench_lat(struct bench *b)
 	tool_progress_clear();
 	tool_stats_summary(base, &base_sum);
 	tool_stats_summary(wake, &wake_sum);
-	threads_result(b, "ping-pong", cpu, rc, &base_sum);
-	threads_result(b, "eventfd", cpu, rc_wake, &wake_sum)->wake = "event";
+	if (!bench_stands_still(b)) {
+		threads_result(b, "ping-pong", cpu, rc, &base_sum);
+		threads_result(b, "eventfd", cpu, rc_wake, &wake_sum)->wake = "event";
+	}
 	report(b, k, n, &base_sum);
 	for (unsigned int i = 0; i < n; i++)
 		tool_stats_free(k[i].stats);

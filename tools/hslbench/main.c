@@ -19,10 +19,42 @@
 #define DURATION_QUICK_NS	60000000ull
 #define SIZE_MAX_BYTES		(1ull << 40)
 #define DEPTH_MAX		65536u
-#define VERBS			"bw,lat,rate,all,baseline"
+
+static const struct verb {
+	const char *name;
+	const char *ops;		/* that --op may name */
+	void (*run)(struct bench *b);
+	bool alone;			/* not among those of all */
+} verbs[] = {
+	{ "bw", "memcpy,memset,ram-load,ram-store,h2c,c2h,c2c,same,fill,load,store", bench_bw, false },
+	{ "lat", "nop,copy", bench_lat, false },
+	{ "rate", "nop,copy", bench_rate, false },
+	{ "matrix", "copy,load", bench_matrix, false },
+	{ "load", "seq,random,chase,mix,loaded", bench_load, false },
+	{ "atomic", "add,signal,cpu-add", bench_atomic, false },
+	{ "mem", "alloc,map,touch,export,import,revoke,free,register,deregister", bench_mem, false },
+	{ "wake", "nop,eventfd,pipe", bench_wake_verb, false },
+	{ "collective", "all-reduce,reduce-scatter,all-gather,broadcast,all-to-all", bench_collective, false },
+	{ "coherence", "load,store,atomic,ping-pong,share", bench_coherence, false },
+	{ "baseline", "memcpy", bench_baseline, true },
+};
+#define NVERBS	(sizeof(verbs) / sizeof(verbs[0]))
+
+static const struct verb *verb_find(const char *name)
+{
+	for (size_t i = 0; i < NVERBS; i++)
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+static bool is_verb(const char *name)
+{
+	return verb_find(name) || !strcmp(name, "all");
+}
 
 static const char help[] =
-"usage: hslbench bw|lat|rate|all [options]\n"
+"usage: hslbench VERB [options]\n"
 "       hslbench baseline [--size LIST] [--json[=FILE]]\n"
 "\n"
 "Measures an HSL fabric in wall-clock time, or in modelled time where its chips have\n"
@@ -33,7 +65,17 @@ static const char help[] =
 "  lat        submit to completion of one command at a time, polling and sleeping, next\n"
 "             to a cache line bounced between two threads: nop copy\n"
 "  rate       commands per second, by commands in flight and per doorbell: nop copy\n"
-"  all        the three of them\n"
+"  matrix     every chip to every chip: bandwidth of COPY, latency of LOAD; row = source\n"
+"  load       loads and stores of the CPU: seq random chase mix loaded\n"
+"  atomic     ATOMIC and SIGNAL on counters: add signal\n"
+"  mem        what it takes to get memory and to give it back: alloc map touch export\n"
+"             import revoke free register deregister\n"
+"  wake       from submit until a waiter runs: poll, wait, event, eventfd\n"
+"  collective all chips together: all-reduce reduce-scatter all-gather broadcast\n"
+"             all-to-all\n"
+"  coherence  one line of observable memory, by its state and where it is: load store\n"
+"             atomic ping-pong share\n"
+"  all        all of them\n"
 "  baseline   memcpy of this machine, no fabric: prints SIZE=BYTES_PER_S,... to be passed\n"
 "             into a VM as HSL_HOST_MEMCPY_BASELINE\n"
 "\n"
@@ -50,7 +92,10 @@ static const char help[] =
 "  -n, --iters N         of each measurement: N operations, instead of a time\n"
 "      --observable      the chips' memory is observable: packets through links and caches\n"
 "  -q, --quick           a short run: fewer sizes, 60ms each\n"
-"      --seed N          of the payload   (default: 1)\n"
+"      --ci PERCENT      repeat until the mean is known this well  (default: 5; 0: never)\n"
+"      --rounds N        but not more often than that        (default: 10, --quick: 3)\n"
+"      --window TIME     bandwidth's minimum and maximum are of these  (default: 10ms)\n"
+"      --seed N          of payload and order   (default: 1)\n"
 "      --basis BASIS     emulator-wall (default), or hardware where the chips are real\n"
 "Output\n"
 "      --json[=FILE]     one document (schema hslbench/1): on standard output instead of\n"
@@ -102,30 +147,35 @@ static int node_parse(const char *opt, const char *text, uint32_t *node)
 	return 0;
 }
 
+/* 5, 2.5, 5% -> 0.05 */
+static int percent_parse(const char *opt, const char *text, double *share)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (end == text || (*end && strcmp(end, "%")) || !(v >= 0 && v <= 1000))
+		return tool_usage("--%s %s: not a percentage from 0 to 1000", opt, text);
+	*share = v / 100;
+	return 0;
+}
+
 static int ops_check(const char *verb, const char *ops)
 {
-	static const struct { const char *verb, *ops; } known[] = {
-		{ "bw", "memcpy,memset,ram-load,ram-store,h2c,c2h,c2c,same,fill,load,store" },
-		{ "lat", "nop,copy" }, { "rate", "nop,copy" }, { "baseline", "memcpy" },
-	};
-	const char *have = NULL;
+	const struct verb *v = verb_find(verb);
 	char *copy, *rest, *item;
 	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (!strcmp(verb, known[i].verb))
-			have = known[i].ops;
-	if (!have)
+	if (!v)
 		return tool_usage("--op goes with one verb, not with '%s'", verb);
 	copy = rest = tool_printf("%s", ops);
 	while (!rc && (item = strsep(&rest, ",")))
-		if (!bench_list_has(have, item) || !*item)
-			rc = tool_usage("--op %s: '%s' is none of %s", ops, item, have);
+		if (!bench_list_has(v->ops, item) || !*item)
+			rc = tool_usage("--op %s: '%s' is none of %s", ops, item, v->ops);
 	free(copy);
 	return rc;
 }
 
-enum { OPT_SRC = 256, OPT_DST, OPT_OP, OPT_SEED, OPT_BASIS, OPT_JSON, OPT_OBSERVABLE };
+enum { OPT_SRC = 256, OPT_DST, OPT_OP, OPT_SEED, OPT_BASIS, OPT_JSON, OPT_OBSERVABLE, OPT_CI, OPT_ROUNDS, OPT_WINDOW };
 
 /* 0, or the exit code + 1: --help ends with 0 */
 static int args_parse(int argc, char **argv, struct bench_config *c)
@@ -142,10 +192,13 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 							       'n' },
 		{ "quick", no_argument, NULL, 'q' }, { "seed", required_argument, NULL, OPT_SEED },
 		{ "observable", no_argument, NULL, OPT_OBSERVABLE },
+		{ "ci", required_argument, NULL, OPT_CI }, { "rounds", required_argument, NULL, OPT_ROUNDS },
+		{ "window", required_argument, NULL, OPT_WINDOW },
 		{ "basis", required_argument, NULL, OPT_BASIS }, { "json", optional_argument, NULL,
 								  OPT_JSON },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 }
 	};
+	uint64_t v = 0;
 	int o, rc = 0;
 
 	while (!rc && (o = getopt_long(argc, argv, "f:s:d:b:t:n:qhV", opts, NULL)) != -1) {
@@ -186,6 +239,18 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 		case OPT_OBSERVABLE:
 			c->observable = true;
 			break;
+		case OPT_CI:
+			rc = percent_parse("ci", optarg, &c->ci);
+			break;
+		case OPT_ROUNDS:
+			if (tool_u64_parse(optarg, 1, 1000000, &v))
+				rc = tool_usage("--rounds %s: not a count", optarg);
+			c->rounds_max = (unsigned int)v;
+			break;
+		case OPT_WINDOW:
+			if (tool_duration_parse(optarg, &c->window_ns) || !c->window_ns)
+				rc = tool_usage("--window %s: not a time (10ms, 1s)", optarg);
+			break;
 		case OPT_SEED:
 			if (tool_u64_parse(optarg, 0, UINT64_MAX, &c->seed))
 				rc = tool_usage("--seed %s: not a number", optarg);
@@ -199,7 +264,7 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 			c->json = true;
 			/* "--json FILE" too: only verbs are arguments */
 			if (!optarg && optind < argc && argv[optind][0] != '-' &&
-			    !bench_list_has(VERBS, argv[optind]))
+			    !is_verb(argv[optind]))
 				optarg = argv[optind++];
 			c->json_path = optarg && strcmp(optarg, "-") ? optarg : NULL;
 			break;
@@ -220,10 +285,15 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 static int chips_choose(struct bench *b)
 {
 	const struct bench_config *c = b->config;
-	struct hsl_chip_props p = { .size = sizeof(p) };
 	int rc;
 
-	b->a.size = b->b.size = sizeof(p);
+	b->chip = tool_calloc(b->info.nchips + 1, sizeof(*b->chip));
+	for (unsigned int i = 0; i < b->info.nchips; i++) {
+		b->chip[i].size = sizeof(*b->chip);
+		if (hsl_chip_by_index(b->f, i, &b->chip[i]))
+			b->info.nchips = i;		/* one has left since */
+	}
+	b->a.size = b->b.size = sizeof(b->a);
 	if (c->src && c->src == c->dst)
 		return tool_usage("--src and --dst: c2c is between two different chips");
 	rc = c->src ? hsl_chip_by_node(b->f, c->src, &b->a) : hsl_chip_by_index(b->f, 0, &b->a);
@@ -243,9 +313,9 @@ static int chips_choose(struct bench *b)
 		return b->have_b ? 0 : tool_usage("--dst %u: that is the chip that executes",
 						  c->dst);
 	}
-	for (unsigned int i = 0; !b->have_b && !hsl_chip_by_index(b->f, i, &p); i++) {
-		b->have_b = p.node != b->a.node;
-		b->b = p;
+	for (unsigned int i = 0; !b->have_b && i < b->info.nchips; i++) {
+		b->have_b = b->chip[i].node != b->a.node;
+		b->b = b->chip[i];
 	}
 	return 0;
 }
@@ -270,8 +340,10 @@ static int fabric_prepare(struct bench *b)
 	rc = chips_choose(b);
 	if (rc)
 		return rc;
-	if (b->config->observable && (!(b->a.cap & HSL_CAP_MODELLED) || !strcmp(b->info.backend, "sim"))) {
-		tool_error("nothing was measured: no observable memory that can be mapped here");
+	if (bench_stands_still(b))
+		bench_clock_of(b->f);
+	if (b->config->observable && !(b->a.cap & HSL_CAP_MODELLED)) {
+		tool_error("nothing was measured: chip %u has no observable memory", b->a.node);
 		return TOOL_SKIP;
 	}
 	for (unsigned int i = 0; i < b->config->ndepths; i++)
@@ -356,10 +428,6 @@ static int report(struct bench *b, const char *verb)
 
 static int bench_run(struct bench *b, const char *verb)
 {
-	static const struct { const char *verb; void (*run)(struct bench *b); } verbs[] = {
-		{ "bw", bench_bw }, { "lat", bench_lat }, { "rate", bench_rate }, { "baseline",
-										   bench_baseline },
-	};
 	bool tables = !b->config->json || b->config->json_path;
 	int rc;
 
@@ -371,9 +439,8 @@ static int bench_run(struct bench *b, const char *verb)
 			bench_print_header(b);
 		fflush(stdout);
 	}
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (!strcmp(verb, verbs[i].verb) || (!strcmp(verb, "all") && strcmp(verbs[i].verb,
-										    "baseline")))
+	for (size_t i = 0; i < NVERBS && !tool_stopped(); i++)
+		if (!strcmp(verb, verbs[i].name) || (!strcmp(verb, "all") && !verbs[i].alone))
 			verbs[i].run(b);
 	b->interrupted = tool_stopped();
 	return report(b, verb);
@@ -381,7 +448,7 @@ static int bench_run(struct bench *b, const char *verb)
 
 int main(int argc, char **argv)
 {
-	struct bench_config config = { .seed = 1 };
+	struct bench_config config = { .seed = 1, .ci = 0.05, .window_ns = 10000000 };
 	struct bench b = { .config = &config };
 	const char *verb;
 	int rc;
@@ -392,11 +459,11 @@ int main(int argc, char **argv)
 	if (rc)
 		return tool_finish(rc - 1);
 	if (optind == argc)
-		return tool_usage("what shall be measured? bw, lat, rate or all");
+		return tool_usage("what shall be measured? bw, lat, matrix, ... or all");
 	verb = argv[optind++];
 	if (optind != argc)
 		return tool_usage("'%s': too many arguments", argv[optind]);
-	if (!bench_list_has(VERBS, verb))
+	if (!is_verb(verb))
 		return tool_usage("'%s': no such verb", verb);
 	if (config.ops && (rc = ops_check(verb, config.ops)))
 		return rc;
@@ -410,9 +477,11 @@ int main(int argc, char **argv)
 	tool_stop_install();
 	signal(SIGBUS, on_sigbus);
 	rc = bench_run(&b, verb);
-	hsl_queue_destroy(b.q);
+	hsl_queue_destroy(b.carrier);
+	bench_queues_free(&b);
 	if (b.f)
 		hsl_fabric_close(b.f);
+	free(b.chip);
 	free(b.result);
 	return tool_finish(rc);
 }

@@ -11,13 +11,12 @@
 #include "progress.h"
 
 #define COPY_BYTES	64u
-#define ROUNDS		3u
 
 struct point {
 	bool copy;
 	uint32_t depth, batch;
 	struct bench_share all;
-	double slowest;
+	struct tool_moments rounds;
 	bool wrong;
 };
 
@@ -28,10 +27,9 @@ static void run_point(struct bench *b, struct point *p, struct bench_set *s,
 	const struct bench_area *dst = b->have_b ? &s->b_dst : &s->a_dst;
 	struct tool_pattern pt = { .seed = b->config->seed };
 	struct hsl_op *op = tool_calloc(s->slots, sizeof(*op));
-	struct bench_share share = { 0 };
+	struct bench_share share = { .windows.width_ns = b->config->window_ns };
 	unsigned int nops = p->copy ? s->slots : 1;
 	char reason[160];
-	double rate;
 
 	for (uint32_t i = 0; p->copy && i < s->slots; i++) {
 		op[i].opcode = HSL_OP_COPY;
@@ -39,8 +37,8 @@ static void run_point(struct bench *b, struct point *p, struct bench_set *s,
 		op[i].dst = dst->ga + i * s->stride;
 		op[i].len = s->size;
 	}
-	bench_area_poison(dst);
-	if (bench_queue_ready(b, p->depth, false, reason)) {
+	bench_area_poison(b, dst);
+	if (bench_queue_ready(b, b->a.node, p->depth, false, reason)) {
 		bench_complain(b, "rate: %s", reason);
 		share.errors++;
 	} else {
@@ -55,13 +53,7 @@ static void run_point(struct bench *b, struct point *p, struct bench_set *s,
 		}
 	}
 	free(op);
-	rate = tool_rate(share.ops, share.ns);
-	if (share.ops && !(rate > p->slowest))
-		p->slowest = rate;
-	p->all.ops += share.ops;
-	p->all.ns += share.ns;
-	p->all.errors += share.errors;
-	p->wrong |= share.errors != 0;
+	p->wrong |= bench_share_add(&p->all, &p->rounds, &share);
 }
 
 static unsigned int points_make(const struct bench *b, struct point *p, unsigned int max)
@@ -81,9 +73,7 @@ static unsigned int points_make(const struct bench *b, struct point *p, unsigned
 				uint32_t deep = depth[d] > b->a.max_depth && !c->ndepths ? b->a.max_depth : (uint32_t)depth[d];
 
 				if (batch[i] <= deep && n < max)
-					p[n++] = (struct point){ .copy = copy, .depth = deep,
-								.batch = (uint32_t)batch[i],
-								 .slowest = NAN };
+					p[n++] = (struct point){ .copy = copy, .depth = deep, .batch = (uint32_t)batch[i] };
 			}
 	}
 	return n;
@@ -104,8 +94,11 @@ static void report(struct bench *b, const struct point *p, const char *reason)
 	r->ops_per_s = tool_rate(r->ops, r->duration_ns);
 	if (p->copy) {
 		r->bytes_per_s = r->ops_per_s * COPY_BYTES;
-		r->bytes_per_s_min = p->slowest * COPY_BYTES;
+		r->bytes_per_s_min = p->all.windows.least * COPY_BYTES;
+		r->bytes_per_s_max = p->all.windows.most * COPY_BYTES;
 	}
+	r->rounds = (unsigned int)p->rounds.n;
+	r->ci95 = tool_moments_ci95(&p->rounds);
 	r->errors = p->all.errors;
 	r->verified = !p->wrong && r->ops;
 	if (reason)
@@ -114,12 +107,23 @@ static void report(struct bench *b, const struct point *p, const char *reason)
 		snprintf(r->reason, sizeof(r->reason), "interrupted");
 }
 
+static double worst_ci(const struct point *p, unsigned int n)
+{
+	double worst = 0, ci;
+
+	for (unsigned int i = 0; i < n; i++) {
+		ci = tool_moments_ci95(&p[i].rounds);
+		worst = ci > worst && !p[i].wrong ? ci : worst;
+	}
+	return worst;
+}
+
 void bench_rate(struct bench *b)
 {
 	const struct bench_config *c = b->config;
 	struct tool_pattern pt = { .seed = c->seed };
 	struct point p[2 * BENCH_LIST_MAX * BENCH_LIST_MAX];
-	unsigned int n = points_make(b, p, sizeof(p) / sizeof(p[0]));
+	unsigned int n = points_make(b, p, sizeof(p) / sizeof(p[0])), rounds = bench_rounds(b);
 	struct bench_set s;
 	char reason[160];
 
@@ -128,14 +132,14 @@ void bench_rate(struct bench *b)
 			report(b, &p[i], reason);
 		return;
 	}
-	bench_area_pattern(&s, &s.a_src, &pt);
-	for (unsigned int round = 0; round < ROUNDS && !tool_stopped(); round++) {
-		struct bench_limit limit = { .iters = c->iters / ROUNDS + (round < c->iters % ROUNDS),
-					     .ns = c->duration_ns / ROUNDS };
+	bench_area_pattern(b, &s, &s.a_src, &pt);
+	for (unsigned int round = 0; !tool_stopped() && !bench_rounds_enough(b, round, worst_ci(p, n)); round++) {
+		struct bench_limit limit = { .iters = c->iters / rounds + (round < c->iters % rounds),
+					     .ns = c->duration_ns / rounds };
 
 		if (c->iters && !limit.iters)
 			break;
-		tool_progress("rate: round %u of %u", round + 1, ROUNDS);
+		tool_progress("rate: round %u", round + 1);
 		for (unsigned int i = 0; i < n && !tool_stopped(); i++)
 			if (!p[i].wrong)
 				run_point(b, &p[i], &s, &limit);

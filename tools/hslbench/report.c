@@ -13,6 +13,17 @@
 #include "json.h"
 #include "table.h"
 
+void bench_result_init(struct bench_result *r, const char *verb, const char *op)
+{
+	memset(r, 0, sizeof(*r));
+	r->verb = verb;
+	r->op = op;
+	r->hops = -1;
+	r->injected_per_s = r->fairness = NAN;
+	r->bytes_per_s = r->bytes_per_s_min = r->bytes_per_s_max = r->bus_bytes_per_s = r->offered_per_s = NAN;
+	r->ops_per_s = r->ci95 = r->ratio = r->host_bytes_per_s = NAN;
+}
+
 struct bench_result *bench_result_add(struct bench *b, const char *verb, const char *op)
 {
 	struct bench_result *r;
@@ -23,11 +34,42 @@ struct bench_result *bench_result_add(struct bench *b, const char *verb, const c
 		exit(TOOL_ENV);
 	}
 	r = &b->result[b->nresults++];
-	memset(r, 0, sizeof(*r));
-	r->verb = verb;
-	r->op = op;
-	r->bytes_per_s = r->ops_per_s = r->bytes_per_s_min = r->ratio = r->host_bytes_per_s = NAN;
+	bench_result_init(r, verb, op);
 	return r;
+}
+
+void bench_results_order(struct bench *b, unsigned int first, const uint64_t *size, unsigned int n)
+{
+	unsigned int count = b->nresults - first, out = 0;
+	struct bench_result *copy = tool_calloc(count + 1, sizeof(*copy));
+
+	for (unsigned int k = 0; k < n; k++) {
+		bool again = false;
+
+		for (unsigned int j = 0; j < k; j++)
+			again |= size[j] == size[k];
+		for (unsigned int i = 0; !again && i < count; i++)
+			if (b->result[first + i].size_bytes == size[k])
+				copy[out++] = b->result[first + i];
+	}
+	memcpy(b->result + first, copy, out * sizeof(*copy));
+	free(copy);
+}
+
+void bench_ratios(struct bench *b, unsigned int first)
+{
+	for (unsigned int i = first; i < b->nresults; i++) {
+		struct bench_result *r = &b->result[i];
+
+		for (unsigned int k = first; r->ratio_to && k < b->nresults; k++) {
+			const struct bench_result *o = &b->result[k];
+
+			if (strcmp(o->op, r->ratio_to) || o->reason[0] || r->reason[0])
+				continue;
+			r->ratio = r->latency.count && o->latency.count ?
+				(double)r->latency.p50 / (double)o->latency.p50 : r->ops_per_s / o->ops_per_s;
+		}
+	}
 }
 
 bool bench_list_has(const char *list, const char *op)
@@ -45,7 +87,7 @@ bool bench_list_has(const char *list, const char *op)
 /* ---- tables ---- */
 
 /* What a row of commands stands for. */
-static const char *how_fast(const struct bench *b)
+const char *bench_how_fast(const struct bench *b)
 {
 	if (b->config->hardware)
 		return "hardware, wall clock";
@@ -68,11 +110,13 @@ void bench_print_header(const struct bench *b)
 	       b->info.nchips, b->info.nchips == 1 ? "" : "s");
 	printf("%ld x %s, Linux %s, %s\n", sysconf(_SC_NPROCESSORS_ONLN), model, u.release,
 	       bench_modelled(b) ? "modelled clock" : "wall clock");
-	if (bench_modelled(b))
+	if (bench_stands_still(b))
+		printf("What software takes is nothing: the clock stands still while this program works.\n");
+	else if (bench_modelled(b))
 		printf("What software takes is fiction: 1 ns an instruction; so are rows of the CPU alone.\n");
 }
 
-static void cell_number(struct tool_table *t, const char *fmt, double v)
+void bench_cell_number(struct tool_table *t, const char *fmt, double v)
 {
 	char buf[32];
 
@@ -81,7 +125,7 @@ static void cell_number(struct tool_table *t, const char *fmt, double v)
 	tool_table_cell(t, isfinite(v) ? "%s" : NULL, buf);
 }
 
-static void cell_check(struct tool_table *t, const struct bench_result *r)
+void bench_cell_check(struct tool_table *t, const struct bench_result *r)
 {
 	if (r->errors)
 		tool_table_cell(t, "FAILED %llu", (unsigned long long)r->errors);
@@ -89,14 +133,14 @@ static void cell_check(struct tool_table *t, const struct bench_result *r)
 		tool_table_cell(t, "%s", r->verified ? "ok" : "-");
 }
 
-static void cell_count(struct tool_table *t, double v)
+void bench_cell_count(struct tool_table *t, double v)
 {
 	char buf[16];
 
 	tool_table_cell(t, "%s", tool_count_format(v, buf, sizeof(buf)));
 }
 
-static void cell_path(struct tool_table *t, const struct bench_result *r)
+void bench_cell_path(struct tool_table *t, const struct bench_result *r)
 {
 	if (!strcmp(r->src, r->dst))
 		tool_table_cell(t, "%s", r->src);
@@ -124,21 +168,21 @@ static void bw_row(struct tool_table *t, const struct bench *b, const struct ben
 
 	tool_table_row(t);
 	tool_table_cell(t, "%s", r->op);
-	cell_path(t, r);
+	bench_cell_path(t, r);
 	tool_table_cell(t, "%s", tool_size_format(r->size_bytes, buf, sizeof(buf)));
 	if (r->reason[0]) {
 		tool_table_text(t, "not run: %s", r->reason);
 		return;
 	}
-	cell_number(t, "%.2f", r->bytes_per_s / 1e9);
-	cell_number(t, "%.2f", r->bytes_per_s_min / 1e9);
-	cell_count(t, r->ops_per_s);
+	bench_cell_number(t, "%.2f", r->bytes_per_s / 1e9);
+	bench_cell_number(t, "%.2f", r->bytes_per_s_min / 1e9);
+	bench_cell_count(t, r->ops_per_s);
 	tool_table_cell(t, base ? "%s" : NULL, r->ratio_to);
-	cell_number(t, "%.2f", base ? base->bytes_per_s / 1e9 : NAN);
-	cell_number(t, "%.2f", r->ratio);
+	bench_cell_number(t, "%.2f", base ? base->bytes_per_s / 1e9 : NAN);
+	bench_cell_number(t, "%.2f", r->ratio);
 	if (host)
-		cell_number(t, "%.2f", r->bytes_per_s / r->host_bytes_per_s);
-	cell_check(t, r);
+		bench_cell_number(t, "%.2f", r->bytes_per_s / r->host_bytes_per_s);
+	bench_cell_check(t, r);
 }
 
 /* A baseline that was only run for others is in their rows. */
@@ -150,7 +194,7 @@ static bool bw_shown(const struct bench *b, const struct bench_result *r)
 
 static void print_bw(const struct bench *b)
 {
-	char *title = tool_printf("\nBandwidth: %s", how_fast(b));
+	char *title = tool_printf("\nBandwidth: %s", bench_how_fast(b));
 	struct tool_table *t = tool_table_new(title);
 	const struct bench_result *last = NULL, *command = NULL;
 	bool host = false;
@@ -200,7 +244,7 @@ static void print_lat(const struct bench *b)
 {
 	static const char *const names[] = { "min", "p50", "p90", "p99", "p99.9", "max", "mean" };
 	char *title = tool_printf("\nLatency, submit to completion, one at a time: %s",
-				  how_fast(b));
+				  bench_how_fast(b));
 	struct tool_table *t = tool_table_new(title);
 	char buf[TOOL_SIZE_LEN];
 
@@ -221,7 +265,7 @@ static void print_lat(const struct bench *b)
 			continue;
 		tool_table_row(t);
 		tool_table_cell(t, "%s", r->op);
-		cell_path(t, r);
+		bench_cell_path(t, r);
 		tool_table_cell(t, r->size_bytes ? "%s" : NULL,
 				tool_size_format(r->size_bytes, buf, sizeof(buf)));
 		tool_table_cell(t, "%s", r->wake);
@@ -230,10 +274,10 @@ static void print_lat(const struct bench *b)
 			continue;
 		}
 		for (unsigned int k = 0; k < 6; k++)
-			cell_number(t, "%.2f", l->count ? (double)v[k] / 1e3 : NAN);
-		cell_number(t, "%.2f", l->count ? l->mean / 1e3 : NAN);
-		cell_number(t, "%.1f", r->ratio);
-		cell_check(t, r);
+			bench_cell_number(t, "%.2f", l->count ? (double)v[k] / 1e3 : NAN);
+		bench_cell_number(t, "%.2f", l->count ? l->mean / 1e3 : NAN);
+		bench_cell_number(t, "%.1f", r->ratio);
+		bench_cell_check(t, r);
 	}
 	tool_table_note(t,
 			"ping-pong: two threads of this program bounce a cache line; a round trip without any device.");
@@ -245,7 +289,7 @@ static void print_lat(const struct bench *b)
 
 static void print_rate(const struct bench *b)
 {
-	char *title = tool_printf("\nRate of commands: %s", how_fast(b));
+	char *title = tool_printf("\nRate of commands: %s", bench_how_fast(b));
 	struct tool_table *t = tool_table_new(title);
 	char buf[TOOL_SIZE_LEN];
 
@@ -264,7 +308,7 @@ static void print_rate(const struct bench *b)
 			continue;
 		tool_table_row(t);
 		tool_table_cell(t, "%s", r->op);
-		cell_path(t, r);
+		bench_cell_path(t, r);
 		tool_table_cell(t, r->size_bytes ? "%s" : NULL,
 				tool_size_format(r->size_bytes, buf, sizeof(buf)));
 		tool_table_cell(t, "%u", r->depth);
@@ -273,9 +317,9 @@ static void print_rate(const struct bench *b)
 			tool_table_text(t, "not run: %s", r->reason);
 			continue;
 		}
-		cell_count(t, r->ops_per_s);
-		cell_number(t, "%.0f", 1e9 / r->ops_per_s);
-		cell_check(t, r);
+		bench_cell_count(t, r->ops_per_s);
+		bench_cell_number(t, "%.0f", 1e9 / r->ops_per_s);
+		bench_cell_check(t, r);
 	}
 	tool_table_print(t, stdout);
 	tool_table_free(t);
@@ -285,7 +329,9 @@ static void print_rate(const struct bench *b)
 void bench_print_tables(const struct bench *b)
 {
 	static const struct { const char *verb; void (*print)(const struct bench *b); } verbs[] = {
-		{ "bw", print_bw }, { "lat", print_lat }, { "rate", print_rate },
+		{ "bw", print_bw }, { "lat", print_lat }, { "rate", print_rate }, { "matrix", bench_print_matrix },
+		{ "load", bench_print_load }, { "atomic", bench_print_atomic }, { "mem", bench_print_mem }, { "wake", bench_print_wake },
+		{ "collective", bench_print_collective }, { "coherence", bench_print_coherence },
 	};
 
 	for (size_t v = 0; v < sizeof(verbs) / sizeof(verbs[0]); v++)
@@ -303,8 +349,7 @@ static void latency_json(struct json_object *o, const struct tool_summary *l)
 	struct json_object *d = tool_json_set(o, "latency_ns", tool_json_object());
 
 	if (!l->count) {
-		static const char *const keys[] = { "min", "p50", "p90", "p99", "p99_9", "max",
-						   "mean", "stdev" };
+		static const char *const keys[] = { "min", "p50", "p90", "p95", "p99", "p99_9", "max", "mean", "stdev", "cv" };
 
 		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 			tool_json_null(d, keys[i]);
@@ -313,12 +358,14 @@ static void latency_json(struct json_object *o, const struct tool_summary *l)
 	tool_json_u64(d, "min", l->min);
 	tool_json_u64(d, "p50", l->p50);
 	tool_json_u64(d, "p90", l->p90);
+	tool_json_u64(d, "p95", l->p95);
 	tool_json_u64(d, "p99", l->p99);
 	tool_json_u64(d, "p99_9", l->p99_9);
 	tool_json_u64(d, "max", l->max);
 	/* a hundredth of a nanosecond is more than any clock knows */
 	tool_json_double(d, "mean", round(l->mean * 100) / 100);
 	tool_json_double(d, "stdev", round(l->stdev * 100) / 100);
+	tool_json_double(d, "cv", l->mean > 0 ? round(l->stdev / l->mean * 1e4) / 1e4 : NAN);
 }
 
 static void number_or_null(struct json_object *o, const char *key, uint64_t v)
@@ -357,6 +404,25 @@ static void result_json(struct json_object *list, const struct bench *b,
 	number_or_null(o, "operations", r->ops);
 	number_or_null(o, "duration_ns", r->duration_ns);
 	tool_json_double(o, "bytes_per_s_min", round(r->bytes_per_s_min));
+	tool_json_double(o, "bytes_per_s_max", round(r->bytes_per_s_max));
+	tool_json_str(o, "variant", r->variant[0] ? r->variant : NULL);
+	tool_json_str(o, "home", r->home[0] ? r->home : NULL);
+	number_or_null(o, "participants", r->participants);
+	if (r->hops >= 0)
+		tool_json_i64(o, "hops", r->hops);
+	else
+		tool_json_null(o, "hops");
+	tool_json_double(o, "offered_bytes_per_s", round(r->offered_per_s));
+	tool_json_double(o, "injected_bytes_per_s", round(r->injected_per_s));
+	tool_json_double(o, "bus_bytes_per_s", round(r->bus_bytes_per_s));
+	tool_json_double(o, "fairness", round(r->fairness * 1e4) / 1e4);
+	number_or_null(o, "rounds", r->rounds);
+	tool_json_double(o, "ci95", round(r->ci95 * 1e4) / 1e4);
+	if (run && isfinite(r->ci95) && b->config->ci > 0)
+		tool_json_bool(o, "converged", r->ci95 <= b->config->ci);
+	else
+		tool_json_null(o, "converged");
+	tool_json_bool(o, "baseline", r->baseline);
 	tool_json_str(o, "ratio_to", r->ratio_to);
 	tool_json_double(o, "ratio", round(r->ratio * 1e4) / 1e4);
 	tool_json_double(o, "ratio_host_memcpy",

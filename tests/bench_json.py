@@ -1,0 +1,94 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""bench_json.py schema FILE VERB | same FILE... | topology FILE | has FILE KEY=VALUE...: is that document of hslbench what it should be?
+
+schema: of tools/hslbench/hslbench-1.schema.json, with measured results of that verb, numbers that agree with each other, nothing wrong.
+same: all are one document apart from the environment.
+topology: a modelled matrix shows the topology: bandwidth falls and latency grows with each link more, and only with that.
+has: there is a result with all these values.
+"""
+import json
+import os
+import sys
+
+
+def fail(text):
+    sys.exit("bench_json.py: " + text)
+
+
+def load(path):
+    with open(path, encoding="utf-8") as f:
+        return json.load(f, parse_constant=lambda c: fail("%s is not JSON" % c))
+
+
+def consistent(r):
+    lat = r["latency_ns"]
+    order = [lat[k] for k in ("min", "p50", "p90", "p95", "p99", "p99_9", "max")]
+    if lat["p50"] is not None:
+        if order != sorted(order):
+            fail("percentiles fall: %s" % r)
+        if not lat["min"] - 0.01 <= lat["mean"] <= lat["max"] + 0.01:
+            fail("mean outside of minimum and maximum: %s" % r)
+    speed = [r[k] for k in ("bytes_per_s_min", "bytes_per_s", "bytes_per_s_max")]
+    if None not in speed and not speed[0] <= speed[1] * 1.001 + 1 <= speed[2] * 1.002 + 3:
+        fail("average outside of the windows: %s" % r)
+    if r["ops_per_s"] and r["duration_ns"] and abs(r["ops_per_s"] * r["duration_ns"] / 1e9 / r["operations"] - 1) > 0.01:
+        fail("rate is not operations over time: %s" % r)
+
+
+def schema(path, verb):
+    import jsonschema
+
+    where = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tools/hslbench/hslbench-1.schema.json")
+    doc = load(path)
+    jsonschema.Draft202012Validator.check_schema(load(where))
+    jsonschema.validate(doc, load(where), cls=jsonschema.Draft202012Validator)
+    mine = [r for r in doc["results"] if r["verb"] == verb]
+    measured = [r for r in mine if r["skipped"] is None]
+    if not measured:
+        fail("nothing of %s was measured" % verb)
+    for r in measured:
+        if r["errors"] or not r["verified"]:
+            fail("wrong: %s" % r)
+        consistent(r)
+
+
+def same(first, *others):
+    want = load(first)["results"]
+    for other in others:
+        if load(other)["results"] != want:
+            fail("%s differs from %s" % (other, first))
+
+
+def topology(path):
+    by_hops = {"copy": {}, "load": {}}
+    chips = set()
+    for r in load(path)["results"]:
+        chips.add(r["src"])
+        value = r["bytes_per_s"] if r["op"] == "copy" else r["latency_ns"]["p50"]
+        by_hops[r["op"]].setdefault(r["hops"], []).append(value)
+    for op, hops in by_hops.items():
+        if sum(map(len, hops.values())) != len(chips) ** 2:
+            fail("%s: not every pair" % op)
+        last = None
+        for h in sorted(hops):
+            least, most = min(hops[h]), max(hops[h])
+            if most > least * 1.01:
+                fail("%s: pairs %d links apart differ: %g to %g" % (op, h, least, most))
+            if last is not None and not (most < last if op == "copy" else least > last):
+                fail("%s: %d links are no farther than fewer" % (op, h))
+            last = least if op == "copy" else most
+    print(len(chips), "chips,", max(by_hops["copy"]), "links at most")
+
+
+def has(path, *wanted):
+    pairs = [w.split("=", 1) for w in wanted]
+    for r in load(path)["results"]:
+        if all(str(r[k]) == v for k, v in pairs):
+            return
+    fail("no result with " + " ".join(wanted))
+
+
+if len(sys.argv) < 3 or sys.argv[1] not in ("schema", "same", "topology", "has"):
+    fail(__doc__)
+globals()[sys.argv[1]](*sys.argv[2:])
