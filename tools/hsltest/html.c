@@ -333,7 +333,7 @@ static void failures_section(FILE *f, enum ht_lang lang, struct json_object *doc
 		ht_html_verdict(f, lang, verdict);
 		markup(f, "</h3>\n<p>%s</p>\n<pre>%s</pre>\n", doc_str(r, "sentence"), doc_str(r, "reason"));
 		if (*doc_str(r, "dump"))
-			markup(f, "<p class=\"soft\">%s</p>\n<pre>%s</pre>\n", T("Chips and links at that time"), doc_str(r, "dump"));
+			markup(f, "<p class=\"soft\">%s</p>\n<pre>%s</pre>\n", T("What the test shows, or chips and links at that time"), doc_str(r, "dump"));
 		if (doc_u64(r, "runs") > 1)
 			markup(f, "<p>%s: %u / %u</p>\n", T("Rounds that failed"), (unsigned int)doc_u64(r, "failures"),
 			       (unsigned int)doc_u64(r, "runs"));

@@ -156,7 +156,7 @@ static const struct {
 	{ "Layer", NULL, "层" },
 	{ "all", NULL, "合计" },
 	{ "Failures", NULL, "失败项" },
-	{ "Chips and links at that time", NULL, "当时的芯片与链路状态" },
+	{ "What the test shows, or chips and links at that time", NULL, "测试给出的细节，或当时的芯片与链路状态" },
 	{ "Rounds that failed", NULL, "失败轮数" },
 	{ "To see it again", NULL, "复现" },
 	{ "Waivers", NULL, "豁免" },

@@ -172,6 +172,8 @@
   "SIGNAL sets or adds atomically and reports the old value; two queues that SIGNAL and WAIT in turn proceed without the CPU." },
 { "HEP-TXN-026", "MUST", "CHIP", "S",
   "An operation whose bit in CAP is clear completes with OPCODE." },
+{ "HEP-TXN-029", "MUST", "CHIP", "S",
+  "A sequence of legal commands on any queues of any chips, each begun after the one before it has completed, leaves the memory and gives the results of executing one after the other as specified." },
 { "HEP-ATM-001", "MUST", "CHIP", "S",
   "ATOMIC applies each of its operations to 4 and 8 bytes and returns the old value, zero-extended; bytes beside stay." },
 { "HEP-ATM-002", "MUST", "CHIP", "S",

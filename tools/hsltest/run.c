@@ -122,19 +122,19 @@ static void dump_links(struct hsl_fabric *f, struct ht_shared *s)
 	size_t used = 0;
 	unsigned int i, k;
 
-	for (i = 0; used < sizeof(s->links) && !hsl_chip_by_index(f, i, &chip); i++) {
-		used += (size_t)snprintf(s->links + used, sizeof(s->links) - used,
+	for (i = 0; used < sizeof(s->detail) && !hsl_chip_by_index(f, i, &chip); i++) {
+		used += (size_t)snprintf(s->detail + used, sizeof(s->detail) - used,
 					 "chip %u: state %u, %" PRIu64 " of %" PRIu64 " MiB free, %u of %u queues free;",
 					 chip.node, chip.state, chip.mem_free_bytes >> 20, chip.mem_bytes >> 20,
 					 chip.nqueues_free, chip.nqueues);
-		for (k = 0; k < chip.nlinks && used < sizeof(s->links); k++) {
+		for (k = 0; k < chip.nlinks && used < sizeof(s->detail); k++) {
 			if (hsl_link_query(f, chip.node, k, &l))
 				continue;
-			used += (size_t)snprintf(s->links + used, sizeof(s->links) - used, " link %u to %u: %s x%u", k, l.peer,
+			used += (size_t)snprintf(s->detail + used, sizeof(s->detail) - used, " link %u to %u: %s x%u", k, l.peer,
 						 ht_link_state_name(l.state), l.width);
 		}
-		if (used < sizeof(s->links))
-			used += (size_t)snprintf(s->links + used, sizeof(s->links) - used, "\n");
+		if (used < sizeof(s->detail))
+			used += (size_t)snprintf(s->detail + used, sizeof(s->detail) - used, "\n");
 	}
 }
 
@@ -398,10 +398,9 @@ void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool
 		gone = child_wait(pid, pidfd, ht_now_ns() + HT_NS_PER_S, NULL, &status);
 		if (!gone)
 			child_kill(pid, pidfd, &status, &gone);
-		if (!s->links[0] && kernel)
+		if (!s->detail[0] && kernel)
 			dump_from_outside(config, s);
 		r->verdict = HT_FAIL;
-		snprintf(r->dump, sizeof(r->dump), "%s", s->links);
 		snprintf(r->reason, sizeof(r->reason), "timed out after %u s%s%s%s%s%s%s", limit_s,
 			 s->step[0] ? " while: " : "", s->step, s->dump[0] ? "; " : "", s->dump,
 			 gone ? "" : "; the process cannot be killed", s->reason);
@@ -410,6 +409,7 @@ void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool
 	if (pidfd >= 0)
 		close(pidfd);
 	snprintf(r->note, sizeof(r->note), "%s", s->note);
+	snprintf(r->dump, sizeof(r->dump), "%s", s->detail);
 out:
 	r->duration_ns = ht_now_ns() - start_ns;
 	munmap(s, sizeof(*s));

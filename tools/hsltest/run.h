@@ -20,7 +20,7 @@ struct ht_result {
 	uint64_t seed;
 	char reason[1600];
 	char note[256];
-	char dump[2048]; /* chips and links, after a time-out */
+	char dump[2048]; /* lines: chips and links after a time-out, or what the test shows */
 	const struct ht_waiver *waiver; /* that made it WAIVED */
 	uint64_t duration_ns;		/* of all rounds */
 	unsigned int runs, failures;
