@@ -248,6 +248,9 @@ int sim_admin(struct sim_chip *c, const struct hsl_desc *d);
 int sim_admin_all(struct sim_fabric *f, const struct hsl_desc *d);
 /* What a driver does around a function level reset: queues end, tables and segments stay. */
 int sim_chip_reset(struct sim_chip *c);
+/* The driver lets go of a chip, as a bare one, and takes it back. */
+void sim_chip_unbind(struct sim_chip *c);
+int sim_chip_bind(struct sim_chip *c);
 void sim_chip_zero(struct sim_chip *c, uint64_t offset, uint64_t len);
 
 int sim_counter(struct hsl_fabric *f, const struct hslp_counter *at, uint64_t *value);

@@ -362,14 +362,32 @@ int sim_chip_reset(struct sim_chip *c)
 		return -ENODEV;
 	sim_event_post(c->fabric, HSL_FABRIC_EV_CHIP_STATE, c->node, 0, HSL_CHIP_RESETTING);
 	/* after this no worker touches the rings */
+	sim_chip_unbind(c);
+	err = sim_chip_bind(c);
+	sim_event_post(c->fabric, HSL_FABRIC_EV_CHIP_STATE, c->node, 0, err ? HSL_CHIP_FAILED : HSL_CHIP_READY);
+	return err;
+}
+
+void sim_chip_unbind(struct sim_chip *c)
+{
+	c->failed = true;
 	sim_run_begin(c->fabric);
 	hsl_chip_reset(c->engine);
 	sim_run_end(c->fabric);
 	for (uint32_t i = 1; i <= SIM_QUEUES_MAX; i++)
 		if (c->queues[i])
 			sim_queue_end(c->queues[i], HSL_ST_GONE);
+}
+
+int sim_chip_bind(struct sim_chip *c)
+{
+	int err;
+
+	sim_run_begin(c->fabric);
+	hsl_chip_reset(c->engine);
+	sim_run_end(c->fabric);
 	err = enable(c);
-	sim_event_post(c->fabric, HSL_FABRIC_EV_CHIP_STATE, c->node, 0, err ? HSL_CHIP_FAILED : HSL_CHIP_READY);
+	c->failed = err;
 	return err;
 }
 

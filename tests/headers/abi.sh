@@ -42,7 +42,7 @@ printf '#include "hsl/hsl.h"\n#include "linux/hsl.h"\n' >"$tmp/all.h"
 } >"$tmp/dump.c"
 "$CC" "${flags[@]}" -w -o "$tmp/dump" "$tmp/dump.c"
 {
-	nm -D --defined-only "$build/libhsl.so" | awk '$2 != "A" { print "symbol " $3 }'
+	nm -D --defined-only "$build/libhsl.so" | awk '$2 != "A" && $3 !~ /@HSL_PRIVATE$/ { print "symbol " $3 }'
 	"$tmp/dump"
 } | LC_ALL=C sort >"$tmp/now"
 

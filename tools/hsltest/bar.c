@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "hsltest.h"
+#include "libhsl/raw.h"
 
 static void sysfs_path(const struct hsl_chip_props *chip, const char *file, char *path, size_t len)
 {
@@ -22,8 +23,15 @@ static void sysfs_path(const struct hsl_chip_props *chip, const char *file, char
 uint64_t ht_bar_bytes(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar)
 {
 	char file[32], path[128];
+	uint64_t bytes;
 	struct stat st;
 
+	if (t->sim && bar == HSL_BAR_REGS)
+		return hslp_raw_bar0_bytes(t->f, chip->node);
+	if (t->sim && bar == HSL_BAR_MEM) {
+		hslp_raw_memory(t->f, chip->node, &bytes);
+		return bytes;
+	}
 	snprintf(file, sizeof(file), "resource%u", bar);
 	sysfs_path(chip, file, path, sizeof(path));
 	if (stat(path, &st))
@@ -38,7 +46,14 @@ void ht_bar_map(struct ht *t, const struct hsl_chip_props *chip, unsigned int ba
 	void *p;
 	int fd;
 
+	memset(b, 0, sizeof(*b));
 	b->len = ht_bar_bytes(t, chip, bar);
+	if (t->sim) {
+		b->f = t->f;
+		b->node = chip->node;
+		b->p = bar == HSL_BAR_MEM ? hslp_raw_memory(t->f, chip->node, &b->len) : NULL;
+		return;
+	}
 	snprintf(file, sizeof(file), "resource%u", bar);
 	sysfs_path(chip, file, path, sizeof(path));
 	fd = open(path, O_RDWR | O_SYNC | O_CLOEXEC);
@@ -59,9 +74,12 @@ uint64_t ht_bar_address(struct ht *t, const struct hsl_chip_props *chip, unsigne
 {
 	unsigned long long start = 0, end;
 	char path[128];
+	uint64_t bytes;
 	unsigned int i;
 	FILE *f;
 
+	if (t->sim && bar == HSL_BAR_MEM)
+		return (uintptr_t)hslp_raw_memory(t->f, chip->node, &bytes);
 	sysfs_path(chip, "resource", path, sizeof(path));
 	f = fopen(path, "re");
 	if (!f)
@@ -77,9 +95,14 @@ uint64_t ht_bar_address(struct ht *t, const struct hsl_chip_props *chip, unsigne
 
 void ht_bus_map(struct ht *t, uint64_t address, uint64_t len, struct ht_bar *b)
 {
-	int fd = open("/dev/mem", O_RDWR | O_CLOEXEC); /* O_SYNC would ask for uncached */
 	void *p;
+	int fd;
 
+	if (t->sim) {
+		*b = (struct ht_bar){ .p = (void *)(uintptr_t)address, .len = len, .f = t->f };
+		return;
+	}
+	fd = open("/dev/mem", O_RDWR | O_CLOEXEC); /* O_SYNC would ask for uncached */
 	if (fd < 0)
 		HT_SKIP_TEST(t, "/dev/mem: %s", strerror(errno));
 	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)address);
@@ -87,34 +110,40 @@ void ht_bus_map(struct ht *t, uint64_t address, uint64_t len, struct ht_bar *b)
 	if (p == MAP_FAILED)
 		HT_SKIP_TEST(t, "mmap of /dev/mem at %#" PRIx64 ": %s (boot with iomem=relaxed)",
 			     address, strerror(errno));
-	b->p = p;
-	b->len = len;
+	*b = (struct ht_bar){ .p = p, .len = len };
 }
 
 void ht_bar_unmap(struct ht_bar *b)
 {
-	munmap((void *)b->p, b->len);
+	if (!b->f)
+		munmap((void *)b->p, b->len);
 	b->p = NULL;
 }
 
 uint32_t ht_read32(const struct ht_bar *b, uint64_t off)
 {
-	return *(volatile uint32_t *)(b->p + off);
+	return b->p ? *(volatile uint32_t *)(b->p + off) : (uint32_t)hslp_raw_read(b->f, b->node, off, 4);
 }
 
 uint64_t ht_read64(const struct ht_bar *b, uint64_t off)
 {
-	return *(volatile uint64_t *)(b->p + off);
+	return b->p ? *(volatile uint64_t *)(b->p + off) : hslp_raw_read(b->f, b->node, off, 8);
 }
 
 void ht_write32(const struct ht_bar *b, uint64_t off, uint32_t v)
 {
-	*(volatile uint32_t *)(b->p + off) = v;
+	if (b->p)
+		*(volatile uint32_t *)(b->p + off) = v;
+	else
+		hslp_raw_write(b->f, b->node, off, v, 4);
 }
 
 void ht_write64(const struct ht_bar *b, uint64_t off, uint64_t v)
 {
-	*(volatile uint64_t *)(b->p + off) = v;
+	if (b->p)
+		*(volatile uint64_t *)(b->p + off) = v;
+	else
+		hslp_raw_write(b->f, b->node, off, v, 8);
 }
 
 unsigned int ht_config_read(struct ht *t, const struct hsl_chip_props *chip, uint8_t *cfg,
@@ -124,6 +153,8 @@ unsigned int ht_config_read(struct ht *t, const struct hsl_chip_props *chip, uin
 	ssize_t n;
 	int fd;
 
+	if (t->sim)
+		HT_SKIP_TEST(t, "no configuration space on this backend");
 	sysfs_path(chip, "config", path, sizeof(path));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -165,6 +196,8 @@ int ht_chip_flr(struct ht *t, const struct hsl_chip_props *chip)
 	char path[128];
 	int fd, rc;
 
+	if (t->sim)
+		return hslp_raw_reset(t->f, chip->node);
 	sysfs_path(chip, "reset", path, sizeof(path));
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)

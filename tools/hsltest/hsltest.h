@@ -40,9 +40,10 @@ enum ht_verdict { HT_NONE, HT_PASS, HT_FAIL, HT_SKIP, HT_NOT_RUN, HT_NA, HT_INCO
 
 /* What a test needs besides a fabric. Without it the runner skips the test and says why. */
 #define HT_F_KERNEL (1u << 0) /* the driver's ioctl interface */
-#define HT_F_BAR (1u << 1)    /* registers through the PCI function's BARs: driver and root */
+#define HT_F_BAR (1u << 1)    /* registers through the PCI function's BARs: driver and root, or sim: */
 #define HT_F_ROOT (1u << 2)
-#define HT_F_RESET (1u << 3) /* resets chips under everybody: only with --disruptive */
+#define HT_F_RESET (1u << 3) /* resets chips under everybody: with the driver only with --disruptive */
+#define HT_F_RAW (1u << 9)   /* rings of its own (raw.c): the driver's ioctl interface, or sim: */
 #define HT_F_TWO_CHIPS (1u << 4)
 #define HT_F_LONG (1u << 6) /* not with --quick */
 #define HT_F_LINK (1u << 5) /* takes links down under everybody: on the driver only with --disruptive */
@@ -105,6 +106,7 @@ struct ht {
 	struct hsl_fabric *f;
 	struct hsl_fabric_info info;
 	bool kernel; /* the driver, not sim: */
+	bool sim;
 	unsigned int nchips;
 	struct hsl_chip_props chip[HT_CHIPS_MAX];
 	uint64_t rng;
@@ -286,8 +288,10 @@ struct ht_rawq {
 	struct hsl_desc *sq;
 	volatile struct hsl_cqe *cq;
 	struct hsl_queue_shadow *shadow; /* NULL: none */
-	volatile uint8_t *doorbell; /* NULL where the driver has no doorbell page to give */
+	volatile uint8_t *doorbell; /* NULL where the driver has no doorbell page to give, and on sim: */
 	uint64_t doorbell_bytes;
+	struct hsl_queue *sim; /* on sim: the queue whose rings these are */
+	uint64_t sim_doorbell;
 	uint32_t tail, head;
 };
 int ht_raw_open(struct ht *t);			    /* a new context file */
@@ -299,15 +303,22 @@ void ht_rawq_new_shadow(struct ht *t, struct ht_rawq *q, int fd, const struct hs
 void ht_rawq_free(struct ht_rawq *q);
 struct hsl_desc *ht_rawq_slot(struct ht_rawq *q);   /* next descriptor, zeroed; advances tail */
 void ht_rawq_ring(struct ht *t, struct ht_rawq *q); /* doorbell := tail */
+bool ht_rawq_has_doorbell(const struct ht_rawq *q);
+/* A write of 1, 2, 4 or 8 bytes into the doorbell page, where there is one; of SQ_TAIL by the driver else. */
+void ht_rawq_doorbell(struct ht *t, struct ht_rawq *q, uint32_t reg, uint64_t val, unsigned int bytes);
+uint32_t ht_rawq_state(struct ht *t, struct ht_rawq *q, uint32_t *error); /* HSL_QUEUE_* */
 bool ht_rawq_poll(struct ht_rawq *q, struct hsl_cqe *c); /* take one completion if it is there */
 void ht_rawq_wait(struct ht *t, struct ht_rawq *q, struct hsl_cqe *c);
 uint64_t ht_raw_alloc(struct ht *t, int fd, uint32_t node, uint64_t len, uint32_t *handle); /* GA */
+void *ht_raw_map(struct ht *t, int fd, uint64_t ga, uint64_t len);
 void ht_raw_free(struct ht *t, int fd, uint32_t handle);
 
-/* ---- a chip's BARs through sysfs (bar.c) ---- */
+/* ---- a chip's BARs through sysfs, or those of sim: (bar.c) ---- */
 struct ht_bar {
-	volatile uint8_t *p;
+	volatile uint8_t *p;	/* NULL: registers of sim: */
 	uint64_t len;
+	struct hsl_fabric *f;	/* sim: */
+	uint32_t node;
 };
 /* Skips the test when it is not allowed or the chip is not a PCI function. */
 void ht_bar_map(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar,

@@ -17,6 +17,7 @@
 #include <linux/hsl.h>
 
 #include "hsltest.h"
+#include "libhsl/raw.h"
 
 int ht_ioctl(int fd, unsigned long cmd, void *arg)
 {
@@ -29,6 +30,8 @@ int ht_raw_open(struct ht *t)
 	const char *path = t->config->url;
 	int fd;
 
+	if (t->sim) /* the context is the test's own; there is a file to close */
+		return open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (!path)
 		path = getenv("HSL_FABRIC");
 	if (!path || !*path)
@@ -43,6 +46,25 @@ int ht_raw_open(struct ht *t)
 	return fd;
 }
 
+static void rawq_new_sim(struct ht *t, struct ht_rawq *q, uint32_t node, uint32_t depth, bool shadow)
+{
+	struct hsl_queue_opts o = { .size = sizeof(o), .depth = depth, .flags = shadow ? 0 : HSL_QUEUE_F_SYSCALL };
+	struct hslp_raw_rings r;
+
+	memset(q, 0, sizeof(*q));
+	HT_OK(t, hsl_queue_create(t->f, node, &o, &q->sim));
+	HT_OK(t, hslp_raw_rings(q->sim, &r));
+	q->fd = hsl_queue_fd(q->sim);
+	q->node = node;
+	q->depth = r.depth;
+	q->qid = r.qid;
+	q->ctrl = r.ctrl;
+	q->sq = r.sq;
+	q->cq = (volatile struct hsl_cqe *)r.cq;
+	q->shadow = r.shadow;
+	q->sim_doorbell = r.doorbell;
+}
+
 static void rawq_new(struct ht *t, struct ht_rawq *q, int fd, uint32_t node, uint32_t depth,
 		     uint32_t flags)
 {
@@ -52,6 +74,10 @@ static void rawq_new(struct ht *t, struct ht_rawq *q, int fd, uint32_t node, uin
 	void *p;
 	int rc;
 
+	if (t->sim) {
+		rawq_new_sim(t, q, node, depth, flags & HSL_QUEUE_SHADOW);
+		return;
+	}
 	memset(q, 0, sizeof(*q));
 	rc = ht_ioctl(fd, HSL_IOC_QUEUE_CREATE, &c);
 	if (rc == -EBUSY)
@@ -115,8 +141,12 @@ void ht_rawq_free(struct ht_rawq *q)
 {
 	if (q->doorbell)
 		munmap((void *)q->doorbell, q->doorbell_bytes);
-	munmap(q->rings, q->ring_bytes);
-	close(q->fd);
+	if (q->sim) {
+		hsl_queue_destroy(q->sim);
+	} else {
+		munmap(q->rings, q->ring_bytes);
+		close(q->fd);
+	}
 	memset(q, 0, sizeof(*q));
 }
 
@@ -128,20 +158,49 @@ struct hsl_desc *ht_rawq_slot(struct ht_rawq *q)
 	return d;
 }
 
+bool ht_rawq_has_doorbell(const struct ht_rawq *q)
+{
+	return q->doorbell || q->sim;
+}
+
+void ht_rawq_doorbell(struct ht *t, struct ht_rawq *q, uint32_t reg, uint64_t val, unsigned int bytes)
+{
+	struct hsl_queue_kick k = { .size = sizeof(k), .sq_tail = (uint32_t)val };
+
+	if (q->sim)
+		hslp_raw_write(t->f, q->node, q->sim_doorbell + reg, val, bytes);
+	else if (!q->doorbell)
+		HT_OK(t, ht_ioctl(q->fd, HSL_IOC_QUEUE_KICK, &k));
+	else if (bytes == 1)
+		*(volatile uint8_t *)(q->doorbell + reg) = (uint8_t)val;
+	else if (bytes == 2)
+		*(volatile uint16_t *)(q->doorbell + reg) = (uint16_t)val;
+	else if (bytes == 4)
+		*(volatile uint32_t *)(q->doorbell + reg) = (uint32_t)val;
+	else
+		*(volatile uint64_t *)(q->doorbell + reg) = val;
+}
+
+uint32_t ht_rawq_state(struct ht *t, struct ht_rawq *q, uint32_t *error)
+{
+	struct hsl_queue_info i = { .size = sizeof(i) };
+
+	if (q->sim)
+		return (uint32_t)hsl_queue_state(q->sim, error);
+	HT_OK(t, ht_ioctl(q->fd, HSL_IOC_QUEUE_INFO, &i));
+	*error = i.error;
+	return i.state;
+}
+
 void ht_rawq_ring(struct ht *t, struct ht_rawq *q)
 {
-	struct hsl_queue_kick k = { .size = sizeof(k), .sq_tail = q->tail };
-
 	/* descriptors before the doorbell, and store tail before load flag (HEP section 5) */
 	if (q->shadow)
 		__atomic_store_n(&q->shadow->tail, q->tail, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (q->shadow && !__atomic_load_n(&q->shadow->need_doorbell, __ATOMIC_SEQ_CST))
 		return;
-	if (q->doorbell)
-		*(volatile uint32_t *)(q->doorbell + HSL_DB_SQ_TAIL) = q->tail;
-	else
-		HT_OK(t, ht_ioctl(q->fd, HSL_IOC_QUEUE_KICK, &k));
+	ht_rawq_doorbell(t, q, HSL_DB_SQ_TAIL, q->tail, 4);
 }
 
 bool ht_rawq_poll(struct ht_rawq *q, struct hsl_cqe *c)
@@ -179,6 +238,35 @@ void ht_rawq_wait(struct ht *t, struct ht_rawq *q, struct hsl_cqe *c)
 	}
 }
 
+/* ---- segments; on sim: a handle is a place in here ---- */
+
+#define RAW_SEGMENTS 16
+static struct hsl_segment *raw_segment[RAW_SEGMENTS];
+
+static uint64_t raw_alloc_sim(struct ht *t, uint32_t node, uint64_t len, uint32_t *handle)
+{
+	for (*handle = 0; *handle < RAW_SEGMENTS && raw_segment[*handle]; ++*handle)
+		;
+	HT_TRUE(t, *handle < RAW_SEGMENTS, "more than %d segments", RAW_SEGMENTS);
+	HT_OK(t, hsl_segment_alloc(t->f, node, len, NULL, &raw_segment[*handle]));
+	return hsl_segment_ga(raw_segment[*handle]);
+}
+
+void *ht_raw_map(struct ht *t, int fd, uint64_t ga, uint64_t len)
+{
+	void *p = MAP_FAILED;
+
+	if (!t->sim) {
+		p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)ga);
+		HT_TRUE(t, p != MAP_FAILED, "mmap: %s", strerror(errno));
+		return p;
+	}
+	for (unsigned int i = 0; i < RAW_SEGMENTS; i++)
+		if (raw_segment[i] && hsl_segment_ga(raw_segment[i]) == ga)
+			HT_OK(t, hsl_segment_map(raw_segment[i], &p));
+	return p;
+}
+
 uint64_t ht_raw_alloc(struct ht *t, int fd, uint32_t node, uint64_t len, uint32_t *handle)
 {
 	struct hsl_segment_alloc a = {
@@ -188,6 +276,8 @@ uint64_t ht_raw_alloc(struct ht *t, int fd, uint32_t node, uint64_t len, uint32_
 		.rights = HSL_SEGMENT_READ | HSL_SEGMENT_WRITE,
 	};
 
+	if (t->sim)
+		return raw_alloc_sim(t, node, len, handle);
 	HT_OK(t, ht_ioctl(fd, HSL_IOC_SEGMENT_ALLOC, &a));
 	*handle = a.handle;
 	return a.ga;
@@ -197,5 +287,10 @@ void ht_raw_free(struct ht *t, int fd, uint32_t handle)
 {
 	struct hsl_segment_free a = { .size = sizeof(a), .handle = handle };
 
+	if (t->sim) {
+		HT_OK(t, hsl_segment_free(raw_segment[handle]));
+		raw_segment[handle] = NULL;
+		return;
+	}
 	HT_OK(t, ht_ioctl(fd, HSL_IOC_SEGMENT_FREE, &a));
 }

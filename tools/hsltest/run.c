@@ -195,15 +195,17 @@ static void check_needs(struct ht *t)
 {
 	uint32_t need = t->test->flags;
 
-	if ((need & HT_F_BAR) && !t->kernel)
+	if ((need & HT_F_BAR) && !t->kernel && !t->sim)
 		HT_SKIP_TEST(t, "no registers to see on this backend");
-	if ((need & (HT_F_KERNEL | HT_F_RESET)) && !t->kernel)
+	if ((need & HT_F_KERNEL) && !t->kernel)
 		HT_SKIP_TEST(t, "no kernel ABI on this backend");
-	if ((need & (HT_F_BAR | HT_F_ROOT | HT_F_RESET)) && geteuid())
+	if ((need & (HT_F_RAW | HT_F_RESET)) && !t->kernel && !t->sim)
+		HT_SKIP_TEST(t, "neither rings nor resets of its own on this backend");
+	if ((need & (HT_F_BAR | HT_F_ROOT | HT_F_RESET)) && t->kernel && geteuid())
 		HT_SKIP_TEST(t, "needs root");
 	if ((need & HT_F_LONG) && t->config->effort == HT_QUICK)
 		HT_SKIP_TEST(t, "not with --quick");
-	if ((need & HT_F_RESET) && !t->config->disruptive)
+	if ((need & HT_F_RESET) && t->kernel && !t->config->disruptive)
 		HT_SKIP_TEST(t, "resets chips under everybody: only with --disruptive");
 	if ((need & HT_F_LINK) && t->kernel && !t->config->disruptive)
 		HT_SKIP_TEST(t, "takes links down under everybody: only with --disruptive");
@@ -248,6 +250,7 @@ static void open_fabric(struct ht *t)
 	t->info.size = sizeof(t->info);
 	HT_OK(t, hsl_fabric_info(t->f, &t->info));
 	t->kernel = !strcmp(t->info.backend, "kernel");
+	t->sim = !strcmp(t->info.backend, "sim");
 	t->nchips = t->info.nchips < HT_CHIPS_MAX ? t->info.nchips : HT_CHIPS_MAX;
 	HT_TRUE(t, t->nchips, "the fabric has no chip");
 	for (i = 0; i < t->nchips; i++) {

@@ -568,7 +568,7 @@ const struct ht_test ht_tests_txn[] = {
 	{ "HEP-TXN-003", "reserved_fields",
 	  "unused operands and unknown orders complete with FIELD", reserved_fields, 0, 0 },
 	{ "HEP-TXN-003", "reserved_bits", "each reserved bit of a descriptor completes with FIELD",
-	  reserved_fields_raw, HT_F_KERNEL, 0 },
+	  reserved_fields_raw, HT_F_RAW, 0 },
 	{ "HEP-TXN-004", "copy_alignment", "COPY for every alignment, no byte outside touched",
 	  copy_alignment, 0, 180 },
 	{ "HEP-TXN-004", "copy_sizes", "COPY of sizes around each power of two up to 8 MiB",
