@@ -161,6 +161,8 @@ $(B)/obj/tools/hsltest/document.o: EXTRA_CFLAGS = $(TOOL_CFLAGS) -I$(B)/gen
 
 # hslctl writes captures: a part of the model that the library does not export
 $(B)/hslctl $(B)/install/hslctl: $(call obj,qemu/model/pcapng.c)
+# hslbench knows profiles and their files
+$(B)/hslbench $(B)/install/hslbench: $(call obj,qemu/model/profile.c qemu/model/conf.c qemu/model/time.c qemu/model/net.c)
 
 # Programs of one file. In the VM: against the shared library there. On the host: all in, with sanitizers.
 $(VMTESTS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.so

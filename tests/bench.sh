@@ -79,6 +79,43 @@ run 0 bw -f sim:mesh4 --size 4K --iters 10 --json "$dir/f.json" && json "$dir/f.
 run 3 bw -f sim:mesh4 --size 4K --iters 10 --json="$dir/no/f.json"; ok 'a file that cannot be written is 3'
 run 77 bw -f sim:mesh4,mem=128M --size 100M --iters 1 --op load,c2c && out 'not run: ' && err 'nothing was measured'; ok 'too large for the chip: not run, with the reason'
 
+# what is made of a document
+before=$dir/run1.json
+run 0 compare "$before" "$dir/run2.json" && out 'PASS' && out ' 0 better, 0 worse'; ok 'compare: the same'
+sed '0,/"bytes_per_s": [0-9.]*/s//"bytes_per_s": 1000000/' "$before" >"$dir/slow.json"
+run 1 compare "$before" "$dir/slow.json" && out 'REGRESSION' && out '^  bw .* -[0-9.]+ % +worse$' && out ' 1 worse'; ok 'compare: one is worse'
+run 0 compare "$dir/slow.json" "$before" && out 'PASS' && out ' 1 better'; ok 'compare: one is better'
+run 0 compare "$before" "$dir/slow.json" --tolerance 100 && out 'PASS'; ok 'compare: within the tolerance'
+sed 's/"basis": "model-input"/"basis": "hardware"/' "$before" >"$dir/other.json"
+run 1 compare "$before" "$dir/other.json" && out 'other basis'; ok 'compare: never across bases'
+sed '0,/"errors": 0/s//"errors": 3/' "$before" >"$dir/wrong.json"
+run 1 compare "$before" "$dir/wrong.json" && out ' 1 failed'; ok 'compare: an error is a failure'
+run 0 matrix -f $sim --iters 10 --json="$dir/part.json" && run 1 compare "$before" "$dir/part.json" && out ' missing$'; ok 'compare: what is not there any more is missing'
+echo '{ "schema": "hslbench/1" }' >"$dir/empty.json"
+run 3 compare "$before" "$dir/empty.json" && err 'not a document of hslbench' && run 3 compare "$before" "$0" && run 3 compare "$before" "$dir/none" &&
+	run 2 compare "$before" && run 2 report "$before"; ok 'compare, report: what they refuse'
+run 0 matrix -f $sim --iters 10 --baseline "$dir/part.json" && out 'PASS'; ok '--baseline: no worse'
+run 1 matrix -f $sim,profile=pcie5 --iters 10 --baseline "$dir/part.json" && out 'REGRESSION' && err 'worse than'; ok '--baseline: a slower link is a regression'
+run 0 all -f $sim --quick --iters 10 --expect default && out ' 0 are off' && ! out ' OFF$'; ok '--expect: every command takes what the profile says'
+run 0 matrix -f sim:ring8,mem=128M,profile=pcie5,time=modelled --iters 10 --expect pcie5; ok '--expect: another profile, farther chips'
+run 1 lat -f $sim --iters 10 --expect pcie5 && out ' OFF$' && err 'not what the profile says'; ok '--expect: not this profile'
+run 1 lat -f sim:mesh4 --iters 10 --expect default && err 'no result of modelled time'; ok '--expect: wall time has no formula'
+run 2 lat -f $sim --iters 10 --expect nothing; ok '--expect: no such profile'
+run 0 report "$before" --csv && [ "$(head -n 1 "$dir/out" | cut -d, -f1-4)" = verb,op,src,dst ] &&
+	[ "$(tr -d '"' <"$dir/out" | awk -F, '{ print NF }' | sort -u | wc -l)" = 1 ] && [ "$(wc -l <"$dir/out")" -gt 100 ]; ok '--csv: as many fields in each line'
+run 2 report "$before" --plot "$dir/p.gif"; ok '--plot: a picture of another kind is refused'
+mkdir "$dir/bin"
+PATH=$dir/bin run 3 report "$before" --plot "$dir/p.svg" && err 'gnuplot' && err 'apt-get install' && [ ! -e "$dir/p.svg" ]; ok '--plot without gnuplot: one line and a hint'
+if command -v gnuplot >/dev/null; then
+	run 0 report "$before" --plot "$dir/p.svg" --html "$dir/p.html" && [ ! -s "$dir/err" ] && grep -q '</svg>' "$dir/p.svg" &&
+		grep -q 'modelled time, model-input' "$dir/p.svg" && [ "$(grep -c '<svg' "$dir/p.html")" = 10 ] &&
+		! grep -Eq '(src|href) *= *.(https?:|/|file)' "$dir/p.html"; ok '--plot, --html: every verb, nothing from outside'
+	run 0 matrix -f sim:mesh4 --iters 4 --plot "$dir/p.png" && [ "$(head -c 4 "$dir/p.png" | tail -c 3)" = PNG ]; ok '--plot: PNG of a run'
+	run 3 report "$before" --html "$dir/none/p.html"; ok '--html: where nothing can be written'
+else
+	echo "# SKIP pictures: no gnuplot"
+fi
+
 "$bench" bw -f sim:mesh4 --duration 1h --json >"$dir/out" 2>"$dir/err" &
 pid=$!
 sleep 1

@@ -67,7 +67,7 @@ size_bytes() {
 packages_of() {
 	case $1 in
 	host) echo gcc g++ libc6-dev make pkg-config libpci-dev libjson-c-dev libnuma-dev ;;
-	unit) echo libcmocka-dev python3-jsonschema ;;
+	unit) echo libcmocka-dev python3-jsonschema gnuplot-nox ;;
 	qemu) echo gcc libc6-dev make dpkg-dev ninja-build meson pkg-config python3 python3-venv flex bison libglib2.0-dev \
 		libpixman-1-dev zlib1g-dev libfdt-dev libattr1-dev libcap-ng-dev ;;
 	vm) echo seabios qemu-system-data busybox-static cpio kmod xz-utils libglib2.0-0 libpixman-1-0 libfdt1 libattr1 \

@@ -75,15 +75,11 @@ static unsigned int utf8_len(const unsigned char *s)
 	return n;
 }
 
-void tool_json_str(struct json_object *o, const char *key, const char *s)
+struct json_object *tool_json_string(const char *s)
 {
-	char *copy;
+	char *copy = tool_printf("%s", s);
+	struct json_object *v;
 
-	if (!s) {
-		tool_json_null(o, key);
-		return;
-	}
-	copy = tool_printf("%s", s);
 	for (char *p = copy; *p; ) {
 		unsigned int n = utf8_len((unsigned char *)p);
 
@@ -91,8 +87,17 @@ void tool_json_str(struct json_object *o, const char *key, const char *s)
 			*p = '?';
 		p += n ? n : 1;
 	}
-	tool_json_set(o, key, made(json_object_new_string(copy)));
+	v = made(json_object_new_string(copy));
 	free(copy);
+	return v;
+}
+
+void tool_json_str(struct json_object *o, const char *key, const char *s)
+{
+	if (s)
+		tool_json_set(o, key, tool_json_string(s));
+	else
+		tool_json_null(o, key);
 }
 
 void tool_json_u64(struct json_object *o, const char *key, uint64_t v)

@@ -18,6 +18,7 @@ struct json_object *tool_json_array(void);
 struct json_object *tool_json_set(struct json_object *o, const char *key,
 				  struct json_object *value);
 struct json_object *tool_json_append(struct json_object *array, struct json_object *value);
+struct json_object *tool_json_string(const char *s);	/* a value of its own */
 void tool_json_str(struct json_object *o, const char *key, const char *s);	/* NULL: null */
 void tool_json_u64(struct json_object *o, const char *key, uint64_t v);
 void tool_json_i64(struct json_object *o, const char *key, int64_t v);

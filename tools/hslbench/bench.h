@@ -9,6 +9,8 @@
  *	bw.c lat.c rate.c	the verbs of one queue, each with rounds of its own
  *	point.c		rounds for all other verbs: order, windows, repetition, what the report gets
  *	matrix.c load.c atomic.c mem.c wake.c collective.c coherence.c	those verbs
+ *	noise.c		was the machine quiet
+ *	output.h	what is made of a document: comparison, CSV, pictures, page, expectation
  *	report.c	tables of bw, lat and rate, JSON; tables.c: the other tables; environment.c: where it was measured
  *
  * A measurement is made in rounds. A round runs each operation of the verb and each baseline once, one after the
@@ -55,6 +57,11 @@ struct bench_config {
 	unsigned int rounds_max;	/* but not more often; 0 = the verb's own */
 	bool json;
 	const char *json_path;		/* NULL = stdout, and no tables */
+	bool csv;
+	const char *csv_path;		/* as json_path */
+	const char *plot_path, *html_path, *baseline_path, *expect;
+	double tolerance;		/* NaN: the default of who uses it */
+	const char *command;		/* what the user typed */
 };
 
 /* One line of the report. */
@@ -94,6 +101,17 @@ struct bench_queue {
 	bool event;			/* its descriptor is used: such a queue costs its poller more */
 };
 
+#define BENCH_NOISE_MAX	6u
+struct bench_noise {
+	uint64_t begun_ns, all, stolen, cpu_us;
+	bool known;
+	long aside;
+	double load, steal, aside_per_s, cpu;
+	char reason[BENCH_NOISE_MAX][120];
+	unsigned int nreasons;
+	uint64_t links[2];		/* replayed flits, retrains: during the run */
+};
+
 struct bench {
 	const struct bench_config *config;
 	struct hsl_fabric *f;
@@ -112,6 +130,7 @@ struct bench {
 	uint64_t errors;
 	unsigned int measured;		/* results with numbers */
 	bool interrupted;
+	struct bench_noise noise;
 };
 
 /*
@@ -328,6 +347,10 @@ static inline bool bench_stands_still(const struct bench *b)
 #define BENCH_NO_CPU	"the clock stands still while the program works"
 /* emulator-wall, hardware, model-input or model-emergent; r NULL: of the commands of this run */
 const char *bench_basis(const struct bench *b, const struct bench_result *r);
+/* noise.c: around all measurements; end complains about a noisy machine */
+void bench_noise_begin(struct bench *b);
+void bench_noise_end(struct bench *b);
+struct json_object *bench_noise_json(const struct bench *b);
 void bench_cpu_model(char *buf, unsigned long len);
 
 #endif

@@ -135,6 +135,10 @@ struct json_object *bench_environment_json(const struct bench *b)
 	tool_json_str(o, "time", gmtime_r(&now, &tm) && strftime(text, sizeof(text),
 								 "%Y-%m-%dT%H:%M:%SZ", &tm) ? text : NULL);
 	tool_json_u64(o, "seed", b->config->seed);
+	tool_json_str(o, "command", b->config->command);
+	tool_json_set(o, "noise", bench_noise_json(b));
+	tool_json_u64(o, "link_replayed_flits", b->noise.links[0]);
+	tool_json_u64(o, "link_retrains", b->noise.links[1]);
 	tool_json_str(o, "host_memcpy_baseline", getenv("HSL_HOST_MEMCPY_BASELINE"));
 	tool_json_bool(o, "interrupted", b->interrupted);
 	return o;

@@ -12,11 +12,16 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "output.h"
 #include "json.h"
+
+#include <json-c/json.h>
 #include "progress.h"
 
 #define DURATION_NS		300000000ull
 #define DURATION_QUICK_NS	60000000ull
+#define TOLERANCE		0.10
+#define TOLERANCE_EXPECT	0.01
 #define SIZE_MAX_BYTES		(1ull << 40)
 #define DEPTH_MAX		65536u
 
@@ -56,6 +61,8 @@ static bool is_verb(const char *name)
 static const char help[] =
 "usage: hslbench VERB [options]\n"
 "       hslbench baseline [--size LIST] [--json[=FILE]]\n"
+"       hslbench compare BEFORE.json NOW.json [--tolerance PERCENT]\n"
+"       hslbench report FILE.json --csv|--plot FILE|--html FILE|--expect PROFILE\n"
 "\n"
 "Measures an HSL fabric in wall-clock time, or in modelled time where its chips have\n"
 "that, and checks every byte that was moved.\n"
@@ -100,6 +107,12 @@ static const char help[] =
 "Output\n"
 "      --json[=FILE]     one document (schema hslbench/1): on standard output instead of\n"
 "                        the tables, or into FILE beside them\n"
+"      --csv[=FILE]      the same as a row for each result\n"
+"      --plot FILE       pictures of all results, .svg or .png (gnuplot)\n"
+"      --html FILE       one page with pictures and numbers (gnuplot)\n"
+"      --baseline FILE   compare with a document of an earlier run; worse is exit status 1\n"
+"      --tolerance PERCENT   of such a comparison  (default: 10; --expect: 1)\n"
+"      --expect PROFILE  modelled results against the formulas of HEP section 9\n"
 "  -h, --help   -V, --version\n"
 "\n"
 "Ctrl-C ends early and reports what was measured.\n"
@@ -175,7 +188,16 @@ static int ops_check(const char *verb, const char *ops)
 	return rc;
 }
 
-enum { OPT_SRC = 256, OPT_DST, OPT_OP, OPT_SEED, OPT_BASIS, OPT_JSON, OPT_OBSERVABLE, OPT_CI, OPT_ROUNDS, OPT_WINDOW };
+enum { OPT_SRC = 256, OPT_DST, OPT_OP, OPT_SEED, OPT_BASIS, OPT_JSON, OPT_OBSERVABLE, OPT_CI, OPT_ROUNDS, OPT_WINDOW, OPT_CSV, OPT_PLOT, OPT_HTML,
+       OPT_BASELINE, OPT_TOLERANCE, OPT_EXPECT };
+
+/* "--json FILE" as "--json=FILE": only verbs are arguments. NULL: standard output. */
+static const char *file_argument(int argc, char **argv)
+{
+	if (!optarg && optind < argc && argv[optind][0] != '-' && !is_verb(argv[optind]))
+		optarg = argv[optind++];
+	return optarg && strcmp(optarg, "-") ? optarg : NULL;
+}
 
 /* 0, or the exit code + 1: --help ends with 0 */
 static int args_parse(int argc, char **argv, struct bench_config *c)
@@ -193,7 +215,10 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 		{ "quick", no_argument, NULL, 'q' }, { "seed", required_argument, NULL, OPT_SEED },
 		{ "observable", no_argument, NULL, OPT_OBSERVABLE },
 		{ "ci", required_argument, NULL, OPT_CI }, { "rounds", required_argument, NULL, OPT_ROUNDS },
-		{ "window", required_argument, NULL, OPT_WINDOW },
+		{ "window", required_argument, NULL, OPT_WINDOW }, { "csv", optional_argument, NULL, OPT_CSV },
+		{ "plot", required_argument, NULL, OPT_PLOT }, { "html", required_argument, NULL, OPT_HTML },
+		{ "baseline", required_argument, NULL, OPT_BASELINE }, { "tolerance", required_argument, NULL, OPT_TOLERANCE },
+		{ "expect", required_argument, NULL, OPT_EXPECT },
 		{ "basis", required_argument, NULL, OPT_BASIS }, { "json", optional_argument, NULL,
 								  OPT_JSON },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 }
@@ -262,11 +287,29 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 			break;
 		case OPT_JSON:
 			c->json = true;
-			/* "--json FILE" too: only verbs are arguments */
-			if (!optarg && optind < argc && argv[optind][0] != '-' &&
-			    !is_verb(argv[optind]))
-				optarg = argv[optind++];
-			c->json_path = optarg && strcmp(optarg, "-") ? optarg : NULL;
+			c->json_path = file_argument(argc, argv);
+			break;
+		case OPT_CSV:
+			c->csv = true;
+			c->csv_path = file_argument(argc, argv);
+			break;
+		case OPT_PLOT:
+			c->plot_path = optarg;
+			rc = bench_plot_check(optarg);
+			break;
+		case OPT_HTML:
+			c->html_path = optarg;
+			rc = bench_plot_check("page.svg");	/* its pictures are */
+			break;
+		case OPT_BASELINE:
+			c->baseline_path = optarg;
+			break;
+		case OPT_TOLERANCE:
+			rc = percent_parse("tolerance", optarg, &c->tolerance);
+			break;
+		case OPT_EXPECT:
+			c->expect = optarg;
+			rc = bench_expect_check(optarg);
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -365,6 +408,12 @@ static void on_sigbus(int sig)
 	_exit(TOOL_FAIL);
 }
 
+/* Standard output is for a document alone. */
+static bool tables_wanted(const struct bench_config *c)
+{
+	return (!c->json || c->json_path) && (!c->csv || c->csv_path);
+}
+
 static void print_baseline(const struct bench *b)
 {
 	const char *comma = "";
@@ -379,31 +428,59 @@ static void print_baseline(const struct bench *b)
 	putchar('\n');
 }
 
+/* What a document becomes, this run's or a file's. */
+static int outputs(const struct bench_config *c, struct json_object *doc, bool tables)
+{
+	double expect = isfinite(c->tolerance) ? c->tolerance : TOLERANCE_EXPECT;
+	struct json_object *before;
+	int rc, worst = TOOL_PASS;
+
+	if (c->csv)
+		worst = bench_csv(doc, c->csv_path);
+	if (c->plot_path && (rc = bench_plot(doc, c->plot_path)))
+		worst = rc;
+	if (c->html_path && (rc = bench_html(doc, c->html_path)))
+		worst = rc;
+	if (c->expect && (rc = bench_expect(doc, c->expect, expect, tables)) && !worst)
+		worst = rc;
+	if (!c->baseline_path)
+		return worst;
+	rc = bench_doc_read(c->baseline_path, &before);
+	if (!rc) {
+		rc = bench_compare(before, doc, isfinite(c->tolerance) ? c->tolerance : TOLERANCE, tables);
+		json_object_put(before);
+		if (rc)
+			tool_error("worse than %s", c->baseline_path);
+	}
+	return worst ? worst : rc;
+}
+
 static int report(struct bench *b, const char *verb)
 {
 	const struct bench_config *c = b->config;
 	bool baseline = !strcmp(verb, "baseline");
 	const char *reason = NULL;
+	struct json_object *doc = bench_json(b);
 	bool measured = false;
-	int rc;
+	int rc = 0;
 
-	if (!c->json || c->json_path) {
+	if (tables_wanted(c)) {
 		if (baseline)
 			print_baseline(b);
 		else
 			bench_print_tables(b);
 	}
 	if (c->json) {
-		struct json_object *doc = bench_json(b);
-
 		rc = tool_json_write(doc, c->json_path);
-		tool_json_free(doc);
 		if (rc && (c->json_path || rc != -EPIPE)) {
 			tool_error("%s: %s", c->json_path ? c->json_path : "standard output",
 				   strerror(-rc));
+			tool_json_free(doc);
 			return TOOL_ENV;
 		}
 	}
+	rc = outputs(c, doc, tables_wanted(c));
+	tool_json_free(doc);
 	for (unsigned int i = 0; i < b->nresults; i++) {
 		const struct bench_result *r = &b->result[i];
 
@@ -420,6 +497,8 @@ static int report(struct bench *b, const char *verb)
 			   b->errors == 1 ? "" : "s");
 	if (b->errors || b->interrupted)
 		return TOOL_FAIL;
+	if (rc)
+		return rc;
 	if (measured)
 		return TOOL_PASS;
 	tool_error("nothing was measured: %s", reason ? reason : "no operation fits the options");
@@ -428,39 +507,84 @@ static int report(struct bench *b, const char *verb)
 
 static int bench_run(struct bench *b, const char *verb)
 {
-	bool tables = !b->config->json || b->config->json_path;
 	int rc;
 
 	if (strcmp(verb, "baseline")) {
 		rc = fabric_prepare(b);
 		if (rc)
 			return rc;
-		if (tables)
+		if (tables_wanted(b->config))
 			bench_print_header(b);
 		fflush(stdout);
 	}
+	bench_noise_begin(b);
 	for (size_t i = 0; i < NVERBS && !tool_stopped(); i++)
 		if (!strcmp(verb, verbs[i].name) || (!strcmp(verb, "all") && !verbs[i].alone))
 			verbs[i].run(b);
+	bench_noise_end(b);
 	b->interrupted = tool_stopped();
 	return report(b, verb);
 }
 
+/* hslbench compare A B; hslbench report A */
+static int of_files(const char *verb, char **file, int n, struct bench_config *c)
+{
+	struct json_object *a = NULL, *b = NULL;
+	int rc;
+
+	if (!strcmp(verb, "compare")) {
+		if (n != 2)
+			return tool_usage("compare takes two documents: the earlier one and the later one");
+		rc = bench_doc_read(file[0], &a);
+		if (!rc)
+			rc = bench_doc_read(file[1], &b);
+		if (!rc)
+			rc = bench_compare(a, b, isfinite(c->tolerance) ? c->tolerance : TOLERANCE, true);
+	} else {
+		if (n != 1)
+			return tool_usage("report takes one document");
+		if (!c->csv && !c->plot_path && !c->html_path && !c->baseline_path && !c->expect)
+			return tool_usage("report %s: as what? --csv, --plot, --html, --baseline, --expect", file[0]);
+		rc = bench_doc_read(file[0], &a);
+		if (!rc)
+			rc = outputs(c, a, !c->csv || c->csv_path);
+	}
+	json_object_put(a);
+	json_object_put(b);
+	return rc;
+}
+
+static char *command_line(int argc, char **argv)
+{
+	char *text = tool_printf("hslbench");
+
+	for (int i = 1; i < argc; i++) {
+		char *more = tool_printf("%s %s", text, argv[i]);
+
+		free(text);
+		text = more;
+	}
+	return text;
+}
+
 int main(int argc, char **argv)
 {
-	struct bench_config config = { .seed = 1, .ci = 0.05, .window_ns = 10000000 };
+	struct bench_config config = { .seed = 1, .ci = 0.05, .window_ns = 10000000, .tolerance = NAN };
 	struct bench b = { .config = &config };
 	const char *verb;
 	int rc;
 
 	tool_name = "hslbench";
 	argv[0] = (char *)tool_name;	/* what getopt calls itself */
+	config.command = command_line(argc, argv);
 	rc = args_parse(argc, argv, &config);
 	if (rc)
 		return tool_finish(rc - 1);
 	if (optind == argc)
 		return tool_usage("what shall be measured? bw, lat, matrix, ... or all");
 	verb = argv[optind++];
+	if (!strcmp(verb, "compare") || !strcmp(verb, "report"))
+		return tool_finish(of_files(verb, argv + optind, argc - optind, &config));
 	if (optind != argc)
 		return tool_usage("'%s': too many arguments", argv[optind]);
 	if (!is_verb(verb))
@@ -483,5 +607,6 @@ int main(int argc, char **argv)
 		hsl_fabric_close(b.f);
 	free(b.chip);
 	free(b.result);
+	free((char *)config.command);
 	return tool_finish(rc);
 }

@@ -376,6 +376,17 @@ static void number_or_null(struct json_object *o, const char *key, uint64_t v)
 		tool_json_null(o, key);
 }
 
+/* Links between two chips, where both ends are chips. */
+static int hops_of(const struct bench *b, const struct bench_result *r)
+{
+	struct hsl_path_props path = { .size = sizeof(path) };
+	unsigned int src, dst;
+
+	if (r->hops >= 0 || !b->f || sscanf(r->src, "chip %u", &src) != 1 || sscanf(r->dst, "chip %u", &dst) != 1)
+		return r->hops;
+	return hsl_topology_path(b->f, src, dst, &path) ? -1 : (int)path.hops;
+}
+
 static void result_json(struct json_object *list, const struct bench *b,
 			const struct bench_result *r)
 {
@@ -408,8 +419,8 @@ static void result_json(struct json_object *list, const struct bench *b,
 	tool_json_str(o, "variant", r->variant[0] ? r->variant : NULL);
 	tool_json_str(o, "home", r->home[0] ? r->home : NULL);
 	number_or_null(o, "participants", r->participants);
-	if (r->hops >= 0)
-		tool_json_i64(o, "hops", r->hops);
+	if (hops_of(b, r) >= 0)
+		tool_json_i64(o, "hops", hops_of(b, r));
 	else
 		tool_json_null(o, "hops");
 	tool_json_double(o, "offered_bytes_per_s", round(r->offered_per_s));

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Which pictures there are of a document: for each verb a few, and for each basis its own, so that none mixes measurements of the emulator with
+ * what the model says. What was not run is in none.
+ */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "bench.h"
+#include "output.h"
+
+static const char *const basis_text[][2] = {
+	{ "emulator-wall", "emulator speed, not link speed" },
+	{ "hardware", "hardware, wall clock" },
+	{ "model-input", "modelled time, model-input: repeats the link profile" },
+	{ "model-emergent", "modelled time, model-emergent: links, caches and homes of the model" },
+};
+#define NBASES	(sizeof(basis_text) / sizeof(basis_text[0]))
+
+const char *bench_basis_text(const char *basis)
+{
+	for (size_t i = 0; i < NBASES; i++)
+		if (!strcmp(basis, basis_text[i][0]))
+			return basis_text[i][1];
+	return basis;
+}
+
+struct charts {
+	struct chart *c;
+	unsigned int n;
+};
+
+static void *grown(void *p, unsigned int n, size_t size)
+{
+	p = reallocarray(p, n, size);
+	if (!p) {
+		tool_error("out of memory");
+		exit(TOOL_ENV);
+	}
+	return p;
+}
+
+static struct chart *chart_new(struct charts *all, enum chart_kind kind, const char *verb, unsigned int basis, const char *title,
+			       const char *xlabel, const char *ylabel)
+{
+	struct chart *c;
+
+	all->c = grown(all->c, all->n + 1, sizeof(*all->c));
+	c = &all->c[all->n++];
+	memset(c, 0, sizeof(*c));
+	c->kind = kind;
+	c->verb = verb;
+	snprintf(c->title, sizeof(c->title), "%s", title);
+	snprintf(c->basis, sizeof(c->basis), "%s", basis_text[basis][1]);
+	snprintf(c->xlabel, sizeof(c->xlabel), "%s", xlabel);
+	snprintf(c->ylabel, sizeof(c->ylabel), "%s", ylabel);
+	return c;
+}
+
+static void series_free(struct chart *c)
+{
+	for (unsigned int s = 0; s < c->nseries; s++) {
+		free(c->series[s].x);
+		free(c->series[s].y);
+	}
+	free(c->series);
+	free(c->category);
+}
+
+/* One without a point is none. */
+static void chart_keep(struct charts *all)
+{
+	struct chart *c = &all->c[all->n - 1];
+
+	if (c->nseries)
+		return;
+	series_free(c);
+	all->n--;
+}
+
+static double category(struct chart *c, const char *name)
+{
+	for (unsigned int i = 0; i < c->ncategories; i++)
+		if (!strcmp(c->category[i], name))
+			return i;
+	c->category = grown(c->category, c->ncategories + 1, sizeof(*c->category));
+	snprintf(c->category[c->ncategories], sizeof(*c->category), "%s", name);
+	return c->ncategories++;
+}
+
+static void point(struct chart *c, const char *name, double x, double y)
+{
+	struct chart_series *s = NULL;
+
+	if (!isfinite(x) || !isfinite(y) || (c->log_y && y <= 0))
+		return;
+	for (unsigned int i = 0; i < c->nseries; i++)
+		if (!strcmp(c->series[i].name, name))
+			s = &c->series[i];
+	if (!s) {
+		c->series = grown(c->series, c->nseries + 1, sizeof(*c->series));
+		s = &c->series[c->nseries++];
+		memset(s, 0, sizeof(*s));
+		snprintf(s->name, sizeof(s->name), "%s", name);
+	}
+	s->x = grown(s->x, s->n + 1, sizeof(*s->x));
+	s->y = grown(s->y, s->n + 1, sizeof(*s->y));
+	s->x[s->n] = x;
+	s->y[s->n++] = y;
+}
+
+static const char *text(char *buf, size_t len, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static const char *text(char *buf, size_t len, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf, len, fmt, ap);
+	va_end(ap);
+	return buf;
+}
+
+struct of {				/* results of one verb and basis */
+	struct json_object *list;
+	const char *verb, *basis;
+	size_t next;
+};
+
+static struct json_object *next(struct of *o)
+{
+	while (o->next < json_object_array_length(o->list)) {
+		struct json_object *r = json_object_array_get_idx(o->list, o->next++);
+
+		if (!strcmp(bench_str(r, "verb"), o->verb) && !strcmp(bench_str(r, "basis"), o->basis) && !bench_get(r, "skipped"))
+			return r;
+	}
+	return NULL;
+}
+
+#define EACH(r, o)	(o)->next = 0; for (struct json_object *r; (r = next(o)); )
+
+static bool several_sizes(struct of *o)
+{
+	double first = NAN;
+
+	EACH(r, o) {
+		if (isfinite(first) && first != bench_num(r, "size_bytes"))
+			return true;
+		first = bench_num(r, "size_bytes");
+	}
+	return false;
+}
+
+static const char *size_of(struct json_object *r, char *buf)
+{
+	return tool_size_format((uint64_t)bench_num(r, "size_bytes"), buf, TOOL_SIZE_LEN);
+}
+
+/* By size where there are several, else a bar for each operation. */
+static void by_size(struct charts *all, struct of *o, unsigned int basis, const char *title, const char *key, double scale,
+		    const char *ylabel, bool log_y)
+{
+	bool lines = several_sizes(o);
+	struct chart *c = chart_new(all, lines ? CHART_LINES : CHART_BARS, o->verb, basis, title, lines ? "size" : "", ylabel);
+
+	c->log_x = c->sizes = lines;
+	c->log_y = log_y;
+	EACH(r, o) {
+		double y = (!strcmp(key, "p50") ? bench_num(bench_get(r, "latency_ns"), key) : bench_num(r, key)) / scale;
+		char size[TOOL_SIZE_LEN];
+
+		if (lines)
+			point(c, bench_str(r, "op"), bench_num(r, "size_bytes"), y);
+		else
+			point(c, size_of(r, size), category(c, bench_str(r, "op")), y);
+	}
+	chart_keep(all);
+}
+
+/* From the minimum to the maximum: the tail is what matters. */
+static void percentiles(struct charts *all, struct of *o, unsigned int basis, const char *title)
+{
+	static const char *const keys[] = { "min", "p50", "p90", "p95", "p99", "p99_9", "max" };
+	static const char *const names[] = { "min", "p50", "p90", "p95", "p99", "p99.9", "max" };
+	struct chart *c = chart_new(all, CHART_LINES, o->verb, basis, title, "percentile", "us");
+	char buf[96], size[TOOL_SIZE_LEN];
+
+	c->log_y = true;
+	for (unsigned int i = 0; i < 7; i++)
+		category(c, names[i]);
+	EACH(r, o) {
+		bool sized = bench_num(r, "size_bytes") > 0;
+
+		text(buf, sizeof(buf), "%s%s%s, %s", bench_str(r, "op"), sized ? " " : "", sized ? size_of(r, size) : "",
+		     bench_get(r, "baseline") && json_object_get_boolean(bench_get(r, "baseline")) ? "threads" : bench_str(r, "wait"));
+		for (unsigned int i = 0; i < 7; i++)
+			point(c, buf, i, bench_num(bench_get(r, "latency_ns"), keys[i]) / 1e3);
+	}
+	chart_keep(all);
+}
+
+static void of_rate(struct charts *all, struct of *o, unsigned int basis)
+{
+	struct chart *c = chart_new(all, CHART_LINES, o->verb, basis, "Commands per second", "commands per doorbell", "Mop/s");
+	char buf[64];
+
+	c->log_x = true;
+	EACH(r, o)
+		point(c, text(buf, sizeof(buf), "%s, %.0f in flight", bench_str(r, "op"), bench_num(r, "depth")), bench_num(r, "batch"),
+		      bench_num(r, "ops_per_s") / 1e6);
+	chart_keep(all);
+}
+
+static void of_matrix(struct charts *all, struct of *o, unsigned int basis, bool load)
+{
+	struct chart *c = chart_new(all, CHART_HEAT, o->verb, basis, load ? "LOAD, round trip, p50, us" : "COPY, GB/s", "to", "from");
+
+	EACH(r, o) {
+		const char *src = bench_str(r, "src") + strcspn(bench_str(r, "src"), "0123456789");
+		const char *dst = bench_str(r, "dst") + strcspn(bench_str(r, "dst"), "0123456789");
+
+		if (strcmp(bench_str(r, "op"), load ? "load" : "copy"))
+			continue;
+		point(c, src, category(c, dst), load ? bench_num(bench_get(r, "latency_ns"), "p50") / 1e3 :
+		      bench_num(r, "bytes_per_s") / 1e9);
+	}
+	chart_keep(all);
+}
+
+static void of_load(struct charts *all, struct of *o, unsigned int basis)
+{
+	struct chart *c = chart_new(all, CHART_BARS, o->verb, basis, "Loads and stores of the CPU", "", "GB/s");
+	char buf[64], size[TOOL_SIZE_LEN];
+
+	EACH(r, o)
+		point(c, text(buf, sizeof(buf), "%s, %s", strcmp(bench_str(r, "src"), "host") ? bench_str(r, "src") : "RAM", size_of(r, size)),
+		      isfinite(bench_num(r, "bytes_per_s")) ? category(c, text(buf + 48, 16, "%s %s", bench_str(r, "op"), bench_str(r, "variant"))) : NAN,
+		      bench_num(r, "bytes_per_s") / 1e9);
+	chart_keep(all);
+	c = chart_new(all, CHART_BARS, o->verb, basis, "Pointer chase: a load that waits for the one before", "", "ns");
+	EACH(r, o)
+		if (!strcmp(bench_str(r, "op"), "chase"))
+			point(c, size_of(r, size), category(c, strcmp(bench_str(r, "src"), "host") ? bench_str(r, "src") : "RAM"),
+			      1e9 / bench_num(r, "ops_per_s"));
+	chart_keep(all);
+	c = chart_new(all, CHART_LINES, o->verb, basis, "Loaded latency: chase while the chip copies", "GB/s moved meanwhile", "ns a load");
+	EACH(r, o)
+		if (!strcmp(bench_str(r, "op"), "loaded"))
+			point(c, size_of(r, size), bench_num(r, "injected_bytes_per_s") / 1e9, 1e9 / bench_num(r, "ops_per_s"));
+	chart_keep(all);
+}
+
+static void of_atomic(struct charts *all, struct of *o, unsigned int basis)
+{
+	struct chart *c = chart_new(all, CHART_BARS, o->verb, basis, "Atomics on 8 bytes", "", "Mop/s");
+	char buf[96];
+
+	EACH(r, o)
+		if (*bench_str(r, "variant"))
+			point(c, text(buf, sizeof(buf), "%s, %s -> %s", bench_str(r, "op"), bench_str(r, "src"), bench_str(r, "dst")),
+			      category(c, bench_str(r, "variant")), bench_num(r, "ops_per_s") / 1e6);
+	chart_keep(all);
+}
+
+static void of_coherence(struct charts *all, struct of *o, unsigned int basis)
+{
+	struct chart *c = chart_new(all, CHART_BARS, o->verb, basis, "One access of a line, by its state and home", "", "p50, ns");
+	char buf[96], name[96];
+
+	EACH(r, o)
+		if (*bench_str(r, "home") && strcmp(bench_str(r, "op"), "share"))
+			point(c, text(buf, sizeof(buf), "home %s", bench_str(r, "home")),
+			      category(c, text(name, sizeof(name), "%s %s", bench_str(r, "op"), bench_str(r, "variant"))),
+			      bench_num(bench_get(r, "latency_ns"), "p50"));
+	chart_keep(all);
+}
+
+struct chart *bench_charts(struct json_object *doc, unsigned int *n)
+{
+	static const char *const verbs[] = {
+		"bw", "lat", "rate", "matrix", "load", "atomic", "mem", "wake", "collective", "coherence", "baseline",
+	};
+	struct charts all = { 0 };
+
+	for (size_t v = 0; v < sizeof(verbs) / sizeof(verbs[0]); v++)
+		for (unsigned int basis = 0; basis < NBASES; basis++) {
+			struct of o = { bench_get(doc, "results"), verbs[v], basis_text[basis][0], 0 };
+
+			if (!next(&o))
+				continue;
+			if (!strcmp(verbs[v], "bw") || !strcmp(verbs[v], "baseline"))
+				by_size(&all, &o, basis, "Bandwidth", "bytes_per_s", 1e9, "GB/s", false);
+			else if (!strcmp(verbs[v], "lat"))
+				percentiles(&all, &o, basis, "Latency, submit to completion");
+			else if (!strcmp(verbs[v], "rate"))
+				of_rate(&all, &o, basis);
+			else if (!strcmp(verbs[v], "load"))
+				of_load(&all, &o, basis);
+			else if (!strcmp(verbs[v], "atomic"))
+				of_atomic(&all, &o, basis);
+			else if (!strcmp(verbs[v], "mem"))
+				by_size(&all, &o, basis, "Getting memory and giving it back, p50", "p50", 1e3, "us", true);
+			else if (!strcmp(verbs[v], "wake"))
+				percentiles(&all, &o, basis, "Waking, from submit or write until the waiter runs");
+			else if (!strcmp(verbs[v], "collective"))
+				by_size(&all, &o, basis, "Collectives, bus bandwidth", "bus_bytes_per_s", 1e9, "GB/s", false);
+			else if (!strcmp(verbs[v], "coherence"))
+				of_coherence(&all, &o, basis);
+			if (!strcmp(verbs[v], "matrix")) {
+				of_matrix(&all, &o, basis, false);
+				of_matrix(&all, &o, basis, true);
+			}
+		}
+	*n = all.n;
+	return all.c;
+}
+
+void bench_charts_free(struct chart *c, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		series_free(&c[i]);
+	free(c);
+}

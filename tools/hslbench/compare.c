@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Two documents of hslbench, the earlier one and the later one: what became better, what worse, and the verdict for a CI. Results are
+ * the same measurement when everything that was asked for is the same. What is compared is bandwidth where there is one, else the median
+ * latency, else the rate. A difference beyond the tolerance counts, unless the confidence intervals of both say that it may be
+ * chance: then it is unclear. Numbers of different bases are never compared.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "bench.h"
+#include "json.h"
+#include "output.h"
+#include "table.h"
+
+enum verdict { SAME, BETTER, WORSE, UNCLEAR, FAILED, OTHER_BASIS, MISSING, ADDED, VERDICTS };
+static const char *const verdict_name[VERDICTS] = {
+	"same", "better", "worse", "unclear", "failed", "other basis", "missing", "new",
+};
+
+struct row {
+	struct json_object *was, *is;
+	const char *what, *unit;
+	double a, b, change;		/* change: of 1; more is better */
+	enum verdict verdict;
+};
+
+struct json_object *bench_get(struct json_object *o, const char *key)
+{
+	struct json_object *v = NULL;
+
+	json_object_object_get_ex(o, key, &v);
+	return v;
+}
+
+double bench_num(struct json_object *o, const char *key)
+{
+	struct json_object *v = bench_get(o, key);
+
+	return v ? json_object_get_double(v) : NAN;
+}
+
+const char *bench_str(struct json_object *o, const char *key)
+{
+	struct json_object *v = bench_get(o, key);
+
+	return v ? json_object_get_string(v) : "";
+}
+
+static bool same_measurement(struct json_object *a, struct json_object *b)
+{
+	static const char *const keys[] = {
+		"verb", "op", "variant", "src", "dst", "home", "size_bytes", "depth", "batch", "wait", "participants",
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strcmp(bench_str(a, keys[i]), bench_str(b, keys[i])))
+			return false;
+	return true;
+}
+
+static struct json_object *find(struct json_object *list, struct json_object *like)
+{
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *r = json_object_array_get_idx(list, i);
+
+		if (same_measurement(r, like))
+			return r;
+	}
+	return NULL;
+}
+
+static double p50(struct json_object *r)
+{
+	return bench_num(bench_get(r, "latency_ns"), "p50");
+}
+
+static double interval(struct json_object *r)
+{
+	double ci = bench_num(r, "ci95");
+
+	return isfinite(ci) ? ci : 0;
+}
+
+static void judge(struct row *r, double tolerance)
+{
+	if (bench_num(r->is, "errors") > 0) {
+		r->verdict = FAILED;
+	} else if (strcmp(bench_str(r->was, "basis"), bench_str(r->is, "basis"))) {
+		r->verdict = OTHER_BASIS;
+	} else if (bench_get(r->was, "skipped")) {
+		r->verdict = bench_get(r->is, "skipped") ? SAME : ADDED;
+	} else if (bench_get(r->is, "skipped")) {
+		r->verdict = MISSING;
+	} else {
+		bool by_time = false;
+
+		r->what = "speed";
+		r->unit = "GB/s";
+		r->a = bench_num(r->was, "bytes_per_s") / 1e9;
+		r->b = bench_num(r->is, "bytes_per_s") / 1e9;
+		if (!isfinite(r->a) && isfinite(p50(r->was))) {
+			r->what = "p50";
+			r->unit = "us";
+			r->a = p50(r->was) / 1e3;
+			r->b = p50(r->is) / 1e3;
+			by_time = true;
+		} else if (!isfinite(r->a)) {
+			r->what = "rate";
+			r->unit = "Mop/s";
+			r->a = bench_num(r->was, "ops_per_s") / 1e6;
+			r->b = bench_num(r->is, "ops_per_s") / 1e6;
+		}
+		r->change = by_time ? (r->b > 0 ? r->a / r->b - 1 : r->a > 0) : (r->a > 0 ? r->b / r->a - 1 : r->b > 0);
+		if (!(fabs(r->change) > tolerance))
+			r->verdict = SAME;
+		else if (fabs(r->change) <= interval(r->was) + interval(r->is))
+			r->verdict = UNCLEAR;
+		else
+			r->verdict = r->change > 0 ? BETTER : WORSE;
+	}
+}
+
+static void row_print(struct tool_table *t, const struct row *r)
+{
+	struct json_object *o = r->is ? r->is : r->was;
+	char buf[TOOL_SIZE_LEN];
+	uint64_t size = (uint64_t)bench_num(o, "size_bytes");
+
+	tool_table_row(t);
+	tool_table_cell(t, "%s %s%s%s", bench_str(o, "verb"), bench_str(o, "op"), *bench_str(o, "variant") ? " " : "",
+			bench_str(o, "variant"));
+	tool_table_cell(t, "%s -> %s", bench_str(o, "src"), bench_str(o, "dst"));
+	tool_table_cell(t, size ? "%s" : NULL, tool_size_format(size, buf, sizeof(buf)));
+	tool_table_cell(t, r->what ? "%s" : NULL, r->what);
+	if (r->what) {
+		tool_table_cell(t, "%.3f %s", r->a, r->unit);
+		tool_table_cell(t, "%.3f %s", r->b, r->unit);
+		tool_table_cell(t, "%+.1f %%", r->change * 100);
+	} else {
+		tool_table_cell(t, NULL);
+		tool_table_cell(t, NULL);
+		tool_table_cell(t, NULL);
+	}
+	tool_table_cell(t, "%s", verdict_name[r->verdict]);
+}
+
+static void rows_print(const struct row *row, size_t n, const unsigned int *count, double tolerance, bool good)
+{
+	char *title = tool_printf("\nCompared with a tolerance of %.1f %%: %s", tolerance * 100, good ? "PASS" : "REGRESSION");
+	struct tool_table *t = tool_table_new(title);
+
+	tool_table_column(t, "measurement", NULL, TOOL_LEFT);
+	tool_table_column(t, "path", NULL, TOOL_LEFT);
+	tool_table_column(t, "size", NULL, TOOL_RIGHT);
+	tool_table_column(t, "of", NULL, TOOL_LEFT);
+	tool_table_column(t, "before", NULL, TOOL_RIGHT);
+	tool_table_column(t, "now", NULL, TOOL_RIGHT);
+	tool_table_column(t, "change", "+ better", TOOL_RIGHT);
+	tool_table_column(t, "verdict", NULL, TOOL_LEFT);
+	for (size_t i = 0; i < n; i++)
+		if (row[i].verdict != SAME)
+			row_print(t, &row[i]);
+	tool_table_note(t, "%u same, %u better, %u worse, %u unclear (within both confidence intervals), %u failed, %u of another basis, %u missing, %u new.",
+			count[SAME], count[BETTER], count[WORSE], count[UNCLEAR], count[FAILED], count[OTHER_BASIS], count[MISSING],
+			count[ADDED]);
+	tool_table_print(t, stdout);
+	tool_table_free(t);
+	free(title);
+}
+
+int bench_compare(struct json_object *was, struct json_object *is, double tolerance, bool print)
+{
+	struct json_object *a = bench_get(was, "results"), *b = bench_get(is, "results");
+	size_t na = json_object_array_length(a), nb = json_object_array_length(b), n = 0;
+	struct row *row = tool_calloc(na + nb + 1, sizeof(*row));
+	unsigned int count[VERDICTS] = { 0 };
+	bool good;
+
+	for (size_t i = 0; i < na; i++, n++) {
+		row[n].was = json_object_array_get_idx(a, i);
+		row[n].is = find(b, row[n].was);
+		if (row[n].is)
+			judge(&row[n], tolerance);
+		else
+			row[n].verdict = bench_get(row[n].was, "skipped") ? SAME : MISSING;
+	}
+	for (size_t i = 0; i < nb; i++) {
+		struct json_object *r = json_object_array_get_idx(b, i);
+
+		if (find(a, r))
+			continue;
+		row[n].is = r;
+		row[n++].verdict = bench_num(r, "errors") > 0 ? FAILED : ADDED;
+	}
+	for (size_t i = 0; i < n; i++)
+		count[row[i].verdict]++;
+	/* two documents that have nothing in common say nothing */
+	good = !count[WORSE] && !count[FAILED] && !count[OTHER_BASIS] && !count[MISSING] &&
+	       count[SAME] + count[BETTER] + count[UNCLEAR] > 0;
+	if (print)
+		rows_print(row, n, count, tolerance, good);
+	free(row);
+	return good ? TOOL_PASS : TOOL_FAIL;
+}
+
+int bench_doc_read(const char *path, struct json_object **doc)
+{
+	struct json_object *o = json_object_from_file(path);
+
+	if (!o) {
+		tool_error("%s: %s", path, errno == ENOENT || errno == EACCES || errno == EISDIR ? strerror(errno) :
+			   "not a JSON document");
+		return TOOL_ENV;
+	}
+	if (strcmp(bench_str(o, "schema"), "hslbench/1") || !json_object_is_type(bench_get(o, "results"), json_type_array)) {
+		tool_error("%s: not a document of hslbench (schema hslbench/1)", path);
+		json_object_put(o);
+		return TOOL_ENV;
+	}
+	*doc = o;
+	return TOOL_PASS;
+}
