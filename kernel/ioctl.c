@@ -67,6 +67,7 @@ struct hsl_ioctl {
 	int (*run)(struct hsl_call *c);
 	void (*undo)(struct hsl_call *c);
 	bool out_on_error;	/* the struct is written back even then */
+	bool in_only;		/* never: no field is Out, and what was done cannot be undone for a copy that fails */
 };
 
 /* A new file for the caller, whose descriptor goes to *fd; or an ERR_PTR. */
@@ -265,22 +266,22 @@ static const struct hsl_ioctl hsl_context_ioctls[] = {
 		  .undo = hsl_ioc_segment_alloc_undo, .flags = HSL_ALLOC_OBSERVABLE | HSL_ALLOC_NONCOHERENT),
 	HSL_IOCTL(HSL_IOC_SEGMENT_REGISTER, hsl_segment_register, .run = hsl_ioc_segment_register,
 		  .undo = hsl_ioc_segment_register_undo),
-	HSL_IOCTL(HSL_IOC_SEGMENT_FREE, hsl_segment_free, .run = hsl_ioc_segment_free),
+	HSL_IOCTL(HSL_IOC_SEGMENT_FREE, hsl_segment_free, .run = hsl_ioc_segment_free, .in_only = true),
 	HSL_IOCTL(HSL_IOC_SEGMENT_INFO, hsl_segment_info, .run = hsl_ioc_segment_info),
 	HSL_IOCTL(HSL_IOC_SEGMENT_EXPORT, hsl_segment_export, .run = hsl_ioc_segment_export,
 		  .undo = hsl_call_undo_file, .flags = HSL_EXPORT_DMABUF),
 	HSL_IOCTL(HSL_IOC_SEGMENT_IMPORT, hsl_segment_import, .run = hsl_ioc_segment_import,
 		  .undo = hsl_ioc_segment_import_undo),
-	HSL_IOCTL(HSL_IOC_SEGMENT_REVOKE, hsl_segment_revoke, .run = hsl_ioc_segment_revoke),
+	HSL_IOCTL(HSL_IOC_SEGMENT_REVOKE, hsl_segment_revoke, .run = hsl_ioc_segment_revoke, .in_only = true),
 	HSL_IOCTL_GREW(HSL_IOC_QUEUE_CREATE, hsl_queue_create, shadow_offset, .run = hsl_ioc_queue_create,
 		       .undo = hsl_call_undo_file, .flags = HSL_QUEUE_SHADOW),
 };
 
 static const struct hsl_ioctl hsl_queue_ioctls[] = {
-	HSL_IOCTL(HSL_IOC_QUEUE_KICK, hsl_queue_kick, .run = hsl_ioc_queue_kick, .flags = HSL_KICK_ARM),
-	HSL_IOCTL(HSL_IOC_QUEUE_EVENTFD, hsl_queue_eventfd, .run = hsl_ioc_queue_eventfd),
+	HSL_IOCTL(HSL_IOC_QUEUE_KICK, hsl_queue_kick, .run = hsl_ioc_queue_kick, .flags = HSL_KICK_ARM, .in_only = true),
+	HSL_IOCTL(HSL_IOC_QUEUE_EVENTFD, hsl_queue_eventfd, .run = hsl_ioc_queue_eventfd, .in_only = true),
 	HSL_IOCTL(HSL_IOC_QUEUE_INFO, hsl_queue_info, .run = hsl_ioc_queue_info),
-	HSL_IOCTL(HSL_IOC_QUEUE_ABORT, hsl_queue_abort, .run = hsl_ioc_queue_abort),
+	HSL_IOCTL(HSL_IOC_QUEUE_ABORT, hsl_queue_abort, .run = hsl_ioc_queue_abort, .in_only = true),
 };
 
 static const struct hsl_ioctl *hsl_ioctl_find(const struct hsl_ioctl *table, unsigned int n, unsigned int cmd)
@@ -325,7 +326,7 @@ static long hsl_ioctl(const struct hsl_ioctl *op, void *obj, struct hsl_fabric *
 	if (fabric && !READ_ONCE(fabric->nchips))
 		return -ENODEV;
 	err = op->run(&c);
-	if (err && !op->out_on_error)
+	if (op->in_only || (err && !op->out_on_error))
 		return err;
 	if (copy_to_user(uarg, &c.arg, min(usize, op->size))) {
 		if (!err && op->undo)

@@ -205,36 +205,37 @@ static const struct ioc {
 	unsigned long nr;
 	size_t size;
 	bool on_queue;
+	bool in_only;		/* no field is Out */
 	size_t rsvd;		/* offset of a reserved u32/u64 that must be zero */
 	void (*fill)(void *arg);
 	void (*undo)(void *arg);
 } iocs[] = {
-	{ "INFO", HSL_IOC_INFO, sizeof(struct hsl_info), false, RSVD_NONE, fill_info, NULL },
-	{ "CHIP_INFO", HSL_IOC_CHIP_INFO, sizeof(struct hsl_chip_info), false, RSVD_NONE, fill_chip, NULL },
-	{ "LINK_INFO", HSL_IOC_LINK_INFO, sizeof(struct hsl_link_info), false, RSVD_NONE, fill_link, NULL },
-	{ "SEGMENT_ALLOC", HSL_IOC_SEGMENT_ALLOC, sizeof(struct hsl_segment_alloc), false,
+	{ "INFO", HSL_IOC_INFO, sizeof(struct hsl_info), false, false, RSVD_NONE, fill_info, NULL },
+	{ "CHIP_INFO", HSL_IOC_CHIP_INFO, sizeof(struct hsl_chip_info), false, false, RSVD_NONE, fill_chip, NULL },
+	{ "LINK_INFO", HSL_IOC_LINK_INFO, sizeof(struct hsl_link_info), false, false, RSVD_NONE, fill_link, NULL },
+	{ "SEGMENT_ALLOC", HSL_IOC_SEGMENT_ALLOC, sizeof(struct hsl_segment_alloc), false, false,
 	  offsetof(struct hsl_segment_alloc, rsvd), fill_alloc, undo_alloc },
-	{ "SEGMENT_REGISTER", HSL_IOC_SEGMENT_REGISTER, sizeof(struct hsl_segment_register), false,
+	{ "SEGMENT_REGISTER", HSL_IOC_SEGMENT_REGISTER, sizeof(struct hsl_segment_register), false, false,
 	  RSVD_NONE, fill_register, undo_register },
-	{ "SEGMENT_FREE", HSL_IOC_SEGMENT_FREE, sizeof(struct hsl_segment_free), false,
+	{ "SEGMENT_FREE", HSL_IOC_SEGMENT_FREE, sizeof(struct hsl_segment_free), false, true,
 	  offsetof(struct hsl_segment_free, rsvd), fill_free, undo_free },
-	{ "SEGMENT_INFO", HSL_IOC_SEGMENT_INFO, sizeof(struct hsl_segment_info), false,
+	{ "SEGMENT_INFO", HSL_IOC_SEGMENT_INFO, sizeof(struct hsl_segment_info), false, false,
 	  RSVD_NONE, fill_seginfo, NULL },
-	{ "SEGMENT_EXPORT", HSL_IOC_SEGMENT_EXPORT, sizeof(struct hsl_segment_export), false,
+	{ "SEGMENT_EXPORT", HSL_IOC_SEGMENT_EXPORT, sizeof(struct hsl_segment_export), false, false,
 	  offsetof(struct hsl_segment_export, rsvd), fill_export, undo_export },
-	{ "SEGMENT_IMPORT", HSL_IOC_SEGMENT_IMPORT, sizeof(struct hsl_segment_import), false,
+	{ "SEGMENT_IMPORT", HSL_IOC_SEGMENT_IMPORT, sizeof(struct hsl_segment_import), false, false,
 	  offsetof(struct hsl_segment_import, rsvd), fill_import, undo_import },
-	{ "SEGMENT_REVOKE", HSL_IOC_SEGMENT_REVOKE, sizeof(struct hsl_segment_revoke), false,
+	{ "SEGMENT_REVOKE", HSL_IOC_SEGMENT_REVOKE, sizeof(struct hsl_segment_revoke), false, true,
 	  offsetof(struct hsl_segment_revoke, rsvd), fill_free, NULL },
-	{ "QUEUE_CREATE", HSL_IOC_QUEUE_CREATE, sizeof(struct hsl_queue_create), false,
+	{ "QUEUE_CREATE", HSL_IOC_QUEUE_CREATE, sizeof(struct hsl_queue_create), false, false,
 	  offsetof(struct hsl_queue_create, rsvd), fill_queue, undo_queue },
-	{ "QUEUE_KICK", HSL_IOC_QUEUE_KICK, sizeof(struct hsl_queue_kick), true,
+	{ "QUEUE_KICK", HSL_IOC_QUEUE_KICK, sizeof(struct hsl_queue_kick), true, true,
 	  offsetof(struct hsl_queue_kick, cq_head), fill_nothing, NULL },
-	{ "QUEUE_EVENTFD", HSL_IOC_QUEUE_EVENTFD, sizeof(struct hsl_queue_eventfd), true,
+	{ "QUEUE_EVENTFD", HSL_IOC_QUEUE_EVENTFD, sizeof(struct hsl_queue_eventfd), true, true,
 	  offsetof(struct hsl_queue_eventfd, rsvd), fill_eventfd, NULL },
-	{ "QUEUE_INFO", HSL_IOC_QUEUE_INFO, sizeof(struct hsl_queue_info), true,
+	{ "QUEUE_INFO", HSL_IOC_QUEUE_INFO, sizeof(struct hsl_queue_info), true, false,
 	  offsetof(struct hsl_queue_info, rsvd), fill_nothing, NULL },
-	{ "QUEUE_ABORT", HSL_IOC_QUEUE_ABORT, sizeof(struct hsl_queue_abort), true, RSVD_NONE, fill_nothing, NULL },
+	{ "QUEUE_ABORT", HSL_IOC_QUEUE_ABORT, sizeof(struct hsl_queue_abort), true, true, RSVD_NONE, fill_nothing, NULL },
 };
 
 /* A valid argument at the start of a zeroed buffer that is larger than any struct. */
@@ -294,6 +295,13 @@ static void misuse(const struct ioc *i)
 	/* the struct starts on a mapped page and ends beyond it */
 	memcpy(page + 4096 - head, prepare(i, arg, sizeof(arg), i->size), head);
 	expect(call(fd, i->nr, page + 4096 - head), -EFAULT, i->name, "struct that ends on an unmapped page");
+	/* a result that cannot be told is undone; where there is none, nothing is written */
+	memcpy(page, prepare(i, arg, sizeof(arg), i->size), i->size);
+	if (!mprotect(page, 4096, PROT_READ)) {
+		expect(call(fd, i->nr, page), i->in_only ? 0 : -EFAULT, i->name, "struct in read-only memory");
+		if (i->in_only && i->undo)
+			i->undo(page);
+	}
 
 	expect(call(fd, i->nr, prepare(i, arg, sizeof(arg), 0)), -EINVAL, i->name, "size 0");
 	expect(call(fd, i->nr, prepare(i, arg, sizeof(arg), first - 4)), -EINVAL, i->name, "short struct");

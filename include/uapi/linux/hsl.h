@@ -23,7 +23,8 @@
  * On error nothing has changed, unless the ioctl's text says otherwise.
  *
  * Every struct starts with its size in bytes, set by the caller. A newer driver treats missing fields as zero
- * and writes back no more than size. Numbers never change when a struct grows: they carry no size.
+ * and writes back no more than size, and nothing where no field is Out. Numbers never change when a struct grows: they
+ * carry no size.
  *
  * mmap() of the context file: the file offset is a global address (GA); the range must lie in one segment of
  * chip memory of this context. MAP_SHARED only (EINVAL else), PROT_EXEC is refused (EACCES), PROT_* beyond the
