@@ -209,7 +209,8 @@ static int hsl_hostmap_map_pages(struct hsl_hostmap *map, struct hsl_host *h)
 	if (h->dmabuf)
 		return hsl_dmabuf_map_host(map, h, hsl_host_dir(h));
 	for (; map->mapped < h->npages; map->mapped++) {
-		dma = dma_map_page(dev, h->pages[map->mapped], 0, PAGE_SIZE, hsl_host_dir(h));
+		/* chip and CPU share the page without syncs; it may be mapped for other chips and segments as well */
+		dma = dma_map_page_attrs(dev, h->pages[map->mapped], 0, PAGE_SIZE, hsl_host_dir(h), DMA_ATTR_SKIP_CPU_SYNC);
 		if (dma_mapping_error(dev, dma))
 			return -ENOMEM;
 		map->dma[map->mapped] = dma;
@@ -279,7 +280,8 @@ void hsl_hostmap_destroy(struct hsl_segment *seg, struct hsl_hostmap *map)
 	list_del(&map->link);
 	hsl_dmabuf_unmap_host(map);
 	for (i = 0; !seg->host->dmabuf && i < map->mapped; i++) {
-		dma_unmap_page(chip->parent, map->dma[i], PAGE_SIZE, hsl_host_dir(seg->host));
+		dma_unmap_page_attrs(chip->parent, map->dma[i], PAGE_SIZE, hsl_host_dir(seg->host),
+				     DMA_ATTR_SKIP_CPU_SYNC);
 		if (!(i & 1023))
 			cond_resched();
 	}
