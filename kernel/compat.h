@@ -53,4 +53,10 @@ static inline void hsl_pci_disable_aer(struct pci_dev *pdev)
 #endif
 }
 
+/* The call and the member of struct dma_buf_attach_ops. */
+#ifdef HSL_HAVE_DMABUF_MOVE_NOTIFY
+#define dma_buf_invalidate_mappings	dma_buf_move_notify
+#define invalidate_mappings		move_notify
+#endif
+
 #endif /* HSL_COMPAT_H */

@@ -5,7 +5,7 @@
  * Export. A dma-buf is another kind of file of a struct hsl_export (share.c). Chip memory has no struct page: an importer must
  * be able to do without (allow_peer2peer, which only dynamic ones have), and gets bus addresses. The CPU reaches the bytes by mmap
  * of the dma-buf; its mappings lie at their GA in the fabric's address_space, so that all that zaps chip memory finds them. A
- * revoke marks the dma-buf dead, zaps and tells importers to let go (move_notify); they get no new mapping. Each DMA
+ * revoke marks the dma-buf dead, zaps and tells importers to let go (invalidate_mappings); they get no new mapping. Each DMA
  * mapping holds the memory, so what does not let go reads old bytes and never the next owner's. Importers are told, too, when the
  * chip leaves.
  *
@@ -165,7 +165,7 @@ static void hsl_dmabuf_revoked(struct hsl_export *exp)
 	if (d->dmabuf) {
 		hsl_chip_zap_dead(d->chip, exp->fabric, d->ga, d->len, &d->dead);
 		dma_resv_lock(d->dmabuf->resv, NULL);
-		dma_buf_move_notify(d->dmabuf);
+		dma_buf_invalidate_mappings(d->dmabuf);
 		dma_resv_unlock(d->dmabuf->resv);
 	}
 	mutex_unlock(&d->lock);
@@ -179,7 +179,7 @@ void hsl_dmabuf_chip_gone(struct hsl_chip *chip)
 	mutex_lock(&chip->dmabufs_lock);
 	list_for_each_entry(d, &chip->dmabufs, link) {
 		dma_resv_lock(d->dmabuf->resv, NULL);	/* listed: not released */
-		dma_buf_move_notify(d->dmabuf);
+		dma_buf_invalidate_mappings(d->dmabuf);
 		dma_resv_unlock(d->dmabuf->resv);
 	}
 	mutex_unlock(&chip->dmabufs_lock);

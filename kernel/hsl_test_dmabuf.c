@@ -15,6 +15,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
+
 #ifdef HSL_HAVE_IMPORT_NS_IDENT
 MODULE_IMPORT_NS(DMA_BUF);
 #else
@@ -148,7 +150,7 @@ static void test_unmap_now(void)
 }
 
 /* The resv lock is held. */
-static void test_move_notify(struct dma_buf_attachment *att)
+static void test_invalidate_mappings(struct dma_buf_attachment *att)
 {
 	test_notified++;
 	if (att == test_att)
@@ -157,7 +159,7 @@ static void test_move_notify(struct dma_buf_attachment *att)
 
 static const struct dma_buf_attach_ops test_attach_ops = {
 	.allow_peer2peer = true,
-	.move_notify = test_move_notify,
+	.invalidate_mappings = test_invalidate_mappings,
 };
 
 static long test_static(int fd)
