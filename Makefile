@@ -13,6 +13,8 @@ make vm           a shell in that VM            make vm RUN='hslbench bw'    one
 make check        every test that CI runs; the last line is 'N passed, N failed'
 make check-fast   host only, under two minutes  make check-deep, make soak   the long ones
                   TESTS='name ...' selects
+make check-debug  guest tests on a kernel with KASAN, lockdep, kmemleak, fault injection, built when first asked for
+make check-kernels                              guest tests on 6.1, 6.12 and 7.x, with a table (KERNELS= others)
 make examples     the programs of libhsl/examples; make examples-check runs them on sim:mesh4
 make modules      hsl.ko, hsl_pci.ko (KERNEL= or KDIR=)
 make lib tools tests qemu                       the other parts
@@ -74,7 +76,7 @@ san = $(patsubst %.c,$(B)/asan/obj/%.o,$(1))
 
 LIB := $(if $(LIB_SRC),$(B)/libhsl.so $(B)/libhsl.a)
 
-.PHONY: all help lib tools examples examples-check tests host-tests modules qemu vm demo check check-fast check-deep soak install uninstall clean \
+.PHONY: all help lib tools examples examples-check tests guest-tests host-tests modules qemu vm demo check check-fast check-deep check-debug check-kernels soak install uninstall clean \
 	check-deps FORCE
 all: lib tools
 help:
@@ -86,7 +88,8 @@ tools: $(TOOLS:%=$(B)/%)
 examples: $(EXAMPLES:%=$(B)/examples/%)
 examples-check: examples
 	@tests/guest/examples.sh sim:mesh4 $(B)/examples
-tests: host-tests examples $(VMTESTS:%=$(B)/%) $(QTESTS:%=$(B)/%)
+tests: host-tests guest-tests $(QTESTS:%=$(B)/%)
+guest-tests: examples $(VMTESTS:%=$(B)/%)
 host-tests: $(UNIT:%=$(B)/asan/%) $(addprefix $(B)/,$(EXPLORERS) $(MODELBENCH)) $(EXPLORERS:%=$(B)/asan/%)
 
 $(B)/.deps-%: qemu/lib/common.sh
@@ -225,6 +228,11 @@ check:
 	@tests/run check $(TESTS)
 check-deep soak: qemu-for-vm modules lib tools tests
 	@tests/run $(@:check-%=%) $(TESTS)
+
+KERNELS ?= 6.1 6.12 7.x
+check-debug: KERNELS = debug
+check-debug check-kernels: qemu-for-vm lib tools guest-tests
+	@TESTS='$(TESTS)' tests/kernels.sh $(KERNELS)
 
 # ---- installing ----
 

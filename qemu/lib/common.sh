@@ -10,6 +10,7 @@
 #   qemu/VERSION/build   one incremental build tree, guarded by VERSION/lock
 #   qemu/bin/KEY/        published binaries, KEY = hash of everything the binary was made from
 #   linux/ABI/           unpacked Debian kernel: vmlinux, modules, headers
+#   linux/debug-*/       the debug kernel (debug-kernel.sh): 4 GB
 # Everything in it can be deleted at any time; it is made again.
 
 HSL_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -73,6 +74,7 @@ packages_of() {
 	vm) echo seabios qemu-system-data busybox-static cpio kmod xz-utils libglib2.0-0 libpixman-1-0 libfdt1 libattr1 \
 		libcap-ng0 ;;
 	kernel) echo gcc-12 make libelf1 dpkg-dev xz-utils kmod bc ;;
+	debug-kernel) echo flex bison libelf-dev libssl-dev lz4 ;;
 	capture) echo tshark ;; # 22 MB to fetch, 128 MB installed
 	lint) echo sparse shellcheck mandoc perl ;;
 	*) usage_error "packages_of: unknown group $1" ;;

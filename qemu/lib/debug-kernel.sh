@@ -1,0 +1,88 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# The debug kernel (KERNEL=debug): Debian's source of the 6.1 series with the configuration qemu/guest/debug.config.
+#
+# KASAN watches modules whole. Of the kernel itself only what works on objects of drivers is instrumented (below), beside the
+# allocators and the copies, which always tell: that halves the time to build it and the time of each test.
+#
+# It takes minutes on two idle cores, so it is built once per source version and configuration, in
+#   linux/debug-VERSION-KEY/   src, build (modules are built against it), vmlinux (what boots), complete
+# and started again by a later call where an interrupted one stopped. Nothing builds it by the way: who only wants it if
+# it is there asks debug_kernel_cached first.
+
+DEBUG_CONFIG=$HSL_ROOT/qemu/guest/debug.config
+DEBUG_KASAN='mutex rwsem spinlock_debug build_utility workqueue kobject list_debug rbtree xarray idr core bus dd devres dma-buf eventfd'
+
+debug_kernel_dir() { # prints the directory for the version last seen; fails when there was none
+	local version
+	version=$(cat "$HSL_CACHE/linux/current-debug" 2>/dev/null) || return 1
+	printf '%s/linux/debug-%s-%s\n' "$HSL_CACHE" "$version" "$({ cat "$DEBUG_CONFIG"; echo "$DEBUG_KASAN"; } | sha256sum | cut -c1-12)"
+}
+
+debug_kernel_cached() { # prints the directory if the kernel is there, complete; else fails
+	local dir
+	dir=$(debug_kernel_dir) && [ -e "$dir/complete" ] && printf '%s\n' "$dir"
+}
+
+debug_kernel_fetch() { # debug_kernel_fetch DIR: the source, in DIR/src
+	local dir=$1 tmp=$1/fetch
+	rm -rf "$tmp"
+	mkdir -p "$tmp"
+	say "fetching the source of the kernel (140 MB) and unpacking it"
+	(cd "$tmp" && apt_private bookworm apt-get download -q linux-source-6.1) >"$dir.log" 2>&1 </dev/null 7>&- || {
+		tail -n 5 "$dir.log" >&2
+		die "cannot fetch linux-source-6.1 (log: $dir.log)"
+	}
+	mkdir "$tmp/src"
+	dpkg --fsys-tarfile "$tmp"/*.deb | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
+		tar -xJ --strip-components=1 -C "$tmp/src"
+	mv "$tmp/src" "$dir/src"
+	rm -rf "$tmp"
+}
+
+debug_kernel_configure() { # debug_kernel_configure MAKE…: tinyconfig and our lines, each of which must have survived
+	local build=$1 line lost=''
+	shift
+	"$@" -s tinyconfig >/dev/null
+	cat "$DEBUG_CONFIG" >>"$build/.config"
+	"$@" -s olddefconfig >/dev/null 2>&1
+	while IFS= read -r line; do
+		grep -qxF -- "$line" "$build/.config" || lost="$lost
+  $line"
+	done < <(grep -E '^(CONFIG_|# CONFIG_.* is not set$)' "$DEBUG_CONFIG")
+	[ -z "$lost" ] || die "this kernel does not take these lines of ${DEBUG_CONFIG#"$HSL_ROOT/"}:$lost"
+}
+
+debug_kernel_build() { # the whole of it; prints the directory
+	local dir version make f
+	need_packages kernel debug-kernel
+	apt_private_update bookworm
+	version=$(apt_private bookworm apt-cache show --no-all-versions linux-source-6.1 | sed -n 's/^Version: //p')
+	[ -n "$version" ] || die "no linux-source-6.1 in bookworm"
+	mkdir -p "$HSL_CACHE/linux"
+	printf '%s\n' "$version" >"$HSL_CACHE/linux/current-debug.$$"
+	mv "$HSL_CACHE/linux/current-debug.$$" "$HSL_CACHE/linux/current-debug"
+	dir=$(debug_kernel_dir)
+	(
+		lock "$dir.lock"
+		[ ! -e "$dir/complete" ] || exit 0
+		mkdir -p "$dir/build"
+		[ -d "$dir/src" ] || debug_kernel_fetch "$dir"
+		make=(make -C "$dir/src" O="$dir/build" CC=gcc-12 HOSTCC=gcc-12 KASAN_SANITIZE=n)
+		for f in $DEBUG_KASAN; do
+			make+=("KASAN_SANITIZE_$f.o=y")
+		done
+		debug_kernel_configure "$dir/build" "${make[@]}"
+		say "building the debug kernel (some minutes on two idle cores; log: $dir.log)"
+		nice "${make[@]}" -j "$(nproc)" bzImage modules >"$dir.log" 2>&1 </dev/null 7>&- || {
+			grep -E -A 6 'error:|\*\*\*' "$dir.log" | head -n 40 >&2 || tail -n 20 "$dir.log" >&2
+			die "the debug kernel does not build (log: $dir.log)"
+		}
+		# modules need headers, scripts and symbols, not 2 GB of objects
+		find "$dir/build" -name '*.o' ! -path '*/scripts/*' ! -path '*/tools/*' -delete
+		ln -sfn build/arch/x86/boot/bzImage "$dir/vmlinux"	# PVH would not boot with KASAN's shadow
+		touch "$dir/complete"
+	) >&2
+	printf '%s\n' "$dir"
+}
