@@ -114,6 +114,10 @@ static uint32_t window_check(struct hsl_chip_engine *c, const struct hsl_window 
         return HSL_ST_SEGMENT;
     }
     if (off > target->cfg.mem_bytes || size > target->cfg.mem_bytes - off) {
+        if (hsl_deviates(c, HSL_DEV_WINDOW_LONG) && off < target->cfg.mem_bytes) {
+            atomic_store(&((struct hsl_window *)w)->size, target->cfg.mem_bytes - off);
+            return HSL_ST_OK;
+        }
         return HSL_ST_RANGE;
     }
     return hsl_model_hops(c->f->model, c->cfg.node, target->cfg.node) < 0 ? HSL_ST_UNREACHABLE : HSL_ST_OK;
@@ -133,7 +137,9 @@ void hsl_window_write(struct hsl_chip_engine *c, unsigned int i, uint32_t val)
     status = window_check(c, w, val);
     pthread_mutex_unlock(&c->f->model_lock);
     if (!status) {
-        status = c->cfg.ops->window(c->cfg.opaque, i, val, HSL_GA_NODE(ga), HSL_GA_OFFSET(ga), atomic_load(&w->size));
+        uint64_t off = HSL_GA_OFFSET(ga), shift = hsl_deviates(c, HSL_DEV_WINDOW_OFFSET) && off ? HSL_WIN_ALIGN : 0;
+
+        status = c->cfg.ops->window(c->cfg.opaque, i, val, HSL_GA_NODE(ga), off - shift, atomic_load(&w->size));
     }
     if (!status) {
         atomic_store(&w->ctrl, val);
@@ -154,6 +160,13 @@ static uint32_t window_access(struct hsl_chip_engine *c, unsigned int i, uint64_
     if (atomic_load(&w->status) != HSL_WIN_ACTIVE || !(atomic_load(&w->ctrl) & HSL_WIN_CTRL_MODELLED) ||
         off >= atomic_load(&w->size) || size > atomic_load(&w->size) - off) {
         return HSL_ST_UNREACHABLE;
+    }
+    if (hsl_deviates(c, HSL_DEV_WINDOW_BYPASS) && !(flags & HSL_MODELLED_WRITE)) {
+        uint64_t ga = atomic_load(&w->ga) + off;
+        struct hsl_chip_engine *home = hsl_chip_at(c->f, HSL_GA_NODE(ga));
+
+        memcpy(val, (char *)home->cfg.mem + HSL_GA_OFFSET(ga), size);
+        return HSL_ST_OK;
     }
     return hsl_modelled_bytes(c->f, (uint16_t)(c->cfg.node | HSL_AGENT_HOST_PORT), atomic_load(&w->ga) + off, val, size,
                               flags, &fault_ga);
@@ -431,6 +444,7 @@ struct hsl_chip_engine *hsl_chip_engine_new(struct hsl_fabric_engine *f, const s
     atomic_store(&f->chips[fixed.node], c);
     hsl_model_node(f, fixed.node, true);
     hsl_modelled_node(f, fixed.node, c);
+    hsl_modelled_deviate(f, fixed.node, fixed.deviation);
     atomic_store(&c->event, 0);
     pthread_mutex_unlock(&f->ctl_lock);
     return c;

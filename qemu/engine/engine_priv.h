@@ -397,10 +397,13 @@ void hsl_modelled_free(struct hsl_fabric_engine *f);
 void hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *x, uint32_t n);
 #define HSL_MODELLED_WRITE          1u
 #define HSL_MODELLED_NONCOHERENT    2u
+#define HSL_MODELLED_HASTY          4u          /* a chip that deviates: it does not wait for the last one */
 uint32_t hsl_modelled_bytes(struct hsl_fabric_engine *f, uint16_t agent, uint64_t ga, void *buf, uint64_t len,
                             unsigned int flags, uint64_t *fault_ga);
 /* A chip has been attached; NULL: it is gone. */
 void hsl_modelled_node(struct hsl_fabric_engine *f, uint32_t node, struct hsl_chip_engine *c);
+/* Of a chip that was attached, for what the modelled fabric does on its behalf. */
+void hsl_modelled_deviate(struct hsl_fabric_engine *f, uint32_t node, uint32_t deviation);
 /* The time that accesses took since the last call, ps. */
 uint64_t hsl_modelled_took(struct hsl_fabric_engine *f);
 void hsl_modelled_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up);

@@ -249,7 +249,7 @@ static uint32_t cmd_freeze(struct call *a)
 {
     struct hsl_fab_in in;
 
-    if (a->t->arg[0] >> HSL_VC_COUNT) {
+    if (a->t->arg[0] >> HSL_VC_COUNT && !hsl_deviates(a->c, HSL_DEV_ARGUMENT_ANY)) {
         return HSL_ST_FIELD;
     }
     in = to_fabric(a, HSL_FAB_FREEZE, (uint32_t)a->t->arg[0]);
@@ -371,6 +371,7 @@ static uint32_t cmd_log(struct call *a)
     if (last - first > HSL_FAB_LOG) {
         first = last - HSL_FAB_LOG;
     }
+    first += hsl_deviates(a->c, HSL_DEV_LOG_SHORT) && first != last;
     if (a->t->arg[0] >= last - first ||
         hsl_fab_change(a->m->fab, a->node, a->peer, first + (uint32_t)a->t->arg[0], &change)) {
         return HSL_ST_RANGE;
@@ -387,11 +388,11 @@ void hsl_facility_record(struct hsl_chip_engine *c, const struct hsl_fab_record 
     struct capture *k = c->ctf ? c->ctf->capture : NULL;
     struct record *to;
 
-    if (!k) {
+    if (!k || (r->kind == HSL_FAB_FLIT && hsl_deviates_one_in(c, HSL_DEV_CAPTURE_SKIPS, 8))) {
         return;
     }
     if (k->len == RECORDS) {
-        k->lost++;
+        k->lost += !hsl_deviates(c, HSL_DEV_CAPTURE_UNCOUNTED);
         return;
     }
     to = &k->record[(k->first + k->len++) % RECORDS];
@@ -568,7 +569,9 @@ static void end(struct call *a)
 
         a->peer = a->peers[i];
         in = to_fabric(a, HSL_FAB_CALM, 0);
-        post(a, &in);
+        if (!hsl_deviates(a->c, HSL_DEV_NOT_CALM)) {
+            post(a, &in);
+        }
         if (a->t->disabled >> i & 1) {
             in = to_fabric(a, HSL_FAB_CHANGE, HSL_PHY_ENABLE);
             post(a, &in);
@@ -726,7 +729,7 @@ static void write_register(struct hsl_chip_engine *c, uint64_t o, uint64_t val, 
         a.peer = a.t->link < HSL_LINK_MAX ? peers[a.t->link] : 0;
         command(&a, (uint32_t)val);
         changed = a.m->changed || (uint32_t)val == HSL_CTF_CMD_STATE;
-    } else if (a.t->open) {
+    } else if (a.t->open || hsl_deviates(c, HSL_DEV_PAGE_OPEN)) {
         write_plain(a.t, o, val, size);
     }
     hsl_modelled_leave(c->f);

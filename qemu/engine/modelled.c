@@ -131,6 +131,12 @@ static void memory_op(struct hsl_modelled *m, uint32_t node, const struct hsl_me
     in.u.mem.node = node;
     in.u.mem.id = op->id;
     in.u.mem.poison = !there || poison_get(m, node, op->offset / HSL_LINE_BYTES);
+    if (there && hsl_deviates(c, HSL_DEV_POISON_READS)) {
+        in.u.mem.poison = false;
+    }
+    if (there && hsl_deviates(c, HSL_DEV_POISON_SPREADS) && op->offset >= HSL_LINE_BYTES) {
+        in.u.mem.poison |= poison_get(m, node, op->offset / HSL_LINE_BYTES - 1);
+    }
     if (there) {
         memcpy(in.u.mem.data, (char *)c->cfg.mem + op->offset, HSL_LINE_BYTES);
     }
@@ -358,7 +364,7 @@ static uint32_t post_some(struct hsl_modelled *m, uint16_t agent, struct batch *
     return from;
 }
 
-void hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *x, uint32_t n)
+static void run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *x, uint32_t n, uint32_t wait)
 {
     struct hsl_modelled *m = f->modelled;
     struct batch b = { .x = x };
@@ -369,7 +375,7 @@ void hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_ac
     b.number = ++m->batches;
     begun = moved = b.done_ps = hsl_fab_now_ps(m->fab);
     posted = post_some(m, agent, &b, 0, n);
-    while (b.done < n && hsl_fab_next_ps(m->fab) <= moved + STUCK_PS) {
+    while ((b.done < wait || posted < n) && hsl_fab_next_ps(m->fab) <= moved + STUCK_PS) {
         hsl_fab_step(m->fab);
         take_outputs(m, &b);
         posted = post_some(m, agent, &b, posted, n);
@@ -386,9 +392,14 @@ void hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_ac
     }
     m->took_ps += b.done_ps - begun;
     hsl_links_changed_soon(f, leave(m));
-    for (uint32_t i = 0; b.done < n && i < n; i++) {    /* the fabric stands still: its error, not the memory's */
+    for (uint32_t i = 0; b.done < wait && i < n; i++) {    /* the fabric stands still: its error, not the memory's */
         x[i].status = HSL_ST_INTERNAL;
     }
+}
+
+void hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *x, uint32_t n)
+{
+    run(f, agent, x, n, n);
 }
 
 uint64_t hsl_modelled_took(struct hsl_fabric_engine *f)
@@ -430,7 +441,7 @@ uint32_t hsl_modelled_bytes(struct hsl_fabric_engine *f, uint16_t agent, uint64_
             }
             at += x[n].len;
         }
-        hsl_modelled_run(f, agent, x, n);
+        run(f, agent, x, n, n - !!(write && flags & HSL_MODELLED_HASTY));
         for (uint32_t i = 0; i < n; i++) {
             if (x[i].status) {
                 *fault_ga = x[i].ga;
@@ -473,6 +484,15 @@ void hsl_modelled_node(struct hsl_fabric_engine *f, uint32_t node, struct hsl_ch
     m->poisoned[node] = NULL;
     post_and_train(m, &in);
     hsl_links_changed(f, leave(m));
+}
+
+void hsl_modelled_deviate(struct hsl_fabric_engine *f, uint32_t node, uint32_t deviation)
+{
+    if (f->modelled) {
+        enter(f->modelled);
+        hsl_fab_deviate(f->modelled->fab, node, deviation);
+        hsl_links_changed_soon(f, leave(f->modelled));
+    }
 }
 
 void hsl_modelled_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up)

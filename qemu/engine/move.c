@@ -282,7 +282,7 @@ static uint32_t operand_again(struct hsl_queue_engine *q, struct hsl_worker *w, 
     uint64_t len;
 
     if (status == HSL_ST_UNREACHABLE) {
-        return status;
+        return hsl_deviates(q->chip, HSL_DEV_FLR_INTERNAL) ? HSL_ST_INTERNAL : status;
     }
     if (status || (o->seg && o->seg->uid != *operand_uid(&q->cmd, which))) {
         operand_range(&q->cmd, which, fault_ga, &len);

@@ -274,6 +274,10 @@ uint32_t hsl_operand_bytes(struct hsl_queue_engine *q, unsigned int which, const
         unsigned int flags = write ? HSL_MODELLED_WRITE : 0;
 
         flags |= o->seg->e.flags & HSL_SEG_NONCOHERENT ? HSL_MODELLED_NONCOHERENT : 0;
+        if (hsl_deviates(q->chip, HSL_DEV_DONE_EARLY) ||
+            (hsl_deviates(q->chip, HSL_DEV_ACQ_REL_EARLY) && q->cmd.d.order == HSL_ORDER_ACQ_REL)) {
+            flags |= HSL_MODELLED_HASTY;
+        }
         return hsl_modelled_bytes(q->chip->f, (uint16_t)q->chip->cfg.node, o->ga + off, buf, len, flags, fault_ga);
     }
     for (uint64_t at = 0; at < len; at += s.len) {

@@ -40,6 +40,7 @@
 #include <errno.h>
 
 #include "coh_priv.h"
+#include "deviate.h"
 
 #define OUT_PACKETS 2
 
@@ -82,7 +83,8 @@ struct hsl_agent {
     struct hsl_agent_stats stats;
     struct list free, waiting, done;
     uint32_t out_n;
-    uint32_t rsvd;
+    uint16_t deviation;         /* enum hsl_deviation */
+    uint16_t deviated;
     uint64_t off_line, off_request, off_access, off_grant;
     struct hsl_pkt out[OUT_PACKETS];
 };
@@ -174,6 +176,16 @@ int hsl_agent_init(struct hsl_agent *a, const struct hsl_agent_cfg *cfg)
         access_at(a, i)->next = i + 1 < copy.accesses ? i + 1 : HSL_COH_NONE;
     }
     return 0;
+}
+
+void hsl_agent_deviate(struct hsl_agent *a, uint32_t deviation)
+{
+    a->deviation = (uint16_t)deviation;
+}
+
+static bool deviates(const struct hsl_agent *a, enum hsl_deviation d)
+{
+    return __builtin_expect(a->deviation == d, 0);
 }
 
 /* ---- lists of accesses ---- */
@@ -401,6 +413,9 @@ static bool fill(struct hsl_agent *a, uint32_t opcode, uint64_t ga, uint32_t acc
             victim = l;
         }
     }
+    if (victim && victim->state == 'M' && deviates(a, HSL_DEV_DIRTY_DROPPED)) {
+        victim->state = 'E';
+    }
     if (!victim || free_requests(a) < (victim->state == 'M' ? 2u : 1u)) {
         return false;
     }
@@ -467,7 +482,7 @@ static enum outcome store(struct hsl_agent *a, uint32_t i, struct line *l)
 
 static enum outcome flush(struct hsl_agent *a, uint32_t i, struct line *l)
 {
-    if (state_of(l) == 'M') {
+    if (state_of(l) == 'M' && !deviates(a, HSL_DEV_FLUSH_DROPS)) {
         if (!free_request(a)) {
             return FULL;
         }
@@ -679,6 +694,7 @@ static bool read_answered(struct hsl_agent *a, struct request *r, const struct h
         return false;
     }
     memcpy(x->data, p->u.data.data + x->ga % HSL_LINE_BYTES, x->len);
+    poison = poison && !deviates(a, HSL_DEV_POISON_SWALLOWED);
     finish(a, r->access, poison ? HSL_ST_POISON : HSL_ST_OK);
     end(a, r);
     return true;
@@ -702,10 +718,12 @@ static bool rx_data(struct hsl_agent *a, const struct hsl_pkt *p)
     }
     l = line_of(a, r->ga);
     l->state = dirty ? 'M' : own ? 'E' : 'S';
-    l->poison = !!(flags & HSL_PKT_F_POISON);
+    l->poison = flags & HSL_PKT_F_POISON && !deviates(a, HSL_DEV_POISON_SWALLOWED);
     memcpy(l->data, p->u.data.data, sizeof(l->data));
     touch(a, l);
-    ack(a, r);
+    if (!deviates(a, HSL_DEV_ACK_LOST) || ++a->deviated % 50) {
+        ack(a, r);
+    }
     end(a, r);
     return true;
 }
@@ -933,7 +951,7 @@ static bool rx_snoop(struct hsl_agent *a, const struct hsl_pkt *p)
         memset(c.leaving->data, 0, sizeof(c.leaving->data));
     } else if (keeps) {
         c.line->state = 'S';
-    } else if (c.state != 'I') {
+    } else if (c.state != 'I' && !(deviates(a, HSL_DEV_SNOOP_IGNORED) && op == HSL_PKT_SNP_I && !c.dirty)) {
         drop(c.line);
     }
     return true;

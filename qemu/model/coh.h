@@ -82,6 +82,8 @@ bool hsl_agent_give_up(struct hsl_agent *a, uint32_t tag, uint8_t status);
 char hsl_agent_line(const struct hsl_agent *a, uint64_t ga, bool *busy, uint8_t *data);
 /* The next line in the cache from *cursor on, which begins at 0; false: no more. */
 bool hsl_agent_next_line(const struct hsl_agent *a, uint32_t *cursor, uint64_t *ga);
+/* Be wrong: enum hsl_deviation. */
+void hsl_agent_deviate(struct hsl_agent *a, uint32_t deviation);
 bool hsl_agent_quiet(const struct hsl_agent *a);        /* no access and no request is waiting */
 void hsl_agent_stats(const struct hsl_agent *a, struct hsl_agent_stats *out);
 /* Equal for states that cannot be told apart. */
@@ -164,6 +166,7 @@ void hsl_home_forget(struct hsl_home *h, uint64_t offset);
 bool hsl_home_serves(const struct hsl_home *h, uint16_t agent);
 /* Is the one with this tag, or does the home owe the agent a GRANT, or a place for one it gave? */
 bool hsl_home_knows(const struct hsl_home *h, uint16_t agent, uint32_t tag);
+void hsl_home_deviate(struct hsl_home *h, uint32_t deviation);
 bool hsl_home_quiet(const struct hsl_home *h);
 void hsl_home_stats(const struct hsl_home *h, struct hsl_home_stats *out);
 uint64_t hsl_home_hash(const struct hsl_home *h);

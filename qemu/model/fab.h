@@ -158,6 +158,8 @@ bool hsl_fab_end(const struct hsl_fab *f, uint32_t end, uint32_t *a, uint32_t *b
  * lines there that no agent has is forgotten. Lines that an agent has stay.
  */
 void hsl_fab_forget(struct hsl_fab *f, uint32_t node, uint64_t offset, uint64_t len);
+/* A chip is wrong: its agents, its home, its ends of links. enum hsl_deviation */
+void hsl_fab_deviate(struct hsl_fab *f, uint32_t node, uint32_t deviation);
 uint64_t hsl_fab_now_ps(const struct hsl_fab *f);
 uint64_t hsl_fab_hash(const struct hsl_fab *f);
 /* Nothing is under way: links may still train, or send idle flits. */

@@ -43,6 +43,7 @@
 #include <errno.h>
 
 #include "coh_priv.h"
+#include "deviate.h"
 
 enum stage { FREE, WAIT, RECALL, SNOOP, MEM, GO, ACK, DONE };
 
@@ -100,6 +101,8 @@ struct hsl_home {
     uint16_t retry_agent, retry_tag;
     uint32_t retry;             /* 1: a RETRY is to be taken */
     uint64_t retry_offset;
+    uint32_t deviation;         /* enum hsl_deviation */
+    uint32_t deviated;
     uint64_t off_entry, off_request, off_debt;
 };
 
@@ -220,6 +223,22 @@ int hsl_home_init(struct hsl_home *h, const struct hsl_home_cfg *cfg)
         request_at(h, i)->next = i + 1 < copy.requests ? i + 1 : HSL_COH_NONE;
     }
     return 0;
+}
+
+void hsl_home_deviate(struct hsl_home *h, uint32_t deviation)
+{
+    h->deviation = deviation;
+}
+
+static bool deviates(const struct hsl_home *h, enum hsl_deviation d)
+{
+    return __builtin_expect(h->deviation == (uint32_t)d, 0);
+}
+
+/* One in n. */
+static bool deviates_now(struct hsl_home *h, enum hsl_deviation d, uint32_t n)
+{
+    return deviates(h, d) && !(++h->deviated % n);
 }
 
 /* ---- agents and sets of them ---- */
@@ -518,6 +537,9 @@ static void do_atomic(struct hsl_home *h, struct request *r)
     } else {
         memcpy(&r->value, at, r->len);
         now = atomic_result(r->subop, r->len, r->value, r->arg0, r->arg1);
+        if (deviates_now(h, HSL_DEV_HOME_ATOMIC_TWICE, 20)) {
+            now = atomic_result(r->subop, r->len, now, r->arg0, r->arg1);
+        }
         memcpy(at, &now, r->len);
         write_memory(r, r->line, false);
     }
@@ -618,6 +640,9 @@ static void begin_line(struct hsl_home *h, struct request *r, uint32_t row, uint
 {
     h->stats.row[row]++;
     r->stage = SNOOP;
+    if (deviates(h, HSL_DEV_SHARERS_STAY) && (row == HSL_ROW_UPGRADE_S || row == HSL_ROW_READ_U_S)) {
+        opcode = 0;
+    }
     if (snoop(h, r, opcode ? dir_of(h, r) : NULL, opcode, except)) {
         snooped(h, r);
     }
@@ -760,7 +785,7 @@ static void make_room(struct hsl_home *h, struct request *r)
     if (e->state == 'P') {
         write_lost(r, e->line);
     }
-    if (snoop(h, r, e, HSL_PKT_SNP_I, HSL_COH_NONE)) {
+    if (deviates(h, HSL_DEV_RECALL_IGNORED) || snoop(h, r, e, HSL_PKT_SNP_I, HSL_COH_NONE)) {
         recalled(h, r);
     }
 }
@@ -1136,6 +1161,9 @@ static void reply_packet(struct hsl_home *h, struct request *r, struct hsl_pkt *
                      agent_id(h, r->agent), rsp ? r->value : r->line);
     if (r->out == HSL_PKT_RSP_DATA) {
         memcpy(p->u.data.data, r->data, sizeof(p->u.data.data));
+    }
+    if (rsp && deviates_now(h, HSL_DEV_ANSWER_TWICE, 20)) {
+        return;
     }
     r->out = 0;
     if (r->stage == DONE && !r->mem_write) {

@@ -48,6 +48,7 @@
  */
 #include <errno.h>
 
+#include "deviate.h"
 #include "link_priv.h"
 #include "model.h"
 
@@ -160,11 +161,26 @@ static uint64_t later(uint64_t now_ps, uint64_t ps)
     return now_ps < NEVER - ps ? now_ps + ps : NEVER - 1;
 }
 
+void hsl_link_deviate(struct hsl_link *l, uint32_t deviation)
+{
+    l->deviation = (uint16_t)deviation;
+}
+
+static bool deviates(const struct hsl_link *l, enum hsl_deviation d)
+{
+    return __builtin_expect(l->deviation == d, 0);
+}
+
 /* ---- packets ---- */
+
+static uint32_t vc_of(const struct hsl_link *l, uint8_t opcode)
+{
+    return deviates(l, HSL_DEV_VC_WRONG) && opcode == HSL_PKT_ACK ? HSL_VC_MGMT : hsl_pkt_vc(opcode);
+}
 
 int hsl_link_send(struct hsl_link *l, const struct hsl_pkt *p)
 {
-    uint32_t vc = hsl_pkt_vc(p->u.h.opcode), n = hsl_pkt_slots(p->u.h.opcode);
+    uint32_t vc = vc_of(l, p->u.h.opcode), n = hsl_pkt_slots(p->u.h.opcode);
 
     if (hsl_pkt_check(p) || n > l->cfg.tx_slots[vc] ||
         n + (1u << l->cfg.credit_shift) - 1 > l->credit_max[vc]) {
@@ -216,6 +232,9 @@ int hsl_link_recv(struct hsl_link *l, uint32_t vc, struct hsl_pkt *p)
     n = hsl_pkt_slots(p->u.h.opcode);
     l->rx_head[vc] = advance(l->rx_head[vc], n, l->cfg.rx_slots[vc]);
     l->rx.used[vc] = (uint16_t)(l->rx.used[vc] - n);
+    if (deviates(l, HSL_DEV_CREDIT_EXCESS)) {
+        n += !(++l->deviated % 16);
+    }
     l->freed[vc] = (l->freed[vc] + n) & l->slots_mask;
     l->stats.rx_packets[vc]++;
     if (l->cfg.tell_units &&
@@ -324,17 +343,29 @@ static void count_stalls(struct hsl_link *l)
     }
 }
 
+static void hsl_link_seal_reserved(struct hsl_flit *f)
+{
+    uint64_t crc;
+
+    f->rsvd[0] = 1;
+    crc = hsl_crc64(f, offsetof(struct hsl_flit, crc));
+    memcpy(f->crc, &crc, sizeof(crc));
+}
+
 /* What every flit says. */
 static void finish(struct hsl_link *l, struct hsl_flit *f, uint32_t seq, uint32_t type)
 {
     f->ack = (uint16_t)(l->expected | ACK_VALID | (l->nak == NAK_DUE ? ACK_NAK : 0));
     for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
-        if (!(l->frozen >> vc & 1)) {
+        if (!(l->frozen >> vc & 1) || deviates(l, HSL_DEV_CREDITS_UNLIMITED)) {
             l->told[vc] = l->freed[vc] & ~((1u << l->cfg.credit_shift) - 1);
         }
         f->credits[vc] = (uint8_t)(l->told[vc] >> l->cfg.credit_shift);
     }
     hsl_flit_seal(f, seq, type);
+    if (deviates(l, HSL_DEV_RESERVED_SENT)) {
+        hsl_link_seal_reserved(f);
+    }
     l->say = SAY_NO;
     if (l->nak == NAK_DUE) {
         l->nak = NAK_SENT;
@@ -368,6 +399,9 @@ int hsl_link_tx(struct hsl_link *l, uint64_t now_ps, struct hsl_flit *f)
         l->say_ps = later(now_ps, l->cfg.ack_ps);
     }
     if (l->cursor != l->next) {
+        if (deviates(l, HSL_DEV_REPLAY_ALTERED) && (replay_flit(l, l->cursor)->slot_map[6] & 0xf0) == 0xf0) {
+            replay_flit(l, l->cursor)->slot[HSL_FLIT_SLOTS - 1][0] ^= 0xff;
+        }
         send_data(l, f);
         l->stats.tx_replayed++;
         l->due = NEVER;         /* the time runs from the last flit of a replay */
@@ -396,7 +430,7 @@ static bool take_slot(const struct hsl_link *l, struct rx *rx, uint32_t entry, c
     if (entry & MAP_START) {
         uint32_t n = hsl_pkt_slots(slot[0]);
 
-        if (rx->need || !n || hsl_pkt_vc(slot[0]) != vc ||
+        if (rx->need || !n || vc_of(l, slot[0]) != vc ||
             n > l->cfg.rx_slots[vc] - rx->used[vc]) {
             return false;
         }
@@ -443,7 +477,7 @@ static void say_by(struct hsl_link *l, uint64_t ps)
 
 static void missing(struct hsl_link *l)
 {
-    if (l->nak == NAK_NO) {
+    if (l->nak == NAK_NO || deviates(l, HSL_DEV_NAK_AGAIN)) {
         l->nak = NAK_DUE;
     }
 }
@@ -466,7 +500,7 @@ static bool rx_data(struct hsl_link *l, uint64_t now_ps, const struct hsl_flit *
         if (!take(l, f)) {
             return false;
         }
-        l->expected = (l->expected + 1) & l->mask;
+        l->expected = (l->expected + 1 + (deviates(l, HSL_DEV_WRAP_SKIPS) && l->expected + 1 == l->mask)) & l->mask;
         l->stats.rx_taken++;
         l->nak = NAK_NO;
         say_by(l, later(now_ps, l->cfg.ack_ps));
@@ -475,6 +509,9 @@ static bool rx_data(struct hsl_link *l, uint64_t now_ps, const struct hsl_flit *
         missing(l);
     } else {
         l->stats.rx_duplicate++;
+        if (deviates(l, HSL_DEV_REPLAY_TWICE)) {
+            take(l, f);
+        }
         say_by(l, later(now_ps, l->cfg.ack_ps));
     }
     return true;
@@ -538,6 +575,25 @@ static void rx_credits(struct hsl_link *l, const uint8_t credits[HSL_VC_COUNT])
 
 static bool is_sound(const struct hsl_link *l, const struct hsl_flit *f)
 {
+    struct hsl_flit mended;
+    uint64_t crc;
+
+    if (__builtin_expect(l->deviation, 0)) {
+        mended = *f;
+        if (deviates(l, HSL_DEV_RESERVED_TAKEN) || deviates(l, HSL_DEV_RESERVED_SENT)) {
+            crc = hsl_crc64(f, offsetof(struct hsl_flit, crc));
+            if (!memcmp(&crc, f->crc, sizeof(crc))) {
+                mended.rsvd[0] = 0;
+                crc = hsl_crc64(&mended, offsetof(struct hsl_flit, crc));
+                memcpy(mended.crc, &crc, sizeof(crc));
+            }
+        }
+        if (deviates(l, HSL_DEV_CRC_BYTE)) {
+            crc = hsl_crc64(f, offsetof(struct hsl_flit, crc));
+            mended.crc[7] = (uint8_t)(crc >> 56);
+        }
+        f = &mended;
+    }
     return hsl_flit_check(f) && SEQ(f->hdr) <= l->mask && SEQ(f->ack) <= l->mask;
 }
 
@@ -547,7 +603,7 @@ void hsl_link_rx(struct hsl_link *l, uint64_t now_ps, const struct hsl_flit *f)
 
     l->stats.rx_flits++;
     if (!is_sound(l, f)) {
-        l->stats.rx_bad++;
+        l->stats.rx_bad += 1 + deviates(l, HSL_DEV_REFUSED_TWICE);
         missing(l);
         return;
     }
@@ -577,6 +633,10 @@ uint64_t hsl_link_deadline(const struct hsl_link *l)
 
 bool hsl_link_timer(struct hsl_link *l, uint64_t now_ps)
 {
+    if (deviates(l, HSL_DEV_NO_REPLAY)) {
+        l->due = l->due <= now_ps ? NEVER - 1 : l->due;
+        return l->retrain;
+    }
     if (!l->retrain && l->due <= now_ps) {
         l->due = later(now_ps, l->cfg.replay_ps);
         if (l->una == l->next) {
@@ -600,6 +660,10 @@ void hsl_link_retrained(struct hsl_link *l, uint64_t now_ps)
     l->rounds = 0;
     l->nak = NAK_NO;
     l->due = NEVER;
+    if (deviates(l, HSL_DEV_RECOVERY_LOSES)) {
+        l->una_at = advance(l->una_at, distance(l, l->una, l->next), l->cfg.replay_flits);
+        l->una = l->cursor = l->next;
+    }
     go_back(l);
     say_by(l, now_ps);
     watch(l, now_ps);

@@ -89,6 +89,9 @@ void hsl_link_first(struct hsl_link *l, uint32_t seq);
 /* Instead of those of the configuration. */
 void hsl_link_times(struct hsl_link *l, uint64_t ack_ps, uint64_t replay_ps);
 
+/* Be wrong: enum hsl_deviation. It stays over a reset. */
+void hsl_link_deviate(struct hsl_link *l, uint32_t deviation);
+
 /* ---- looking at it ---- */
 /* Nothing to send, to acknowledge or to be acknowledged, nothing received and not taken. */
 bool hsl_link_quiet(const struct hsl_link *l);

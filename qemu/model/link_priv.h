@@ -48,6 +48,8 @@ struct hsl_link {
     uint16_t first_seq;                 /* of the first flit after a reset */
     uint8_t nak, say, retrain;
     bool ask;                           /* a control flit is due */
+    uint16_t deviation;                 /* enum hsl_deviation */
+    uint32_t deviated;                  /* packets, for what happens now and then */
 };
 
 static inline uint8_t *at(const struct hsl_link *l, uint32_t off)

@@ -40,6 +40,7 @@
  */
 #include <stddef.h>
 
+#include "deviate.h"
 #include "phy.h"
 
 #define NEVER UINT64_MAX
@@ -116,7 +117,10 @@ static uint32_t common_width(const struct hsl_phy *p)
     for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
         uint32_t lanes = (1u << widths[i]) - 1;
 
-        if ((both & lanes) == lanes) {
+        if (p->deviation == HSL_DEV_WIDTH_SKIPPED && widths[i] == 8) {
+            continue;
+        }
+        if ((both & lanes) == lanes || (p->deviation == HSL_DEV_LANE_IGNORED && widths[i] == p->cfg.lanes)) {
             return widths[i];
         }
     }
@@ -201,6 +205,9 @@ static bool go(struct hsl_phy *p, uint64_t now_ps, enum move mv)
 
     if (!to) {
         return false;
+    }
+    if (p->deviation == HSL_DEV_RECOVERY_DETOUR && p->state == HSL_LTSSM_RECOVERY && mv == MV_HEARD) {
+        to = 1 + HSL_LTSSM_POLLING;
     }
     enter(p, now_ps, to - 1);
     return true;

@@ -51,6 +51,7 @@ struct hsl_phy {
     uint8_t l1_asked;           /* in L0: since when the other end may be in L1 */
     uint8_t hot;                /* in HOT_RESET: who is reset */
     uint64_t entered_ps, next_ts_ps, busy_ps;
+    uint16_t deviation;         /* enum hsl_deviation */
     uint32_t resets;            /* times that the other end has had this one reset */
     uint64_t entries[8];        /* times each state was entered */
     uint32_t changes;           /* of state; one call makes HSL_PHY_TRAIL at most */
