@@ -3,7 +3,8 @@
  * hsl_pci: any PCI function of class 0x1200 that carries the HSL DVSEC (docs/hep.md section 3).
  *
  * The class is shared with foreign accelerators: without the DVSEC probe answers -ENODEV and says nothing. With it, whatever
- * keeps the chip from working is reported with its remedy, because somebody is waiting for this chip.
+ * keeps the chip from working is reported with its remedy, because somebody is waiting for this chip. A chip whose DVSEC asks
+ * for its maker's driver is left to that one (HEP-REG-014).
  *
  * Everything here is called under the device's lock. Reset and error handlers only bracket what the PCI core does; the
  * core of hsl (hsl_bus.h) stops and starts the chip. Managed (pcim_, devm_) resources go after remove has returned.
@@ -153,10 +154,16 @@ static int hsl_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	struct hsl_chip_params p = { .owner = THIS_MODULE, .driver = KBUILD_MODNAME, .ops = &hsl_pci_chip_ops };
 	struct hsl_pci *hp;
 	int pos, err;
+	u32 bars;
 
 	pos = pci_find_dvsec_capability(pdev, HSL_DVSEC_VENDOR, HSL_DVSEC_ID);
 	if (!pos)
 		return -ENODEV;
+	pci_read_config_dword(pdev, pos + HSL_DVSEC_O_BARS, &bars);
+	if (bars & HSL_DVSEC_BARS_OWN_DRIVER) {
+		dev_info(&pdev->dev, "asks for its maker's driver: left alone\n");
+		return -ENODEV;
+	}
 	hp = devm_kzalloc(&pdev->dev, sizeof(*hp), GFP_KERNEL);
 	if (!hp)
 		return -ENOMEM;

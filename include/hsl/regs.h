@@ -36,14 +36,16 @@
 #define HSL_DVSEC_REV		1
 #define HSL_DVSEC_LEN		0x20
 #define HSL_DVSEC_O_HEP		0x0a		/* u16: major[15:8] minor[7:0] */
-#define HSL_DVSEC_O_BARS	0x0c		/* u32: BIR of registers [2:0], memory [6:4], windows [10:8]; CTF present [16] */
+#define HSL_DVSEC_O_BARS	0x0c		/* u32: BIR of registers [2:0], memory [6:4], windows [10:8]; flags */
 #define HSL_DVSEC_O_REGS	0x10		/* u32: offset of the register block in its BAR */
 #define HSL_DVSEC_O_NODE	0x14		/* u32: node id of this chip */
 #define HSL_DVSEC_O_CTF		0x18		/* u32: offset of the compliance test facility, 0 = none */
 #define HSL_DVSEC_BARS_REGS(x)	((x) & 7)
 #define HSL_DVSEC_BARS_MEM(x)	(((x) >> 4) & 7)
 #define HSL_DVSEC_BARS_WIN(x)	(((x) >> 8) & 7)
-#define HSL_DVSEC_BARS_CTF	(1u << 16)
+#define HSL_DVSEC_BAR_NONE	7		/* windows: there is no such BAR */
+#define HSL_DVSEC_BARS_CTF	(1u << 16)	/* compliance test facility present */
+#define HSL_DVSEC_BARS_OWN_DRIVER	(1u << 17)	/* needs its maker's driver: others leave it alone (HEP-REG-014) */
 
 #define HSL_BAR_REGS		0
 #define HSL_BAR_MEM		2

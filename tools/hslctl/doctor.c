@@ -158,6 +158,8 @@ static void check_bars(struct doctor *d, const struct ctl_pci *p)
 		d->remedy =
 			"the firmware or the bridge gave no address range: larger bridge windows (pref64-reserve, mem-reserve), "
 			"kernel option pci=realloc, 'Above 4G decoding'";
+		if (i == 2 && b == HSL_DVSEC_BAR_NONE)
+			continue;
 		if (b >= CTL_BARS)
 			report(d, FAIL, p->addr, "DVSEC names BAR %u for %s, which does not exist",
 			       b, names[i]);
@@ -193,7 +195,9 @@ static bool check_function(struct doctor *d, const struct ctl_pci *p)
 	}
 	if (!p->driver[0]) {
 		d->remedy = line;
-		if (geteuid())
+		if (p->own_driver)
+			d->remedy = "the chip asks for its maker's driver: load that one";
+		else if (geteuid())
 			d->remedy = "as root, this tool and dmesg say why a probe failed; "
 				    "modprobe hsl_pci";
 		else if (!kernel_message(p->addr, line, sizeof(line)))

@@ -64,6 +64,7 @@ struct ctl_pci {
 	uint16_t vendor, device, class_id;
 	enum ctl_dvsec dvsec;
 	uint32_t hep_major, hep_minor, node; /* of the DVSEC */
+	bool own_driver; /* so is this: it needs its maker's */
 	uint32_t bir[3];		     /* registers, memory, windows */
 	uint64_t bar_base[CTL_BARS], bar_bytes[CTL_BARS];
 	char driver[32]; /* empty: none bound */

@@ -63,6 +63,7 @@ static void read_dvsec(struct pci_dev *d, struct ctl_pci *p)
 			p->bir[0] = HSL_DVSEC_BARS_REGS(bars);
 			p->bir[1] = HSL_DVSEC_BARS_MEM(bars);
 			p->bir[2] = HSL_DVSEC_BARS_WIN(bars);
+			p->own_driver = bars & HSL_DVSEC_BARS_OWN_DRIVER;
 			return;
 		}
 		off = head >> 20;

@@ -15,6 +15,8 @@
 #include "hsltest.h"
 #include "libhsl/raw.h"
 
+#define CFG_BYTES 4096
+
 static void sysfs_path(const struct hsl_chip_props *chip, const char *file, char *path, size_t len)
 {
 	snprintf(path, len, "/sys/bus/pci/devices/%s/%s", chip->bus_addr, file);
@@ -116,7 +118,7 @@ void ht_bus_map(struct ht *t, uint64_t address, uint64_t len, struct ht_bar *b)
 void ht_bar_unmap(struct ht_bar *b)
 {
 	if (!b->f)
-		munmap((void *)b->p, b->len);
+		munmap((void *)(b->p - b->before), b->before + b->len);
 	b->p = NULL;
 }
 
@@ -189,6 +191,52 @@ unsigned int ht_dvsec_find(const uint8_t *cfg, unsigned int len)
 		off = head >> 20;
 	}
 	return 0;
+}
+
+/* Into cfg all of configuration space; returns the DVSEC's offset. */
+static unsigned int dvsec_read(struct ht *t, const struct hsl_chip_props *chip, uint8_t *cfg)
+{
+	unsigned int off = ht_dvsec_find(cfg, ht_config_read(t, chip, cfg, CFG_BYTES));
+
+	if (!off)
+		HT_SKIP_TEST(t, "the DVSEC of chip %u cannot be read", chip->node);
+	return off;
+}
+
+unsigned int ht_bar_of(struct ht *t, const struct hsl_chip_props *chip, enum ht_bar_kind kind)
+{
+	uint32_t bars = HSL_BAR_REGS | HSL_BAR_MEM << 4 | HSL_BAR_WIN << 8;
+	uint8_t cfg[CFG_BYTES];
+
+	if (!t->sim)
+		bars = cfg_u32(cfg + dvsec_read(t, chip, cfg), HSL_DVSEC_O_BARS);
+	switch (kind) {
+	case HT_BAR_REGS:
+		return HSL_DVSEC_BARS_REGS(bars);
+	case HT_BAR_MEM:
+		return HSL_DVSEC_BARS_MEM(bars);
+	default:
+		return HSL_DVSEC_BARS_WIN(bars);
+	}
+}
+
+void ht_regs_map(struct ht *t, const struct hsl_chip_props *chip, struct ht_bar *b)
+{
+	uint8_t cfg[CFG_BYTES];
+	unsigned int off;
+	uint32_t at;
+
+	if (t->sim) {
+		ht_bar_map(t, chip, HSL_BAR_REGS, b);
+		return;
+	}
+	off = dvsec_read(t, chip, cfg);
+	at = cfg_u32(cfg, off + HSL_DVSEC_O_REGS);
+	ht_bar_map(t, chip, HSL_DVSEC_BARS_REGS(cfg_u32(cfg, off + HSL_DVSEC_O_BARS)), b);
+	HT_TRUE(t, at < b->len, "chip %u: its register block at %#x lies outside its BAR", chip->node, at);
+	b->p += at;
+	b->len -= at;
+	b->before = at;
 }
 
 int ht_chip_flr(struct ht *t, const struct hsl_chip_props *chip)

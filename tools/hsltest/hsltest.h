@@ -317,16 +317,22 @@ void ht_raw_free(struct ht *t, int fd, uint32_t handle);
 struct ht_bar {
 	volatile uint8_t *p;	/* NULL: registers of sim: */
 	uint64_t len;
+	uint64_t before; /* bytes that are mapped before p */
 	struct hsl_fabric *f;	/* sim: */
 	uint32_t node;
 };
+enum ht_bar_kind { HT_BAR_REGS, HT_BAR_MEM, HT_BAR_WIN };
+/* Which BAR it is: makers differ, the DVSEC tells. Skips the test when it cannot be read. */
+unsigned int ht_bar_of(struct ht *t, const struct hsl_chip_props *chip, enum ht_bar_kind kind);
+/* The register block, wherever in its BAR; else as ht_bar_map. */
+void ht_regs_map(struct ht *t, const struct hsl_chip_props *chip, struct ht_bar *b);
 /* Skips the test when it is not allowed or the chip is not a PCI function. */
 void ht_bar_map(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar,
 		struct ht_bar *b);
 void ht_bar_unmap(struct ht_bar *b);
 /* Address of a BAR on the CPU's bus. */
 uint64_t ht_bar_address(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar);
-/* Maps bus addresses cached, as the driver maps BAR2; skips the test when /dev/mem does not allow it. */
+/* Maps bus addresses cached, as the driver maps memory; skips the test when /dev/mem does not allow it. */
 void ht_bus_map(struct ht *t, uint64_t address, uint64_t len, struct ht_bar *b);
 uint64_t ht_bar_bytes(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar);
 uint32_t ht_read32(const struct ht_bar *b, uint64_t off);

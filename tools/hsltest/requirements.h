@@ -76,6 +76,8 @@
   "MEM_SIZE equals the usable size of the memory BAR and is at least 128 MiB." },
 { "HEP-REG-013", "SHOULD", "CHIP", "S",
   "MAX_LEN is at least 64 MiB and MAX_DEPTH at least 64." },
+{ "HEP-REG-014", "MUST", "DRIVER", "S",
+  "A function whose DVSEC asks for its maker's driver is bound by no generic driver." },
 { "HEP-MAP-014", "MUST", "CHIP", "S",
   "A direct window with valid GA, SIZE and rights becomes ACTIVE and its bytes are the target's bytes." },
 { "HEP-MAP-015", "MUST", "CHIP", "S",

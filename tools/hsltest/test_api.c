@@ -592,7 +592,7 @@ static void queries_registers(struct ht *t)
 	for (i = 0; i < t->nchips; i++) {
 		const struct hsl_chip_props *p = &t->chip[i];
 
-		ht_bar_map(t, p, HSL_BAR_REGS, &b);
+		ht_regs_map(t, p, &b);
 		HT_EQ(t, "node", p->node, ht_read32(&b, HSL_REG_NODE));
 		HT_EQ(t, "capabilities", p->cap, ht_read64(&b, HSL_REG_CAP));
 		HT_EQ(t, "MAX_LEN", p->max_len_bytes, ht_read64(&b, HSL_REG_MAX_LEN));

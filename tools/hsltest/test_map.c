@@ -63,9 +63,9 @@ static void bad_nodes(struct ht *t)
 	ht_buf_free(t, &h);
 }
 
-/* The driver maps BAR2 write-back, so that the one through sysfs, uncached, is refused: /dev/mem.
+/* The driver maps memory write-back, so that the one through sysfs, uncached, is refused: /dev/mem.
  */
-static void offset_is_bar2(struct ht *t)
+static void offset_is_bar(struct ht *t)
 {
 	uint64_t base, bytes, len = 256 * KIB;
 	struct hsl_queue *q;
@@ -75,31 +75,31 @@ static void offset_is_bar2(struct ht *t)
 	unsigned int i, k;
 
 	for (i = 0; i < t->nchips; i++) {
-		base = ht_bar_address(t, &t->chip[i], HSL_BAR_MEM);
-		bytes = ht_bar_bytes(t, &t->chip[i], HSL_BAR_MEM);
+		base = ht_bar_address(t, &t->chip[i], ht_bar_of(t, &t->chip[i], HT_BAR_MEM));
+		bytes = ht_bar_bytes(t, &t->chip[i], ht_bar_of(t, &t->chip[i], HT_BAR_MEM));
 		q = ht_queue_new(t, t->chip[i].node, 0);
 		ht_buf_new(t, &h, 0, len);
 		for (k = 0; k < 3; k++) {
 			ht_buf_new(t, &b, t->chip[i].node, len);
 			HT_TRUE(t,
 				HSL_GA_OFFSET(b.ga) <= bytes && len <= bytes - HSL_GA_OFFSET(b.ga),
-				"segment at GA %#" PRIx64 " is outside BAR2", b.ga);
+				"segment at GA %#" PRIx64 " is outside the memory BAR", b.ga);
 			ht_bus_map(t, base + HSL_GA_OFFSET(b.ga), len, &bar);
 			HT_TRUE(t, ht_equal((void *)bar.p, b.shadow, len, &d),
-				"chip %u, GA %#" PRIx64 ": BAR2 has 0x%02x there, expected 0x%02x",
+				"chip %u, GA %#" PRIx64 ": the memory BAR has 0x%02x there, expected 0x%02x",
 				t->chip[i].node, b.ga + d.first, d.got, d.expected);
-			/* a command writes, BAR2 shows it */
+			/* a command writes, the BAR shows it */
 			ht_copy(t, q, &b, 0, &h, 0, len);
 			HT_TRUE(t, ht_equal((void *)bar.p, b.shadow, len, &d),
 				"chip %u, GA %#" PRIx64
-				": BAR2 has 0x%02x after COPY, expected 0x%02x",
+				": the memory BAR has 0x%02x after COPY, expected 0x%02x",
 				t->chip[i].node, b.ga + d.first, d.got, d.expected);
-			/* BAR2 is written, mapping and command show it */
+			/* the BAR is written, mapping and command show it */
 			ht_pattern(b.shadow, len, ht_random(t));
 			memcpy((void *)bar.p, b.shadow, len);
-			ht_buf_check(t, &b, "segment after writing through BAR2");
+			ht_buf_check(t, &b, "segment after writing through the BAR");
 			ht_copy(t, q, &h, 0, &b, 0, len);
-			ht_buf_check(t, &h, "COPY after writing through BAR2");
+			ht_buf_check(t, &h, "COPY after writing through the BAR");
 			ht_bar_unmap(&bar);
 			ht_buf_free(t, &b);
 		}
@@ -678,11 +678,11 @@ static void window_direct(struct ht *t)
 	uint32_t w, status, off;
 	unsigned int k;
 
-	ht_bar_map(t, chip, HSL_BAR_REGS, &regs);
-	ht_bar_map(t, chip, HSL_BAR_WIN, &win);
+	ht_regs_map(t, chip, &regs);
+	ht_bar_map(t, chip, ht_bar_of(t, chip, HT_BAR_WIN), &win);
 	w = free_window(t, &regs, chip);
 	at = (uint64_t)w << ht_read32(&regs, HSL_REG_WIN_STRIDE_LOG2);
-	HT_TRUE(t, at < win.len && len <= win.len - at, "window %u at %#" PRIx64 " is outside BAR4",
+	HT_TRUE(t, at < win.len && len <= win.len - at, "window %u at %#" PRIx64 " is outside its BAR",
 		w, at);
 	for (k = 0; k < t->nchips; k++) {
 		struct hsl_segment *s;
@@ -741,7 +741,7 @@ static void window_refused(struct ht *t)
 	uint32_t w, ctx = t->info.ctx_index, status;
 	unsigned int i, n;
 
-	ht_bar_map(t, chip, HSL_BAR_REGS, &regs);
+	ht_regs_map(t, chip, &regs);
 	w = free_window(t, &regs, chip);
 	stride = 1ull << ht_read32(&regs, HSL_REG_WIN_STRIDE_LOG2);
 	HT_OK(t, hsl_segment_alloc(t->f, chip->node, 4 * HSL_WIN_ALIGN, &o, &s));
@@ -793,8 +793,8 @@ static void window_refused(struct ht *t)
 const struct ht_test ht_tests_map[] = {
 	{ "HEP-MAP-001", "bad_nodes",
 	  "operands in node 0, unknown nodes and switches fail with SEGMENT", bad_nodes, 0, 0 },
-	{ "HEP-MAP-002", "offset_is_bar2", "offset x of a chip is byte x of its BAR2",
-	  offset_is_bar2, HT_F_BAR, 0 },
+	{ "HEP-MAP-002", "offset_is_bar", "offset x of a chip is byte x of its memory BAR",
+	  offset_is_bar, HT_F_BAR, 0 },
 	{ "HEP-MAP-003", "range",
 	  "running past a segment's end fails with RANGE and changes nothing", range, 0, 0 },
 	{ "HEP-MAP-004", "zeroed", "allocated memory is zero after an earlier owner dirtied it",

@@ -317,7 +317,7 @@ static void unknown_queue(struct ht *t)
 	struct hsl_queue *q;
 	struct ht_bar b;
 
-	ht_bar_map(t, &t->chip[0], HSL_BAR_REGS, &b);
+	ht_regs_map(t, &t->chip[0], &b);
 	q = ht_queue_new(t, t->chip[0].node, 0);
 	stride = ht_read32(&b, HSL_REG_DB_STRIDE);
 	off = ht_read32(&b, HSL_REG_DB_OFFSET);

@@ -105,6 +105,11 @@ static void dvsec_class(struct ht *t)
 		bir[1] = HSL_DVSEC_BARS_MEM(bars);
 		bir[2] = HSL_DVSEC_BARS_WIN(bars);
 		for (k = 0; k < 3; k++) {
+			if (k == 2 && bir[k] == HSL_DVSEC_BAR_NONE) {
+				HT_TRUE(t, !(chip->cap & HSL_CAP_WINDOWS),
+					"chip %u claims windows, its DVSEC names no BAR for them", chip->node);
+				continue;
+			}
 			HT_TRUE(t, bir[k] < 6, "chip %u: BAR indicator %u is no BAR", chip->node,
 				bir[k]);
 			HT_EQ(t, "I/O space bit of the BAR", cfg32(cfg, 0x10 + 4 * bir[k]) & 1, 0);
@@ -129,7 +134,7 @@ static void magic_version(struct ht *t)
 	uint32_t v;
 
 	for (i = 0; i < t->nchips; i++) {
-		ht_bar_map(t, &t->chip[i], HSL_BAR_REGS, &b);
+		ht_regs_map(t, &t->chip[i], &b);
 		HT_EQ(t, "MAGIC", ht_read32(&b, HSL_REG_MAGIC), HSL_MAGIC);
 		v = ht_read32(&b, HSL_REG_VERSION);
 		HT_EQ(t, "VERSION major", v >> 16, HSL_HEP_MAJOR);
@@ -192,7 +197,7 @@ static void undefined(struct ht *t)
 	struct ht_bar b;
 
 	for (i = 0; i < t->nchips; i++) {
-		ht_bar_map(t, &t->chip[i], HSL_BAR_REGS, &b);
+		ht_regs_map(t, &t->chip[i], &b);
 		nwin = ht_read32(&b, HSL_REG_NWINDOWS);
 		nlinks = ht_read32(&b, HSL_REG_NLINKS);
 		snapshot(&b, before);
@@ -225,7 +230,7 @@ static void read_no_effect(struct ht *t)
 	struct ht_bar b;
 	unsigned int i;
 
-	ht_bar_map(t, &t->chip[0], HSL_BAR_REGS, &b);
+	ht_regs_map(t, &t->chip[0], &b);
 	snapshot(&b, before);
 	for (i = 0; i < sizeof(rw) / sizeof(rw[0]); i++)
 		saved[i] = ht_read32(&b, rw[i]);
@@ -247,7 +252,7 @@ static void read_only(struct ht *t)
 	size_t r;
 
 	for (i = 0; i < t->nchips; i++) {
-		ht_bar_map(t, &t->chip[i], HSL_BAR_REGS, &b);
+		ht_regs_map(t, &t->chip[i], &b);
 		snapshot(&b, before);
 		for (r = 0; r < N_RO_REGS; r++) {
 			if (ro_regs[r].bytes == 8)
@@ -285,7 +290,7 @@ static void event_rw1c(struct ht *t)
 	struct ht_bar b;
 	int fd, attempt;
 
-	ht_bar_map(t, &t->chip[0], HSL_BAR_REGS, &b);
+	ht_regs_map(t, &t->chip[0], &b);
 	fd = ht_raw_open(t);
 	for (attempt = 0; attempt < 5; attempt++) {
 		ht_rawq_new(t, &q, fd, t->chip[0].node, 2);
@@ -333,7 +338,7 @@ static void locked_while_enabled(struct ht *t)
 	struct ht_bar b;
 	unsigned int i;
 
-	ht_bar_map(t, &t->chip[0], HSL_BAR_REGS, &b);
+	ht_regs_map(t, &t->chip[0], &b);
 	if (!(ht_read32(&b, HSL_REG_STATUS) & HSL_STATUS_READY))
 		HT_SKIP_TEST(t, "chip %u is not enabled", t->chip[0].node);
 	for (i = 0; i < sizeof(regs) / sizeof(regs[0]); i++) {
@@ -365,7 +370,7 @@ static void flr_defaults(struct ht *t)
 	ht_buf_new(t, &m, chip->node, 1 << 20);
 	q = ht_queue_new(t, chip->node, 0);
 	HT_OK(t, hsl_nop(q));
-	ht_bar_map(t, chip, HSL_BAR_REGS, &b);
+	ht_regs_map(t, chip, &b);
 	ht_write64(&b, HSL_REG_SCRATCH, 0x5eed5eed5eed5eedull);
 	HT_OK(t, ht_chip_flr(t, chip));
 	HT_EQ(t, "SCRATCH after FLR", ht_read64(&b, HSL_REG_SCRATCH), 0);
@@ -397,7 +402,7 @@ static void doorbell_stride(struct ht *t)
 	struct ht_bar b;
 
 	for (i = 0; i < t->nchips; i++) {
-		ht_bar_map(t, &t->chip[i], HSL_BAR_REGS, &b);
+		ht_regs_map(t, &t->chip[i], &b);
 		stride = ht_read32(&b, HSL_REG_DB_STRIDE);
 		off = ht_read32(&b, HSL_REG_DB_OFFSET);
 		nq = ht_read32(&b, HSL_REG_NQUEUES);
@@ -407,7 +412,7 @@ static void doorbell_stride(struct ht *t)
 			"chip %u: DB_OFFSET %#x is not aligned to 64 KiB", t->chip[i].node, off);
 		HT_TRUE(t, nq >= 2 && off <= b.len && nq <= (b.len - off) / stride,
 			"chip %u: %u doorbell pages of %#x from %#x do not fit %#" PRIx64
-			" bytes of BAR0",
+			" bytes behind the registers",
 			t->chip[i].node, nq, stride, off, b.len);
 		ht_bar_unmap(&b);
 	}
@@ -433,7 +438,7 @@ static void fabric_id(struct ht *t)
 	struct ht_bar b;
 
 	for (i = 0; i < t->nchips; i++) {
-		ht_bar_map(t, &t->chip[i], HSL_BAR_REGS, &b);
+		ht_regs_map(t, &t->chip[i], &b);
 		HT_EQ(t, "FABRIC_LO", ht_read64(&b, HSL_REG_FABRIC_LO), t->info.fabric_id[0]);
 		HT_EQ(t, "FABRIC_HI", ht_read64(&b, HSL_REG_FABRIC_HI), t->info.fabric_id[1]);
 		HT_EQ(t, "NODE", ht_read32(&b, HSL_REG_NODE), t->chip[i].node);
@@ -447,7 +452,7 @@ static void halves(struct ht *t)
 	uint64_t old, lo_only, v;
 	struct ht_bar b;
 
-	ht_bar_map(t, &t->chip[0], HSL_BAR_REGS, &b);
+	ht_regs_map(t, &t->chip[0], &b);
 	old = ht_read64(&b, HSL_REG_SCRATCH);
 	ht_write64(&b, HSL_REG_SCRATCH, a);
 	HT_EQ(t, "SCRATCH after a 64-bit write", ht_read64(&b, HSL_REG_SCRATCH), a);
@@ -483,9 +488,9 @@ static void mem_size_bar(struct ht *t)
 	struct ht_bar b;
 
 	for (i = 0; i < t->nchips; i++) {
-		ht_bar_map(t, &t->chip[i], HSL_BAR_REGS, &b);
+		ht_regs_map(t, &t->chip[i], &b);
 		mem = ht_read64(&b, HSL_REG_MEM_SIZE);
-		bar = ht_bar_bytes(t, &t->chip[i], HSL_BAR_MEM);
+		bar = ht_bar_bytes(t, &t->chip[i], ht_bar_of(t, &t->chip[i], HT_BAR_MEM));
 		/* a BAR is a power of two, so memory of another size leaves less than half of it
 		 * unused */
 		HT_TRUE(t, mem <= bar && mem > bar / 2,
@@ -507,6 +512,23 @@ static void limits(struct ht *t)
 	}
 }
 
+static void own_driver(struct ht *t)
+{
+	unsigned int i, off, n = 0;
+	uint8_t cfg[4096];
+
+	for (i = 0; i < t->nchips; i++) {
+		off = dvsec(t, &t->chip[i], cfg);
+		if (!(cfg32(cfg, off + HSL_DVSEC_O_BARS) & HSL_DVSEC_BARS_OWN_DRIVER))
+			continue;
+		n++;
+		HT_TRUE(t, strcmp(t->chip[i].driver, "hsl_pci"), "chip %u asks for its maker's driver and has %s",
+			t->chip[i].node, t->chip[i].driver);
+	}
+	if (!n)
+		HT_SKIP_TEST(t, "no chip asks for its maker's driver");
+}
+
 const struct ht_test ht_tests_reg[] = {
 	{ "HEP-REG-001", "dvsec_class",
 	  "class 0x1200, and a DVSEC whose BAR indicators are implemented", dvsec_class, HT_F_BAR,
@@ -526,7 +548,7 @@ const struct ht_test ht_tests_reg[] = {
 	{ "HEP-REG-008", "flr_defaults",
 	  "FLR clears registers, windows and queues and keeps memory", flr_defaults,
 	  HT_F_BAR | HT_F_RESET, 0 },
-	{ "HEP-REG-009", "doorbell_stride", "doorbell pages are 64 KiB apart or more, inside BAR0",
+	{ "HEP-REG-009", "doorbell_stride", "doorbell pages are 64 KiB apart or more, inside the BAR",
 	  doorbell_stride, HT_F_BAR, 0 },
 	{ "HEP-REG-010", "node_ids", "node ids differ and lie in 1 ... 16383", node_ids, 0, 0 },
 	{ "HEP-REG-010", "fabric_id", "every function reports the same fabric id and its node",
@@ -537,5 +559,7 @@ const struct ht_test ht_tests_reg[] = {
 	{ "HEP-REG-012", "memory_size_bar", "MEM_SIZE is what the memory BAR holds", mem_size_bar,
 	  HT_F_BAR, 0 },
 	{ "HEP-REG-013", "limits", "MAX_LEN of 64 MiB and MAX_DEPTH of 64 or more", limits, 0, 0 },
+	{ "HEP-REG-014", "own_driver", "a chip that asks for its maker's driver has another than hsl_pci",
+	  own_driver, HT_F_BAR, 0 },
 	{ 0 }
 };
