@@ -9,7 +9,7 @@ make demo         everything from a clean clone: dependencies, QEMU, modules, a 
                   the conformance suite and the benchmark on them
 make vm           a shell in that VM            make vm RUN='hslbench bw'    one command in it
                   (make's own status for any failure is 2; qemu/vm RUN='...' returns the command's)
-                  options: CHIPS= MEM= TOPO= CPUS= IOMMU=1 ACCEL= KERNEL= TIME=modelled ... (qemu/vm --help)
+                  options: CHIPS= VENDOR= MEM= TOPO= CPUS= IOMMU=1 ACCEL= KERNEL= TIME=modelled ... (qemu/vm --help)
 make check        every test that CI runs; the last line is 'N passed, N failed'
 make check-fast   host only, under two minutes  make check-deep, make soak   the long ones
                   TESTS='name ...' selects
@@ -263,7 +263,7 @@ install: lib tools $(TOOLS:%=$(B)/install/%)
 	$(if $(MAN3),install -m 644 $(MAN3) $(DESTDIR)$(MANDIR)/man3/)
 	$(if $(MAN7),install -m 644 $(MAN7) $(DESTDIR)$(MANDIR)/man7/)
 	install -d $(DESTDIR)$(DKMS)
-	for f in Kbuild $$(find kernel include -type f \( -name '*.[ch]' -o -name Kbuild \)); do \
+	for f in Kbuild $$(find kernel include -path kernel/examples -prune -o -type f \( -name '*.[ch]' -o -name Kbuild \) -print); do \
 		install -D -m 644 "$$f" "$(DESTDIR)$(DKMS)/$$f" || exit 1; done
 	sed -e 's|@VERSION@|$(VERSION)|' dkms.conf >$(DESTDIR)$(DKMS)/dkms.conf
 	$(if $(DESTDIR),,-ldconfig 2>/dev/null)

@@ -5,8 +5,9 @@
  *   -device hsl-chip,bus=rp1,fabric=fab0,node=1,memdev=mem1
  *
  * BAR0 registers, MSI-X structures and doorbells; BAR2 all of the memory backend, at offset 0 of the next power of
- * two (MEM_SIZE tells the size); BAR4 windows into other chips' memory. AER, FLR, DVSEC. What registers and commands
- * do is the engine's; this file is the PCI function around it. hsl-host.c is what the engine asks back.
+ * two (MEM_SIZE tells the size); BAR4 windows into other chips' memory: that is the layout of this class, a subclass may
+ * have another (hsl-vendor.c). AER, FLR, DVSEC. What registers and commands do is the engine's; this file is the PCI
+ * function around it. hsl-host.c is what the engine asks back.
  *
  * States. realize: the chip takes its node in the fabric and its memory backend, the engine chip exists -> present.
  * Reset and FLR: the engine chip is reset and DMA is off until the guest sets bus mastering again; memory is kept.
@@ -46,6 +47,13 @@ static void hsl_chip_job_reset(void *opaque)
     HslChip *c = opaque;
 
     hsl_chip_set_dma(c->engine, false);
+    hsl_chip_reset(c->engine);
+}
+
+static void hsl_chip_job_stop(void *opaque)
+{
+    HslChip *c = opaque;
+
     hsl_chip_reset(c->engine);
 }
 
@@ -96,7 +104,7 @@ static void hsl_chip_job_write(void *opaque)
     hsl_chip_mmio_write(job->c->engine, job->off, job->val, job->size);
 }
 
-/* ---- BAR0 ---- */
+/* ---- registers ---- */
 
 /* CTRL, window CTRL and the test facility: the engine may wait for workers. Accesses are aligned, at most 8 bytes. */
 static bool hsl_chip_write_waits(uint64_t off)
@@ -192,6 +200,14 @@ static void hsl_chip_device_reset(DeviceState *dev)
         qatomic_xchg(&c->irq_pending[i], 0);
     }
     pcie_cap_deverr_reset(PCI_DEVICE(c));
+    if (HSL_CHIP_GET_CLASS(c)->reset) {
+        HSL_CHIP_GET_CLASS(c)->reset(c);
+    }
+}
+
+void hsl_chip_stop(HslChip *c)
+{
+    hsl_fabric_call(c->fabric, hsl_chip_job_stop, c);
 }
 
 /* ---- life ---- */
@@ -245,6 +261,10 @@ static bool hsl_chip_check(HslChip *c, Error **errp)
         error_setg(errp, "windows=%u: at most %u", c->windows, HSL_WIN_MAX);
         return false;
     }
+    if (c->windows && HSL_CHIP_GET_CLASS(c)->layout.bar_win == HSL_DVSEC_BAR_NONE) {
+        error_setg(errp, "windows=%u: this chip has no BAR for them", c->windows);
+        return false;
+    }
     if (!c->aperture) {
         c->aperture = MIN(2 * pow2ceil(mem_bytes), HSL_APERTURE_MAX);
     }
@@ -263,6 +283,7 @@ static bool hsl_chip_check(HslChip *c, Error **errp)
 
 static void hsl_chip_add_dvsec(HslChip *c)
 {
+    const HslChipLayout *l = &HSL_CHIP_GET_CLASS(c)->layout;
     PCIDevice *pdev = PCI_DEVICE(c);
     uint8_t *dvsec = pdev->config + HSL_CAP_DVSEC;
 
@@ -270,8 +291,9 @@ static void hsl_chip_add_dvsec(HslChip *c)
     pci_set_long(dvsec + 4, HSL_DVSEC_VENDOR | HSL_DVSEC_REV << 16 | HSL_DVSEC_LEN << 20);
     pci_set_word(dvsec + 8, HSL_DVSEC_ID);
     pci_set_word(dvsec + HSL_DVSEC_O_HEP, HSL_HEP_MAJOR << 8 | HSL_HEP_MINOR);
-    pci_set_long(dvsec + HSL_DVSEC_O_BARS, HSL_BAR_REGS | HSL_BAR_MEM << 4 | HSL_BAR_WIN << 8);
-    pci_set_long(dvsec + HSL_DVSEC_O_REGS, 0);
+    pci_set_long(dvsec + HSL_DVSEC_O_BARS, l->bar_regs | l->bar_mem << 4 | l->bar_win << 8 |
+                 (l->own_driver ? HSL_DVSEC_BARS_OWN_DRIVER : 0));
+    pci_set_long(dvsec + HSL_DVSEC_O_REGS, l->regs_off);
     pci_set_long(dvsec + HSL_DVSEC_O_NODE, c->node);
     pci_set_long(dvsec + HSL_DVSEC_O_CTF, 0);
     if (hsl_chip_deviates(c, HSL_DEV_DVSEC_BAR)) {
@@ -292,7 +314,8 @@ static void hsl_chip_tell_ctf(HslChip *c)
 
     if (hsl_chip_mmio_read(c->engine, HSL_REG_CAP, 8) & HSL_CAP_CTF) {
         pci_set_long(dvsec + HSL_DVSEC_O_BARS, pci_get_long(dvsec + HSL_DVSEC_O_BARS) | HSL_DVSEC_BARS_CTF);
-        pci_set_long(dvsec + HSL_DVSEC_O_CTF, hsl_chip_deviates(c, HSL_DEV_DVSEC_CTF) ? 0 : HSL_CTF_OFFSET_DEFAULT);
+        pci_set_long(dvsec + HSL_DVSEC_O_CTF, hsl_chip_deviates(c, HSL_DEV_DVSEC_CTF) ? 0 :
+                     HSL_CHIP_GET_CLASS(c)->layout.regs_off + HSL_CTF_OFFSET_DEFAULT);
     }
 }
 
@@ -344,6 +367,7 @@ static bool hsl_chip_add_engine(HslChip *c, Error **errp)
         .nwindows = c->windows,
         .win_stride_log2 = c->window_shift,
         .max_len = c->max_len,
+        .max_depth = c->max_depth,
         .cap_clear = c->cap_clear | hsl_chip_cap_missing(c) | (c->ctf ? 0 : HSL_CAP_CTF),
         .deviation = hsl_chip_deviation(c),
         .ops = &hsl_host_ops,
@@ -362,37 +386,40 @@ static bool hsl_chip_add_engine(HslChip *c, Error **errp)
 /* A region inside another holds a reference to its owner, this device: without this it would never be freed. */
 static void hsl_chip_drop_regions(HslChip *c)
 {
-    memory_region_del_subregion(&c->bar0, &c->regs);
-    memory_region_del_subregion(&c->bar2, &c->mem);
+    memory_region_del_subregion(&c->bar_regs, &c->regs);
+    memory_region_del_subregion(&c->bar_mem, &c->mem);
 }
 
 static bool hsl_chip_add_bars(HslChip *c, Error **errp)
 {
+    const HslChipLayout *l = &HSL_CHIP_GET_CLASS(c)->layout;
     PCIDevice *pdev = PCI_DEVICE(c);
-    uint64_t bar0_bytes = hsl_chip_bar0_bytes(c->engine);
+    uint64_t regs_bytes = hsl_chip_bar0_bytes(c->engine);
     uint64_t mem_bytes = memory_region_size(hsl_chip_memory(c));
     const uint8_t pref = PCI_BASE_ADDRESS_MEM_PREFETCH | PCI_BASE_ADDRESS_MEM_TYPE_64;
 
-    memory_region_init(&c->bar0, OBJECT(c), "hsl-bar0", bar0_bytes);
-    memory_region_init_io(&c->regs, OBJECT(c), &hsl_chip_regs_ops, c, "hsl-regs", bar0_bytes);
-    memory_region_add_subregion(&c->bar0, 0, &c->regs);
-    memory_region_init(&c->bar2, OBJECT(c), "hsl-bar2", pow2ceil(mem_bytes));
+    memory_region_init(&c->bar_regs, OBJECT(c), "hsl-bar-regs", pow2ceil(l->regs_off + regs_bytes));
+    memory_region_init_io(&c->regs, OBJECT(c), &hsl_chip_regs_ops, c, "hsl-regs", regs_bytes);
+    memory_region_add_subregion(&c->bar_regs, l->regs_off, &c->regs);
+    memory_region_init(&c->bar_mem, OBJECT(c), "hsl-bar-mem", pow2ceil(mem_bytes));
     memory_region_init_alias(&c->mem, OBJECT(c), "hsl-memory", hsl_chip_memory(c), 0, mem_bytes);
-    memory_region_add_subregion(&c->bar2, 0, &c->mem);
-    memory_region_init(&c->bar4, OBJECT(c), "hsl-bar4", c->aperture);
+    memory_region_add_subregion(&c->bar_mem, 0, &c->mem);
+    memory_region_init(&c->bar_win, OBJECT(c), "hsl-bar-win", c->aperture);
     hsl_host_windows_init(c);
 
-    if (msix_init(pdev, c->vectors, &c->bar0, HSL_BAR_REGS, HSL_MSIX_TABLE, &c->bar0, HSL_BAR_REGS, HSL_MSIX_PBA, 0,
-                  errp) < 0) {
+    if (msix_init(pdev, c->vectors, &c->bar_regs, l->bar_regs, l->msix_table, &c->bar_regs, l->bar_regs, l->msix_pba,
+                  0, errp) < 0) {
         hsl_chip_drop_regions(c);
         return false;
     }
     for (unsigned int i = 0; i < c->vectors; i++) {
         msix_vector_use(pdev, i);
     }
-    pci_register_bar(pdev, HSL_BAR_REGS, PCI_BASE_ADDRESS_MEM_TYPE_64, &c->bar0);
-    pci_register_bar(pdev, HSL_BAR_MEM, pref, &c->bar2);
-    pci_register_bar(pdev, HSL_BAR_WIN, pref, &c->bar4);
+    pci_register_bar(pdev, l->bar_regs, PCI_BASE_ADDRESS_MEM_TYPE_64, &c->bar_regs);
+    pci_register_bar(pdev, l->bar_mem, pref, &c->bar_mem);
+    if (l->bar_win != HSL_DVSEC_BAR_NONE) {
+        pci_register_bar(pdev, l->bar_win, pref, &c->bar_win);
+    }
     return true;
 }
 
@@ -459,7 +486,7 @@ static void hsl_chip_exit(PCIDevice *pdev)
     hsl_fabric_detach(c->fabric, c->node);
     qemu_bh_delete(c->irq_bh);
     msix_unuse_all_vectors(pdev);
-    msix_uninit(pdev, &c->bar0, &c->bar0);
+    msix_uninit(pdev, &c->bar_regs, &c->bar_regs);
     hsl_chip_drop_regions(c);
     pcie_aer_exit(pdev);
     pcie_cap_exit(pdev);
@@ -475,6 +502,7 @@ static HSL_PROP_CONST Property hsl_chip_properties[] = {
     DEFINE_PROP_UINT32("windows", HslChip, windows, 16),
     DEFINE_PROP_SIZE("aperture", HslChip, aperture, 0),
     DEFINE_PROP_SIZE("max-len", HslChip, max_len, 0),
+    DEFINE_PROP_UINT32("max-depth", HslChip, max_depth, 0),
     DEFINE_PROP_BOOL("ctf", HslChip, ctf, true),
     DEFINE_PROP_UINT64("cap-clear", HslChip, cap_clear, 0),
     DEFINE_PROP_STRING("deviate", HslChip, deviate),
@@ -500,6 +528,10 @@ static void hsl_chip_class_init(ObjectClass *oc, void *data)
     pc->vendor_id = HSL_PCI_VENDOR_ID;
     pc->device_id = HSL_PCI_DEVICE_ID;
     pc->class_id = HSL_PCI_CLASS;
+    HSL_CHIP_CLASS(oc)->layout = (HslChipLayout) {
+        .bar_regs = HSL_BAR_REGS, .bar_mem = HSL_BAR_MEM, .bar_win = HSL_BAR_WIN,
+        .msix_table = HSL_MSIX_TABLE, .msix_pba = HSL_MSIX_PBA,
+    };
     dc->desc = "HSL chip, emulated (HEP 1.0)";
     dc->vmsd = &hsl_chip_vmstate;
     hsl_class_set_reset(dc, hsl_chip_device_reset);
@@ -511,6 +543,7 @@ static const TypeInfo hsl_chip_info = {
     .name = TYPE_HSL_CHIP,
     .parent = TYPE_PCI_DEVICE,
     .instance_size = sizeof(HslChip),
+    .class_size = sizeof(HslChipClass),
     .class_init = hsl_chip_class_init,
     .interfaces = (InterfaceInfo[]) {
         { INTERFACE_PCIE_DEVICE },

@@ -185,7 +185,7 @@ void hsl_host_window_off(HslChip *c, unsigned int index)
     HslWindow *w = &c->window[index];
 
     if (w->on) {
-        memory_region_del_subregion(&c->bar4, &w->mr);
+        memory_region_del_subregion(&c->bar_win, &w->mr);
         object_unparent(OBJECT(&w->mr));
         w->on = false;
     }
@@ -220,7 +220,7 @@ static void hsl_host_window_job(void *opaque)
     } else {
         memory_region_init_alias(&w->mr, OBJECT(c), name, mem, job->offset, job->size);
     }
-    memory_region_add_subregion(&c->bar4, (hwaddr)job->index << c->window_shift, &w->mr);
+    memory_region_add_subregion(&c->bar_win, (hwaddr)job->index << c->window_shift, &w->mr);
     w->on = true;
 }
 

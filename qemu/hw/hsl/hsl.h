@@ -34,7 +34,7 @@ void hsl_bql_lend(HslBqlFunc *fn, void *opaque);
 OBJECT_DECLARE_SIMPLE_TYPE(HslFabric, HSL_FABRIC)
 
 #define TYPE_HSL_CHIP "hsl-chip"
-OBJECT_DECLARE_SIMPLE_TYPE(HslChip, HSL_CHIP)
+OBJECT_DECLARE_TYPE(HslChip, HslChipClass, HSL_CHIP)
 
 struct HslFabric {
     Object parent_obj;
@@ -87,6 +87,24 @@ void hsl_time_charge(HslFabric *f);
 
 #define HSL_VECTORS_MAX     1024        /* what fits between HSL_MSIX_TABLE and HSL_MSIX_PBA */
 
+/* What makers do differently, and the DVSEC and the MSI-X capability tell. */
+typedef struct HslChipLayout {
+    uint8_t bar_regs;                   /* 64-bit BARs: 0, 2 or 4 */
+    uint8_t bar_mem;
+    uint8_t bar_win;                    /* HSL_DVSEC_BAR_NONE: no window BAR; windows=0 then */
+    uint32_t regs_off;                  /* register block in its BAR, a multiple of 64 KiB */
+    uint32_t msix_table;                /* in the same BAR */
+    uint32_t msix_pba;
+    bool own_driver;                    /* generic drivers are told to leave it alone */
+} HslChipLayout;
+
+struct HslChipClass {
+    PCIDeviceClass parent_class;
+
+    HslChipLayout layout;
+    void (*reset)(HslChip *c);          /* NULL, or called after each reset of the device */
+};
+
 typedef struct HslWindow {
     MemoryRegion io;                    /* what a modelled window shows a part of; lives as long as the chip */
     MemoryRegion mr;                    /* alias of a peer's memory, or of io */
@@ -107,6 +125,7 @@ struct HslChip {
     uint32_t windows;
     uint64_t aperture;                  /* bytes of BAR4; 0 until realize: twice the memory's */
     uint64_t max_len;                   /* 0: the engine's default */
+    uint32_t max_depth;                 /* 0: the engine's default */
     uint64_t cap_clear;                 /* capabilities not to have */
     char *deviate;                      /* NULL, or how it is deliberately wrong: qemu/model/deviations.def */
     bool ctf;                           /* compliance test facility, where there is a modelled fabric */
@@ -117,11 +136,11 @@ struct HslChip {
     bool running;                       /* VM runs; BQL */
     bool dma;                           /* what the engine was told last; BQL */
 
-    MemoryRegion bar0;                  /* container: regs, MSI-X structures above them */
+    MemoryRegion bar_regs;              /* container: regs, MSI-X structures above or beside them */
     MemoryRegion regs;
-    MemoryRegion bar2;                  /* container of a power of two: mem */
+    MemoryRegion bar_mem;               /* container of a power of two: mem */
     MemoryRegion mem;                   /* alias of the backend's memory */
-    MemoryRegion bar4;                  /* container: windows in use */
+    MemoryRegion bar_win;               /* container: windows in use */
     HslWindow window[HSL_WIN_MAX];
     unsigned int window_shift;
 
@@ -132,6 +151,8 @@ struct HslChip {
 
 /* The memory of a chip, for aliases in windows of others. */
 MemoryRegion *hsl_chip_memory(HslChip *chip);
+/* Under the BQL: registers at their defaults, queues gone, memory kept; as CTRL.RESET. */
+void hsl_chip_stop(HslChip *chip);
 
 /* ---- hsl-host.c: what the engine asks of the host of a chip ---- */
 

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vendor_chip: the driver of a maker whose chips hsl_pci cannot bring up, on the hsl bus (include/linux/hsl_bus.h). Copy it,
+ * and replace what is marked "ours". The chip is emulated by qemu/hw/hsl/hsl-vendor.c: qemu/vm CHIPS=2 VENDOR=1.
+ *
+ * What is ours: the PCI ids, where things are in the BARs, and that the register block is dark until POWER is written, after
+ * every reset again. All else is the core's: from hsl_chip_register() on users have the chip, and its segments, queues,
+ * mappings and interrupts are no concern of this module.
+ *
+ *	probe		power on -> hsl_chip_register
+ *	FLR		hsl_chip_reset_begin -> reset -> power on -> hsl_chip_reset_done
+ *	PCIe error	hsl_chip_reset_begin -> slot reset -> power on -> hsl_chip_reset_done; or hsl_chip_disconnect
+ *	remove		hsl_chip_unregister -> power off
+ *
+ * No locks: the core calls nothing but stop_dma here, and the PCI core calls the rest under the device's lock.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/iopoll.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/hsl_bus.h>
+
+/* ours: docs of the chip say so, as they would in your case */
+#define VENDOR_PCI_VENDOR	0x5645
+#define VENDOR_PCI_DEVICE	0x0001
+#define VENDOR_BAR_MEM		0
+#define VENDOR_BAR_REGS		2
+#define VENDOR_REGS		0x10000		/* HEP register block in its BAR */
+#define VENDOR_REGS_MIN		0x20000		/* it, and doorbells of at least the admin queue */
+#define VENDOR_VECTORS		4
+#define VENDOR_CTL_ID		0x0
+#define VENDOR_CTL_POWER	0x4
+#define VENDOR_CTL_STATE	0x8
+#define VENDOR_ID_VALUE		0x31434556
+#define VENDOR_POWER_US		100000
+
+struct vendor_chip {
+	struct hsl_chip *chip;
+	void __iomem *bar;	/* all of BAR2: control page and register block */
+	int irqs[VENDOR_VECTORS];
+};
+
+/* ours */
+static int vendor_chip_power_on(struct pci_dev *pdev, struct vendor_chip *vc)
+{
+	u32 id = readl(vc->bar + VENDOR_CTL_ID), state;
+
+	if (id != VENDOR_ID_VALUE) {
+		dev_err(&pdev->dev, "control page has id %#x, not %#x: another chip, or not reachable\n", id,
+			VENDOR_ID_VALUE);
+		return -ENODEV;
+	}
+	writel(1, vc->bar + VENDOR_CTL_POWER);
+	if (readl_poll_timeout(vc->bar + VENDOR_CTL_STATE, state, state & 1, 100, VENDOR_POWER_US)) {
+		dev_err(&pdev->dev, "does not power up: STATE %#x\n", state);
+		return -EIO;
+	}
+	return 0;
+}
+
+/* The chip ignores CTRL.RESET: the bridge above stops what it sends. */
+static void vendor_chip_stop_dma(struct device *dev)
+{
+	pci_clear_master(to_pci_dev(dev));
+}
+
+static const struct hsl_chip_ops vendor_chip_ops = {
+	.stop_dma = vendor_chip_stop_dma,
+};
+
+static int vendor_chip_vectors(struct pci_dev *pdev, struct vendor_chip *vc)
+{
+	int i, n = pci_alloc_irq_vectors(pdev, 1, VENDOR_VECTORS, PCI_IRQ_MSIX);
+
+	if (n < 0)
+		dev_err(&pdev->dev, "no MSI-X vector: %d\n", n);
+	for (i = 0; i < n; i++)
+		vc->irqs[i] = pci_irq_vector(pdev, i);
+	return n;
+}
+
+/* BARs, DMA mask and power; all of it managed but the power. */
+static int vendor_chip_enable(struct pci_dev *pdev, struct vendor_chip *vc)
+{
+	int err = pcim_enable_device(pdev);
+
+	if (!err)
+		err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+	if (!err)
+		err = pci_request_regions(pdev, KBUILD_MODNAME);
+	if (err)
+		return err;
+	if (pci_resource_len(pdev, VENDOR_BAR_REGS) < VENDOR_REGS_MIN || !pci_resource_len(pdev, VENDOR_BAR_MEM)) {
+		dev_err(&pdev->dev, "BAR %d or %d is too small or has no address\n", VENDOR_BAR_REGS,
+			VENDOR_BAR_MEM);
+		return -ENOSPC;
+	}
+	vc->bar = pcim_iomap(pdev, VENDOR_BAR_REGS, 0);
+	return vc->bar ? vendor_chip_power_on(pdev, vc) : -ENOMEM;
+}
+
+static int vendor_chip_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct hsl_chip_params p = { .owner = THIS_MODULE, .driver = KBUILD_MODNAME, .ops = &vendor_chip_ops };
+	struct vendor_chip *vc = devm_kzalloc(&pdev->dev, sizeof(*vc), GFP_KERNEL);
+	int err, nirqs;
+
+	if (!vc)
+		return -ENOMEM;
+	err = vendor_chip_enable(pdev, vc);
+	if (err)
+		return err;
+	nirqs = vendor_chip_vectors(pdev, vc);
+	if (nirqs < 0) {
+		err = nirqs;
+		goto power_off;
+	}
+	p.regs = vc->bar + VENDOR_REGS;
+	p.regs_phys = pci_resource_start(pdev, VENDOR_BAR_REGS) + VENDOR_REGS;
+	p.regs_bytes = pci_resource_len(pdev, VENDOR_BAR_REGS) - VENDOR_REGS;
+	p.mem_phys = pci_resource_start(pdev, VENDOR_BAR_MEM);
+	p.mem_bytes = pci_resource_len(pdev, VENDOR_BAR_MEM);
+	p.irqs = vc->irqs;
+	p.nirqs = nirqs;
+	pci_set_master(pdev);
+	vc->chip = hsl_chip_register(&pdev->dev, &p);
+	if (IS_ERR(vc->chip)) {
+		err = PTR_ERR(vc->chip);
+		goto free_vectors;
+	}
+	pci_set_drvdata(pdev, vc);
+	pci_save_state(pdev);	/* for slot_reset */
+	return 0;
+
+free_vectors:
+	pci_clear_master(pdev);
+	pci_free_irq_vectors(pdev);
+power_off:
+	writel(0, vc->bar + VENDOR_CTL_POWER);
+	return err;
+}
+
+static void vendor_chip_remove(struct pci_dev *pdev)
+{
+	struct vendor_chip *vc = pci_get_drvdata(pdev);
+
+	hsl_chip_unregister(vc->chip);
+	pci_clear_master(pdev);
+	pci_free_irq_vectors(pdev);
+	writel(0, vc->bar + VENDOR_CTL_POWER);
+}
+
+static void vendor_chip_reset_prepare(struct pci_dev *pdev)
+{
+	struct vendor_chip *vc = pci_get_drvdata(pdev);
+
+	hsl_chip_reset_begin(vc->chip);
+}
+
+static void vendor_chip_reset_done(struct pci_dev *pdev)
+{
+	struct vendor_chip *vc = pci_get_drvdata(pdev);
+
+	pci_set_master(pdev);	/* stop_dma may have cleared it before the state was saved */
+	/* dark registers read as no chip, so that reset_done fails it and its users are told */
+	vendor_chip_power_on(pdev, vc);
+	if (hsl_chip_reset_done(vc->chip))
+		dev_err(&pdev->dev, "did not come back from its reset\n");
+}
+
+static pci_ers_result_t vendor_chip_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	struct vendor_chip *vc = pci_get_drvdata(pdev);
+
+	if (state == pci_channel_io_perm_failure) {
+		hsl_chip_disconnect(vc->chip);
+		return PCI_ERS_RESULT_DISCONNECT;
+	}
+	hsl_chip_reset_begin(vc->chip);
+	return PCI_ERS_RESULT_NEED_RESET;
+}
+
+static pci_ers_result_t vendor_chip_slot_reset(struct pci_dev *pdev)
+{
+	pci_restore_state(pdev);
+	pci_save_state(pdev);
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
+static const struct pci_error_handlers vendor_chip_err_handlers = {
+	.reset_prepare = vendor_chip_reset_prepare,
+	.reset_done = vendor_chip_reset_done,
+	.error_detected = vendor_chip_error_detected,
+	.slot_reset = vendor_chip_slot_reset,
+	.resume = vendor_chip_reset_done,
+};
+
+static const struct pci_device_id vendor_chip_ids[] = {
+	{ PCI_DEVICE(VENDOR_PCI_VENDOR, VENDOR_PCI_DEVICE) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, vendor_chip_ids);
+
+static struct pci_driver vendor_chip_driver = {
+	.name = KBUILD_MODNAME,
+	.id_table = vendor_chip_ids,
+	.probe = vendor_chip_probe,
+	.remove = vendor_chip_remove,
+	.err_handler = &vendor_chip_err_handlers,
+};
+module_pci_driver(vendor_chip_driver);
+
+MODULE_DESCRIPTION("Example of a maker's driver for its HSL chips");
+MODULE_LICENSE("GPL");
