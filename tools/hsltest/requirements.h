@@ -309,7 +309,7 @@
 { "HEP-CTF-012", "MUST", "FABRIC", "C",
   "A lane that fails leaves the link at the next smaller width with no packet lost; a link that is disabled ends what it carried, and carries again when enabled." },
 { "HEP-API-001", "MUST", "LIB", "S",
-  "A program gives the same results on /dev/hsl<N> and on sim: for everything in this profile." },
+  "A program gives the same results on /dev/hslN and on sim: for everything in this profile." },
 { "HEP-API-002", "MUST", "DRIVER", "S",
   "Unknown flags and reserved fields that are not zero are EINVAL; unknown ioctls and those of the other kind of file ENOTTY." },
 { "HEP-API-003", "MUST", "DRIVER", "S",
