@@ -17,6 +17,7 @@ make check-debug  guest tests on a kernel with KASAN, lockdep, kmemleak, fault i
 make check-kernels                              guest tests on 6.1, 6.12 and 7.x, with a table (KERNELS= others)
 make examples     the programs of libhsl/examples; make examples-check runs them on sim:mesh4
 make modules      hsl.ko, hsl_pci.ko (KERNEL= or KDIR=)
+make docs         the profile and the guides as HTML and PDF, in build/docs
 make lib tools tests qemu                       the other parts
 make install      DESTDIR= PREFIX=/usr/local LIBDIR= : library, headers, pkg-config, tools, man pages, DKMS tree
 make uninstall, make clean
@@ -76,7 +77,7 @@ san = $(patsubst %.c,$(B)/asan/obj/%.o,$(1))
 
 LIB := $(if $(LIB_SRC),$(B)/libhsl.so $(B)/libhsl.a)
 
-.PHONY: all help lib tools examples examples-check tests guest-tests host-tests modules qemu vm demo check check-fast check-deep check-debug check-kernels soak install uninstall clean \
+.PHONY: all help lib tools examples examples-check tests guest-tests host-tests modules docs qemu vm demo check check-fast check-deep check-debug check-kernels soak install uninstall clean \
 	check-deps FORCE
 all: lib tools
 help:
@@ -233,6 +234,9 @@ KERNELS ?= 6.1 6.12 7.x
 check-debug: KERNELS = debug
 check-debug check-kernels: qemu-for-vm lib tools guest-tests
 	@TESTS='$(TESTS)' tests/kernels.sh $(KERNELS)
+
+docs: $(B)/.deps-docs
+	@docs/render.sh $(B)/docs
 
 # ---- installing ----
 

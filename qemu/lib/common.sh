@@ -76,6 +76,7 @@ packages_of() {
 	kernel) echo gcc-12 make libelf1 dpkg-dev xz-utils kmod bc ;;
 	debug-kernel) echo flex bison libelf-dev libssl-dev lz4 ;;
 	capture) echo tshark ;; # 22 MB to fetch, 128 MB installed
+	docs) echo pandoc weasyprint fonts-dejavu-core fonts-wqy-microhei ;; # 75 MB to fetch; no browser, no TeX
 	lint) echo sparse shellcheck mandoc perl ;;
 	*) usage_error "packages_of: unknown group $1" ;;
 	esac
