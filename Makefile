@@ -70,6 +70,7 @@ EXPLORERS := $(patsubst %.c,%,$(wildcard tests/model/explore_*.c tests/model/gen
 MODELBENCH := $(patsubst %.c,%,$(wildcard tests/model/bench_*.c))
 EXAMPLES := $(patsubst libhsl/examples/%.c,%,$(wildcard libhsl/examples/*.c))
 VMTESTS := $(patsubst %.c,%,$(wildcard tests/abi/*.c tests/guest/*.c))
+PLUGINS := $(patsubst %.c,%,$(wildcard tests/plugin/*.c))
 QTESTS := $(patsubst %.c,%,$(wildcard tests/qtest/*.c))
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -91,7 +92,7 @@ examples-check: examples
 	@tests/guest/examples.sh sim:mesh4 $(B)/examples
 tests: host-tests guest-tests $(QTESTS:%=$(B)/%)
 guest-tests: examples $(VMTESTS:%=$(B)/%)
-host-tests: $(UNIT:%=$(B)/asan/%) $(addprefix $(B)/,$(EXPLORERS) $(MODELBENCH)) $(EXPLORERS:%=$(B)/asan/%)
+host-tests: $(UNIT:%=$(B)/asan/%) $(addprefix $(B)/,$(EXPLORERS) $(MODELBENCH)) $(EXPLORERS:%=$(B)/asan/%) $(PLUGINS:%=$(B)/%.so)
 
 $(B)/.deps-%: qemu/lib/common.sh
 	@mkdir -p $(@D)
@@ -167,6 +168,12 @@ $(B)/obj/tools/hsltest/document.o: EXTRA_CFLAGS = $(TOOL_CFLAGS) -I$(B)/gen
 $(B)/hslctl $(B)/install/hslctl: $(call obj,qemu/model/pcapng.c)
 # hslbench knows profiles and their files
 $(B)/hslbench $(B)/install/hslbench: $(call obj,qemu/model/profile.c qemu/model/conf.c qemu/model/time.c qemu/model/net.c)
+
+# plugins of libhsl
+$(PLUGINS:%=$(B)/%.so): $(B)/%.so: $(B)/obj/%.o $(B)/libhsl.so
+	@mkdir -p $(@D)
+	@echo '  LD      $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -o $@ $< -L$(B) -lhsl -Wl,-rpath,'$$ORIGIN/../..'
 
 # Programs of one file. In the VM: against the shared library there. On the host: all in, with sanitizers.
 $(VMTESTS:%=$(B)/%): $(B)/%: $(B)/obj/%.o $(B)/libcommon.a $(B)/libhsl.so

@@ -105,10 +105,12 @@ int hsl_fabric_open(const char *url, struct hsl_fabric **out)
 	f->fd = -1;
 	if (!strncmp(url, "sim:", 4)) {
 		err = hslp_sim_open(f, url + 4);
+	} else if (!strncmp(url, "plugin:", 7)) {
+		err = hslp_plugin_open(f, url + 7);
 	} else if (url[0] == '/') {
 		err = hslp_kernel_open(f, url);
 	} else {
-		hslp_err("%s: a fabric is /dev/hsl<N>, sim:TOPO<N> or sim:FILE", url);
+		hslp_err("%s: a fabric is /dev/hsl<N>, sim:TOPO<N>, sim:FILE or plugin:FILE.so", url);
 		err = -EINVAL;
 	}
 	if (err)

@@ -59,12 +59,15 @@ int hslp_props_out(void *dst, const void *src, size_t src_size);
 
 struct hslp_sim_context;
 struct hslp_sim_queue;
+struct hslp_plugin;
+struct hsl_plugin_queue;
 
 struct hsl_fabric {
 	const struct hsl_backend_ops *ops;
 	struct hsl_info info;		/* as at open; constant */
 	int fd;				/* kernel: the context file */
 	struct hslp_sim_context *sim;	/* sim: the context */
+	struct hslp_plugin *plugin;
 	pthread_mutex_t lock;		/* guards the lists below and the map fields of segments */
 	struct hsl_segment *segments;
 	struct hsl_queue *queues;
@@ -147,6 +150,7 @@ struct hsl_queue {
 	volatile uint32_t *doorbell;	/* mapped doorbell page, NULL: ops->queue_doorbell and queue_arm */
 	int fd;				/* for poll(2) */
 	struct hslp_sim_queue *sim;
+	struct hsl_plugin_queue *plugin;
 	void *ring_map, *doorbell_map;	/* kernel: to unmap */
 	size_t ring_bytes, doorbell_bytes;
 
@@ -233,6 +237,8 @@ struct hsl_backend_ops {
 int hslp_kernel_open(struct hsl_fabric *f, const char *path);
 /* spec is what follows "sim:". */
 int hslp_sim_open(struct hsl_fabric *f, const char *spec);
+/* spec is what follows "plugin:". */
+int hslp_plugin_open(struct hsl_fabric *f, const char *spec);
 
 /* window.c, under fabric->lock: map a segment, into its node's window if that is open, and undo it */
 int hslp_window_map(struct hsl_segment *s, int prot);

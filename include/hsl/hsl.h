@@ -58,7 +58,7 @@ struct hsl_fabric_info {
  * url NULL: $HSL_FABRIC, else the first /dev/hsl<N>. Errors: -ENODEV no such device, -EACCES no permission,
  * -EPROTO driver of another ABI major, -EINVAL malformed sim: URL, -ENOMEM.
  * sim: URL: sim:TOPO<N>[,mem=SIZE][,queues=N][,profile=NAME][,time=modelled] with TOPO pair, ring, mesh, switch; sizes take K, M, G.
- * TOPO<N> and NAME may be fabric files (libhsl(7)).
+ * TOPO<N> and NAME may be fabric files (libhsl(7)). plugin:FILE.so[,ARGUMENTS]: what a shared object serves (hsl/plugin.h).
  */
 int hsl_fabric_open(const char *url, struct hsl_fabric **out);
 /* Frees segments and queues still open; no other thread may use them. */

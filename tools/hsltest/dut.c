@@ -21,6 +21,7 @@
 static const struct ht_dut_kind kinds[] = {
 	{ .prefix = "/", .what = "a fabric of the driver, /dev/hsl<N>" },
 	{ .prefix = "sim:", .what = "emulated chips in this process, sim:mesh4" },
+	{ .prefix = "plugin:", .what = "what a shared object serves (hsl/plugin.h), plugin:FILE.so" },
 };
 #define NKINDS (sizeof(kinds) / sizeof(kinds[0]))
 
