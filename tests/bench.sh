@@ -79,6 +79,27 @@ run 0 bw -f sim:mesh4 --size 4K --iters 10 --json "$dir/f.json" && json "$dir/f.
 run 3 bw -f sim:mesh4 --size 4K --iters 10 --json="$dir/no/f.json"; ok 'a file that cannot be written is 3'
 run 77 bw -f sim:mesh4,mem=128M --size 100M --iters 1 --op load,c2c && out 'not run: ' && err 'nothing was measured'; ok 'too large for the chip: not run, with the reason'
 
+# suites
+cat >"$dir/link.suite" <<'EOF'
+# a link
+bw --op c2c --size 64,4K --iters 7
+
+lat --observable --op copy -s 64	# hits
+collective --op all-reduce --size 4K
+EOF
+run 0 suite "$dir/link.suite" -f $sim --iters 5 --json="$dir/suite.json" && [ "$(grep -c ' ok$' "$dir/out")" = 4 ] &&
+	"$check" schema "$dir/suite.json" bw && "$check" has "$dir/suite.json" verb=bw basis=model-input size_bytes=64 operations=7 &&
+	"$check" has "$dir/suite.json" verb=lat basis=model-emergent operations=5; ok 'suite: options of the line, then of the command'
+n_bad=0
+for line in 'bw --size 0' 'nonsense' 'bw lat' 'lat --json' 'bw -f sim:pair2' 'baseline' 'lat --help' 'bw --src 99' '# nothing'; do
+	printf 'lat --op nop\n%s\n' "$line" >"$dir/bad.suite"
+	[ "$line" != '# nothing' ] || echo "$line" >"$dir/bad.suite"
+	run 2 suite "$dir/bad.suite" -f $sim && [ ! -s "$dir/out" ] || n_bad=1
+done
+[ $n_bad = 0 ]; ok 'suite: a wrong line is refused before anything is measured'
+run 3 suite "$dir/none.suite" -f $sim; ok 'suite: no such file'
+run 0 bw -f $sim --op c2c -a -n 2 --json && "$check" has "$dir/out" size_bytes=2 && "$check" has "$dir/out" size_bytes=8388608; ok '-a: all sizes, as perftest'
+
 # what is made of a document
 before=$dir/run1.json
 run 0 compare "$before" "$dir/run2.json" && out 'PASS' && out ' 0 better, 0 worse'; ok 'compare: the same'

@@ -2,7 +2,7 @@
 /*
  * hslbench: what the files of this tool share.
  *
- *	main.c		arguments, verbs
+ *	main.c		the run of it; args.c: options, verbs, suites
  *	area.c		buffers on hosts and chips, their payload, who says what is wrong with it
  *	drive.c		submits operations and takes completions, timed
  *	cpu.c		what the CPU does itself: memcpy, memset, loads, stores, two-thread ping-pong; host baseline
@@ -76,6 +76,7 @@ struct bench_result {
 	double bytes_per_s, ops_per_s;	/* NaN = does not apply */
 	double bytes_per_s_min, bytes_per_s_max;	/* of the windows */
 	unsigned int rounds;
+	double ci_wanted;
 	double ci95;			/* half-width of the 95 % interval of the rounds' mean, of that mean; NaN = one round */
 	struct tool_summary latency;	/* count 0 = does not apply */
 	char variant[24];		/* what of the verb: "random", "hit", "2:1" */
@@ -128,7 +129,8 @@ struct bench {
 	unsigned int nresults;
 	unsigned int complaints;
 	uint64_t errors;
-	unsigned int measured;		/* results with numbers */
+	unsigned int measured;		/* results with numbers that are no baselines */
+	char why[160];			/* the last one that was not run */
 	bool interrupted;
 	struct bench_noise noise;
 };
@@ -144,6 +146,24 @@ static inline bool bench_wants(const struct bench *b, const char *op)
 		return false;
 	return !b->config->ops || bench_list_has(b->config->ops, op);
 }
+
+/* ---- args.c ---- */
+
+struct bench_run {
+	const char *verb;
+	struct bench_config config;
+};
+struct bench_args {
+	struct bench_config config;	/* of the command line */
+	const char *verb;
+	char **argv;			/* what follows it */
+	int argc;
+	struct bench_run *run;		/* what is to be measured: one, or a suite; free() it */
+	unsigned int nruns;		/* 0: verb is of files */
+};
+/* 0, or the exit code + 1: --help ends with 0 */
+int bench_args(int argc, char **argv, struct bench_args *out);
+void bench_verb_run(struct bench *b, const char *verb);
 
 /* ---- area.c ---- */
 
@@ -310,6 +330,8 @@ void bench_baseline(struct bench *b);
 struct json_object;
 /* All that does not apply. */
 void bench_result_init(struct bench_result *r, const char *verb, const char *op);
+/* What it has from the run's options. */
+void bench_result_of(const struct bench *b, struct bench_result *r);
 struct bench_result *bench_result_add(struct bench *b, const char *verb, const char *op);
 /* Results from the first on, by size in that order; those of one size stay as they are. */
 void bench_results_order(struct bench *b, unsigned int first, const uint64_t *size, unsigned int n);

@@ -94,6 +94,7 @@ static void report(struct bench *b, struct bench_point *p)
 	struct bench_result *r = bench_result_add(b, p->r.verb, p->r.op);
 
 	*r = p->r;
+	bench_result_of(b, r);
 	r->ops = p->all.ops;
 	r->duration_ns = p->all.ns;
 	r->errors = p->all.errors;

@@ -24,6 +24,12 @@ void bench_result_init(struct bench_result *r, const char *verb, const char *op)
 	r->ops_per_s = r->ci95 = r->ratio = r->host_bytes_per_s = NAN;
 }
 
+void bench_result_of(const struct bench *b, struct bench_result *r)
+{
+	r->observable |= b->config->observable;
+	r->ci_wanted = b->config->ci;
+}
+
 struct bench_result *bench_result_add(struct bench *b, const char *verb, const char *op)
 {
 	struct bench_result *r;
@@ -35,6 +41,7 @@ struct bench_result *bench_result_add(struct bench *b, const char *verb, const c
 	}
 	r = &b->result[b->nresults++];
 	bench_result_init(r, verb, op);
+	bench_result_of(b, r);
 	return r;
 }
 
@@ -222,13 +229,14 @@ static void print_bw(const struct bench *b)
 
 		if (!bw_shown(b, r))
 			continue;
-		if (last && last->size_bytes != r->size_bytes)
+		/* a group for each size, if it has more than one row */
+		if (last && last->size_bytes != r->size_bytes && strcmp(last->op, r->op))
 			tool_table_blank(t);
 		last = r;
 		bw_row(t, b, r, host);
 	}
 	tool_table_note(t,
-			"baseline: one thread on RAM, same size, same run.  slowest: the slowest round.");
+			"baseline: one thread on RAM, same size, same run.  slowest: the slowest window (--window).");
 	if (host)
 		tool_table_note(t, "host memcpy: of the machine below this VM, whose CPU is not emulated.");
 	if (command && command->depth)
@@ -247,6 +255,7 @@ static void print_lat(const struct bench *b)
 				  bench_how_fast(b));
 	struct tool_table *t = tool_table_new(title);
 	char buf[TOOL_SIZE_LEN];
+	bool threads = false;
 
 	tool_table_column(t, "op", NULL, TOOL_LEFT);
 	tool_table_column(t, "path", NULL, TOOL_LEFT);
@@ -263,6 +272,7 @@ static void print_lat(const struct bench *b)
 
 		if (strcmp(r->verb, "lat"))
 			continue;
+		threads |= r->baseline;
 		tool_table_row(t);
 		tool_table_cell(t, "%s", r->op);
 		bench_cell_path(t, r);
@@ -279,9 +289,11 @@ static void print_lat(const struct bench *b)
 		bench_cell_number(t, "%.1f", r->ratio);
 		bench_cell_check(t, r);
 	}
-	tool_table_note(t,
+	if (threads)
+		tool_table_note(t,
 			"ping-pong: two threads of this program bounce a cache line; a round trip without any device.");
-	tool_table_note(t, "eventfd: one thread writes it until another one, asleep in epoll_wait, runs.");
+	if (threads)
+		tool_table_note(t, "eventfd: one thread writes it until another one, asleep in epoll_wait, runs.");
 	tool_table_print(t, stdout);
 	tool_table_free(t);
 	free(title);
@@ -429,8 +441,8 @@ static void result_json(struct json_object *list, const struct bench *b,
 	tool_json_double(o, "fairness", round(r->fairness * 1e4) / 1e4);
 	number_or_null(o, "rounds", r->rounds);
 	tool_json_double(o, "ci95", round(r->ci95 * 1e4) / 1e4);
-	if (run && isfinite(r->ci95) && b->config->ci > 0)
-		tool_json_bool(o, "converged", r->ci95 <= b->config->ci);
+	if (run && isfinite(r->ci95) && r->ci_wanted > 0)
+		tool_json_bool(o, "converged", r->ci95 <= r->ci_wanted);
 	else
 		tool_json_null(o, "converged");
 	tool_json_bool(o, "baseline", r->baseline);
