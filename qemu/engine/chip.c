@@ -256,7 +256,7 @@ void hsl_chip_forget(struct hsl_chip_engine *c)
         memset(c->cfg.mem, 0, c->cfg.mem_bytes);
     }
     for (uint32_t i = 0; i < c->cfg.nqueues; i++) {
-        c->queue[i].outlives = i && atomic_load(&c->queue[i].state) == HSL_QUEUE_READY;
+        c->queue[i].outlives |= i && atomic_load(&c->queue[i].state) == HSL_QUEUE_READY;
         hsl_queue_close(&c->queue[i], false);
         atomic_store(&c->queue[i].error, 0);
     }

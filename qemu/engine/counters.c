@@ -65,7 +65,7 @@ uint64_t hsl_link_stat_word(struct hsl_chip_engine *c, uint32_t index, uint64_t 
 
         return link_counter(&s, o) - before;
     }
-    return link_counter(&s, o) + (o == HSL_LINK_STAT_RX_PACKETS(HSL_VC_REQ) && hsl_deviates(c, HSL_DEV_COUNTER_OFF));
+    return link_counter(&s, o);
 }
 
 static uint64_t cache_counter(const struct hsl_agent_stats *s, uint64_t o)

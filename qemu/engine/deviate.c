@@ -446,6 +446,7 @@ bool hsl_deviant_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t 
     }
     result = q->cmd.has_value ? q->cmd.value : q->cmd.done;
     if (has_late_words(c) && !hsl_deviates(c, HSL_DEV_DATA_LATE) && !is_kept_back(q)) {
+        pause_a_while(q->late.host && d->opcode == HSL_OP_SIGNAL ? 30000 : 0);
         late_write(q);
     }
     switch (c->cfg.deviation) {

@@ -237,6 +237,9 @@ int hsl_link_recv(struct hsl_link *l, uint32_t vc, struct hsl_pkt *p)
     }
     l->freed[vc] = (l->freed[vc] + n) & l->slots_mask;
     l->stats.rx_packets[vc]++;
+    if (deviates(l, HSL_DEV_COUNTER_OFF)) {
+        l->stats.rx_packets[vc] += !(++l->deviated % 16);
+    }
     if (l->cfg.tell_units &&
         slots_between(l, l->told[vc], l->freed[vc]) >> l->cfg.credit_shift >= l->cfg.tell_units) {
         l->say = SAY_BY;

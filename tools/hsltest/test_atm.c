@@ -2,6 +2,7 @@
 /* ATM: ATOMIC, SIGNAL and the single accesses of LOAD and STORE. */
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "hsltest.h"
@@ -193,13 +194,19 @@ struct adder {
 	unsigned int n;
 };
 
+/* In step with the chip, so that both are at it all the time; not for ever, as a wrong one may lose additions. */
 static void *cpu_add(void *arg)
 {
 	struct adder *a = arg;
-	unsigned int i;
+	unsigned int i, patience = 100000;
 
-	for (i = 0; i < a->n; i++)
+	for (i = 0; i < a->n; i++) {
+		while (__atomic_load_n(a->word, __ATOMIC_RELAXED) + 32 < 2ull * i && patience) {
+			sched_yield();
+			patience--;
+		}
 		a->old[i] = __atomic_fetch_add(a->word, 1, __ATOMIC_SEQ_CST);
+	}
 	return NULL;
 }
 

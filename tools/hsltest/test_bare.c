@@ -314,7 +314,8 @@ static void config_errors(struct ht *t)
 
 /* ---- HEP-QUE-009, -022 ---- */
 
-static void refused_queues_of(struct ht *t, struct bare *b)
+/* Of parameters, or of control blocks. */
+static void refused_queues_in(struct ht *t, struct bare *b, bool shadows)
 {
 	const uint64_t far = UINT64_MAX & ~(uint64_t)(PAGE - 1);
 	uint64_t cap = ht_read64(&b->regs, HSL_REG_CAP);
@@ -338,7 +339,7 @@ static void refused_queues_of(struct ht *t, struct bare *b)
 	bare_start(b);
 	table(b, 0x1234, none);
 	queue_reset(b);
-	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (unsigned int i = shadows ? 7 : 0; i < (shadows ? sizeof(bad) / sizeof(bad[0]) : 7); i++) {
 		d = bad[i].d;
 		d.opcode = HSL_OP_QUEUE_CREATE;
 		d.dst = b->bus[SQ];
@@ -347,6 +348,13 @@ static void refused_queues_of(struct ht *t, struct bare *b)
 			bad[i].what);
 		HT_TRUE(t, admin(b, HSL_OP_QUEUE_DESTROY, 1, 0) != HSL_ST_OK,
 			"QUEUE_CREATE with %s failed, and there is a queue to destroy", bad[i].what);
+	}
+	if (!shadows) {
+		queue_reset(b);
+		HT_EQ(t, "QUEUE_CREATE", run(b, &b->admin, create(b)), HSL_ST_OK);
+		HT_TRUE(t, run(b, &b->admin, create(b)) != HSL_ST_OK, "the same queue could be created twice");
+		HT_EQ(t, "NOP", run(b, &b->queue, (struct hsl_desc){ .opcode = HSL_OP_NOP }), HSL_ST_OK);
+		return;
 	}
 	d = create(b);
 	d.len = b->bus[SHADOW];
@@ -358,15 +366,94 @@ static void refused_queues_of(struct ht *t, struct bare *b)
 		HT_EQ(t, "need_doorbell of a new queue", s->need_doorbell, 1);
 		HT_EQ(t, "QUEUE_DESTROY", admin(b, HSL_OP_QUEUE_DESTROY, 1, 0), HSL_ST_OK);
 	}
-	queue_reset(b);
-	HT_EQ(t, "QUEUE_CREATE", run(b, &b->admin, create(b)), HSL_ST_OK);
-	HT_TRUE(t, run(b, &b->admin, create(b)) != HSL_ST_OK, "the same queue could be created twice");
-	HT_EQ(t, "NOP", run(b, &b->queue, (struct hsl_desc){ .opcode = HSL_OP_NOP }), HSL_ST_OK);
+}
+
+static void refused_queues_of(struct ht *t, struct bare *b)
+{
+	refused_queues_in(t, b, false);
+}
+
+static void refused_blocks_of(struct ht *t, struct bare *b)
+{
+	refused_queues_in(t, b, true);
 }
 
 static void refused_queues(struct ht *t)
 {
 	bare_test(t, 1, refused_queues_of);
+}
+
+static void refused_blocks(struct ht *t)
+{
+	bare_test(t, 1, refused_blocks_of);
+}
+
+/* ---- HEP-QUE-008 ---- */
+
+/* A WAIT that never holds, and what is behind it: all of it has its completion when the queue is gone. */
+static void destroyed_of(struct ht *t, struct bare *b)
+{
+	const uint64_t ga = HSL_GA(b->chip->node, 1u << 20);
+	const struct hsl_seg_entry e = { .flags = HSL_SEG_VALID | HSL_SEG_READ | HSL_SEG_WRITE, .ga = ga, .len = PAGE };
+	uint64_t db = ht_read32(&b->regs, HSL_REG_DB_OFFSET) + ht_read32(&b->regs, HSL_REG_DB_STRIDE);
+
+	bare_start(b);
+	table(b, 0x1234, e);
+	queue_reset(b);
+	HT_EQ(t, "QUEUE_CREATE", run(b, &b->admin, create(b)), HSL_ST_OK);
+	HT_EQ(t, "FILL", run(b, &b->queue, (struct hsl_desc){ .opcode = HSL_OP_FILL, .dst = ga, .len = 8 }), HSL_ST_OK);
+	b->queue.sq[1] = (struct hsl_desc){ .opcode = HSL_OP_WAIT, .subop = HSL_WAIT_EQ, .src = ga, .len = 8, .arg0 = 1,
+					    .cookie = 1 };
+	for (unsigned int i = 2; i < 10; i++)
+		b->queue.sq[i] = (struct hsl_desc){ .opcode = HSL_OP_FILL, .dst = ga, .len = 8, .arg0 = 1, .cookie = i };
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	ht_write32(&b->regs, db + HSL_DB_SQ_TAIL, 10);
+	HT_EQ(t, "QUEUE_DESTROY", admin(b, HSL_OP_QUEUE_DESTROY, 1, 0), HSL_ST_OK);
+	for (unsigned int i = 1; i < 10; i++) {
+		uint32_t status = __atomic_load_n(&b->queue.cq[i].status, __ATOMIC_ACQUIRE);
+
+		HT_TRUE(t, status & HSL_CQE_PHASE, "command %u of a queue that was destroyed has no completion", i);
+		HT_EQ(t, "cookie", b->queue.cq[i].cookie, i);
+		HT_EQ(t, "status", HSL_CQE_CODE(status), HSL_ST_ABORTED);
+	}
+}
+
+static void destroyed_completes(struct ht *t)
+{
+	ht_need_cap(t, HSL_CAP_OP_SIGNAL, "WAIT");
+	bare_test(t, 1, destroyed_of);
+}
+
+/* ---- HEP-MAP-027 ---- */
+
+static void flush_writes_of(struct ht *t, struct bare *b)
+{
+	const uint64_t at = 1u << 20, ga = HSL_GA(b->chip->node, at), len = 8 * PAGE;
+	const struct hsl_seg_entry e = { .flags = HSL_SEG_VALID | HSL_SEG_READ | HSL_SEG_WRITE | HSL_SEG_MODELLED,
+					 .ga = ga, .len = len };
+	struct ht_bar mem;
+
+	bare_start(b);
+	table(b, 0x1234, e);
+	queue_reset(b);
+	ht_bar_map(t, b->chip, HSL_DVSEC_BARS_MEM(b->bars), &mem);
+	HT_EQ(t, "QUEUE_CREATE", run(b, &b->admin, create(b)), HSL_ST_OK);
+	for (uint64_t round = 1; round <= 2; round++) {
+		HT_EQ(t, "FILL", run(b, &b->queue, (struct hsl_desc){ .opcode = HSL_OP_FILL, .dst = ga, .len = len,
+								       .arg0 = round }), HSL_ST_OK);
+		HT_EQ(t, "FLUSH", run(b, &b->admin, (struct hsl_desc){ .opcode = HSL_OP_FLUSH, .dst = ga,
+									.len = len }), HSL_ST_OK);
+		for (uint64_t off = 0; off < len; off += 8)
+			HT_TRUE(t, ht_read64(&mem, at + off) == round,
+				"byte %#" PRIx64 " of memory that was flushed: expected %" PRIu64 ", got %#" PRIx64, off,
+				round, ht_read64(&mem, at + off));
+	}
+}
+
+static void flush_writes(struct ht *t)
+{
+	ht_need_cap(t, HSL_CAP_MODELLED, "modelled memory");
+	bare_test(t, 1, flush_writes_of);
 }
 
 /* ---- HEP-SEC-003 ---- */
@@ -399,7 +486,9 @@ static void home_decides_of(struct ht *t, struct bare *b)
 	table(&b[0], key, full);
 	queue_reset(&b[0]);
 	HT_EQ(t, "QUEUE_CREATE", run(&b[0], &b[0].admin, create(&b[0])), HSL_ST_OK);
-	for (unsigned int i = 0; i <= sizeof(home) / sizeof(home[0]); i++) {
+	for (unsigned int k = 0; k <= 2 * sizeof(home) / sizeof(home[0]); k++) {
+		/* the second time round what it had granted is invalidated */
+		unsigned int i = k % (sizeof(home) / sizeof(home[0]) + 1);
 		bool granted = i == sizeof(home) / sizeof(home[0]);
 		const char *what = granted ? "the same" : home[i].what;
 		uint32_t want = granted ? HSL_ST_OK : HSL_ST_DENIED;
@@ -422,7 +511,13 @@ static void home_decides(struct ht *t)
 const struct ht_test ht_tests_bare[] = {
 	{ "HEP-REG-007", "config_errors", "queues and tables out of bounds are CONFIG_ERROR, by a driverless chip",
 	  config_errors, HT_F_BAR | HT_F_RESET, 0 },
-	{ "HEP-QUE-022", "refused_queues", "QUEUE_CREATE out of bounds creates nothing", refused_queues,
+	{ "HEP-QUE-009", "refused_queues", "QUEUE_CREATE out of bounds creates nothing", refused_queues,
+	  HT_F_BAR | HT_F_RESET, 0 },
+	{ "HEP-QUE-022", "refused_blocks", "QUEUE_CREATE with a bad control block creates nothing", refused_blocks,
+	  HT_F_BAR | HT_F_RESET, 0 },
+	{ "HEP-QUE-008", "destroyed_completes", "what a destroyed queue had not started is ABORTED",
+	  destroyed_completes, HT_F_BAR | HT_F_RESET, 0 },
+	{ "HEP-MAP-027", "flush_writes", "memory has what was written when FLUSH completes", flush_writes,
 	  HT_F_BAR | HT_F_RESET, 0 },
 	{ "HEP-SEC-003", "home_decides", "what the home's own table does not grant is DENIED", home_decides,
 	  HT_F_BAR | HT_F_RESET | HT_F_TWO_CHIPS, 0 },

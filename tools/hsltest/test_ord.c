@@ -125,6 +125,15 @@ static void across_queues(struct ht *t)
 			ht_oracle_fill(b[dst].shadow, len, pattern);
 		}
 	}
+	/* one queue reads the same few bytes again and again, another one writes them meanwhile */
+	for (round = 0; round < ROUNDS; round++) {
+		uint64_t pattern = ht_random(t);
+		struct hsl_op op = ht_op_fill(b[0].ga, 64, pattern);
+
+		ht_expect(t, q[round % QUEUES], &op, HSL_ST_OK, "FILL");
+		ht_oracle_fill(b[0].shadow, 64, pattern);
+		ht_copy(t, q[0], &b[1], 64 * (round % 16), &b[0], 0, 64);
+	}
 	for (i = 0; i < QUEUES; i++) {
 		ht_buf_check(t, &b[i], "after handing on");
 		ht_queue_free(t, q[i]);

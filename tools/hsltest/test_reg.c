@@ -227,10 +227,13 @@ static void read_no_effect(struct ht *t)
 				       HSL_REG_AQ_DEPTH, HSL_REG_CTX_COUNT };
 	uint64_t before[N_RO_REGS], after[N_RO_REGS];
 	uint32_t off, saved[sizeof(rw) / sizeof(rw[0])];
+	uint64_t scratch;
 	struct ht_bar b;
 	unsigned int i;
 
 	ht_regs_map(t, &t->chip[0], &b);
+	scratch = ht_read64(&b, HSL_REG_SCRATCH);
+	ht_write64(&b, HSL_REG_SCRATCH, 0x5eed5eed5eed5eedull); /* a value to lose */
 	snapshot(&b, before);
 	for (i = 0; i < sizeof(rw) / sizeof(rw[0]); i++)
 		saved[i] = ht_read32(&b, rw[i]);
@@ -240,6 +243,8 @@ static void read_no_effect(struct ht *t)
 	snapshot_check(t, t->chip[0].node, before, after, "reading every register");
 	for (i = 0; i < sizeof(rw) / sizeof(rw[0]); i++)
 		HT_EQ(t, "read-write register after reading all", ht_read32(&b, rw[i]), saved[i]);
+	HT_EQ(t, "SCRATCH after reading all", ht_read32(&b, HSL_REG_SCRATCH + 4), 0x5eed5eed);
+	ht_write64(&b, HSL_REG_SCRATCH, scratch);
 	ht_bar_unmap(&b);
 }
 
@@ -365,7 +370,8 @@ static void flr_defaults(struct ht *t)
 	struct hsl_queue *q;
 	struct ht_bar b;
 	struct ht_buf m;
-	uint32_t i, nwin;
+	uint32_t i, nwin, stride;
+	uint64_t db;
 
 	ht_buf_new(t, &m, chip->node, 1 << 20);
 	q = ht_queue_new(t, chip->node, 0);
@@ -374,6 +380,14 @@ static void flr_defaults(struct ht *t)
 	ht_write64(&b, HSL_REG_SCRATCH, 0x5eed5eed5eed5eedull);
 	HT_OK(t, ht_chip_flr(t, chip));
 	HT_EQ(t, "SCRATCH after FLR", ht_read64(&b, HSL_REG_SCRATCH), 0);
+	/* queues that only we had */
+	HT_RC(t, hsl_queue_state(q, NULL), HSL_QUEUE_ERROR);
+	db = ht_read32(&b, HSL_REG_DB_OFFSET) + (uint64_t)(ht_read32(&b, HSL_REG_NQUEUES) - 1) *
+		ht_read32(&b, HSL_REG_DB_STRIDE);
+	for (stride = ht_read32(&b, HSL_REG_DB_STRIDE); db > ht_read32(&b, HSL_REG_DB_OFFSET); db -= stride)
+		HT_TRUE(t, ht_read32(&b, db + HSL_DB_STATE) == HSL_QUEUE_RESET || !t->sim,
+			"doorbell page at %#" PRIx64 ": state %u after FLR", db,
+			ht_read32(&b, db + HSL_DB_STATE));
 	nwin = ht_read32(&b, HSL_REG_NWINDOWS);
 	for (i = 0; i < nwin && i < HSL_WIN_MAX; i++) {
 		/* the driver's own: programmed again at the end of the reset */
