@@ -35,7 +35,7 @@ local function collect(doc)
 					if defined[id] then error(id .. ": defined twice") end
 					defined[id] = { level = level, subject = subject, seen = seen, sentence = sentence,
 						section = section.identifier,
-						number = pandoc.utils.stringify(section):match("^[%d.A-Z]+") or "" }
+						number = pandoc.utils.stringify(section):match("^%d[%d.]*%d") or pandoc.utils.stringify(section):match("^%d") or "" }
 					order[#order + 1] = id
 				end
 			end

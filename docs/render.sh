@@ -17,7 +17,7 @@ fi
 [ $# -ge 1 ] || usage_error "usage: docs/render.sh [html] OUT [NAME...]"
 out=$1
 shift
-[ $# -gt 0 ] || set -- hep architecture driver-guide capture fabric-files
+[ $# -gt 0 ] || set -- hep partner-guide zh_CN/partner-guide architecture benchmarking driver-guide capture fabric-files
 
 for name in "$@"; do
 	src=docs/$name.md html=$out/$name.html
@@ -27,7 +27,7 @@ for name in "$@"; do
 	[ "${name#zh_CN/}" = "$name" ] || lang=zh-CN
 	title=$(sed -n 's/^# //p' "$src" | head -n 1)
 	pandoc -f gfm -t html5 -s --toc --toc-depth=3 --self-contained --lua-filter docs/render.lua --css docs/render.css \
-		-M lang="$lang" -M pagetitle="$title" -o "$html" "$src"
+		-V lang="$lang" -M pagetitle="$title" -o "$html" "$src"
 	[ $pdf = 0 ] || weasyprint -q "$html" "${html%.html}.pdf"
 	say "${html%.html}.{html$([ $pdf = 0 ] || echo ,pdf)}"
 done

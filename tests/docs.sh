@@ -20,7 +20,7 @@ ok() { # ok NAME FILE: FILE lists what is wrong
 	fi
 }
 
-for f in README.md docs/*.md; do
+for f in README.md docs/*.md docs/zh_CN/*.md; do
 	{ grep -oE '\]\([^)#:]+(#[^)]*)?\)' "$f" || :; } | sed 's/^](//; s/[#)].*//' | while IFS= read -r to; do
 		[ -e "$(dirname "$f")/$to" ] || echo "$f: $to"
 	done
@@ -44,7 +44,7 @@ ok 'each requirement has one anchor' "$tmp/diff"
 sed -n '/id="requirements-index"/,$p' "$html" | grep -oE 'href="#HEP-[A-Z]+-[0-9]+"' | sed 's/.*#\(.*\)"/\1/' | sort >"$tmp/have"
 diff "$tmp/want" "$tmp/have" >"$tmp/diff" || :
 ok 'the index names each once' "$tmp/diff"
-for html in "$tmp"/out/*.html; do
+for html in "$tmp"/out/*.html "$tmp"/out/zh_CN/*.html; do
 	grep -oE 'href="#[^"]+"' "$html" | sed 's/.*#\(.*\)"/\1/' | sort -u >"$tmp/links"
 	grep -oE ' id="[^"]+"' "$html" | sed 's/.*"\(.*\)"/\1/' | sort -u >"$tmp/ids"
 	comm -23 "$tmp/links" "$tmp/ids" | sed "s|^|${html##*/}: |"
