@@ -259,8 +259,8 @@ static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
     f->off_homes = take(&end, cfg->nodes * f->home_bytes);
     f->off_request = take(&end, (uint64_t)f->nagents * (cfg->agent.requests + 1) *
                                 sizeof(struct fab_request));
-    f->off_event = take(&end, f->nevents * sizeof(struct fab_event));
-    f->off_heap = take(&end, f->nevents * sizeof(uint32_t));
+    f->off_event = take(&end, f->nevents * sizeof(uint32_t));
+    f->off_heap = take(&end, f->nevents * sizeof(struct fab_due));
     f->off_out = take(&end, f->nout * sizeof(struct hsl_fab_out));
     f->off_net_stats = take(&end, f->nnodes * sizeof(struct hsl_fab_net_stats));
     f->nrecords = fab_tap_records(f);
@@ -283,9 +283,10 @@ size_t hsl_fab_size(const struct hsl_fab_cfg *cfg)
     return bytes <= SIZE_MAX ? (size_t)bytes : 0;
 }
 
-static struct fab_event *event_at(struct hsl_fab *f, uint32_t ev)
+/* Of an event in the heap, HSL_NONE if it is not scheduled. */
+static uint32_t *place_of(struct hsl_fab *f, uint32_t ev)
 {
-    return (struct fab_event *)fab_at(f, f->off_event) + ev;
+    return (uint32_t *)fab_at(f, f->off_event) + ev;
 }
 
 int hsl_fab_init(struct hsl_fab *f, size_t arena_bytes, const struct hsl_fab_cfg *cfg)
@@ -329,105 +330,94 @@ int hsl_fab_init(struct hsl_fab *f, size_t arena_bytes, const struct hsl_fab_cfg
         f->flight_free = HSL_NONE;
     }
     for (uint32_t i = 0; i < f->nevents; i++) {
-        event_at(f, i)->pos = HSL_NONE;
+        *place_of(f, i) = HSL_NONE;
     }
     fab_ports_init(f);
     return 0;
 }
 
-/* ---- event queue: a heap of event numbers, each of which knows its place ---- */
+/* ---- event queue: a heap of times and event numbers; each event knows its place ---- */
 
-static uint32_t *heap_of(struct hsl_fab *f)
+static struct fab_due *heap_of(struct hsl_fab *f)
 {
     return fab_at(f, f->off_heap);
 }
 
-static bool before(struct hsl_fab *f, uint32_t a, uint32_t b)
+static bool before(const struct fab_due *a, const struct fab_due *b)
 {
-    const struct fab_event *x = event_at(f, a), *y = event_at(f, b);
-
-    return x->time_ps != y->time_ps ? x->time_ps < y->time_ps : x->order < y->order;
+    return a->time_ps != b->time_ps ? a->time_ps < b->time_ps : a->order < b->order;
 }
 
-static void place(struct hsl_fab *f, uint32_t pos, uint32_t ev)
+static void sift_up(struct hsl_fab *f, uint32_t pos, const struct fab_due *due)
 {
-    heap_of(f)[pos] = ev;
-    event_at(f, ev)->pos = pos;
-}
+    struct fab_due *heap = heap_of(f);
 
-static void sift_up(struct hsl_fab *f, uint32_t pos, uint32_t ev)
-{
-    while (pos) {
-        uint32_t parent = (pos - 1) / 2;
-
-        if (!before(f, ev, heap_of(f)[parent])) {
-            break;
-        }
-        place(f, pos, heap_of(f)[parent]);
-        pos = parent;
+    for (uint32_t parent; pos && before(due, &heap[parent = (pos - 1) / 2]); pos = parent) {
+        heap[pos] = heap[parent];
+        *place_of(f, heap[pos].ev) = pos;
     }
-    place(f, pos, ev);
+    heap[pos] = *due;
+    *place_of(f, due->ev) = pos;
 }
 
-static void sift_down(struct hsl_fab *f, uint32_t pos, uint32_t ev)
+static void sift_down(struct hsl_fab *f, uint32_t pos, const struct fab_due *due)
 {
-    for (;;) {
-        uint32_t child = 2 * pos + 1;
+    struct fab_due *heap = heap_of(f);
 
-        if (child >= f->heap_len) {
+    for (uint32_t child; (child = 2 * pos + 1) < f->heap_len; pos = child) {
+        child += child + 1 < f->heap_len && before(&heap[child + 1], &heap[child]);
+        if (!before(&heap[child], due)) {
             break;
         }
-        if (child + 1 < f->heap_len && before(f, heap_of(f)[child + 1], heap_of(f)[child])) {
-            child++;
-        }
-        if (!before(f, heap_of(f)[child], ev)) {
-            break;
-        }
-        place(f, pos, heap_of(f)[child]);
-        pos = child;
+        heap[pos] = heap[child];
+        *place_of(f, heap[pos].ev) = pos;
     }
-    place(f, pos, ev);
+    heap[pos] = *due;
+    *place_of(f, due->ev) = pos;
 }
 
 void fab_cancel(struct hsl_fab *f, uint32_t ev)
 {
-    uint32_t pos = event_at(f, ev)->pos, last;
+    uint32_t pos = *place_of(f, ev);
+    struct fab_due last;
 
     if (pos == HSL_NONE) {
         return;
     }
-    event_at(f, ev)->pos = HSL_NONE;
+    *place_of(f, ev) = HSL_NONE;
     last = heap_of(f)[--f->heap_len];
-    if (last == ev) {
+    if (last.ev == ev) {
         return;
     }
     /* the last one fills the hole; it may belong above it or below it */
-    if (pos && before(f, last, heap_of(f)[(pos - 1) / 2])) {
-        sift_up(f, pos, last);
+    if (pos && before(&last, &heap_of(f)[(pos - 1) / 2])) {
+        sift_up(f, pos, &last);
     } else {
-        sift_down(f, pos, last);
+        sift_down(f, pos, &last);
     }
 }
 
 void fab_at_time(struct hsl_fab *f, uint32_t ev, uint64_t time_ps)
 {
-    struct fab_event *e = event_at(f, ev);
+    struct fab_due due = { .time_ps = time_ps, .ev = ev };
+    uint32_t pos = *place_of(f, ev);
 
-    if (e->pos != HSL_NONE && e->time_ps == time_ps) {
+    if (pos != HSL_NONE && heap_of(f)[pos].time_ps == time_ps) {
         return;
     }
-    fab_cancel(f, ev);
-    e->time_ps = time_ps;
-    e->order = f->next_order++;
-    sift_up(f, f->heap_len++, ev);
+    due.order = f->next_order++;
+    if (pos != HSL_NONE && time_ps > heap_of(f)[pos].time_ps) {
+        sift_down(f, pos, &due);
+    } else {
+        sift_up(f, pos != HSL_NONE ? pos : f->heap_len++, &due);
+    }
 }
 
 uint64_t hsl_fab_next_ps(const struct hsl_fab *f)
 {
-    const uint32_t *heap = (const uint32_t *)((const unsigned char *)f + f->off_heap);
-    const struct fab_event *e = (const struct fab_event *)((const unsigned char *)f + f->off_event);
+    const void *heap = (const unsigned char *)f + f->off_heap;
 
-    return f->heap_len ? e[heap[0]].time_ps : UINT64_MAX;
+    return f->heap_len ? ((const struct fab_due *)heap)->time_ps : UINT64_MAX;
 }
 
 int hsl_fab_step(struct hsl_fab *f)
@@ -440,8 +430,8 @@ int hsl_fab_step(struct hsl_fab *f)
     if (!f->heap_len) {
         return 0;
     }
-    ev = heap_of(f)[0];
-    f->now_ps = event_at(f, ev)->time_ps;
+    ev = heap_of(f)[0].ev;
+    f->now_ps = heap_of(f)[0].time_ps;
     fab_cancel(f, ev);
     if (ev < f->nports) {
         fab_port_send(f, ev);
@@ -744,10 +734,8 @@ uint64_t hsl_fab_hash(const struct hsl_fab *f)
         h = hsl_mix(h, fab_test_hash(&port->test));
     }
     for (uint32_t i = 0; i < f->heap_len; i++) {
-        uint32_t ev = heap_of(w)[i];
-
-        h = hsl_mix(h, ev);
-        h = hsl_mix(h, event_at(w, ev)->time_ps);
+        h = hsl_mix(h, heap_of(w)[i].ev);
+        h = hsl_mix(h, heap_of(w)[i].time_ps);
     }
     return h;
 }

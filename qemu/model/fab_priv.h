@@ -31,9 +31,10 @@
 #include "fab.h"
 #include "model_priv.h"
 
-struct fab_event {
+/* In the heap of events. */
+struct fab_due {
     uint64_t time_ps, order;    /* order: of scheduling, the tie-breaker */
-    uint32_t pos;               /* in the heap, HSL_NONE: not scheduled */
+    uint32_t ev, rsvd;
 };
 
 /* Who packets belong to when one of them is lost: an agent and the home of the line. */
