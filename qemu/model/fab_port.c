@@ -10,7 +10,8 @@
  * A port is usable from the start, while it trains for the first time, and as long as it does not
  * leave L0, L1, RECOVERY or CONFIG for DETECT, DISABLED or HOT_RESET. Then it is down: routes go
  * round it, packets that wait for it are sent on another way, what the link had taken is lost
- * (fab_lost) and both link layers begin anew. It is usable again when both ends are in L0.
+ * (fab_lost) and both link layers begin anew. Flits of before that come later still, on a slow or
+ * delayed wire, are nobody's. It is usable again when both ends are in L0.
  *
  * Which packets are lost is known by `under`: the packets that the link layer took at one end and
  * has not given out at the other, in order, as a channel keeps its order.
@@ -199,6 +200,8 @@ static void state_changed(struct hsl_fab *f, uint32_t p)
     case HSL_LTSSM_HOT_RESET:
         fab_port_down(f, p);
         port->was_l0 = 0;
+        port->life++;
+        fab_port(f, port->peer)->life++;
         break;
     default:
         break;
@@ -319,6 +322,7 @@ static struct fab_flight *launch(struct hsl_fab *f, uint32_t p, uint64_t late_ps
     f->flight_free = t->next;
     t->port = port->test.loopback == HSL_FAB_LOOPBACK_NEAR ? p : port->peer;
     t->from = p;
+    t->life = fab_port(f, t->port)->life;
     t->is_ts = t->is_raw = false;
     fab_at_time(f, fab_ev_flight(f, i), f->now_ps + f->crossing_ps + late_ps);
     return t;
@@ -478,7 +482,9 @@ void fab_port_arrive(struct hsl_fab *f, uint32_t flight)
     struct fab_port *port = fab_port(f, p);
     bool changed = false;
 
-    if (port->test.loopback && !loops(f, t)) {
+    if (!t->is_ts && t->life != port->life) {
+        /* of a training that is over, and however late: its number means nothing now */
+    } else if (port->test.loopback && !loops(f, t)) {
         /* goes on, or nowhere */
     } else if (t->is_ts) {
         fab_record_ts(f, p, true, &t->u.ts);

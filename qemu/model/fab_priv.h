@@ -75,6 +75,7 @@ struct fab_port {
     uint8_t usable;             /* carries packets, now or when it has trained */
     uint8_t was_l0;             /* has been in L0 since it was last down */
     uint8_t leaving;            /* routes are to go round it, then it is disabled */
+    uint32_t life;              /* of what is on its way here: over when either end trains anew */
     uint64_t free_ps;           /* the wire takes the next flit */
     uint32_t swallow_pass, swallow_hit;
     uint32_t head[HSL_VC_COUNT], tail[HSL_VC_COUNT];    /* packets that wait for the link */
@@ -109,6 +110,7 @@ struct fab_pkt {
 struct fab_flight {
     uint32_t port, from;        /* where it arrives; the port that sent it */
     uint32_t next;              /* free list */
+    uint32_t life;              /* of flits: the port's when it was sent */
     bool is_ts, is_raw;         /* raw: the sender's link layer does not know of it */
     union {
         struct hsl_flit flit;

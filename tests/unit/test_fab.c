@@ -242,6 +242,44 @@ static void link_goes(void **state)
 	rig_free(r);
 }
 
+/* A flit that comes late on a slow wire finds the link up again: it is of no training that counts. */
+static void late_flit(void **state)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(2, HSL_TOPO_PAIR, "default");
+	struct hsl_fab_in link = { .type = HSL_FAB_LINK, .u.link = { .a = 1, .b = 2 } };
+	struct hsl_fab_in late = { .type = HSL_FAB_ARM, .u.test = { .a = 1, .b = 2, .what = HSL_FAB_ARM_REORDER, .hit = 1, .value = 1 } };
+	struct hsl_link_stats before, after;
+	uint64_t comes_ps;
+	struct rig *r;
+
+	(void)state;
+	cfg.profile.lanes = 1;
+	cfg.profile.rate_mtps = 1000;
+	cfg.link.replay_ps = 10 * flit_ps(&cfg.profile);
+	r = rig_up(&cfg);
+	comes_ps = hsl_fab_now_ps(r->fab) + 2 * flit_ps(&cfg.profile) + 2 * cfg.profile.port_ps + cfg.profile.cable_ps;
+	assert_int_equal(rig_post(r, &late), 0);
+	assert_int_equal(rig_access(r, 1, HSL_ACCESS_READ, LINE(2, 1), 8, NULL), 0);
+	rig_run_to(r, hsl_fab_now_ps(r->fab) + 1);
+	assert_int_equal(rig_post(r, &link), 0);
+	assert_int_equal(r->last.status, HSL_ST_UNREACHABLE);
+	link.u.link.up = true;
+	assert_int_equal(rig_post(r, &link), 0);
+	while (hsl_fab_phy(r->fab, 1, 2)->state != HSL_LTSSM_L0 || hsl_fab_phy(r->fab, 2, 1)->state != HSL_LTSSM_L0)
+		rig_run_to(r, hsl_fab_next_ps(r->fab));
+	assert_true(hsl_fab_now_ps(r->fab) < comes_ps);
+	hsl_link_stats(hsl_fab_link(r->fab, 2, 1), &before);
+	rig_run_to(r, comes_ps + 1);
+	hsl_link_stats(hsl_fab_link(r->fab, 2, 1), &after);
+	assert_int_equal(after.rx_flits, before.rx_flits);
+	assert_int_equal(hsl_link_expected(hsl_fab_link(r->fab, 2, 1)), 0);
+	assert_int_not_equal(rig_one(r, 1, HSL_ACCESS_LOAD, LINE(2, 2), 8, NULL), UINT64_MAX);
+	assert_int_equal(r->last.status, HSL_ST_OK);
+	hsl_link_stats(hsl_fab_link(r->fab, 1, 2), &after);
+	assert_int_equal(after.replays, 0);
+	rig_free(r);
+}
+
 /* A topology from a file: two switches with two chips each. */
 static void from_links(void **state)
 {
@@ -1127,7 +1165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(latency),	cmocka_unit_test(no_errors),	cmocka_unit_test(bad_wires),
-		cmocka_unit_test(lanes_fail),	cmocka_unit_test(link_goes),	cmocka_unit_test(another_way),
+		cmocka_unit_test(lanes_fail),	cmocka_unit_test(link_goes),	cmocka_unit_test(late_flit),	cmocka_unit_test(another_way),
 		cmocka_unit_test(reproducible),	cmocka_unit_test(snapshot),	cmocka_unit_test(bad_posts), cmocka_unit_test(credit_kept_back), cmocka_unit_test(tested_alike),
 		cmocka_unit_test(chip_goes),	cmocka_unit_test(from_links),	cmocka_unit_test(statistics),
 		cmocka_unit_test(statistics_of_losses),
