@@ -9,9 +9,11 @@
  * By carry-less multiplication where the CPU has it, four times sixteen bytes a step: 128 bits of
  * message with n bits behind them leave the same remainder as (low half) x^(n+64) + (high half) x^n.
  * Bit order is reflected, by which a product comes out one bit too high: the constants are
- * x^(n+63) and x^(n-1) modulo the polynomial, for n = 128 and 512. The last sixteen bytes go
- * through the tables, and so does the rest.
+ * x^(n+63) and x^(n-1) modulo the polynomial, for n = 128 and 512. Zero bytes before a message do
+ * not change its remainder, so the bytes that are no whole sixteen come first, behind zeros. The
+ * last 128 bits become 64 by Barrett's reduction, with floor(x^128 / polynomial).
  */
+#include <stddef.h>
 #include <string.h>
 
 #include "model.h"
@@ -99,35 +101,78 @@ TARGET static inline __m128i fold(__m128i v, __m128i by, __m128i next)
     return _mm_xor_si128(_mm_xor_si128(low, next), high);
 }
 
-/* len >= 64 */
-TARGET static uint64_t by_multiplication(uint64_t crc, const uint8_t *p, size_t len)
+/* The remainder of 128 bits with 64 zero bits behind them. */
+TARGET static inline uint64_t reduce(__m128i v)
+{
+    const __m128i by8 = constants(0xdabe95afc7875f40, 0);
+    const __m128i barrett = constants(0x92d8af2baf0e1e85, 0x9c3e466c172963d5);
+    __m128i q;
+
+    v = _mm_xor_si128(_mm_clmulepi64_si128(v, by8, 0x00), _mm_srli_si128(v, 8));
+    q = _mm_clmulepi64_si128(v, barrett, 0x10);
+    q = _mm_xor_si128(_mm_clmulepi64_si128(q, barrett, 0x00), _mm_slli_si128(q, 8));
+    v = _mm_srli_si128(_mm_xor_si128(q, v), 8);
+    return (uint64_t)_mm_cvtsi128_si64(v);
+}
+
+/* len is a multiple of 16; v is of the 64 bytes before. */
+TARGET static inline uint64_t fold_all(__m128i v[4], const uint8_t *p, size_t len)
 {
     const __m128i by16 = constants(0xe05dd497ca393ae4, 0xdabe95afc7875f40);
     const __m128i by64 = constants(0x6ae3efbb9dd441f3, 0x081f6054a7842df4);
-    __m128i v[4];
-    uint8_t last[16];
 
-    for (int i = 0; i < 4; i++) {
-        v[i] = load128(p + 16 * i);
-    }
-    v[0] = _mm_xor_si128(v[0], constants(crc, 0));
-    for (p += 64, len -= 64; len >= 64; p += 64, len -= 64) {
-        for (int i = 0; i < 4; i++) {
-            v[i] = fold(v[i], by64, load128(p + 16 * i));
-        }
+    for (; len >= 64; p += 64, len -= 64) {
+        v[0] = fold(v[0], by64, load128(p));
+        v[1] = fold(v[1], by64, load128(p + 16));
+        v[2] = fold(v[2], by64, load128(p + 32));
+        v[3] = fold(v[3], by64, load128(p + 48));
     }
     for (int i = 1; i < 4; i++) {
         v[0] = fold(v[0], by16, v[i]);
     }
-    for (; len >= 16; p += 16, len -= 16) {
+    for (; len; p += 16, len -= 16) {
         v[0] = fold(v[0], by16, load128(p));
     }
-    _mm_storeu_si128((__m128i *)(void *)last, v[0]);
-    return by_tables(by_tables(0, last, sizeof(last)), p, len);
+    return reduce(v[0]);
+}
+
+/* len >= 80 */
+TARGET static uint64_t by_multiplication(uint64_t crc, const uint8_t *p, size_t len)
+{
+    size_t odd = len % 16;
+    uint8_t head[32] = { 0 };
+    uint64_t first;
+    __m128i v[4];
+
+    memcpy(head + 16 - odd, p, odd + 16);
+    memcpy(&first, p, sizeof(first));
+    first ^= crc;
+    memcpy(head + 16 - odd, &first, sizeof(first));
+    v[0] = load128(head);
+    v[1] = load128(head + 16);
+    v[2] = load128(p + odd + 16);
+    v[3] = load128(p + odd + 32);
+    return fold_all(v, p + odd + 48, len - odd - 48);
+}
+
+#define FLIT_ODD        (offsetof(struct hsl_flit, crc) % 16)   /* less than the CRC is long */
+
+/* The same, of a flit, without memory between. */
+TARGET static uint64_t of_flit(uint64_t crc, const uint8_t *p)
+{
+    __m128i v[4] = {
+        _mm_slli_si128(_mm_xor_si128(load128(p), constants(crc, 0)), 16 - FLIT_ODD),
+        _mm_xor_si128(load128(p + FLIT_ODD), constants(crc >> 8 * FLIT_ODD, 0)),
+        load128(p + FLIT_ODD + 16),
+        load128(p + FLIT_ODD + 32),
+    };
+
+    return fold_all(v, p + FLIT_ODD + 48, offsetof(struct hsl_flit, crc) - FLIT_ODD - 48);
 }
 #else
 #define HAVE_MULTIPLY() false
 #define by_multiplication by_tables
+#define of_flit(crc, p) by_tables(crc, p, offsetof(struct hsl_flit, crc))
 #endif
 
 uint64_t hsl_crc64_portable(const void *data, size_t len)
@@ -137,8 +182,9 @@ uint64_t hsl_crc64_portable(const void *data, size_t len)
 
 uint64_t hsl_crc64(const void *data, size_t len)
 {
-    if (len < 64 || !HAVE_MULTIPLY()) {
+    if (len < 80 || !HAVE_MULTIPLY()) {
         return hsl_crc64_portable(data, len);
     }
-    return ~by_multiplication(~UINT64_C(0), data, len);
+    return len == offsetof(struct hsl_flit, crc) ? ~of_flit(~UINT64_C(0), data)
+                                                 : ~by_multiplication(~UINT64_C(0), data, len);
 }

@@ -24,7 +24,6 @@
 #define HDR_RSVD        0xc000u
 #define ACK_RSVD        0xc000u
 #define MAP_EMPTY       0xfu
-#define MAP_START       0x8u
 #define MAP_VC          0x7u
 
 void hsl_flit_seal(struct hsl_flit *f, uint32_t seq, uint32_t type)
@@ -38,25 +37,34 @@ void hsl_flit_seal(struct hsl_flit *f, uint32_t seq, uint32_t type)
     memcpy(f->crc, &crc, sizeof(f->crc));
 }
 
+/* Bit 0 of each slot's nibble. */
+#define EACH    UINT64_C(0x11111111111111)
+
+/* Of nibbles: which are not zero. */
+static uint64_t not_zero(uint64_t v)
+{
+    v |= v >> 2 & EACH * 3;
+    return (v | v >> 1) & EACH;
+}
+
+/* All slots at once. */
 static bool slot_map_is_valid(const struct hsl_flit *f, bool data)
 {
-    unsigned int before = MAP_EMPTY;
+    uint64_t map = 0, used, goes_on, before;
 
-    for (unsigned int i = 0; i < HSL_FLIT_SLOTS; i++) {
-        unsigned int e = (f->slot_map[i / 2] >> (4 * (i % 2))) & 15u;
-
-        if (e != MAP_EMPTY) {
-            if (!data || (e & MAP_VC) >= HSL_VC_COUNT) {
-                return false;
-            }
-            /* an empty slot before is of no channel */
-            if (!(e & MAP_START) && i && (before & MAP_VC) != e) {
-                return false;
-            }
-        }
-        before = e;
+    memcpy(&map, f->slot_map, sizeof(f->slot_map));
+    used = not_zero(~map & EACH * MAP_EMPTY);
+    if (used && !data) {
+        return false;
     }
-    return true;
+    /* channels from HSL_VC_COUNT, 5, on: bit 2, and bit 1 or 0 */
+    if (used & map >> 2 & (map >> 1 | map)) {
+        return false;
+    }
+    goes_on = used & ~(map >> 3) & ~UINT64_C(1);
+    /* an empty slot before is of no channel */
+    before = map << 4;
+    return !(goes_on & not_zero((map ^ before) & EACH * MAP_VC));
 }
 
 bool hsl_flit_check(const struct hsl_flit *f)

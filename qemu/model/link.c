@@ -173,16 +173,41 @@ static bool deviates(const struct hsl_link *l, enum hsl_deviation d)
 
 /* ---- packets ---- */
 
-static uint32_t vc_of(const struct hsl_link *l, uint8_t opcode)
+static uint32_t vc_of(const struct hsl_link *l, uint32_t opcode)
 {
     return deviates(l, HSL_DEV_VC_WRONG) && opcode == HSL_PKT_ACK ? HSL_VC_MGMT : hsl_pkt_vc(opcode);
+}
+
+static void copy_slots(uint8_t *to, const uint8_t *from, uint32_t n)
+{
+    for (const uint8_t *end = from + n * HSL_SLOT_BYTES; from != end; from += HSL_SLOT_BYTES) {
+        memcpy(to, from, HSL_SLOT_BYTES);
+        to += HSL_SLOT_BYTES;
+    }
+}
+
+/* Into a ring of so many slots, from slot i on, which may be its last one. */
+static void into_ring(uint8_t *ring, uint32_t size, uint32_t i, const uint8_t *from, uint32_t n)
+{
+    uint32_t first = n <= size - i ? n : size - i;
+
+    copy_slots(ring + i * HSL_SLOT_BYTES, from, first);
+    copy_slots(ring, from + first * HSL_SLOT_BYTES, n - first);
+}
+
+static void out_of_ring(uint8_t *to, const uint8_t *ring, uint32_t size, uint32_t i, uint32_t n)
+{
+    uint32_t first = n <= size - i ? n : size - i;
+
+    copy_slots(to, ring + i * HSL_SLOT_BYTES, first);
+    copy_slots(to + first * HSL_SLOT_BYTES, ring, n - first);
 }
 
 int hsl_link_send(struct hsl_link *l, const struct hsl_pkt *p)
 {
     uint32_t vc = vc_of(l, p->u.h.opcode), n = hsl_pkt_slots(p->u.h.opcode);
 
-    if (hsl_pkt_check(p) || n > l->cfg.tx_slots[vc] ||
+    if (vc >= HSL_VC_COUNT || hsl_pkt_check(p) || n > l->cfg.tx_slots[vc] ||
         n + (1u << l->cfg.credit_shift) - 1 > l->credit_max[vc]) {
         return -EINVAL;
     }
@@ -192,33 +217,33 @@ int hsl_link_send(struct hsl_link *l, const struct hsl_pkt *p)
     if (!l->tx_used[vc]) {
         l->first[vc] = (uint8_t)n;
     }
-    for (uint32_t i = 0; i < n; i++) {
-        memcpy(tx_slot(l, vc, l->tx_used[vc] + i), p->u.slot[i], HSL_SLOT_BYTES);
-    }
+    into_ring(at(l, l->off_tx[vc]), l->cfg.tx_slots[vc], tx_index(l, vc, l->tx_used[vc]),
+              p->u.slot[0], n);
     l->tx_used[vc] += n;
     return 0;
 }
 
-/* The packet that begins at slot i of a receive buffer. */
-static uint32_t rx_packet(const struct hsl_link *l, uint32_t vc, uint32_t i, struct hsl_pkt *p)
+/* n slots of a packet, of which the first is slot i of a receive buffer; the rest of p stays. */
+static void rx_packet(const struct hsl_link *l, uint32_t vc, uint32_t i, uint32_t n,
+                      struct hsl_pkt *p)
 {
-    uint32_t n = hsl_pkt_slots(*rx_slot(l, vc, i));
+    out_of_ring(p->u.slot[0], at(l, l->off_rx[vc]), l->cfg.rx_slots[vc], rx_index(l, vc, i), n);
+}
 
-    for (uint32_t k = 0; k < n; k++) {
-        memcpy(p->u.slot[k], rx_slot(l, vc, i + k), HSL_SLOT_BYTES);
-    }
-    return n;
+static bool is_there(const struct hsl_link *l, uint32_t vc)
+{
+    uint32_t part = l->rx.need && l->rx.vc == vc ? l->rx.have : 0;
+
+    return vc < HSL_VC_COUNT && l->rx.used[vc] != part;
 }
 
 int hsl_link_peek(const struct hsl_link *l, uint32_t vc, struct hsl_pkt *p)
 {
-    uint32_t part = l->rx.need && l->rx.vc == vc ? l->rx.have : 0;
-
-    if (vc >= HSL_VC_COUNT || l->rx.used[vc] == part) {
+    if (!is_there(l, vc)) {
         return 0;
     }
     memset(p, 0, sizeof(*p));
-    rx_packet(l, vc, 0, p);
+    rx_packet(l, vc, 0, hsl_pkt_slots(*rx_slot(l, vc, 0)), p);
     return 1;
 }
 
@@ -226,10 +251,12 @@ int hsl_link_recv(struct hsl_link *l, uint32_t vc, struct hsl_pkt *p)
 {
     uint32_t n;
 
-    if (!hsl_link_peek(l, vc, p)) {
+    if (!is_there(l, vc)) {
         return 0;
     }
-    n = hsl_pkt_slots(p->u.h.opcode);
+    n = hsl_pkt_slots(*rx_slot(l, vc, 0));
+    memset(p, 0, sizeof(*p));
+    rx_packet(l, vc, 0, n, p);
     l->rx_head[vc] = advance(l->rx_head[vc], n, l->cfg.rx_slots[vc]);
     l->rx.used[vc] = (uint16_t)(l->rx.used[vc] - n);
     if (deviates(l, HSL_DEV_CREDIT_EXCESS)) {
@@ -252,14 +279,19 @@ int hsl_link_recv(struct hsl_link *l, uint32_t vc, struct hsl_pkt *p)
 
 /* ---- sending ---- */
 
+static uint32_t credits(const struct hsl_link *l, uint32_t vc)
+{
+    return l->credit_max[vc] - slots_between(l, l->heard[vc], l->sent[vc]);
+}
+
 uint32_t hsl_link_credits(const struct hsl_link *l, uint32_t vc)
 {
-    return vc < HSL_VC_COUNT ? l->credit_max[vc] - slots_between(l, l->heard[vc], l->sent[vc]) : 0;
+    return vc < HSL_VC_COUNT ? credits(l, vc) : 0;
 }
 
 static bool is_stalled(const struct hsl_link *l, uint32_t vc)
 {
-    return l->first[vc] > hsl_link_credits(l, vc);
+    return l->first[vc] > credits(l, vc);
 }
 
 static bool needs_credit(const struct hsl_link *l)
@@ -285,11 +317,13 @@ static void watch(struct hsl_link *l, uint64_t now_ps)
 /* Begin the packet of the next channel in turn that has one, and credit for all of it. */
 static bool begin_packet(struct hsl_link *l)
 {
-    for (uint32_t k = 1; k <= HSL_VC_COUNT; k++) {
-        uint32_t vc = (l->vc + k) % HSL_VC_COUNT;
-        uint8_t n = l->first[vc];
+    for (uint32_t k = 0, vc = l->vc; k < HSL_VC_COUNT; k++) {
+        uint8_t n;
 
-        if (n && n <= hsl_link_credits(l, vc)) {
+        vc = advance(vc, 1, HSL_VC_COUNT);
+        n = l->first[vc];
+
+        if (n && n <= credits(l, vc)) {
             l->vc = (uint8_t)vc;
             l->left = n;
             l->first[vc] = 0;
@@ -300,18 +334,20 @@ static bool begin_packet(struct hsl_link *l)
     return false;
 }
 
-static void pack_slot(struct hsl_link *l, uint8_t *slot)
+/* As many slots of the packet as there is room for. */
+static uint32_t pack_slots(struct hsl_link *l, uint8_t *slot, uint32_t room)
 {
-    uint32_t vc = l->vc;
+    uint32_t vc = l->vc, n = l->left < room ? l->left : room;
 
-    memcpy(slot, tx_slot(l, vc, 0), HSL_SLOT_BYTES);
-    l->tx_head[vc] = advance(l->tx_head[vc], 1, l->cfg.tx_slots[vc]);
-    l->tx_used[vc]--;
-    l->sent[vc] = (l->sent[vc] + 1) & l->slots_mask;
-    l->left--;
+    out_of_ring(slot, at(l, l->off_tx[vc]), l->cfg.tx_slots[vc], l->tx_head[vc], n);
+    l->tx_head[vc] = advance(l->tx_head[vc], n, l->cfg.tx_slots[vc]);
+    l->tx_used[vc] -= n;
+    l->sent[vc] = (l->sent[vc] + n) & l->slots_mask;
+    l->left = (uint8_t)(l->left - n);
     if (!l->left && l->tx_used[vc]) {
         l->first[vc] = (uint8_t)hsl_pkt_slots(*tx_slot(l, vc, 0));
     }
+    return n;
 }
 
 /* Number `next`, into the replay buffer, if there is anything to send. */
@@ -319,9 +355,9 @@ static bool pack(struct hsl_link *l)
 {
     struct hsl_flit *f = replay_flit(l, l->next);
     uint64_t map = ~UINT64_C(0);
-    uint32_t i = 0;
+    uint32_t i = 0, n;
 
-    while (i < HSL_FLIT_SLOTS) {
+    for (; i < HSL_FLIT_SLOTS; i += n) {
         uint64_t start = 0;
 
         if (!l->left) {
@@ -330,9 +366,8 @@ static bool pack(struct hsl_link *l)
             }
             start = MAP_START;
         }
-        map ^= (MAP_EMPTY ^ start ^ l->vc) << 4 * i;
-        pack_slot(l, f->slot[i]);
-        i++;
+        n = pack_slots(l, f->slot[i], HSL_FLIT_SLOTS - i);
+        map ^= (MAP_RUN(MAP_EMPTY ^ l->vc, n) ^ start) << 4 * i;
     }
     memcpy(f->slot_map, &map, sizeof(f->slot_map));
     memset(f->slot[i], 0, (HSL_FLIT_SLOTS - i) * sizeof(f->slot[0]));
@@ -425,32 +460,47 @@ int hsl_link_tx(struct hsl_link *l, uint64_t now_ps, struct hsl_flit *f)
 
 /* ---- receiving ---- */
 
-static bool take_slot(const struct hsl_link *l, struct rx *rx, uint32_t entry, const uint8_t *slot)
+/* A packet begins with this slot. */
+static bool take_start(const struct hsl_link *l, struct rx *rx, uint32_t vc, uint32_t opcode)
 {
-    uint32_t vc = entry & MAP_VC;
-    struct hsl_pkt p;
+    uint32_t n = hsl_pkt_slots(opcode);
 
-    if (entry & MAP_START) {
-        uint32_t n = hsl_pkt_slots(slot[0]);
-
-        if (rx->need || !n || vc_of(l, slot[0]) != vc ||
-            n > l->cfg.rx_slots[vc] - rx->used[vc]) {
-            return false;
-        }
-        rx->vc = (uint8_t)vc;
-        rx->have = 0;
-        rx->need = (uint8_t)n;
-    } else if (!rx->need || rx->vc != vc) {
+    if (rx->need || !n || vc_of(l, opcode) != vc ||
+        n > l->cfg.rx_slots[vc] - rx->used[vc]) {
         return false;
     }
-    memcpy(rx_slot(l, vc, rx->used[vc]), slot, HSL_SLOT_BYTES);
-    rx->used[vc]++;
-    if (++rx->have < rx->need) {
+    rx->vc = (uint8_t)vc;
+    rx->have = 0;
+    rx->need = (uint8_t)n;
+    return true;
+}
+
+/* A packet of n slots in a receive buffer from slot i on. */
+static bool is_possible(const struct hsl_link *l, uint32_t vc, uint32_t i, uint32_t n)
+{
+    const void *p = rx_slot(l, vc, i);
+    struct hsl_pkt copy;
+
+    if (rx_index(l, vc, i) + n > l->cfg.rx_slots[vc]) {         /* it goes on at the ring's begin */
+        rx_packet(l, vc, i, n, &copy);
+        p = &copy;
+    }
+    return !hsl_pkt_check(p);
+}
+
+/* n slots more of the packet that goes on. */
+static bool take_slots(const struct hsl_link *l, struct rx *rx, const uint8_t *slot, uint32_t n)
+{
+    uint32_t vc = rx->vc, need = rx->need;
+
+    into_ring(at(l, l->off_rx[vc]), l->cfg.rx_slots[vc], rx_index(l, vc, rx->used[vc]), slot, n);
+    rx->used[vc] = (uint16_t)(rx->used[vc] + n);
+    rx->have = (uint8_t)(rx->have + n);
+    if (rx->have < need) {
         return true;
     }
-    rx_packet(l, vc, rx->used[vc] - rx->need, &p);
     rx->need = rx->have = 0;
-    return !hsl_pkt_check(&p);
+    return is_possible(l, vc, rx->used[vc] - need, need);
 }
 
 /* All slots of a flit, or none. */
@@ -459,10 +509,23 @@ static bool take(struct hsl_link *l, const struct hsl_flit *f)
     uint64_t map = map_get(f);
     struct rx rx = l->rx;
 
-    for (uint32_t i = 0; i < HSL_FLIT_SLOTS; i++, map >>= 4) {
-        uint32_t entry = map & 0xf;
+    for (uint32_t i = 0, n; i < HSL_FLIT_SLOTS; i += n, map >>= 4 * n) {
+        uint32_t entry = map & 0xf, vc = entry & MAP_VC;
 
-        if (entry == MAP_EMPTY ? rx.need : !take_slot(l, &rx, entry, f->slot[i])) {
+        n = 1;
+        if (entry == MAP_EMPTY) {
+            if (rx.need) {
+                return false;
+            }
+            continue;
+        }
+        if (entry & MAP_START ? !take_start(l, &rx, vc, f->slot[i][0]) : !rx.need || rx.vc != vc) {
+            return false;
+        }
+        n = rx.need - rx.have;
+        n = n < HSL_FLIT_SLOTS - i ? n : HSL_FLIT_SLOTS - i;
+        if ((map ^ (entry & MAP_START) ^ MAP_RUN(vc, n)) & MAP_RUN(0xf, n) ||
+            !take_slots(l, &rx, f->slot[i], n)) {
             return false;
         }
     }

@@ -11,6 +11,8 @@
 #define MAP_EMPTY       0xfu
 #define MAP_START       0x8u
 #define MAP_VC          0x7u
+/* The same nibble for each of n slots, 0 to 15. */
+#define MAP_RUN(nibble, n)  (UINT64_C(0x1111111111111111) * (nibble) & ((UINT64_C(1) << 4 * (n)) - 1))
 
 enum { NAK_NO, NAK_DUE, NAK_SENT };
 enum { SAY_NO, SAY_NEW, SAY_BY };       /* NEW: since a call that was not told the time */
@@ -57,24 +59,30 @@ static inline uint8_t *at(const struct hsl_link *l, uint32_t off)
     return (uint8_t *)(uintptr_t)l + off;
 }
 
-/* Slot i of the transmit queue, or of the receive buffer, of a channel. */
+static inline uint32_t advance(uint32_t head, uint32_t n, uint32_t size)
+{
+    return head + n < size ? head + n : head + n - size;
+}
+
+/* Slot i of the transmit queue, or of the receive buffer, of a channel: a ring. */
+static inline uint32_t tx_index(const struct hsl_link *l, uint32_t vc, uint32_t i)
+{
+    return advance(l->tx_head[vc], i, l->cfg.tx_slots[vc]);
+}
+
+static inline uint32_t rx_index(const struct hsl_link *l, uint32_t vc, uint32_t i)
+{
+    return advance(l->rx_head[vc], i, l->cfg.rx_slots[vc]);
+}
+
 static inline uint8_t *tx_slot(const struct hsl_link *l, uint32_t vc, uint32_t i)
 {
-    uint32_t n = l->tx_head[vc] + i, size = l->cfg.tx_slots[vc];
-
-    return at(l, l->off_tx[vc] + (n < size ? n : n - size) * HSL_SLOT_BYTES);
+    return at(l, l->off_tx[vc] + tx_index(l, vc, i) * HSL_SLOT_BYTES);
 }
 
 static inline uint8_t *rx_slot(const struct hsl_link *l, uint32_t vc, uint32_t i)
 {
-    uint32_t n = l->rx_head[vc] + i, size = l->cfg.rx_slots[vc];
-
-    return at(l, l->off_rx[vc] + (n < size ? n : n - size) * HSL_SLOT_BYTES);
-}
-
-static inline uint32_t advance(uint32_t head, uint32_t n, uint32_t size)
-{
-    return head + n < size ? head + n : head + n - size;
+    return at(l, l->off_rx[vc] + rx_index(l, vc, i) * HSL_SLOT_BYTES);
 }
 
 /* How many slots count b is ahead of count a. */

@@ -11,16 +11,11 @@
 
 #define ADDR_RSVD       (UINT64_C(0xff) << 56)
 
-struct opcode {
-    const char *name;           /* NULL: reserved */
-    uint8_t vc, slots, flags;
-};
-
 #define F_REQ   HSL_PKT_F_GRANTED
 #define F_KEEP  (HSL_PKT_F_FWD | HSL_PKT_F_KEEPS)
 #define F_LINE  (HSL_PKT_F_OWN | HSL_PKT_F_DIRTY | HSL_PKT_F_POISON)
 
-static const struct opcode opcodes[256] = {
+const struct hsl_pkt_kind hsl_pkt_kinds[256] = {
     [HSL_PKT_AUTH]       = { "AUTH",       HSL_VC_REQ, 2, HSL_PKT_F_READ | HSL_PKT_F_WRITE },
     [HSL_PKT_READ]       = { "READ",       HSL_VC_REQ, 1, F_REQ },
     [HSL_PKT_WRITE]      = { "WRITE",      HSL_VC_REQ, 1, F_REQ },
@@ -44,16 +39,6 @@ static const struct opcode opcodes[256] = {
     [HSL_PKT_SNP_DATA]   = { "SNP_DATA",   HSL_VC_DAT, 5, F_KEEP | HSL_PKT_F_POISON },
     [HSL_PKT_WR_DATA]    = { "WR_DATA",    HSL_VC_DAT, 6, HSL_PKT_F_POISON },
 };
-
-uint32_t hsl_pkt_vc(uint32_t opcode)
-{
-    return hsl_pkt_slots(opcode) ? opcodes[opcode].vc : HSL_VC_COUNT;
-}
-
-uint32_t hsl_pkt_slots(uint32_t opcode)
-{
-    return opcode < 256 ? opcodes[opcode].slots : 0;
-}
 
 static const char *check_snoop(const struct hsl_pkt_snp *s)
 {
@@ -82,7 +67,7 @@ static const char *check_atomic(const struct hsl_pkt_atomic *a)
 
 const char *hsl_pkt_check(const struct hsl_pkt *p)
 {
-    const struct opcode *op = &opcodes[p->u.h.opcode];
+    const struct hsl_pkt_kind *op = &hsl_pkt_kinds[p->u.h.opcode];
 
     if (!op->slots) {
         return "the opcode is reserved";
@@ -111,7 +96,7 @@ const char *hsl_pkt_check(const struct hsl_pkt *p)
 const char *hsl_pkt_text(const struct hsl_pkt *p, char *buf, size_t len)
 {
     const struct hsl_pkt_hdr *h = &p->u.h;
-    const char *name = opcodes[h->opcode].name;
+    const char *name = hsl_pkt_kinds[h->opcode].name;
 
     if (name) {
         snprintf(buf, len, "%s %04x->%04x tag %04x flags %02x addr 0x%llx", name, h->src, h->dst,

@@ -26,9 +26,23 @@ struct hsl_pkt {
     } u;
 };
 
+struct hsl_pkt_kind {
+    const char *name;           /* NULL: the opcode is reserved */
+    uint8_t vc, slots, flags;
+};
+extern const struct hsl_pkt_kind hsl_pkt_kinds[256];
+
 /* Virtual channel and slots of an opcode; HSL_VC_COUNT and 0 for a reserved one. */
-uint32_t hsl_pkt_vc(uint32_t opcode);
-uint32_t hsl_pkt_slots(uint32_t opcode);
+static inline uint32_t hsl_pkt_slots(uint32_t opcode)
+{
+    return opcode < 256 ? hsl_pkt_kinds[opcode].slots : 0;
+}
+
+static inline uint32_t hsl_pkt_vc(uint32_t opcode)
+{
+    return hsl_pkt_slots(opcode) ? hsl_pkt_kinds[opcode].vc : HSL_VC_COUNT;
+}
+
 /* NULL, or what is wrong with it in one English sentence: opcode, flags, reserved fields, lengths. */
 const char *hsl_pkt_check(const struct hsl_pkt *p);
 /* One line of text for traces and failing tests; returns buf. */

@@ -12,7 +12,7 @@
 #include "model/link.h"
 #include "model/model.h"
 
-#define FLITS 4000000u
+static uint32_t flits_wanted = 4000000;
 
 static double seconds(void)
 {
@@ -79,7 +79,7 @@ static double bench_link(uint64_t *packets)
 	double t = seconds();
 
 	*packets = 0;
-	while (flits < FLITS) {
+	while (flits < flits_wanted) {
 		for (int i = 0; i < 2; i++) {
 			fill(l[i], &tag[i]);
 			*packets += move(l[i], l[!i], now, &flits);
@@ -100,11 +100,11 @@ static double bench_memcpy(void)
 	static uint8_t buf[64][2][HSL_FLIT_BYTES];
 	double t = seconds();
 
-	for (uint32_t i = 0; i < FLITS; i++) {
+	for (uint32_t i = 0; i < flits_wanted; i++) {
 		memcpy(buf[i % 64][0], buf[i % 64][1], HSL_FLIT_BYTES);
 		__asm__ volatile("" ::: "memory");
 	}
-	return FLITS / (seconds() - t);
+	return flits_wanted / (seconds() - t);
 }
 
 static double bench_crc(uint64_t (*crc)(const void *, size_t))
@@ -112,21 +112,26 @@ static double bench_crc(uint64_t (*crc)(const void *, size_t))
 	uint8_t buf[HSL_FLIT_BYTES] = { 1 };
 	double t = seconds();
 
-	for (uint32_t i = 0; i < FLITS; i++) {
+	for (uint32_t i = 0; i < flits_wanted; i++) {
 		uint64_t v = crc(buf, offsetof(struct hsl_flit, crc));
 
 		memcpy(buf, &v, sizeof(v));
 	}
-	return FLITS / (seconds() - t);
+	return flits_wanted / (seconds() - t);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	uint64_t packets;
-	double copies = bench_memcpy(), flits = bench_link(&packets);
+	double copies, flits;
+
+	if (argc > 1)
+		flits_wanted = (uint32_t)strtoul(argv[1], NULL, 0);
+	copies = bench_memcpy();
+	flits = bench_link(&packets);
 
 	printf("link      %8.2f M flits/s, %.1f packets a flit, %.1f times as long as memcpy\n",
-	       flits * 1e-6, (double)packets / FLITS, copies / flits);
+	       flits * 1e-6, (double)packets / flits_wanted, copies / flits);
 	printf("memcpy    %8.2f M blocks of 256 B/s\n", copies * 1e-6);
 	printf("CRC       %8.2f M flits/s\n", bench_crc(hsl_crc64) * 1e-6);
 	printf("by tables %8.2f M flits/s\n", bench_crc(hsl_crc64_portable) * 1e-6);
