@@ -64,7 +64,7 @@ struct hsl_plugin_ops {
 	int (*link_info)(void *ctx, struct hsl_link_info *l);
 
 	int (*segment_alloc)(void *ctx, struct hsl_segment_alloc *a);
-	int (*segment_free)(void *ctx, uint32_t handle);
+	int (*segment_free)(void *ctx, uint32_t handle);	/* commands that used it have been completed on return */
 	int (*segment_info)(void *ctx, struct hsl_segment_info *i);
 	/* Maps chip memory with protection prot (PROT_*), at an address if not NULL; libhsl undoes it by munmap(). */
 	int (*segment_map)(void *ctx, uint32_t handle, size_t len, int prot, void *at, void **ptr);

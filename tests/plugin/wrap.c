@@ -31,12 +31,14 @@ struct segment {
 struct context {
 	struct hsl_fabric *f;
 	const struct hsl_plugin_host *host;
-	pthread_mutex_t lock;		/* guards segments */
+	pthread_mutex_t lock;		/* guards the lists; before a queue's */
 	struct segment *segments;
+	struct queue *queues;
 	unsigned int lose;
 };
 
 struct queue {
+	struct queue *next;
 	struct context *ctx;
 	struct hsl_plugin_queue *outer;
 	struct hsl_queue *inner;
@@ -141,6 +143,40 @@ static int wrap_link_info(void *ctx, struct hsl_link_info *o)
 	return 0;
 }
 
+/* ---- completions ---- */
+
+/* Under the queue's lock. */
+static void hand_on(struct queue *q)
+{
+	struct hsl_completion c[32];
+	int n, i;
+
+	while ((n = hsl_queue_poll(q->inner, c, 32)) > 0) {
+		for (i = 0; i < n; i++) {
+			struct hsl_cqe e = {
+				.cookie = c[i].cookie, .result = c[i].result, .fault_ga = c[i].fault_ga, .status = c[i].status
+			};
+
+			if (!q->ctx->lose || ++q->ncompletions % q->ctx->lose)
+				q->ctx->host->complete(q->outer, &e);
+		}
+	}
+}
+
+/* What had ended when an op of the fabric returned is told before it returns here. */
+static void hand_on_all(struct context *c)
+{
+	struct queue *q;
+
+	pthread_mutex_lock(&c->lock);
+	for (q = c->queues; q; q = q->next) {
+		pthread_mutex_lock(&q->lock);
+		hand_on(q);
+		pthread_mutex_unlock(&q->lock);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
 /* ---- segments ---- */
 
 static int segment_keep(struct context *c, struct hsl_segment *inner)
@@ -213,6 +249,7 @@ static int wrap_segment_free(void *ctx, uint32_t handle)
 		return -ENOENT;
 	err = hsl_segment_free(s->inner);
 	free(s);
+	hand_on_all(ctx);
 	return err;
 }
 
@@ -254,24 +291,6 @@ static int wrap_segment_map(void *ctx, uint32_t handle, size_t len, int prot, vo
 }
 
 /* ---- queues ---- */
-
-/* Under the queue's lock. */
-static void hand_on(struct queue *q)
-{
-	struct hsl_completion c[32];
-	int n, i;
-
-	while ((n = hsl_queue_poll(q->inner, c, 32)) > 0) {
-		for (i = 0; i < n; i++) {
-			struct hsl_cqe e = {
-				.cookie = c[i].cookie, .result = c[i].result, .fault_ga = c[i].fault_ga, .status = c[i].status
-			};
-
-			if (!q->ctx->lose || ++q->ncompletions % q->ctx->lose)
-				q->ctx->host->complete(q->outer, &e);
-		}
-	}
-}
 
 static void *pump(void *arg)
 {
@@ -316,6 +335,10 @@ static int wrap_queue_create(void *ctx, uint32_t node, uint32_t depth, struct hs
 	err = -pthread_create(&q->pump, NULL, pump, q);
 	if (err)
 		goto close_fd;
+	pthread_mutex_lock(&c->lock);
+	q->next = c->queues;
+	c->queues = q;
+	pthread_mutex_unlock(&c->lock);
 	*out = q;
 	return 0;
 
@@ -330,9 +353,14 @@ free_queue:
 
 static void wrap_queue_destroy(void *queue)
 {
-	struct queue *q = queue;
+	struct queue *q = queue, **at;
 	uint64_t one = 1;
 
+	pthread_mutex_lock(&q->ctx->lock);
+	for (at = &q->ctx->queues; *at != q; at = &(*at)->next)
+		;
+	*at = q->next;
+	pthread_mutex_unlock(&q->ctx->lock);
 	if (write(q->stop_fd, &one, sizeof(one)) != sizeof(one))
 		abort();
 	pthread_join(q->pump, NULL);
