@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Two documents compared: two chips, or two runs of one. Worse is a requirement that passed, or did not apply, in A and does not in
- * B; better is the other way round.
+ * Two documents compared: two chips, or two runs of one. Worse is a requirement that passed, did not apply or was not tested in A and
+ * failed in B; better is the other way round. What only one of them tested is counted, and neither.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,22 +12,44 @@
 #include "markup.h"
 #include "table.h"
 
+/* 2: good, 1: bad, 0: not known. */
+static int quality(const char *verdict)
+{
+	static const char *const good[] = { "pass", "passed", "not-applicable" }, *const bad[] = { "fail", "failed", "error", "waived",
+												  "passed-with-waivers", "inconclusive" };
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		if (!strcmp(verdict, good[i]))
+			return 2;
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (!strcmp(verdict, bad[i]))
+			return 1;
+	}
+	return 0;
+}
+
 static bool good(const char *verdict)
 {
-	return !strcmp(verdict, "pass") || !strcmp(verdict, "not-applicable") || !strcmp(verdict, "passed");
+	return quality(verdict) == 2;
+}
+
+static bool tested(const char *verdict)
+{
+	return *verdict && strcmp(verdict, "not-run");
 }
 
 /* "", "worse", "better" or "changed"; a side that does not have it says "". */
 static const char *change(const char *a, const char *b)
 {
-	if (!strcmp(a, b))
+	int qa = quality(a), qb = quality(b);
+
+	if (!strcmp(a, b) || (!tested(a) && !tested(b)))
 		return "";
-	if (good(a) && !good(b))
+	if (qb == 1 && qa != 1)
 		return "worse";
-	if (!good(a) && good(b))
+	if (qb == 2 && qa != 2 && tested(a))
 		return "better";
-	if (strcmp(a, "fail") && strcmp(a, "error") && (!strcmp(b, "fail") || !strcmp(b, "error")))
-		return "worse";
 	return "changed";
 }
 
@@ -65,7 +87,7 @@ static const struct side requirements = { "requirements", "requirement" }, class
 
 struct print {
 	struct tool_table *t;
-	unsigned int worse, better, changed, same;
+	unsigned int worse, better, changed, same, only_a, only_b;
 };
 
 static void count(struct print *p, const char *how)
@@ -81,6 +103,11 @@ static void print_one(void *arg, struct json_object *a, struct json_object *b, c
 	const char *how = change(doc_str(a, "verdict"), doc_str(b, "verdict"));
 	struct print *p = arg;
 
+	if (*how && !strcmp(how, "changed") && tested(doc_str(a, "verdict")) != tested(doc_str(b, "verdict"))) {
+		p->only_a += tested(doc_str(a, "verdict"));
+		p->only_b += tested(doc_str(b, "verdict"));
+		return;
+	}
 	count(p, how);
 	if (!*how)
 		return;
@@ -143,7 +170,10 @@ int ht_diff_print(struct json_object *a, struct json_object *b)
 		tool_table_print(p.t, stdout);
 		putchar('\n');
 	}
-	printf("%u requirements worse, %u better, %u otherwise different, %u the same\n", p.worse, p.better, p.changed, p.same);
+	printf("%u requirements worse, %u better, %u otherwise different, %u the same", p.worse, p.better, p.changed, p.same);
+	if (p.only_a || p.only_b)
+		printf("; %u tested in A only, %u in B only", p.only_a, p.only_b);
+	putchar('\n');
 	tool_table_free(t);
 	tool_table_free(p.t);
 	return p.worse ? TOOL_FAIL : TOOL_PASS;
@@ -172,7 +202,7 @@ static void page_row(void *arg, struct json_object *a, struct json_object *b, co
 	const char *how = change(doc_str(a, "verdict"), doc_str(b, "verdict"));
 	struct page *p = arg;
 
-	if (p->only_changes && !*how)
+	if (p->only_changes && (!*how || (!strcmp(how, "changed") && tested(doc_str(a, "verdict")) != tested(doc_str(b, "verdict")))))
 		return;
 	markup(p->f, "<tr><td class=\"id\">%s</td><td>%s</td><td>", ht_tr(p->lang, name), doc_str(b ? b : a, "sentence"));
 	page_side(p, a);

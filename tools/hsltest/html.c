@@ -141,7 +141,7 @@ static void notices(FILE *f, enum ht_lang lang, struct json_object *doc)
 		       T("The device under test is an emulation inside the test program, without a driver: this report is about the emulation."));
 	markup(f, "<p class=\"soft\">%s</p>\n",
 	       T("A class is passed when every MUST of it was tested and passed or does not apply; it is incomplete while one is untested. "
-		 "A requirement is passed when all its tests passed."));
+		 "HEP-Link and HEP-Coherent include HEP-Base. A requirement is passed when all its tests passed."));
 }
 
 static void run_section(FILE *f, enum ht_lang lang, struct json_object *doc)
@@ -234,32 +234,71 @@ static void dut_section(FILE *f, enum ht_lang lang, struct json_object *doc)
 	fputs("</tbody></table>\n", f);
 }
 
-/* What the chips claim: the form of what is implemented, as software reads it. */
-static void pics_section(FILE *f, enum ht_lang lang, struct json_object *doc)
+static void pics_head(FILE *f, enum ht_lang lang, struct json_object *chips)
 {
-	struct json_object *chips = doc_get(doc_get(doc, "dut"), "chips");
-	char size[TOOL_SIZE_LEN];
-
 	markup(f, "<h2>%s</h2>\n<p class=\"soft\">%s</p>\n", T("Implementation statement (PICS)"),
-	       T("As the chips claim it in CAP and in their registers. What a chip does not claim is not tested and does not count against it."));
-	markup(f, "<table><thead><tr><th>%s</th><th>%s</th>", T("Feature"), T("Meaning"));
+	       T("The items of the form in section 14.2 of the profile that software can read, as the chips claim them in CAP and in their registers. "
+		 "The other items are the maker's to declare. What a chip does not claim is not tested and does not count against it."));
+	markup(f, "<table><thead><tr><th>%s</th><th>%s</th><th>%s</th>", T("Item"), T("Feature"), T("Found in"));
 	for (size_t i = 0; i < doc_len(chips); i++)
 		fprintf(f, "<th>%s %llu</th>", T("chip"), (unsigned long long)doc_u64(doc_at(chips, i), "node"));
 	fputs("</tr></thead>\n<tbody>\n", f);
+}
+
+static void pics_value(FILE *f, struct json_object *c, const char *item)
+{
+	struct json_object *links = doc_get(c, "links");
+	char size[TOOL_SIZE_LEN];
+
+	if (!strcmp(item, "P1"))
+		markup(f, "%s:%s %s", doc_str(c, "vendor"), doc_str(c, "device"), doc_str(c, "revision"));
+	else if (!strcmp(item, "P2"))
+		markup(f, "%s", doc_str(c, "hep"));
+	else if (!strcmp(item, "P5"))
+		fputs(tool_size_format(doc_u64(c, "mem_bytes"), size, sizeof(size)), f);
+	else if (!strcmp(item, "P6"))
+		fprintf(f, "%llu; %llu", (unsigned long long)doc_u64(c, "queues") + 1, (unsigned long long)doc_u64(c, "max_depth"));
+	else if (!strcmp(item, "P7"))
+		fputs(tool_size_format(doc_u64(c, "max_len_bytes"), size, sizeof(size)), f);
+	else
+		fprintf(f, "%zu; ×%llu; %g GT/s", doc_len(links), (unsigned long long)doc_u64(doc_at(links, 0), "width"),
+			(double)doc_u64(doc_at(links, 0), "rate_mtps") / 1000);
+}
+
+/* What the chips claim: the form of what is implemented, as far as software can fill it in. */
+static void pics_section(FILE *f, enum ht_lang lang, struct json_object *doc)
+{
+	static const struct {
+		const char *item, *what, *where;
+	} values[] = {
+		{ "P1", "maker:chip and revision", "PCI ids" },
+		{ "P2", "HEP version", "DVSEC, VERSION" },
+		{ "P5", "chip memory", "MEM_SIZE" },
+		{ "P6", "queues; largest depth", "NQUEUES, MAX_DEPTH" },
+		{ "P7", "longest command", "MAX_LEN" },
+		{ "P9", "links; width and rate of the first", "NLINKS, LINK(i)" },
+	};
+	struct json_object *chips = doc_get(doc_get(doc, "dut"), "chips");
+
+	pics_head(f, lang, chips);
+	for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++) {
+		markup(f, "<tr><td class=\"id\">%s</td><td>%s</td><td class=\"id\">%s</td>", values[k].item, T(values[k].what), values[k].where);
+		for (size_t i = 0; i < doc_len(chips); i++) {
+			fputs("<td>", f);
+			pics_value(f, doc_at(chips, i), values[k].item);
+			fputs("</td>", f);
+		}
+		fputs("</tr>\n", f);
+	}
 	for (size_t k = 0; ht_capabilities[k].bit; k++) {
-		markup(f, "<tr><td class=\"id\">%s</td><td>%s</td>", ht_capabilities[k].name, T(ht_capabilities[k].what));
+		fprintf(f, "<tr><td class=\"id\">%s</td><td>%s</td><td class=\"id\">CAP.%s</td>", ht_capabilities[k].item,
+			T(ht_capabilities[k].what), ht_capabilities[k].name);
 		for (size_t i = 0; i < doc_len(chips); i++)
 			markup(f, "<td>%s</td>",
 			       doc_bool(doc_get(doc_at(chips, i), "capabilities"), ht_capabilities[k].name) ? T("yes") : T("no"));
 		fputs("</tr>\n", f);
 	}
-	markup(f, "<tr><td class=\"id\">MAX_LEN</td><td>%s</td>", T("longest command"));
-	for (size_t i = 0; i < doc_len(chips); i++)
-		markup(f, "<td>%s</td>", tool_size_format(doc_u64(doc_at(chips, i), "max_len_bytes"), size, sizeof(size)));
-	markup(f, "</tr>\n<tr><td class=\"id\">MAX_DEPTH</td><td>%s</td>", T("deepest queue"));
-	for (size_t i = 0; i < doc_len(chips); i++)
-		fprintf(f, "<td>%llu</td>", (unsigned long long)doc_u64(doc_at(chips, i), "max_depth"));
-	fputs("</tr>\n</tbody></table>\n", f);
+	fputs("</tbody></table>\n", f);
 }
 
 static const char *const shown[] = { "pass", "fail", "error", "waived", "inconclusive", "skip", "not-run", "not-applicable" };

@@ -149,6 +149,8 @@ static void judge(struct ht_report *rep)
 
 		ht_class_outcome_of((enum ht_class)c, claimed, rep->outcomes, &rep->classes[c]);
 	}
+	ht_classes_include(&rep->classes[HT_LINK], &rep->classes[HT_BASE]);
+	ht_classes_include(&rep->classes[HT_COHERENT], &rep->classes[HT_BASE]);
 }
 
 static bool write_file(const char *path, char *text)

@@ -123,6 +123,8 @@ unsigned int ht_gravity(enum ht_verdict v);
 void ht_outcome_of(const struct ht_requirement *q, const struct ht_result *r, unsigned int n, struct ht_outcome *o);
 /* of ht_requirement_count outcomes; claimed: the chips have what the class is about */
 void ht_class_outcome_of(enum ht_class c, bool claimed, const struct ht_outcome *o, struct ht_class_outcome *out);
+/* c is not better than base, which it includes. */
+void ht_classes_include(struct ht_class_outcome *c, const struct ht_class_outcome *base);
 const char *ht_class_verdict_name(enum ht_class_verdict v); /* "passed", "incomplete" */
 
 /* ---- reports ---- */

@@ -82,6 +82,17 @@ void ht_class_outcome_of(enum ht_class c, bool claimed, const struct ht_outcome 
 		out->verdict = out->count[HT_WAIVED] ? HT_CLASS_WAIVED : HT_CLASS_PASSED;
 }
 
+void ht_classes_include(struct ht_class_outcome *c, const struct ht_class_outcome *base)
+{
+	/* the graver of the two */
+	static const unsigned int gravity[HT_CLASS_VERDICTS] = {
+		[HT_CLASS_NA] = 0, [HT_CLASS_PASSED] = 1, [HT_CLASS_WAIVED] = 2, [HT_CLASS_INCOMPLETE] = 3, [HT_CLASS_FAILED] = 4,
+	};
+
+	if (c->verdict != HT_CLASS_NA && gravity[base->verdict] > gravity[c->verdict])
+		c->verdict = base->verdict;
+}
+
 const char *ht_class_verdict_name(enum ht_class_verdict v)
 {
 	static const char *const names[] = { "passed", "passed-with-waivers", "failed", "incomplete", "not-applicable" };
