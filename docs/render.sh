@@ -29,5 +29,5 @@ for name in "$@"; do
 	pandoc -f gfm -t html5 -s --toc --toc-depth=3 --self-contained --lua-filter docs/render.lua --css docs/render.css \
 		-V lang="$lang" -M pagetitle="$title" -o "$html" "$src"
 	[ $pdf = 0 ] || weasyprint -q "$html" "${html%.html}.pdf"
-	say "${html%.html}.{html$([ $pdf = 0 ] || echo ,pdf)}"
+	say "$html$([ $pdf = 0 ] || echo " ${html%.html}.pdf")"
 done
