@@ -641,10 +641,31 @@ static const uint32_t edges[8] = {
 	[HSL_LTSSM_HOT_RESET] = TO(DETECT),
 };
 
+/* The whole log of an end: how many entries, the states it has entered, and the last of them. */
+static uint64_t log_read(struct lab *l, struct end *e, uint32_t *seen, uint32_t *at)
+{
+	uint64_t r[2], last = 0, i;
+
+	*seen = 0;
+	*at = HSL_LTSSM_DETECT;
+	for (i = 0; !command(e, HSL_CTF_CMD_LOG, i, 0, 0, r); i++) {
+		uint32_t from = r[1] & 0xff, to = r[1] >> 8 & 0xff;
+
+		HT_TRUE(l->t, from < 8 && to < 8 && edges[from] >> to & 1,
+			"chip %u, entry %llu: from state %u to %u", e->node, (unsigned long long)i, from, to);
+		HT_TRUE(l->t, !i || (from == *at && r[0] >= last),
+			"chip %u, entry %llu does not follow the one before", e->node, (unsigned long long)i);
+		*at = to;
+		last = r[0];
+		*seen |= 1u << to;
+	}
+	return i;
+}
+
 static void state_log(struct ht *t)
 {
-	uint32_t seen = 0, from, to, before, at = HSL_LTSSM_DETECT;
-	uint64_t r[2], last = 0, i;
+	uint32_t seen, before, at;
+	uint64_t i;
 	struct lab l;
 
 	lab_new(t, &l);
@@ -656,17 +677,7 @@ static void state_log(struct ht *t)
 	}
 	wait_up(&l, 0, "after retraining");
 	before = link_of(&l, &l.here).state;
-	for (i = 0; !command(&l.here, HSL_CTF_CMD_LOG, i, 0, 0, r); i++) {
-		from = r[1] & 0xff;
-		to = r[1] >> 8 & 0xff;
-		HT_TRUE(t, from < 8 && to < 8 && edges[from] >> to & 1,
-			"entry %llu: from state %u to %u", (unsigned long long)i, from, to);
-		HT_TRUE(t, !i || (from == at && r[0] >= last), "entry %llu does not follow the one before",
-			(unsigned long long)i);
-		at = to;
-		last = r[0];
-		seen |= 1u << to;
-	}
+	i = log_read(&l, &l.here, &seen, &at);
 	HT_TRUE(t, i >= 15, "five retrainings, and the log has %llu entries", (unsigned long long)i);
 	HT_TRUE(t, (seen & (TO(RECOVERY) | TO(CONFIG) | TO(L0))) == (TO(RECOVERY) | TO(CONFIG) | TO(L0)),
 		"states entered: %#x", seen);
@@ -674,6 +685,84 @@ static void state_log(struct ht *t)
 	HT_TRUE(t, at == before || before != link_of(&l, &l.here).state,
 		"the log ends in state %u, the link is in state %u", at, before);
 	memory_is_right(&l, "after retraining");
+	lab_free(&l);
+}
+
+/* ---- HEP-PHY-001, -003, HEP-LNK-006 ---- */
+
+/* What makes a link change its state, and the edges that both ends took. */
+static void phy_edges(struct ht *t)
+{
+	uint32_t seen, at;
+	struct lab l;
+
+	lab_new(t, &l);
+	need(&l, HSL_CTF_CMD_LOG, "LOG");
+	need(&l, HSL_CTF_CMD_STATE, "STATE");
+	need(&l, HSL_CTF_CMD_LANE, "LANE");
+	work(&l, 9, "before the link changes its state");
+	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_RETRAIN, 0, 0);
+	work(&l, 9, "after retraining");
+	DO(&l, &l.there, HSL_CTF_CMD_LANE, link_of(&l, &l.here).width - 1, 0, 0);
+	work(&l, 9, "after a lane failed");
+	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_DISABLE, 0, 0);
+	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_ENABLE, 0, 0);
+	wait_up(&l, 0, "when it is enabled again");
+	for (unsigned int i = 0; i < 2; i++) {
+		log_read(&l, i ? &l.there : &l.here, &seen, &at);
+		HT_TRUE(t, !(~seen & (TO(RECOVERY) | TO(CONFIG) | TO(L0) | TO(DISABLED) | TO(DETECT) | TO(POLLING))),
+			"states entered: %#x", seen);
+	}
+	lab_free(&l);
+}
+
+/* n accesses of which each loses `lost` data flits in a row on its way there. */
+static void lose(struct lab *l, unsigned int n, uint64_t lost)
+{
+	while (n--) {
+		uint64_t left;
+
+		DO(l, &l->here, HSL_CTF_CMD_ARM, HSL_CTF_ARM_DROP, lost << 32, 0);
+		work(l, 1, "whose flits are lost");
+		ask(l, &l->here, HSL_CTF_CMD_COUNT, 0, &left);
+		HT_TRUE(l->t, !left, "an access is done, and %llu of %llu flits that it needs are still to be lost",
+			(unsigned long long)left, (unsigned long long)lost);
+	}
+}
+
+/* The last flit of all is lost, so nothing behind it tells the other end. */
+static void replays(struct ht *t)
+{
+	uint64_t again;
+	struct lab l;
+
+	lab_new(t, &l);
+	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	need(&l, HSL_CTF_CMD_ARM, "ARM");
+	need(&l, HSL_CTF_CMD_COUNT, "COUNT");
+	again = counter(&l, &l.here, "tx_replayed");
+	lose(&l, 30, 1);
+	again = counter(&l, &l.here, "tx_replayed") - again;
+	HT_TRUE(t, again >= 30, "30 flits were lost, and %llu sent again", (unsigned long long)again);
+	memory_is_right(&l, "after lost flits");
+	lab_free(&l);
+}
+
+/* Lost until the link retrains; then it arrives, once. */
+static void recovery(struct ht *t)
+{
+	uint64_t trained;
+	struct lab l;
+
+	lab_new(t, &l);
+	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	need(&l, HSL_CTF_CMD_ARM, "ARM");
+	need(&l, HSL_CTF_CMD_COUNT, "COUNT");
+	trained = counter(&l, &l.here, "retrains");
+	lose(&l, 6, 12);
+	HT_TRUE(t, counter(&l, &l.here, "retrains") > trained,
+		"12 times in a row nothing of a flit arrived, and the link did not retrain");
+	memory_is_right(&l, "after recovery");
 	lab_free(&l);
 }
 
@@ -1063,6 +1152,14 @@ const struct ht_test ht_tests_ctf[] = {
 	{ "HEP-CTF-006", "ctf_frozen_credits", "credits that are kept back are missing, in their channel only",
 	  frozen_credits, HT_F_TWO_CHIPS, 0 },
 	{ "HEP-CTF-007", "ctf_captured", "a capture has what was sent and received, in order", captured,
+	  HT_F_TWO_CHIPS, 0 },
+	{ "HEP-LNK-006", "lnk_replays", "a flit that is lost is sent again, without anything behind it", replays,
+	  HT_F_TWO_CHIPS, 0 },
+	{ "HEP-PHY-001", "phy_edges", "both ends change their state along the edges of the state machine", phy_edges,
+	  HT_F_TWO_CHIPS | HT_F_LINK, 0 },
+	{ "HEP-PHY-002", "phy_widths", "the widest of x16, x8, x4, x1 that works, whichever lanes fail", lanes_fail,
+	  HT_F_TWO_CHIPS, 0 },
+	{ "HEP-PHY-003", "phy_recovery", "what was under way when a link retrains arrives, once", recovery,
 	  HT_F_TWO_CHIPS, 0 },
 	{ "HEP-CTF-008", "ctf_state_log", "the log follows the edges of the state machine", state_log,
 	  HT_F_TWO_CHIPS, 0 },
