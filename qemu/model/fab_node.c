@@ -20,7 +20,8 @@
  * Data that an owner sends straight to a requester belongs to the pair (requester, home).
  *
  * Fatal errors. A chip that reports one is viral until it vanishes: its pairs with other chips are
- * lost and stay fenced. Links through it go on, as their packets are not its own.
+ * lost and stay fenced. A line that it has sent straight to a requester, whose pair is another one, is
+ * poison where it comes out. Links through it go on, as their packets are not its own.
  *
  * Timeouts. A request that has not ended in its time ends with TIMEOUT. If nothing about it is under
  * way and its home does not know it, it was lost on its way there: it alone ends, and its tag is
@@ -360,6 +361,18 @@ void fab_pkt_arrive(struct hsl_fab *f, uint32_t i, uint32_t node, uint64_t delay
     fab_at_time(f, fab_ev_pkt(f, i), f->now_ps + delay_ps);
 }
 
+/* A line from a chip that has a fatal error, for another one. */
+static void contain(struct hsl_fab *f, struct hsl_pkt *p)
+{
+    uint32_t src = fab_agent_ix(f, p->u.h.src), dst = fab_agent_ix(f, p->u.h.dst);
+
+    if (p->u.h.opcode == HSL_PKT_RSP_DATA && fab_agent_node(f, src) != fab_agent_node(f, dst) &&
+        fab_dst(f, fab_agent_node(f, src))->viral) {
+        p->u.h.flags |= HSL_PKT_F_POISON;
+        memset(p->u.data.data, 0, sizeof(p->u.data.data));
+    }
+}
+
 /* It has come out: to whom it is for, unless the pair is fenced. */
 static void deliver(struct hsl_fab *f, uint32_t i)
 {
@@ -387,6 +400,7 @@ static void deliver(struct hsl_fab *f, uint32_t i)
     } else {
         uint32_t agent = fab_agent_ix(f, p.u.h.dst);
 
+        contain(f, &p);
         hsl_agent_rx(fab_agent(f, agent), &p);
         stop_watch(f, agent, tag_of(f, &p));
         agent_out(f, agent, home);

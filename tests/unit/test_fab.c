@@ -965,6 +965,39 @@ static void viral(void **state)
 	rig_free(r);
 }
 
+/* HEP-RAS-009: a line that the chip has sent to another agent, and that is not there yet, is poison there. */
+static void viral_on_the_way(void **state)
+{
+	struct hsl_fab_in in = { .type = HSL_FAB_VIRAL, .u.node = { .id = 2 } };
+	struct hsl_fab_cfg cfg = rig_cfg(5, HSL_TOPO_RING, "default");
+	uint64_t v = 5, forwards = 0;
+
+	(void)state;
+	for (uint64_t delay_ps = 0;; delay_ps += 10000) {
+		struct rig *r = rig_up(&cfg);
+		struct hsl_agent_stats s;
+		uint64_t before;
+
+		assert_int_not_equal(rig_one(r, 2, HSL_ACCESS_STORE, LINE(3, 1), 8, &v), UINT64_MAX);
+		before = r->ndone;
+		assert_int_equal(rig_access(r, 5, HSL_ACCESS_LOAD, LINE(3, 1), 8, NULL), 0);
+		rig_run_to(r, hsl_fab_now_ps(r->fab) + delay_ps);
+		if (r->ndone != before) {
+			assert_int_equal(r->last.status, HSL_ST_OK);
+			rig_free(r);
+			break;
+		}
+		hsl_agent_stats(hsl_fab_agent(r->fab, 2), &s);
+		forwards += s.forwards;
+		assert_int_equal(rig_post(r, &in), 0);
+		assert_true(rig_settle(r, 1000000000));
+		assert_int_equal(r->ndone, before + 1);
+		assert_int_equal(r->last.status, HSL_ST_POISON);
+		rig_free(r);
+	}
+	assert_true(forwards > 3);		/* times that it was under way */
+}
+
 /* ---- a run is its seed and its posts ---- */
 
 static uint64_t run_hash(uint64_t seed)
@@ -1172,7 +1205,7 @@ int main(void)
 		cmocka_unit_test(request_lost),	cmocka_unit_test(last_copy_lost), cmocka_unit_test(answer_lost),
 		cmocka_unit_test(many_lost),	cmocka_unit_test(taps),
 		cmocka_unit_test(two_ways),	cmocka_unit_test(route_changes), cmocka_unit_test(no_way_to_leave),
-		cmocka_unit_test(viral),
+		cmocka_unit_test(viral),	cmocka_unit_test(viral_on_the_way),
 	};
 
 	rng_seed();
