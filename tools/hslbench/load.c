@@ -5,14 +5,12 @@
  *   seq, random	loads of PIECE bytes, one after the other or all over the place, that do not wait for each other
  *   chase		each load's address is what the one before has found: a round trip each. All lines of the footprint in one cycle
  *   mix		loads of one buffer and stores into another, R:W pieces in turn
- *   loaded		the chase while another thread has the chip copy within the same memory, at stepped shares of what it can
+ *   loaded		the chase while the chip copies within the same memory, at stepped shares of what it can
  *
  * Loaded values are summed and compared, stored ones read back; the chase must be where so many steps lead.
  */
 #include <errno.h>
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +24,9 @@
 #define HOPS		256u		/* between two looks at the clock */
 #define INJECT_BYTES	4096u
 #define INJECT_DEPTH	8u
+#define CALIBRATIONS	4u
+#define CALIBRATION_NS	5000000u
+#define INJECT_MIN	32u		/* copies that a chase must have had beside it */
 
 enum place { RAM, CHIP_A, CHIP_B, PLACES };
 enum { KEY_PLACE, KEY_READS, KEY_WRITES, KEY_PERCENT };
@@ -35,7 +36,8 @@ struct memory {
 	struct bench_set host;
 	struct bench_area src[PLACES], dst[PLACES];	/* of RAM: those of host, not freed here */
 	uint64_t sum_pieces;		/* of all words of a pattern area */
-	double most;			/* bytes/s that injection can do; 0 = not known yet */
+	double most;			/* bytes/s that injection can do */
+	bool calibrated;
 };
 
 static uint64_t piece_sum(const struct bench *b, uint64_t off)
@@ -158,31 +160,64 @@ static __attribute__((noinline)) uint64_t hop(const uint8_t *p, uint64_t at, uns
 	return at;
 }
 
-static void chase(struct bench *b, struct bench_point *p, const struct bench_area *a, uint64_t size, const struct bench_limit *limit,
-		  struct bench_share *share)
+/* meanwhile: goes on until that is so many, too; NULL: nothing else happens */
+/* Copies that the chip makes meanwhile, submitted between batches of hops: the time of hops alone counts. */
+struct injector {
+	struct hsl_queue *q;
+	struct hsl_op op[INJECT_DEPTH];
+	uint64_t gap_ns;		/* from one command to the next, 0 = as fast as it goes */
+	uint64_t next_ns, sent, done, errors;
+};
+
+static void inject(struct injector *x, uint64_t now)
 {
-	uint64_t start = bench_now_ns(), now = start, then, at = 0, n = 0, place;
+	struct hsl_completion c[INJECT_DEPTH];
+	int rc;
+
+	for (; x->sent - x->done < INJECT_DEPTH && now >= x->next_ns; x->sent++) {
+		if (hsl_queue_submit(x->q, &x->op[x->sent % INJECT_DEPTH], 1) != 1) {
+			x->errors++;
+			return;
+		}
+		/* what could not be sent in time is not made up for: a rate, not a debt */
+		x->next_ns = x->next_ns + x->gap_ns > now ? x->next_ns + x->gap_ns : now + x->gap_ns;
+	}
+	rc = hsl_queue_poll(x->q, c, INJECT_DEPTH);
+	for (int i = 0; i < rc; i++)
+		x->errors += c[i].status != HSL_ST_OK;
+	x->done += rc > 0 ? (uint64_t)rc : 0;
+	x->errors += rc < 0;
+}
+
+static void chase(struct bench *b, struct bench_point *p, const struct bench_area *a, uint64_t size, const struct bench_limit *limit,
+		  struct injector *x, struct bench_share *share)
+{
+	uint64_t start = bench_now_ns(), now = start, then, at = 0, n = 0, ns = 0, place;
 	/* --iters counts loads as each other operation: not fewer than one batch */
 	uint64_t iters = limit->iters ? (limit->iters + HOPS - 1) / HOPS * HOPS : 0;
 
-	tool_windows_begin(&share->windows, start, 0);
-	while (!tool_stopped() && (iters ? n < iters : now - start < limit->ns)) {
-		then = now;
+	tool_windows_begin(&share->windows, 0, 0);
+	while (!tool_stopped() && ((iters ? n < iters : now - start < limit->ns) ||
+				   (x && x->done < INJECT_MIN && !x->errors && now - start < BENCH_HANG_NS))) {
+		if (x)
+			inject(x, now);
+		then = bench_now_ns();
 		at = hop(a->p, at, HOPS);
-		n += HOPS;
 		now = bench_now_ns();
+		n += HOPS;
+		ns += now - then;
 		if (p->stats)
 			tool_stats_add(p->stats, (now - then + HOPS / 2) / HOPS);
-		tool_windows_tick(&share->windows, now, n);
+		tool_windows_tick(&share->windows, ns, n);
 	}
-	tool_windows_end(&share->windows, now, n);
+	tool_windows_end(&share->windows, ns, n);
 	memcpy(&place, a->p + at + 8, 8);
 	if (place != n % (size / LINE)) {
 		complain(b, p, a, at, n % (size / LINE), place);
 		share->errors++;
 	}
 	share->ops += n;
-	share->ns += now - start;
+	share->ns += ns;
 }
 
 static void run_chase(struct bench *b, struct bench_point *p, const struct bench_limit *limit, struct bench_share *share)
@@ -191,88 +226,42 @@ static void run_chase(struct bench *b, struct bench_point *p, const struct bench
 	const struct bench_area *a = &m->src[p->key[KEY_PLACE]];
 
 	chain_make(b, a->p, m->size);
-	chase(b, p, a, m->size, limit, share);
+	chase(b, p, a, m->size, limit, NULL, share);
 }
 
 /* ---- loaded ---- */
 
-struct injector {
-	struct bench *b;
-	struct hsl_queue *q;
-	struct hsl_op op[INJECT_DEPTH];
-	uint64_t gap_ns;		/* from one command to the next, 0 = as fast as it goes */
-	atomic_bool stop;
-	uint64_t bytes, ns, errors;
-};
-
-static void *inject(void *arg)
-{
-	struct injector *x = arg;
-	uint64_t start = bench_now_ns(), now = start, next = start, sent = 0, done = 0;
-	struct hsl_completion c[INJECT_DEPTH];
-	int rc;
-
-	while (!atomic_load(&x->stop) || done < sent) {
-		now = bench_now_ns();
-		if (!atomic_load(&x->stop) && sent - done < INJECT_DEPTH && now >= next) {
-			if (hsl_queue_submit(x->q, &x->op[sent % INJECT_DEPTH], 1) != 1) {
-				x->errors++;
-				break;
-			}
-			sent++;
-			/* what could not be sent in time is not made up for: a rate, not a debt */
-			next = next + x->gap_ns > now ? next + x->gap_ns : now + x->gap_ns;
-		}
-		rc = hsl_queue_poll(x->q, c, INJECT_DEPTH);
-		for (int i = 0; i < rc; i++)
-			x->errors += c[i].status != HSL_ST_OK;
-		done += rc > 0 ? (uint64_t)rc : 0;
-		if (rc < 0) {
-			x->errors++;
-			break;
-		}
-		if (x->gap_ns > 50000 && done == sent)
-			usleep(1);
-	}
-	x->ns = bench_now_ns() - start;
-	x->bytes = done * INJECT_BYTES;
-	return NULL;
-}
-
-/* The chase of p while injecting at that share of the most; share NULL: nothing is chased, to find the most. */
+/* The chase of p while copying at that share of the most; share NULL: nothing is chased, to find the most. Bytes/s moved. */
 static double injected(struct bench *b, struct bench_point *p, struct memory *m, unsigned int percent, const struct bench_limit *limit,
 		       struct bench_share *share)
 {
 	const struct bench_area *chased = &m->src[CHIP_A], *copied = &m->dst[CHIP_A];
-	struct injector x = { .b = b };
-	pthread_t thread;
+	struct injector x = { 0 };
+	uint64_t start, now;
 	int rc = hsl_queue_create(b->f, b->a.node, NULL, &x.q);
 
-	for (unsigned int i = 0; i < INJECT_DEPTH; i++)
-		x.op[i] = hsl_op_copy(copied->ga + (2 * i + 1) * INJECT_BYTES, copied->ga + 2 * i * INJECT_BYTES, INJECT_BYTES);
-	if (percent && m->most > 0 && share)
-		x.gap_ns = percent < 100 ? (uint64_t)(INJECT_BYTES * 1e9 / (m->most * percent / 100)) : 0;
-	if (!rc && percent)
-		rc = -pthread_create(&thread, NULL, inject, &x);
 	if (rc) {
-		snprintf(p->r.reason, sizeof(p->r.reason), "injection: %s", strerror(-rc));
-		hsl_queue_destroy(x.q);
+		snprintf(p->r.reason, sizeof(p->r.reason), "queue for injection: %s", strerror(-rc));
 		return 0;
 	}
+	for (unsigned int i = 0; i < INJECT_DEPTH; i++)
+		x.op[i] = hsl_op_copy(copied->ga + (2 * i + 1) * INJECT_BYTES, copied->ga + 2 * i * INJECT_BYTES, INJECT_BYTES);
+	if (percent && percent < 100 && m->most > 0)
+		x.gap_ns = (uint64_t)(INJECT_BYTES * 1e9 / (m->most * percent / 100));
+	start = now = bench_now_ns();
 	if (share)
-		chase(b, p, chased, m->size, limit, share);
+		chase(b, p, chased, m->size, limit, percent ? &x : NULL, share);
 	else
-		usleep((useconds_t)(limit->ns / 1000 < 20000 ? 20000 : limit->ns / 1000));
-	atomic_store(&x.stop, true);
-	if (percent)
-		pthread_join(thread, NULL);
+		while (!tool_stopped() && !x.errors && now - start < CALIBRATION_NS)
+			inject(&x, now = bench_now_ns());
+	now = bench_now_ns();
 	hsl_queue_destroy(x.q);
 	if (x.errors) {
 		bench_complain(b, "load loaded: %llu injected copies failed", (unsigned long long)x.errors);
 		if (share)
 			share->errors++;
 	}
-	return percent ? tool_rate(x.bytes, x.ns) : 0;
+	return percent ? tool_rate(x.done * INJECT_BYTES, now - start) : 0;
 }
 
 static void run_loaded(struct bench *b, struct bench_point *p, const struct bench_limit *limit, struct bench_share *share)
@@ -280,8 +269,10 @@ static void run_loaded(struct bench *b, struct bench_point *p, const struct benc
 	struct memory *m = p->arg;
 	double rate;
 
-	if (!m->most)
-		m->most = injected(b, p, m, 100, limit, NULL);
+	/* on a busy machine one look may be far off */
+	for (unsigned int i = 0; !m->calibrated && i < CALIBRATIONS && !p->r.reason[0]; i++)
+		m->most = fmax(m->most, injected(b, p, m, 100, limit, NULL));
+	m->calibrated = true;
 	if (p->r.reason[0])
 		return;
 	chain_make(b, m->src[CHIP_A].p, m->size);
@@ -358,11 +349,10 @@ static void points_loaded(struct bench *b, struct memory *m, struct bench_point 
 		p->run = run_loaded;
 		p->key[KEY_PERCENT] = percent[i];
 		p->stats = tool_stats_new();
-		p->r.participants = 2;
 		if (m->size < 2 * INJECT_DEPTH * INJECT_BYTES)
 			strcpy(p->r.reason, "needs a size of 64 KiB");
-		else if (bench_modelled(b) || sysconf(_SC_NPROCESSORS_ONLN) < 2)
-			strcpy(p->r.reason, "needs two CPUs at work at once");
+		else if (!bench_modelled(b) && sysconf(_SC_NPROCESSORS_ONLN) < 2)
+			strcpy(p->r.reason, "needs a CPU for the emulator beside that of the program");
 		else if (!(b->a.cap & HSL_CAP_OP_COPY))
 			snprintf(p->r.reason, sizeof(p->r.reason), "chip %u has no COPY", b->a.node);
 	}

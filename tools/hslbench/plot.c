@@ -155,6 +155,8 @@ static void lines(FILE *out, const struct chart *c)
 		}
 		fputs("EOD\n", out);
 	}
+	if (!c->log_x)
+		fprintf(out, "set xrange [0:%s]\n", most > 0 ? "*" : "1");
 	if (c->log_x) {
 		unsigned int steps = 0;
 		char buf[TOOL_SIZE_LEN];

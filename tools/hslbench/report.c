@@ -338,6 +338,24 @@ static void print_rate(const struct bench *b)
 	free(title);
 }
 
+/* How many there are; *reason: why none of them was run, if it is one and the same. */
+static unsigned int rows_of(const struct bench *b, const char *verb, const char **reason)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < b->nresults; i++) {
+		const struct bench_result *r = &b->result[i];
+
+		if (strcmp(r->verb, verb))
+			continue;
+		if (!n++)
+			*reason = r->reason[0] ? r->reason : NULL;
+		else if (*reason && strcmp(*reason, r->reason))
+			*reason = NULL;
+	}
+	return n;
+}
+
 void bench_print_tables(const struct bench *b)
 {
 	static const struct { const char *verb; void (*print)(const struct bench *b); } verbs[] = {
@@ -346,12 +364,15 @@ void bench_print_tables(const struct bench *b)
 		{ "collective", bench_print_collective }, { "coherence", bench_print_coherence },
 	};
 
-	for (size_t v = 0; v < sizeof(verbs) / sizeof(verbs[0]); v++)
-		for (unsigned int i = 0; i < b->nresults; i++)
-			if (!strcmp(b->result[i].verb, verbs[v].verb)) {
-				verbs[v].print(b);
-				break;
-			}
+	for (size_t v = 0; v < sizeof(verbs) / sizeof(verbs[0]); v++) {
+		const char *reason = NULL;
+		unsigned int n = rows_of(b, verbs[v].verb, &reason);
+
+		if (n > 1 && reason)
+			printf("\n%s: not run: %s\n", verbs[v].verb, reason);
+		else if (n)
+			verbs[v].print(b);
+	}
 }
 
 /* ---- JSON ---- */

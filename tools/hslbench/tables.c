@@ -268,7 +268,7 @@ void bench_print_load(const struct bench *b)
 	else
 		tool_table_free(t);
 
-	t = begin(b, "Loaded latency: a chase while another thread has the chip copy in the same memory", NULL);
+	t = begin(b, "Loaded latency: a chase while the chip copies in the same memory", NULL);
 	tool_table_column(t, "offered", NULL, TOOL_RIGHT);
 	tool_table_column(t, "offered", "GB/s", TOOL_RIGHT);
 	tool_table_column(t, "moved", "GB/s", TOOL_RIGHT);
