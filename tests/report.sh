@@ -87,6 +87,14 @@ echo '{"schema":"hslctl/1"}' >"$dir/other.json"
 run 3 report "$dir/other.json" --html "$dir/x.html" && err 'not a document'; ok 'another document is refused'
 run 3 report "$dir/none.json" --html "$dir/x.html"; ok 'no document is 3'
 
+# ---- a capture beside the tests
+run 0 run -f "sim:pair2,capture=$dir/x.pcapng" ctf_crc_errors &&
+	run 0 run -f sim:pair2 --trace "$dir/x.pcapng" --json "$dir/a.json" nop && out '^1\.\.8$' && out '^ok 2 - HEP-LNK-001 trace$' &&
+	py "assert req['HEP-LNK-001']['verdict'] == 'pass' and req['HEP-LNK-001']['reproduce'].startswith('hsltest check-trace ')
+assert cls['HEP-Link']['count']['pass'] >= 5"
+ok '--trace: requirements that only a capture shows'
+run 3 run -f sim:pair2 --trace "$dir/other.json" nop && err 'other.json'; ok 'a file that is no capture is 3'
+
 # ---- waivers
 printf '# name | owner | until | reason\nHEP-TXN-004 | Li Wei | 2099-01-01 | erratum 7: odd | even\nrandom_walk | Li Wei | - | the same\n' >"$dir/w"
 # shellcheck disable=SC2086

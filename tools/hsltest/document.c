@@ -112,7 +112,7 @@ static void results_json(struct json_object *doc, const struct ht_report *rep)
 		tool_json_u64(o, "runs", r->runs);
 		tool_json_u64(o, "failures", r->failures);
 		tool_json_str(o, "dump", r->dump[0] ? r->dump : NULL);
-		again = ht_reproduce(rep->config, r->seed, r->test->name);
+		again = ht_again(rep->config, r);
 		tool_json_str(o, "reproduce", again);
 		free(again);
 	}
@@ -145,7 +145,9 @@ static void requirements_json(struct json_object *doc, const struct ht_report *r
 			if (!strcmp(rep->results[i].test->requirement, q->requirement->id))
 				tool_json_append(tests, json_object_new_string(rep->results[i].test->name));
 		}
-		again = q->decider ? ht_reproduce(rep->config, q->decider->seed, q->requirement->id) : NULL;
+		again = !q->decider ? NULL
+			: q->decider->again ? tool_printf("%s", q->decider->again)
+					    : ht_reproduce(rep->config, q->decider->seed, q->requirement->id);
 		tool_json_str(o, "reproduce", again);
 		free(again);
 	}

@@ -34,6 +34,7 @@ static const char help[] =
 	"      --stop-on-fail    end at the first failure\n"
 	"      --disruptive      also the tests that reset chips under everybody (root)\n"
 	"      --waivers FILE    failures that are known: name | owner | until | reason\n"
+	"      --trace FILE      also judge a capture of links made before, as check-trace does\n"
 	"      --set KEY=VALUE   for the report: vendor, device, serial, firmware, peer, tester, note\n"
 	"  shown:    --table (on a terminal), --tap (in a pipe), --json\n"
 	"  written:  --json FILE.json   --junit FILE   --html FILE [--lang en|zh_CN]\n"
@@ -51,7 +52,8 @@ static const char help[] =
 	"fabric, 77 every test was skipped.\n";
 
 enum { OPT_SEED = 256, OPT_DISRUPTIVE, OPT_LIMIT, OPT_TAP, OPT_TABLE, OPT_JSON, OPT_REQUIREMENTS, OPT_COMPLETE, OPT_REPEAT,
-       OPT_STOP, OPT_JUNIT, OPT_HTML, OPT_LANG, OPT_QUICK, OPT_FULL, OPT_WAIVERS, OPT_SET };
+       OPT_STOP, OPT_JUNIT, OPT_HTML, OPT_LANG, OPT_QUICK, OPT_FULL, OPT_WAIVERS, OPT_SET,
+       OPT_TRACE };
 
 static const struct option options[] = {
 	{ "fabric", required_argument, NULL, 'f' },
@@ -66,6 +68,7 @@ static const struct option options[] = {
 	{ "full", no_argument, NULL, OPT_FULL },
 	{ "waivers", required_argument, NULL, OPT_WAIVERS },
 	{ "set", required_argument, NULL, OPT_SET },
+	{ "trace", required_argument, NULL, OPT_TRACE },
 	{ "tap", no_argument, NULL, OPT_TAP },
 	{ "table", no_argument, NULL, OPT_TABLE },
 	{ "json", optional_argument, NULL, OPT_JSON },
@@ -87,7 +90,7 @@ struct args {
 	enum ht_lang lang;
 	bool json, requirements, complete, stop_on_fail;
 	unsigned int rounds;
-	const char *json_file, *junit_file, *html_file, *waiver_file;
+	const char *json_file, *junit_file, *html_file, *waiver_file, *trace_file;
 	char *stated[STATED_MAX];
 	unsigned int nstated;
 	char *command;
@@ -202,6 +205,7 @@ static int today_waivers(const struct args *a, struct ht_waivers *w)
 
 static int run(struct args *a)
 {
+	static struct ht_result traced[HT_TRACE_RESULTS];
 	const struct ht_dut_kind *kind;
 	const struct ht_test *list[HT_TESTS_MAX];
 	struct ht_waivers waivers;
@@ -221,6 +225,11 @@ static int run(struct args *a)
 	}
 	if (!chosen)
 		return tool_usage("no test matches '%s'", a->rest[0]);
+	if (a->trace_file) {
+		rc = ht_trace_results(a->trace_file, traced);
+		if (rc)
+			return rc;
+	}
 	rc = today_waivers(a, &waivers);
 	if (rc)
 		return rc;
@@ -234,10 +243,19 @@ static int run(struct args *a)
 	}
 	rep = (struct ht_report){ .format = a->format, .config = &a->config, .probe = probe, .waivers = &waivers,
 				  .stated = a->stated, .nstated = a->nstated, .command = a->command, .rounds = a->rounds, .n = chosen };
-	rep.results = tool_calloc(chosen, sizeof(*rep.results));
+	rep.results = tool_calloc(chosen + HT_TRACE_RESULTS, sizeof(*rep.results));
 	rep.outcomes = tool_calloc(ht_requirement_count, sizeof(*rep.outcomes));
+	if (a->trace_file) {
+		memcpy(rep.results + chosen, traced, sizeof(traced));
+		rep.ntrace = HT_TRACE_RESULTS;
+	}
 	ht_report_begin(&rep);
 	ht_suite_run(&rep, list, a->stop_on_fail, &waivers);
+	for (i = 0; i < rep.ntrace; i++) {
+		ht_waivers_apply(&waivers, &rep.results[chosen + i]);
+		ht_report_test(&rep, chosen * rep.rounds + i + 1, 0, &rep.results[chosen + i]);
+	}
+	rep.n += rep.ntrace;
 	judge(&rep);
 	ht_report_end(&rep);
 	rc = write_reports(a, &rep) ? TOOL_PASS : TOOL_ENV;
@@ -369,6 +387,7 @@ static int parse(int argc, char **argv, struct args *a)
 		case OPT_QUICK: a->config.effort = HT_QUICK; break;
 		case OPT_FULL: a->config.effort = HT_FULL; break;
 		case OPT_WAIVERS: a->waiver_file = optarg; break;
+		case OPT_TRACE: a->trace_file = optarg; break;
 		case OPT_SET:
 			if (!stated_known(optarg))
 				return tool_usage("--set %s: KEY=VALUE with vendor, device, serial, firmware, peer, tester or note", optarg);

@@ -26,7 +26,7 @@ void ht_report_begin(const struct ht_report *rep)
 	if (rep->format == HT_JSON)
 		return;
 	if (rep->format == HT_TAP)
-		printf("TAP version 13\n1..%u\n# ", rep->n * rep->rounds);
+		printf("TAP version 13\n1..%u\n# ", rep->n * rep->rounds + rep->ntrace);
 	printf("hsltest %s%s HEP %d.%d%s %s (%s), %u chip%s, seed %" PRIu64 "%s%s\n", hsl_version(),
 	       rep->format == HT_TAP ? "," : ":", HSL_HEP_MAJOR, HSL_HEP_MINOR, rep->format == HT_TAP ? ", fabric" : " on",
 	       tool_fabric_name(c->url), p->backend, p->nchips, p->nchips == 1 ? "" : "s", c->seed,
@@ -34,6 +34,11 @@ void ht_report_begin(const struct ht_report *rep)
 	if (rep->format == HT_TABLE)
 		putchar('\n');
 	fflush(stdout);
+}
+
+char *ht_again(const struct ht_config *c, const struct ht_result *r)
+{
+	return r->again ? tool_printf("%s", r->again) : ht_reproduce(c, r->seed, r->test->name);
 }
 
 char *ht_reproduce(const struct ht_config *c, uint64_t seed, const char *test)
@@ -233,7 +238,7 @@ static void table_end(const struct ht_report *rep)
 
 		if (r->verdict != HT_FAIL && r->verdict != HT_ERROR)
 			continue;
-		again = ht_reproduce(rep->config, r->seed, r->test->name);
+		again = ht_again(rep->config, r);
 		printf("again: %s", again);
 		if (r->runs > 1)
 			printf("   (%u of %u rounds failed)", r->failures, r->runs);

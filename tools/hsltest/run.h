@@ -22,6 +22,7 @@ struct ht_result {
 	char note[256];
 	char dump[2048]; /* lines: chips and links after a time-out, or what the test shows */
 	const struct ht_waiver *waiver; /* that made it WAIVED */
+	const char *again;		/* how to repeat it; NULL: hsltest run */
 	uint64_t duration_ns;		/* of all rounds */
 	unsigned int runs, failures;
 };
@@ -146,6 +147,7 @@ struct ht_report {
 	unsigned int rounds;
 	struct ht_result *results;
 	unsigned int n;
+	unsigned int ntrace; /* results that come from a capture, behind those of tests */
 	struct ht_summary summary;
 	struct ht_outcome *outcomes; /* [ht_requirement_count] */
 	struct ht_class_outcome classes[HT_CLASSES];
@@ -157,6 +159,7 @@ void ht_report_begin(const struct ht_report *rep);
 void ht_report_test(const struct ht_report *rep, unsigned int number, unsigned int round, const struct ht_result *r);
 void ht_report_end(const struct ht_report *rep);
 /* "hsltest run -f … --seed … NAME" for one test; free() it */
+char *ht_again(const struct ht_config *c, const struct ht_result *r); /* the same, or what the result says */
 char *ht_reproduce(const struct ht_config *c, uint64_t seed, const char *test);
 
 /* document.c: the report as one JSON document; every file format but TAP is written from it */
@@ -176,5 +179,8 @@ int ht_diff_print(struct json_object *a, struct json_object *b);
 int ht_list_tests(bool json, char *const *globs, int nglobs);
 int ht_list_requirements(bool json);
 int ht_check_trace(const char *path, bool complete);
+/* What a capture tells, as results of tests: HT_TRACE_RESULTS of them. TOOL_PASS, or said on stderr why not. */
+#define HT_TRACE_RESULTS 7
+int ht_trace_results(const char *path, struct ht_result *r);
 
 #endif
