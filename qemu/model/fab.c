@@ -233,7 +233,7 @@ static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
     f->crossing_ps = hsl_time_crossing_ps(&cfg->profile);
     f->npkts = (uint32_t)fab_packets(cfg);
     f->nflights = (uint32_t)(f->nports * wire_flights(cfg, f->crossing_ps));
-    f->nevents = 2 * f->nports + f->nflights + f->npkts + f->nagents * cfg->agent.requests + 1;
+    f->nevents = 2 * f->nports + f->nflights + f->npkts + f->nagents * cfg->agent.requests + 2;
     f->nout = 2 * f->nports + f->nagents * cfg->agent.accesses +
               cfg->nodes * cfg->home.requests * 4 + FAB_TEST_OUT;
     for (uint32_t i = 0; i < vc; i++) {
@@ -265,6 +265,8 @@ static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
     f->off_net_stats = take(&end, f->nnodes * sizeof(struct hsl_fab_net_stats));
     f->nrecords = fab_tap_records(f);
     f->off_record = take(&end, f->nrecords * sizeof(struct hsl_fab_record));
+    f->off_sent = take(&end, FAB_SENT * sizeof(struct hsl_fab_sent));
+    f->cut = HSL_NONE;
     /* rings: nobody reads what he has not written, so they are not cleared, and large ones cost no memory */
     f->off_links = take(&end, f->nports * f->link_bytes);
     f->off_under = take(&end, f->nports * vc * f->under_cap * sizeof(struct fab_carried));
@@ -308,8 +310,11 @@ int hsl_fab_init(struct hsl_fab *f, size_t arena_bytes, const struct hsl_fab_cfg
     hsl_model_init(fab_net(f), hsl_model_size(&net), &net);
     f->cfg.links = NULL;        /* the caller's */
     f->held_head = f->held_tail = HSL_NONE;
+    if (fab_remote_init(f)) {
+        return -EINVAL;
+    }
     for (uint32_t i = 0; i < cfg->nodes; i++) {
-        struct hsl_event here = { .type = HSL_EV_NODE, .u.node = { i + 1, true } };
+        struct hsl_event here = { .type = HSL_EV_NODE, .u.node = { i + 1, !fab_dst(f, i)->remote } };
         struct hsl_home_cfg home = home_cfg(cfg, i);
 
         hsl_model_post(fab_net(f), &here);
@@ -424,7 +429,7 @@ int hsl_fab_step(struct hsl_fab *f)
 {
     uint32_t ev;
 
-    if (f->out_len || f->record_len) {
+    if (f->out_len || f->record_len || f->sent_len) {
         return -EBUSY;
     }
     if (!f->heap_len) {
@@ -443,6 +448,8 @@ int hsl_fab_step(struct hsl_fab *f)
         fab_pkt_happen(f, ev - fab_ev_pkt(f, 0));
     } else if (ev == fab_ev_routes(f)) {
         fab_routes_event(f);
+    } else if (ev == fab_ev_bounce(f)) {
+        fab_remote_bounce(f);
     } else {
         ev -= fab_ev_due(f, 0, 0);
         fab_request_due(f, ev / f->cfg.agent.requests, ev % f->cfg.agent.requests);
@@ -456,7 +463,7 @@ static int post_link(struct hsl_fab *f, const struct hsl_fab_in *in)
 {
     uint32_t p = fab_port_between(f, in->u.link.a, in->u.link.b), q;
 
-    if (p == HSL_NONE) {
+    if (p == HSL_NONE || (fab_port(f, p)->remote && in->type != HSL_FAB_ERRORS)) {
         return -EINVAL;
     }
     q = fab_port(f, p)->peer;
@@ -491,7 +498,7 @@ static int post_swallow(struct hsl_fab *f, const struct hsl_fab_in *in)
 {
     uint32_t p = fab_port_between(f, in->u.swallow.a, in->u.swallow.b);
 
-    if (p == HSL_NONE) {
+    if (p == HSL_NONE || fab_port(f, p)->remote) {
         return -EINVAL;
     }
     fab_port(f, p)->swallow_pass = in->u.swallow.pass;
@@ -532,6 +539,9 @@ void hsl_fab_forget(struct hsl_fab *f, uint32_t node, uint64_t offset, uint64_t 
     uint64_t line;
 
     while (hsl_home_next_line(h, &cursor, &line)) {
+        if (f->cut != HSL_NONE && line < f->cfg.open_bytes) {
+            continue;           /* agents of somebody else may have it */
+        }
         if (line - offset < len && !somebody_has(f, HSL_GA(node, line))) {
             hsl_home_forget(h, line);
         }
@@ -542,7 +552,7 @@ static int post_node(struct hsl_fab *f, uint32_t id, bool present)
 {
     struct hsl_event ev = { .type = HSL_EV_NODE, .u.node = { id, present } };
 
-    if (id < 1 || id > f->cfg.nodes) {
+    if (id < 1 || id > f->cfg.nodes || fab_dst(f, id - 1)->remote) {
         return -EINVAL;
     }
     if (hsl_ix_present(fab_net(f), id - 1) == present) {
@@ -572,7 +582,7 @@ static int post_viral(struct hsl_fab *f, uint32_t id)
 
 int hsl_fab_post(struct hsl_fab *f, const struct hsl_fab_in *in)
 {
-    if ((f->out_len || f->record_len) && in->type != HSL_FAB_MEM) {     /* that one puts nothing out */
+    if ((f->out_len || f->record_len || f->sent_len) && in->type != HSL_FAB_MEM) {     /* that one puts nothing out */
         return -EBUSY;
     }
     switch (in->type) {
@@ -594,6 +604,9 @@ int hsl_fab_post(struct hsl_fab *f, const struct hsl_fab_in *in)
         return post_swallow(f, in);
     case HSL_FAB_TAP:
         return post_tap(f, in);
+    case HSL_FAB_PEER:
+    case HSL_FAB_ARRIVE:
+        return fab_remote_post(f, in);
     default:
         return fab_test_post(f, in);
     }

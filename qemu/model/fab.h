@@ -34,8 +34,15 @@ struct hsl_fab_cfg {
     /* of HSL_TOPO_FILE, as in struct hsl_model_config */
     uint32_t switches, nlinks;
     const struct hsl_topo_link *links;
+    /*
+     * The link from cut_a to cut_b, 0: none, leaves this fabric (fab_remote.c): cut_b and what is behind it are
+     * somebody else's, who may access [0, open_bytes) of the memory of the chips here.
+     */
+    uint32_t cut_a, cut_b;
+    uint64_t open_bytes;
 };
 #define HSL_FAB_NODES_MAX 64u
+#define HSL_FAB_TIME_MAX (UINT64_C(1) << 62)     /* of what arrives */
 
 /* Everything but nodes, topology, its links and profile as a plain fabric has it. */
 void hsl_fab_defaults(struct hsl_fab_cfg *cfg);
@@ -67,6 +74,9 @@ enum hsl_fab_in_type {
     HSL_FAB_LOOPBACK,           /* what: enum hsl_fab_loopback */
     HSL_FAB_SEND,               /* flit: goes out as it is when the wire is free, in L0 only */
     HSL_FAB_CALM,               /* ends what all of these but CHANGE, and LANE and ERRORS, did */
+    /* where a link leaves this fabric */
+    HSL_FAB_PEER,               /* peer.link: the other end is there, with these parameters; NULL: it is gone */
+    HSL_FAB_ARRIVE,             /* arrive: a flit or a training set of the other end */
 };
 
 /* Errors of chosen flits (of type data) or packets that leave an end. */
@@ -103,6 +113,8 @@ struct hsl_fab_in {
             uint64_t value;
             const struct hsl_flit *flit;
         } test;
+        struct { const struct hsl_link_cfg *link; } peer;
+        struct { uint64_t time_ps; const struct hsl_flit *flit; const struct hsl_ts *ts; } arrive;
     } u;
 };
 /*
@@ -126,6 +138,26 @@ struct hsl_fab_out {
     } u;
 };
 int hsl_fab_drain(struct hsl_fab *f, struct hsl_fab_out *out);
+
+/*
+ * What has left by the link that leaves this fabric, and arrives a crossing after its time. Taken before the next
+ * post or step, like outputs.
+ */
+struct hsl_fab_sent {
+    uint64_t time_ps;
+    bool is_ts;
+    union {
+        struct hsl_flit flit;
+        struct hsl_ts ts;
+    } u;
+};
+int hsl_fab_sent(struct hsl_fab *f, struct hsl_fab_sent *out);
+/* Is the chip or switch somebody else's? */
+bool hsl_fab_is_remote(const struct hsl_fab *f, uint32_t node);
+/* Packets of somebody else that made no sense: they put the link through DETECT. */
+uint64_t hsl_fab_remote_refused(const struct hsl_fab *f);
+/* Time moves on, though nothing happens: to time_ps at most, and not beyond the next event. */
+void hsl_fab_advance(struct hsl_fab *f, uint64_t time_ps);
 
 /*
  * For captures (docs/capture.md): what an end of a link sends and receives, and which state it

@@ -53,45 +53,49 @@ static void pkt_free(struct hsl_fab *f, uint32_t i)
 
 /* ---- agents and homes give packets ---- */
 
-static void fence(struct hsl_fab *f, struct fab_pair pair, uint8_t status);
-
 static bool is_request(uint8_t opcode)
 {
     return hsl_pkt_vc(opcode) == HSL_VC_REQ;
 }
 
-/* Of the agent's request that the packet is about. */
-static uint32_t tag_of(const struct hsl_fab *f, const struct hsl_pkt *p)
+/* Of the agent's request that the packet is about. Somebody else's agents have other tags, which nobody counts. */
+uint32_t fab_pkt_tag(const struct hsl_fab *f, const struct hsl_pkt *p)
 {
+    uint32_t none = f->cfg.agent.requests;
+
     switch (p->u.h.opcode) {
     case HSL_PKT_GRANT:
     case HSL_PKT_SNP_RSP:
     case HSL_PKT_SNP_DATA:
-        return f->cfg.agent.requests;
+        return none;
     default:
-        return hsl_pkt_vc(p->u.h.opcode) == HSL_VC_SNP ? f->cfg.agent.requests : p->u.h.tag;
+        return hsl_pkt_vc(p->u.h.opcode) == HSL_VC_SNP || p->u.h.tag > none ? none : p->u.h.tag;
     }
 }
 
-/* It is under way no more. */
-static void count_out(struct hsl_fab *f, struct fab_pair pair)
+void fab_count_in(struct hsl_fab *f, struct fab_pair pair)
+{
+    fab_under_way(f, pair)->packets++;
+    fab_request(f, pair.agent, pair.tag)->packets++;
+}
+
+void fab_count_out(struct hsl_fab *f, struct fab_pair pair)
 {
     fab_under_way(f, pair)->packets--;
     fab_request(f, pair.agent, pair.tag)->packets--;
 }
 
-/* A packet of the pair starts at a node, after a delay. */
-static void inject(struct hsl_fab *f, const struct hsl_pkt *p, struct fab_pair pair, uint32_t node,
-                   uint64_t delay_ps)
+void fab_inject(struct hsl_fab *f, const struct hsl_pkt *p, struct fab_pair pair, uint32_t node,
+                uint64_t delay_ps)
 {
     uint32_t i = fab_pkt_new(f);
     struct fab_pkt *k;
 
     if (i == HSL_NONE) {        /* cannot happen (fab_packets); if it did, it would be a loss */
-        fence(f, pair, HSL_ST_UNREACHABLE);
+        fab_fence(f, pair, HSL_ST_UNREACHABLE);
         return;
     }
-    pair.tag = tag_of(f, p);
+    pair.tag = fab_pkt_tag(f, p);
     k = fab_pkt(f, i);
     k->pkt = *p;
     k->pair = pair;
@@ -99,8 +103,7 @@ static void inject(struct hsl_fab *f, const struct hsl_pkt *p, struct fab_pair p
     k->hops = 0;
     k->entered = 0;
     k->stage = FAB_AT_NODE;
-    fab_under_way(f, pair)->packets++;
-    fab_request(f, pair.agent, pair.tag)->packets++;
+    fab_count_in(f, pair);
     fab_at_time(f, fab_ev_pkt(f, i), f->now_ps + delay_ps);
 }
 
@@ -136,7 +139,7 @@ static void agent_out(struct hsl_fab *f, uint32_t agent, uint32_t snooped_by)
             pair.agent = (uint16_t)fab_agent_ix(f, p.u.h.dst);
             pair.home = (uint16_t)snooped_by;
         }
-        inject(f, &p, pair, fab_agent_node(f, agent), delay);
+        fab_inject(f, &p, pair, fab_agent_node(f, agent), delay);
     }
     while (hsl_agent_done(fab_agent(f, agent), &x)) {
         struct hsl_fab_out *o = fab_out(f, HSL_FAB_OUT_ACCESS);
@@ -156,7 +159,7 @@ static void home_out(struct hsl_fab *f, uint32_t home)
         struct fab_pair pair = { .agent = (uint16_t)fab_agent_ix(f, p.u.h.dst),
                                  .home = (uint16_t)home };
 
-        inject(f, &p, pair, home, 0);
+        fab_inject(f, &p, pair, home, 0);
     }
     while (hsl_home_mem(fab_home(f, home), &op)) {
         struct hsl_fab_out *o = fab_out(f, HSL_FAB_OUT_MEM);
@@ -180,7 +183,7 @@ static bool reachable(struct hsl_fab *f, struct fab_pair pair)
             hsl_net_distance(fab_net_to(f, node), pair.home, node) <= f->cfg.hop_limit);
 }
 
-static void fence(struct hsl_fab *f, struct fab_pair pair, uint8_t status)
+void fab_fence(struct hsl_fab *f, struct fab_pair pair, uint8_t status)
 {
     struct fab_under_way *u = fab_under_way(f, pair);
 
@@ -195,13 +198,14 @@ static void fence(struct hsl_fab *f, struct fab_pair pair, uint8_t status)
     agent_out(f, pair.agent, HSL_NONE);
     hsl_home_lose(fab_home(f, pair.home), fab_agent_id(f, pair.agent));
     home_out(f, pair.home);
+    fab_remote_lost(f, pair);
 }
 
 void fab_lost(struct hsl_fab *f, struct fab_pair pair, uint32_t dst)
 {
-    count_out(f, pair);
+    fab_count_out(f, pair);
     fab_net_stats(f, dst)->lost++;
-    fence(f, pair, HSL_ST_UNREACHABLE);
+    fab_fence(f, pair, HSL_ST_UNREACHABLE);
 }
 
 void fab_request_due(struct hsl_fab *f, uint32_t agent, uint32_t tag)
@@ -209,11 +213,11 @@ void fab_request_due(struct hsl_fab *f, uint32_t agent, uint32_t tag)
     const struct fab_request *r = fab_request(f, agent, tag);
     struct fab_pair pair = { .agent = (uint16_t)agent, .home = (uint16_t)r->home };
 
-    if (!r->packets && !hsl_home_knows(fab_home(f, r->home), fab_agent_id(f, agent), tag) &&
+    if (!r->packets && !fab_remote_pair(f, pair) && !hsl_home_knows(fab_home(f, r->home), fab_agent_id(f, agent), tag) &&
         hsl_agent_give_up(fab_agent(f, agent), tag, HSL_ST_TIMEOUT)) {
         agent_out(f, agent, HSL_NONE);
     } else {
-        fence(f, pair, HSL_ST_TIMEOUT);
+        fab_fence(f, pair, HSL_ST_TIMEOUT);
     }
 }
 
@@ -224,7 +228,7 @@ void fab_node_gone(struct hsl_fab *f, uint32_t node)
             if (fab_agent_node(f, a) == node || h == node) {
                 struct fab_pair pair = { .agent = (uint16_t)a, .home = (uint16_t)h };
 
-                fence(f, pair, HSL_ST_UNREACHABLE);
+                fab_fence(f, pair, HSL_ST_UNREACHABLE);
             }
         }
     }
@@ -246,7 +250,7 @@ void fab_node_viral(struct hsl_fab *f, uint32_t node)
             struct fab_pair pair = { .agent = (uint16_t)a, .home = (uint16_t)h };
 
             if (is_contained(f, pair)) {
-                fence(f, pair, HSL_ST_UNREACHABLE);
+                fab_fence(f, pair, HSL_ST_UNREACHABLE);
             }
         }
     }
@@ -254,7 +258,7 @@ void fab_node_viral(struct hsl_fab *f, uint32_t node)
 
 /* ---- packets on their way ---- */
 
-static bool is_for_home(uint8_t opcode)
+bool fab_pkt_for_home(uint8_t opcode)
 {
     return is_request(opcode) || opcode == HSL_PKT_ACK || opcode == HSL_PKT_SNP_RSP ||
            opcode == HSL_PKT_SNP_DATA || opcode == HSL_PKT_WR_DATA;
@@ -270,7 +274,7 @@ static void arrive_home_or_agent(struct hsl_fab *f, uint32_t i)
         k->entered = 0;
         fab_leaves(f, k->node);
     }
-    if (is_for_home(k->pkt.u.h.opcode)) {
+    if (fab_pkt_for_home(k->pkt.u.h.opcode)) {
         k->stage = FAB_AT_HOME;
         delay = is_request(k->pkt.u.h.opcode) ? f->cfg.profile.home_ps : 0;
     } else {
@@ -344,7 +348,7 @@ void fab_pkt_forward(struct hsl_fab *f, uint32_t i)
     port = fab_port_to(f, k->node, next);
     if (is_swallowed(f, port, k)) {
         forget(f, i);
-        count_out(f, pair);
+        fab_count_out(f, pair);
         return;
     }
     fab_enters(f, k);
@@ -383,7 +387,7 @@ static void deliver(struct hsl_fab *f, uint32_t i)
     struct hsl_fab_net_stats *stats = fab_net_stats(f, node);
     bool to_home = k->stage == FAB_AT_HOME;
 
-    count_out(f, k->pair);
+    fab_count_out(f, k->pair);
     pkt_free(f, i);
     if (u->fenced) {
         stats->lost++;
@@ -402,7 +406,7 @@ static void deliver(struct hsl_fab *f, uint32_t i)
 
         contain(f, &p);
         hsl_agent_rx(fab_agent(f, agent), &p);
-        stop_watch(f, agent, tag_of(f, &p));
+        stop_watch(f, agent, fab_pkt_tag(f, &p));
         agent_out(f, agent, home);
     }
 }
@@ -436,25 +440,31 @@ void fab_pkt_happen(struct hsl_fab *f, uint32_t i)
     }
 }
 
+bool fab_unfence(struct hsl_fab *f, struct fab_pair pair)
+{
+    struct fab_under_way *u = fab_under_way(f, pair);
+
+    /* what the home still does for a lost request may bring data to its requester, by another pair */
+    if (u->fenced && !u->packets &&
+        !hsl_home_serves(fab_home(f, pair.home), fab_agent_id(f, pair.agent)) && reachable(f, pair) &&
+        !is_contained(f, pair)) {
+        u->fenced = 0;
+    }
+    return !u->fenced;
+}
+
 /* ---- posts ---- */
 
 int fab_access(struct hsl_fab *f, uint16_t id, const struct hsl_access *x)
 {
     uint32_t agent = fab_agent_ix(f, id), home = (uint32_t)(x->ga >> HSL_GA_OFFSET_BITS) - 1;
     struct fab_pair pair = { .agent = (uint16_t)agent, .home = (uint16_t)home };
-    struct fab_under_way *u;
     int err;
 
-    if (agent == HSL_NONE || home >= f->cfg.nodes) {
+    if (agent == HSL_NONE || home >= f->cfg.nodes || fab_dst(f, fab_agent_node(f, agent))->remote) {
         return -EINVAL;
     }
-    u = fab_under_way(f, pair);
-    /* what the home still does for a lost request may bring data to its requester, by another pair */
-    if (u->fenced && !u->packets && !hsl_home_serves(fab_home(f, home), id) &&
-        reachable(f, pair) && !is_contained(f, pair)) {
-        u->fenced = 0;
-    }
-    if (u->fenced) {
+    if (!fab_unfence(f, pair)) {
         struct hsl_fab_out *o = fab_out(f, HSL_FAB_OUT_ACCESS);
 
         o->u.access.agent = id;

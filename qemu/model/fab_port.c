@@ -158,6 +158,9 @@ static void link_down(struct hsl_fab *f, uint32_t p)
     fab_routes_lose(f, p);
     lose_what_it_carried(f, p);
     lose_what_it_carried(f, peer);
+    if (fab_leaves_here(f, p)) {
+        fab_remote_down(f);
+    }
 }
 
 static void entered_l0(struct hsl_fab *f, uint32_t p)
@@ -168,6 +171,9 @@ static void entered_l0(struct hsl_fab *f, uint32_t p)
         hsl_link_retrained(fab_link(f, p), f->now_ps);
     }
     port->was_l0 = 1;
+    if (fab_leaves_here(f, p)) {
+        peer->was_l0 = 1;       /* or will be, as it has heard this end */
+    }
     if (!port->usable && peer->was_l0 && !port->test.loopback && !peer->test.loopback) {
         /* nothing has been sent, but what a tester put on the wire or preset */
         hsl_link_reset(fab_link(f, p));
@@ -219,6 +225,9 @@ static void after(struct hsl_fab *f, uint32_t p, bool changed)
 
 void fab_port_event(struct hsl_fab *f, uint32_t p, enum hsl_phy_event ev)
 {
+    if (fab_port(f, p)->remote) {
+        return;
+    }
     after(f, p, hsl_phy_event(&fab_port(f, p)->phy, f->now_ps, ev));
 }
 
@@ -244,7 +253,7 @@ void fab_ports_node(struct hsl_fab *f, uint32_t node, bool present)
         if (!present) {
             fab_test_gone(fab_port(f, p));
         }
-        if (!present || hsl_ix_present(fab_net(f), fab_port(f, peer)->node)) {
+        if (!present || (fab_leaves_here(f, p) ? f->peer_there : hsl_ix_present(fab_net(f), fab_port(f, peer)->node))) {
             fab_port_event(f, p, ev);
             fab_port_event(f, peer, ev);
         }
@@ -295,23 +304,25 @@ static void fill_link(struct hsl_fab *f, uint32_t p)
             if (hsl_link_send(fab_link(f, p), &k->pkt)) {
                 break;
             }
-            under_push(f, p, vc, k);
+            if (fab_leaves_here(f, p)) {
+                fab_remote_give(f, k);
+            } else {
+                under_push(f, p, vc, k);
+            }
             pkt_give_back(f, queue_pop(f, port, vc));
         }
     }
 }
 
-static uint64_t flit_ps(const struct fab_port *port)
+uint64_t fab_flit_ps(const struct fab_port *port)
 {
     uint64_t mbps = (uint64_t)port->phy.width * port->phy.rate_mtps;
 
     return (8u * HSL_FLIT_BYTES * UINT64_C(1000000) + mbps - 1) / mbps;
 }
 
-/* On the wire now; it is there after `late_ps` more than a crossing. */
-static struct fab_flight *launch(struct hsl_fab *f, uint32_t p, uint64_t late_ps)
+struct fab_flight *fab_flight_new(struct hsl_fab *f, uint32_t p, uint32_t from, uint64_t at_ps)
 {
-    const struct fab_port *port = fab_port(f, p);
     uint32_t i = f->flight_free;
     struct fab_flight *t;
 
@@ -320,33 +331,58 @@ static struct fab_flight *launch(struct hsl_fab *f, uint32_t p, uint64_t late_ps
     }
     t = fab_flight(f, i);
     f->flight_free = t->next;
-    t->port = port->test.loopback == HSL_FAB_LOOPBACK_NEAR ? p : port->peer;
-    t->from = p;
-    t->life = fab_port(f, t->port)->life;
+    t->port = p;
+    t->from = from;
+    t->life = fab_port(f, p)->life;
     t->is_ts = t->is_raw = false;
-    fab_at_time(f, fab_ev_flight(f, i), f->now_ps + f->crossing_ps + late_ps);
+    fab_at_time(f, fab_ev_flight(f, i), at_ps);
     return t;
+}
+
+/* On the wire now; it is there after `late_ps` more than a crossing. One of ts and flit is not NULL. */
+static void launch(struct hsl_fab *f, uint32_t p, uint64_t late_ps, const struct hsl_ts *ts,
+                   const struct hsl_flit *flit, bool is_raw)
+{
+    const struct fab_port *port = fab_port(f, p);
+    bool near = port->test.loopback == HSL_FAB_LOOPBACK_NEAR;
+    struct hsl_fab_sent *s;
+    struct fab_flight *t;
+
+    if (fab_leaves_here(f, p) && !near) {
+        s = fab_remote_launch(f, f->now_ps + late_ps);
+        s->is_ts = ts;
+        if (ts) {
+            s->u.ts = *ts;
+        } else {
+            s->u.flit = *flit;
+        }
+        return;
+    }
+    t = fab_flight_new(f, near ? p : port->peer, p, f->now_ps + f->crossing_ps + late_ps);
+    if (!t) {
+        return;
+    }
+    t->is_ts = ts;
+    t->is_raw = is_raw;
+    if (ts) {
+        t->u.ts = *ts;
+    } else {
+        t->u.flit = *flit;
+    }
 }
 
 static void launch_flit(struct hsl_fab *f, uint32_t p, const struct hsl_flit *flit,
                         uint64_t late_ps, bool is_raw)
 {
-    struct fab_flight *t;
-
-    if (fab_port(f, p)->test.loopback == HSL_FAB_LOOPBACK_FAR) {
-        return;                 /* the wire is the peer's */
-    }
-    t = launch(f, p, late_ps);
-    if (t) {
-        t->is_raw = is_raw;
-        t->u.flit = *flit;
+    if (fab_port(f, p)->test.loopback != HSL_FAB_LOOPBACK_FAR) {        /* the wire is the peer's */
+        launch(f, p, late_ps, NULL, flit, is_raw);
     }
 }
 
 static void send_raw(struct hsl_fab *f, uint32_t p)
 {
     struct fab_port *port = fab_port(f, p);
-    uint64_t each = flit_ps(port);
+    uint64_t each = fab_flit_ps(port);
 
     fab_record_flit(f, p, false, &port->test.raw);
     port->test.raw_waits = false;
@@ -358,7 +394,7 @@ static bool send_flit(struct hsl_fab *f, uint32_t p)
 {
     struct fab_port *port = fab_port(f, p);
     struct hsl_wire_out out[2];
-    uint64_t each = flit_ps(port), delay_ps = 0;
+    uint64_t each = fab_flit_ps(port), delay_ps = 0;
     struct hsl_flit flit;
     uint32_t n;
 
@@ -390,15 +426,12 @@ static bool send_flit(struct hsl_fab *f, uint32_t p)
 void fab_port_send(struct hsl_fab *f, uint32_t p)
 {
     struct fab_port *port = fab_port(f, p);
-    struct fab_flight *t;
     struct hsl_ts ts;
 
     while (hsl_phy_tx(&port->phy, f->now_ps, &ts)) {
         fab_record_ts(f, p, false, &ts);
-        t = port->test.loopback == HSL_FAB_LOOPBACK_FAR ? NULL : launch(f, p, 0);
-        if (t) {
-            t->is_ts = true;
-            t->u.ts = ts;
+        if (port->test.loopback != HSL_FAB_LOOPBACK_FAR) {
+            launch(f, p, 0, &ts, NULL, false);
         }
     }
     if (carries_flits(port) && send_flit(f, p)) {
@@ -432,6 +465,10 @@ static void take_packets(struct hsl_fab *f, uint32_t p)
             struct fab_carried c;
             uint32_t i;
 
+            if (fab_leaves_here(f, p)) {
+                fab_remote_take(f, &pkt);
+                continue;
+            }
             if (!fab_port(f, port->peer)->under_len[vc]) {
                 continue;       /* never sent: an error that the CRC did not find */
             }
@@ -461,17 +498,11 @@ static void flight_free(struct hsl_fab *f, uint32_t flight)
 static bool loops(struct hsl_fab *f, const struct fab_flight *t)
 {
     const struct fab_port *port = fab_port(f, t->port);
-    struct fab_flight *back;
 
     if (port->test.loopback == HSL_FAB_LOOPBACK_NEAR) {
         return t->from == t->port;
     }
-    back = launch(f, t->port, 0);
-    if (back) {
-        back->is_ts = t->is_ts;
-        back->is_raw = t->is_raw;
-        back->u = t->u;
-    }
+    launch(f, t->port, 0, t->is_ts ? &t->u.ts : NULL, &t->u.flit, t->is_raw);
     return false;
 }
 
@@ -540,6 +571,8 @@ void fab_ports_init(struct hsl_fab *f)
         }
     }
     for (p = 0; p < f->nports; p++) {
-        fab_port_event(f, p, HSL_PHY_PRESENT);
+        if (!fab_leaves_here(f, p)) {
+            fab_port_event(f, p, HSL_PHY_PRESENT);
+        }
     }
 }

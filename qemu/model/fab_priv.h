@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Inside of the modelled fabric: what fab.c (front, event queue), fab_port.c (links), fab_node.c
- * (packets at nodes) and fab_tap.c (records of what links do) share.
+ * (packets at nodes), fab_remote.c (a link that leaves the fabric) and
+ * fab_tap.c (records of what links do) share.
  *
  * Arena. struct hsl_fab comes first, the arrays follow at the offsets it keeps:
  *
@@ -19,6 +20,7 @@
  *     out[nout]              outputs, a ring
  *     net_stats[nnodes]      statistics
  *     record[nrecords]       records for taps, a ring
+ *     sent[FAB_SENT]         what has left the fabric, a ring
  *     links                  blocks of equal size each
  *     under[nports][VC][..]  what the packets are that a link has taken and not yet given out
  *
@@ -74,6 +76,7 @@ struct fab_port {
     uint32_t node, peer;        /* ix of its node; the other end's port */
     uint8_t usable;             /* carries packets, now or when it has trained */
     uint8_t was_l0;             /* has been in L0 since it was last down */
+    uint8_t remote;             /* at a node of somebody else: only its wire and its arming are used */
     uint8_t leaving;            /* routes are to go round it, then it is disabled */
     uint32_t life;              /* of what is on its way here: over when either end trains anew */
     uint64_t free_ps;           /* the wire takes the next flit */
@@ -128,6 +131,7 @@ enum fab_dst_state { FAB_STAYS, FAB_DRAINS, FAB_MOVED };       /* fab_routes.c *
 struct fab_dst {
     uint32_t packets;           /* under way to it that have left the node of their source */
     uint32_t state;             /* enum fab_dst_state */
+    uint32_t remote;            /* the chip is somebody else's */
     uint32_t viral;             /* the chip has a fatal error: fab_node.c */
 };
 
@@ -143,15 +147,19 @@ struct hsl_fab {
     uint32_t pkt_free, flight_free;
     uint32_t held_head, held_tail;      /* packets at their sources: fab_routes.c */
     uint32_t changing;
-    uint32_t heap_len, out_first, out_len, record_first, record_len, nrecords;
+    uint32_t heap_len, out_first, out_len, record_first, record_len, nrecords, sent_first, sent_len;
+    uint32_t peer_there;        /* the other end of that link */
+    uint32_t cut;               /* port of the link that leaves the fabric; HSL_NONE */
+    uint64_t refused;           /* packets of somebody else */
     uint64_t now_ps, next_order;
     uint64_t crossing_ps;       /* 2 * port + cable */
     uint64_t link_bytes, agent_bytes, home_bytes;
     uint64_t net_bytes, off_dst;
     uint64_t off_net, off_port, off_pair, off_pkt, off_flight, off_agents, off_homes, off_links;
     uint64_t off_under, off_request, off_event, off_heap, off_out, off_first_port, off_net_stats;
-    uint64_t off_record;
+    uint64_t off_record, off_sent;
 };
+#define FAB_SENT    8u          /* one step sends two training sets, two flits and something looped, at most */
 
 static inline void *fab_at(struct hsl_fab *f, uint64_t off)
 {
@@ -264,6 +272,12 @@ static inline uint32_t fab_first_port(const struct hsl_fab *f, uint32_t node)
     return ((const uint32_t *)((const unsigned char *)f + f->off_first_port))[node];
 }
 
+/* Is the other end of this port's link somebody else's? */
+static inline bool fab_leaves_here(const struct hsl_fab *f, uint32_t port)
+{
+    return port == f->cut;
+}
+
 /* Event numbers. */
 static inline uint32_t fab_ev_send(const struct hsl_fab *f, uint32_t port)
 {
@@ -296,6 +310,11 @@ static inline uint32_t fab_ev_routes(const struct hsl_fab *f)
     return fab_ev_due(f, f->nagents, 0);
 }
 
+static inline uint32_t fab_ev_bounce(const struct hsl_fab *f)
+{
+    return fab_ev_routes(f) + 1;
+}
+
 /* ---- fab.c ---- */
 /* (Re)schedule an event. */
 void fab_at_time(struct hsl_fab *f, uint32_t ev, uint64_t time_ps);
@@ -320,6 +339,28 @@ void fab_port_lane(struct hsl_fab *f, uint32_t port, uint32_t lane, bool works);
 void fab_port_look(struct hsl_fab *f, uint32_t port);
 /* The link carries no packets any more, until it has trained again. */
 void fab_port_down(struct hsl_fab *f, uint32_t port);
+
+/* Time for a flit at the width and rate in use. */
+uint64_t fab_flit_ps(const struct fab_port *port);
+/* A free place for something that arrives at a port; NULL. */
+struct fab_flight *fab_flight_new(struct hsl_fab *f, uint32_t port, uint32_t from, uint64_t at_ps);
+
+/* ---- fab_remote.c ---- */
+/* Which nodes are somebody else's. -EINVAL: there is no such link, or another way round it. */
+int fab_remote_init(struct hsl_fab *f);
+int fab_remote_post(struct hsl_fab *f, const struct hsl_fab_in *in);
+/* What leaves, to be filled in. */
+struct hsl_fab_sent *fab_remote_launch(struct hsl_fab *f, uint64_t time_ps);
+/* A link gives out a packet of somebody else; taken, unless it makes no sense. */
+void fab_remote_take(struct hsl_fab *f, const struct hsl_pkt *pkt);
+/* The link has taken a packet for somebody else, whose it is now. */
+void fab_remote_give(struct hsl_fab *f, const struct fab_pkt *k);
+/* The link is down: everybody here and everybody there have lost each other. */
+void fab_remote_down(struct hsl_fab *f);
+/* The pair is lost here, so it has to be there. */
+void fab_remote_lost(struct hsl_fab *f, struct fab_pair pair);
+bool fab_remote_pair(struct hsl_fab *f, struct fab_pair pair);
+void fab_remote_bounce(struct hsl_fab *f);
 
 /* ---- fab_test.c ---- */
 int fab_test_post(struct hsl_fab *f, const struct hsl_fab_in *in);
@@ -355,6 +396,18 @@ void fab_pkt_forward(struct hsl_fab *f, uint32_t pkt);
 void fab_pkt_arrive(struct hsl_fab *f, uint32_t pkt, uint32_t node, uint64_t delay_ps);
 /* The time of the request with this tag is up. */
 void fab_request_due(struct hsl_fab *f, uint32_t agent, uint32_t tag);
+/* It begins to be under way, and is no more; the pair's tag is set. */
+void fab_count_in(struct hsl_fab *f, struct fab_pair pair);
+void fab_count_out(struct hsl_fab *f, struct fab_pair pair);
+/* Pair and tag of a packet between an agent and a home. */
+uint32_t fab_pkt_tag(const struct hsl_fab *f, const struct hsl_pkt *p);
+bool fab_pkt_for_home(uint8_t opcode);
+/* A packet of the pair starts at a node, after a delay. */
+void fab_inject(struct hsl_fab *f, const struct hsl_pkt *p, struct fab_pair pair, uint32_t node,
+                uint64_t delay_ps);
+void fab_fence(struct hsl_fab *f, struct fab_pair pair, uint8_t status);
+/* Nothing of before is left: agent and home may begin anew. */
+bool fab_unfence(struct hsl_fab *f, struct fab_pair pair);
 /* A packet of the pair, for a chip's agent or home, is lost. */
 void fab_lost(struct hsl_fab *f, struct fab_pair pair, uint32_t dst);
 /* ---- fab_routes.c ---- */

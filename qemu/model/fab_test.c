@@ -124,9 +124,11 @@ static void bounce_both(struct hsl_fab *f, uint32_t p)
     bounce(f, fab_port(f, p)->peer);
 }
 
+/* What somebody else has made of it is not known. */
 static bool in_order(struct hsl_fab *f, uint32_t p)
 {
-    return !hsl_link_audit(fab_link(f, p), fab_link(f, fab_port(f, p)->peer));
+    return !fab_leaves_here(f, p) &&
+           !hsl_link_audit(fab_link(f, p), fab_link(f, fab_port(f, p)->peer));
 }
 
 bool fab_test_raw(struct hsl_fab *f, uint32_t p, const struct hsl_flit *flit)
@@ -302,7 +304,9 @@ int fab_test_post(struct hsl_fab *f, const struct hsl_fab_in *in)
     uint32_t p = fab_port_between(f, in->u.test.a, in->u.test.b), what = in->u.test.what;
     struct fab_port *port;
 
-    if (p == HSL_NONE) {
+    /* of somebody else's end only what is sent can be hurt, here where it arrives */
+    if (p == HSL_NONE || (fab_port(f, p)->remote && in->type != HSL_FAB_SEED &&
+                          (in->type != HSL_FAB_ARM || what >= HSL_FAB_ARM_POISON))) {
         return -EINVAL;
     }
     port = fab_port(f, p);

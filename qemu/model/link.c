@@ -115,20 +115,33 @@ size_t hsl_link_size(const struct hsl_link_cfg *cfg)
     return hsl_link_check(cfg) ? 0 : lay_out(cfg, NULL);
 }
 
+static bool fit(const struct hsl_link_cfg *cfg, const struct hsl_link_cfg *peer)
+{
+    return !hsl_link_check(cfg) && !hsl_link_check(peer) && cfg->seq_bits == peer->seq_bits &&
+           cfg->reorder == peer->reorder && cfg->credit_shift == peer->credit_shift;
+}
+
 int hsl_link_init(struct hsl_link *l, const struct hsl_link_cfg *cfg,
                   const struct hsl_link_cfg *peer)
 {
-    if (hsl_link_check(cfg) || hsl_link_check(peer) || cfg->seq_bits != peer->seq_bits ||
-        cfg->reorder != peer->reorder || cfg->credit_shift != peer->credit_shift) {
+    if (!fit(cfg, peer)) {
         return -EINVAL;
     }
     memset(l, 0, sizeof(*l));
     l->cfg = *cfg;
     l->mask = (1u << cfg->seq_bits) - 1;
-    l->peer_window = peer->replay_flits;
     l->slots_mask = (256u << cfg->credit_shift) - 1;
-    memcpy(l->credit_max, peer->rx_slots, sizeof(l->credit_max));
     lay_out(cfg, l);
+    return hsl_link_peer(l, peer);
+}
+
+int hsl_link_peer(struct hsl_link *l, const struct hsl_link_cfg *peer)
+{
+    if (!fit(&l->cfg, peer)) {
+        return -EINVAL;
+    }
+    l->peer_window = peer->replay_flits;
+    memcpy(l->credit_max, peer->rx_slots, sizeof(l->credit_max));
     hsl_link_reset(l);
     return 0;
 }

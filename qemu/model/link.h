@@ -49,6 +49,8 @@ size_t hsl_link_size(const struct hsl_link_cfg *cfg);   /* 0 if invalid */
 /* peer: the other end's configuration, whose receive buffers are our credits. */
 int hsl_link_init(struct hsl_link *l, const struct hsl_link_cfg *cfg,
                   const struct hsl_link_cfg *peer);
+/* Another other end, while the link is down: as after init with it; statistics, presets and what is frozen stay. */
+int hsl_link_peer(struct hsl_link *l, const struct hsl_link_cfg *peer);
 /* Link down: as after init, statistics stay. */
 void hsl_link_reset(struct hsl_link *l);
 
