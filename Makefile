@@ -267,7 +267,7 @@ install: lib tools $(TOOLS:%=$(B)/install/%)
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/libhsl.pc
 	$(foreach t,$(TOOLS),install -m 755 $(B)/install/$(t) $(DESTDIR)$(PREFIX)/bin/ &&) :
 	install -d $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)/fabrics
-	install -m 644 docs/fabric-files.md docs/capture.md $(DESTDIR)$(DOCDIR)/
+	install -m 644 docs/fabric-files.md docs/capture.md docs/flit-socket.md $(DESTDIR)$(DOCDIR)/
 	install -m 644 $(wildcard docs/fabrics/*.conf) $(DESTDIR)$(DOCDIR)/fabrics/
 	install -m 644 $(EXAMPLES:%=libhsl/examples/%.c) $(DESTDIR)$(DOCDIR)/examples/
 	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/)

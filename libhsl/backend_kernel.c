@@ -51,6 +51,8 @@ static int kernel_link_info(struct hsl_fabric *f, struct hsl_link_info *l)
 
 static int kernel_segment_alloc(struct hsl_fabric *f, struct hsl_segment_alloc *a)
 {
+	if (a->ga)
+		return -ENOENT;		/* no chip of a driver shares memory with another program's */
 	return call(f->fd, HSL_IOC_SEGMENT_ALLOC, a);
 }
 

@@ -2,8 +2,9 @@
 /*
  * The sim backend's entry: URLs, the fabrics of the process, queries. See sim.h for the whole.
  *
- * URL: sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME|FILE][,time=modelled][,deviate=NAME]. Fabrics are found by this text, so
- * that equal URLs name one fabric; it exists, with its memory, while a context of it is open. Files are read when it is made.
+ * URL: sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME|FILE][,time=modelled][,capture=FILE][,deviate=NAME]
+ * [,remote=A-B:listen|connect:PATH[,open=SIZE][,patience=S]]. Fabrics are found by this text, so that equal URLs name one
+ * fabric; it exists, with its memory, while a context of it is open. Files are read when it is made.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,6 +24,7 @@
 #define MEM_MAX_BYTES		(64ull << 30)
 #define MEM_GRANULE_BYTES	(64ull << 10)
 #define QUEUES_DEFAULT		63u
+#define MEET_MS			10000u	/* for the program at the other end of a link to be there */
 /* offsets of registered host memory; not 0, so that a zero offset is never valid */
 #define HOST_GA_START		(1ull << 20)
 #define HOST_GA_BYTES		((1ull << 47) - HOST_GA_START)
@@ -40,6 +42,8 @@ struct sim_config {
 	bool modelled_time;
 	char *capture;			/* file, or NULL; free() it */
 	uint32_t deviation;		/* enum hsl_deviation, of every chip */
+	struct hsl_remote_config remote;	/* a 0: none */
+	char *remote_path;		/* free() it */
 	char why[256];			/* it was refused */
 };
 
@@ -238,6 +242,48 @@ static int parse_deviation(const char **s, struct sim_config *c)
 	return c->deviation ? 0 : refuse(c, "deviate is one of the names in qemu/model/deviations.def");
 }
 
+/* A-B:listen:PATH or A-B:connect:PATH */
+static int parse_remote(const char **s, struct sim_config *c)
+{
+	size_t n = strcspn(*s, ",");
+	uint64_t a = 0, b = 0;
+	char *text = strndup(*s, n), *verb, *path;
+	const char *p = text;
+
+	*s += n;
+	if (!text)
+		return -ENOMEM;
+	if (c->remote.a || !parse_number(&p, &a) || *p++ != '-' || !parse_number(&p, &b) || *p++ != ':' || !a ||
+	    a > UINT16_MAX || b > UINT16_MAX)
+		goto bad;
+	verb = text + (p - text);
+	path = strchr(verb, ':');
+	if (!path || !path[1])
+		goto bad;
+	*path++ = 0;
+	if (strcmp(verb, "listen") && strcmp(verb, "connect"))
+		goto bad;
+	c->remote.a = (uint32_t)a;
+	c->remote.b = (uint32_t)b;
+	c->remote.listen = !strcmp(verb, "listen");
+	c->remote_path = strdup(path);
+	free(text);
+	return c->remote_path ? 0 : -ENOMEM;
+bad:
+	free(text);
+	return refuse(c, "remote is NODE-NODE:listen:PATH or NODE-NODE:connect:PATH, this end's node first");
+}
+
+static int parse_open(const char **s, struct sim_config *c)
+{
+	uint64_t v;
+
+	if (!parse_size(s, &v) || v % MEM_GRANULE_BYTES)
+		return refuse(c, "open is a multiple of 64K, less than mem");
+	c->remote.open_bytes = v;
+	return 0;
+}
+
 static bool option(const char **s, const char *name)
 {
 	size_t n = strlen(name);
@@ -270,10 +316,23 @@ static int parse(const char *s, struct sim_config *c)
 			err = parse_capture(&s, c);
 		} else if (option(&s, ",deviate=")) {
 			err = parse_deviation(&s, c);
+		} else if (option(&s, ",remote=")) {
+			err = parse_remote(&s, c);
+		} else if (option(&s, ",patience=")) {
+			if (!parse_number(&s, &v) || v < 1 || v > 3600)
+				err = refuse(c, "patience is 1 to 3600 seconds");
+			c->remote.patience_ms = (unsigned int)v * 1000;
+		} else if (option(&s, ",open=")) {
+			err = parse_open(&s, c);
 		} else {
-			err = refuse(c, "options are mem=SIZE, queues=N, profile=NAME, time=modelled, capture=FILE and deviate=NAME");
+			err = refuse(c, "options are mem=SIZE, queues=N, profile=NAME, time=modelled, capture=FILE, deviate=NAME, "
+				     "remote=LINK:listen|connect:PATH, open=SIZE and patience=SECONDS");
 		}
 	}
+	if (!err && c->remote.open_bytes >= c->mem_bytes)
+		err = refuse(c, "open is less than mem");
+	if (!err && (c->remote.open_bytes || c->remote.patience_ms) && !c->remote.a)
+		err = refuse(c, "open and patience go with remote");
 	return err;
 }
 
@@ -282,8 +341,9 @@ static int parse(const char *s, struct sim_config *c)
 static void fabric_free(struct sim_fabric *f)
 {
 	sim_exports_reap(f, true);
-	for (uint32_t i = 0; i < f->nchips; i++)
-		sim_chip_free(f->chips[i]);
+	for (uint32_t i = 0; i < f->nnodes; i++)
+		if (f->chips[i])
+			sim_chip_free(f->chips[i]);
 	if (f->engine)
 		hsl_fabric_engine_free(f->engine);
 	sim_dma_free(f, f->ctx_table, SIM_CONTEXTS * sizeof(*f->ctx_table));
@@ -346,12 +406,23 @@ static int run_lock_init(pthread_mutex_t *lock)
 	return -err;
 }
 
+static void remote_says(void *opaque, bool there, const char *text)
+{
+	const struct sim_fabric *f = opaque;
+
+	if (there)
+		hslp_info("sim:%s: the other end of the link: %s", f->spec, text);
+	else
+		hslp_warn("sim:%s: the other end of the link is gone: %s", f->spec, text);
+}
+
 static int fabric_make(const char *spec, const struct sim_config *cfg, struct sim_fabric **out)
 {
 	struct hsl_fabric_engine_config ec = {
 		.model = cfg->model,
 		.modelled = true,
 	};
+	struct hsl_remote_config remote = cfg->remote;
 	const char *why;
 	struct sim_fabric *f;
 	char tell[256];
@@ -393,6 +464,13 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 		ec.due = due;
 		ec.opaque = f;
 	}
+	if (remote.a) {
+		remote.path = cfg->remote_path;
+		remote.say = remote_says;
+		remote.opaque = f;
+		ec.remote = &remote;
+		f->open_bytes = remote.open_bytes;
+	}
 	err = -ENOMEM;
 	f->engine = hsl_fabric_engine_new(&ec, &why);
 	if (!f->engine) {
@@ -409,10 +487,18 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 	if (cfg->deviation)
 		hslp_err("sim:%s: %s", spec, hsl_deviation_tell(cfg->deviation, tell, sizeof(tell)));
 	for (uint32_t i = 0; i < cfg->model.nodes; i++) {
+		f->nnodes++;
+		if (hsl_fabric_engine_is_remote(f->engine, i + 1))
+			continue;
 		err = sim_chip_new(f, i + 1, cfg->mem_bytes, cfg->nqueues, cfg->deviation, &f->chips[i]);
 		if (err)
 			goto free_all;
 		f->nchips++;
+	}
+	err = hsl_fabric_engine_meet(f->engine, MEET_MS);
+	if (err) {
+		hslp_err("sim:%s: nobody to talk to at %s: %s", spec, cfg->remote_path, strerror(-err));
+		goto free_all;
 	}
 	hslp_info("sim:%s: %u chips of %" PRIu64 " MiB", spec, f->nchips, cfg->mem_bytes >> 20);
 	*out = f;
@@ -447,6 +533,7 @@ static int fabric_new(const char *spec, struct sim_fabric **out)
 		hslp_err("sim:%s: %s", spec, why);
 	if (!err)
 		err = fabric_make(spec, &cfg, out);
+	free(cfg.remote_path);
 	free(cfg.capture);
 	free(cfg.conf);
 	return err;
@@ -552,6 +639,15 @@ static uint32_t free_queues(struct sim_chip *c)
 	return n;
 }
 
+/* Chips of another program have no index. */
+static struct sim_chip *chip_by_index(struct sim_fabric *f, uint32_t index)
+{
+	for (uint32_t i = 0; i < f->nnodes; i++)
+		if (f->chips[i] && !index--)
+			return f->chips[i];
+	return NULL;
+}
+
 static int sim_chip_info(struct hsl_fabric *f, struct hsl_chip_info *i)
 {
 	struct sim_fabric *sf = f->sim->fabric;
@@ -559,7 +655,7 @@ static int sim_chip_info(struct hsl_fabric *f, struct hsl_chip_info *i)
 
 	if ((i->flags & HSL_CHIP_BY_INDEX) && i->node >= sf->nchips)
 		return -ENOENT;
-	c = sim_chip_find(sf, i->flags & HSL_CHIP_BY_INDEX ? i->node + 1 : i->node);
+	c = i->flags & HSL_CHIP_BY_INDEX ? chip_by_index(sf, i->node) : sim_chip_find(sf, i->node);
 	if (!c)
 		return -ENOENT;
 	i->node = (uint32_t)sim_read(c, HSL_REG_NODE, 4);
@@ -700,7 +796,7 @@ static int map_segment(struct hsl_fabric *f, const struct hsl_segment *s, int pr
 	/* a view of its own: it has the segment's rights, and is gone after the free */
 	pthread_mutex_lock(&sf->lock);
 	seg = f->sim->segs[s->handle];
-	if (!seg || !seg->mem) {
+	if (!seg || (!seg->mem && !seg->fixed)) {
 		err = -ENXIO;
 		goto unlock;
 	}

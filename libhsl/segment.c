@@ -5,6 +5,7 @@
  * A segment object lives from alloc or register to free, or to the close of its fabric. Its fields never change but
  * the mapping, which the first hsl_segment_map makes and free removes.
  */
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -24,7 +25,7 @@ static int read_opts(const struct hsl_segment_opts *opts, struct hsl_segment_opt
 
 	*o = (struct hsl_segment_opts){ 0 };
 	if (opts) {
-		err = hslp_opts_in(o, sizeof(*o), sizeof(*o), opts);
+		err = hslp_opts_in(o, sizeof(*o), offsetof(struct hsl_segment_opts, ga), opts);
 		if (err)
 			return err;
 	}
@@ -80,6 +81,7 @@ int hsl_segment_alloc(struct hsl_fabric *f, uint32_t node, uint64_t len_bytes,
 	a.flags = o.flags;
 	a.rights = o.rights;
 	a.align_bytes = o.align_bytes;
+	a.ga = o.ga;
 	err = f->ops->segment_alloc(f, &a);
 	if (err) {
 		free(s);
@@ -110,7 +112,7 @@ int hsl_segment_register(struct hsl_fabric *f, void *addr, uint64_t len_bytes,
 	if (err)
 		return err;
 	/* the memory is where it is, and what it is */
-	if (o.align_bytes || o.flags)
+	if (o.align_bytes || o.flags || o.ga)
 		return -EINVAL;
 	s = calloc(1, sizeof(*s));
 	if (!s)

@@ -109,6 +109,7 @@ struct sim_chip {
 	uint64_t mem_bytes;
 	struct sim_ranges free;		/* offsets not allocated */
 	bool ctf_open;			/* somebody has its test facility */
+	uint64_t open_bytes;		/* from 0 on: open to another program, not allocated */
 	bool failed;			/* its admin queue has stopped answering */
 	uint32_t link_state[HSL_LINK_MAX];	/* seen last; events_lock */
 
@@ -142,6 +143,7 @@ struct sim_segment {
 	uint64_t ga;
 	uint64_t len_bytes;
 	struct sim_chip *chip;
+	bool fixed;			/* open memory at a flit socket: nobody allocates it */
 	struct sim_mem *mem;		/* chip memory; NULL after a revoke: the handle is all that is left */
 	struct sim_export *via;		/* imported from there */
 	void *map;			/* where the library has mapped it */
@@ -185,13 +187,14 @@ struct sim_fabric {
 	struct hsl_fabric_event events[SIM_EVENTS];
 	uint64_t next_event;			/* its number; counts from 1 */
 	struct hslp_sim_context *readers;
-	uint32_t nchips;
-	struct sim_chip *chips[SIM_CHIPS_MAX];			/* node i + 1 */
+	uint64_t open_bytes;			/* of each chip here, to another program */
+	uint32_t nnodes, nchips;
+	struct sim_chip *chips[SIM_CHIPS_MAX];			/* node i + 1; nchips of nnodes are not NULL */
 };
 
 static inline struct sim_chip *sim_chip_find(struct sim_fabric *f, uint32_t node)
 {
-	return node >= 1 && node <= f->nchips ? f->chips[node - 1] : NULL;
+	return node >= 1 && node <= f->nnodes ? f->chips[node - 1] : NULL;
 }
 
 /*

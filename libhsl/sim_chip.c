@@ -208,11 +208,11 @@ int sim_admin_all(struct sim_fabric *f, const struct hsl_desc *d)
 	int err = 0;
 
 	/* all at once, so that they work in parallel */
-	for (uint32_t i = 0; i < f->nchips; i++)
-		if (!f->chips[i]->failed)
+	for (uint32_t i = 0; i < f->nnodes; i++)
+		if (f->chips[i] && !f->chips[i]->failed)
 			admin_post(f->chips[i], d);
-	for (uint32_t i = 0; i < f->nchips; i++) {
-		int status = f->chips[i]->failed ? HSL_ST_OK : admin_wait(f->chips[i]);
+	for (uint32_t i = 0; i < f->nnodes; i++) {
+		int status = !f->chips[i] || f->chips[i]->failed ? HSL_ST_OK : admin_wait(f->chips[i]);
 
 		if (status > 0)
 			hslp_err("sim: node %u refused admin command %#x: %s", f->chips[i]->node, d->opcode,
@@ -306,7 +306,8 @@ int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32
 	err = map_memory(c);
 	if (err)
 		goto free_chip;
-	err = sim_ranges_init(&c->free, 0, mem_bytes);
+	c->open_bytes = f->open_bytes;
+	err = sim_ranges_init(&c->free, c->open_bytes, mem_bytes - c->open_bytes);
 	if (err)
 		goto free_chip;
 	err = -ENOMEM;

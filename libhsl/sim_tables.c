@@ -231,6 +231,44 @@ static int check_rights(uint32_t rights)
 
 /* ---- chip memory ---- */
 
+/*
+ * Memory that two programs share, as another one's chip has it, or as one here has opened it (docs/flit-socket.md). It is
+ * nobody's: not allocated, not zeroed. What is not open is found out by its home.
+ */
+static int segment_fixed(struct hslp_sim_context *x, struct hsl_segment_alloc *a)
+{
+	struct sim_fabric *f = x->fabric;
+	struct sim_chip *c = sim_chip_find(f, HSL_GA_NODE(a->ga));
+	uint64_t len = hslp_round_up(a->len_bytes, f->page_size);
+	struct sim_segment *s;
+	int err;
+
+	if (HSL_GA_NODE(a->ga) != a->node || a->ga % f->page_size || len > HSL_GA_OFFSET_MASK - HSL_GA_OFFSET(a->ga))
+		return -EINVAL;
+	if (c ? HSL_GA_OFFSET(a->ga) + len > c->open_bytes : !hsl_fabric_engine_is_remote(f->engine, a->node))
+		return -ENOENT;
+	if (!(a->flags & HSL_ALLOC_OBSERVABLE))
+		return -EOPNOTSUPP;
+	for (uint32_t h = 1; h < HSL_SEGS_MAX; h++)
+		if (x->segs[h] && a->ga < x->segs[h]->ga + x->segs[h]->len_bytes && x->segs[h]->ga < a->ga + len)
+			return -EEXIST;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->fixed = true;
+	s->node = a->node;
+	s->rights = a->rights;
+	s->flags = a->flags;
+	s->ga = a->ga;
+	s->len_bytes = len;
+	err = sim_segment_publish(x, s, &a->handle);
+	if (err)
+		free(s);
+	else
+		a->len_bytes = len;
+	return err;
+}
+
 int sim_segment_alloc(struct hslp_sim_context *x, struct hsl_segment_alloc *a)
 {
 	struct sim_fabric *f = x->fabric;
@@ -243,6 +281,8 @@ int sim_segment_alloc(struct hslp_sim_context *x, struct hsl_segment_alloc *a)
 	if (check_rights(a->rights) || !a->len_bytes || (align & (align - 1)) || align < f->page_size ||
 	    align > ALIGN_MAX || a->flags == HSL_ALLOC_NONCOHERENT)
 		return -EINVAL;
+	if (a->ga)
+		return segment_fixed(x, a);
 	c = sim_chip_find(f, a->node);
 	if (!c)
 		return -ENOENT;
@@ -443,7 +483,7 @@ int sim_segment_info(struct hslp_sim_context *x, struct hsl_segment_info *i)
 
 	if (!s)
 		return -ENOENT;
-	i->flags = (s->chip ? 0 : HSL_SEGMENT_F_HOST) |
+	i->flags = (s->chip || s->fixed ? 0 : HSL_SEGMENT_F_HOST) |
 		   (s->flags & HSL_ALLOC_OBSERVABLE ? HSL_SEGMENT_F_OBSERVABLE : 0) |
 		   (s->flags & HSL_ALLOC_NONCOHERENT ? HSL_SEGMENT_F_NONCOHERENT : 0);
 	i->rights = s->rights;
@@ -467,7 +507,7 @@ int sim_segment_free(struct hslp_sim_context *x, uint32_t handle)
 		x->next_handle = handle;
 	if (s->chip) {
 		sim_share_leave(x, s);
-	} else {
+	} else if (!s->fixed) {
 		uint64_t start = (uintptr_t)s->host & ~(uint64_t)(f->page_size - 1);
 
 		sim_iova_remove(&f->iova, (void *)(uintptr_t)start, s->host_bytes,

@@ -136,6 +136,8 @@ struct hsl_segment_opts {
 	uint64_t align_bytes;		/* 0 = page */
 	uint32_t rights;		/* 0 = read and write */
 	uint32_t flags;			/* hsl_segment_alloc: HSL_SEGMENT_*; else 0 */
+	/* hsl_segment_alloc: 0, or where: memory that programs at a flit socket share (libhsl(7)); -ENOENT it is none */
+	uint64_t ga;
 };
 /*
  * OBSERVABLE: every load, store and command on it crosses links and caches as packets, with the same results (HEP-MAP-025);

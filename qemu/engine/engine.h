@@ -29,8 +29,24 @@
 struct hsl_fabric_engine;
 struct hsl_chip_engine;
 
+/*
+ * The link from node a to node b leaves the fabric (docs/flit-socket.md): b and what is behind it are chips of another
+ * program, at a UNIX socket, and no chip may be made there. The link must be the only way to it.
+ */
+struct hsl_remote_config {
+    uint32_t a, b;
+    uint64_t open_bytes;                /* [0, open_bytes) of each chip here may be accessed from there */
+    const char *path;
+    bool listen;                        /* else connect */
+    unsigned int patience_ms;           /* 0: 5000; how long a peer may be silent when it is waited for */
+    /* optional: one line without newline when a peer has come, or is gone; any thread, with locks held */
+    void (*say)(void *opaque, bool there, const char *text);
+    void *opaque;
+};
+
 struct hsl_fabric_engine_config {
     struct hsl_model_config model;
+    const struct hsl_remote_config *remote;     /* NULL: no link leaves it; for the call only */
     uint64_t fabric_id[2];
     unsigned int workers;               /* 0 = cores - 1, at least 1, at most 8; none in modelled time */
     unsigned int spin_iterations;       /* 0 = 20000: empty polls before a worker sleeps */
@@ -56,6 +72,13 @@ struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_c
 uint64_t hsl_fabric_engine_run(struct hsl_fabric_engine *f);
 /* What the modelled fabric says that the last access of hsl_chip_window_read or _write took. */
 uint64_t hsl_fabric_engine_took_ps(struct hsl_fabric_engine *f);
+/*
+ * With cfg.remote, once the chips here have been made: who connects waits for the other program for so long and returns
+ * when the link has trained or will not; who listens returns at once. -errno, see hsl_flit_socket_new and _meet.
+ */
+int hsl_fabric_engine_meet(struct hsl_fabric_engine *f, unsigned int wait_ms);
+/* Is the chip one of another program? */
+bool hsl_fabric_engine_is_remote(struct hsl_fabric_engine *f, uint32_t node);
 /* Every chip must have been freed. Joins the workers. The caller holds no lock that a callback takes. */
 void hsl_fabric_engine_free(struct hsl_fabric_engine *f);
 

@@ -391,7 +391,8 @@ struct hsl_fab;
 struct hsl_fab *hsl_modelled_enter(struct hsl_fabric_engine *f);
 void hsl_modelled_leave(struct hsl_fabric_engine *f);
 struct hsl_modelled;
-int hsl_modelled_init(struct hsl_fabric_engine *f);
+/* -EINVAL: no such link leaves such a fabric. */
+int hsl_modelled_init(struct hsl_fabric_engine *f, const struct hsl_remote_config *remote);
 void hsl_modelled_free(struct hsl_fabric_engine *f);
 /* Accesses of an agent, in any order, to their end; what status each has. */
 void hsl_modelled_run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *x, uint32_t n);

@@ -364,7 +364,12 @@ struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_c
     struct hsl_model_config model = cfg->model;
     pthread_condattr_t attr;
     size_t bytes;
+    int r;
 
+    if (cfg->remote && (cfg->now_ps || !cfg->modelled)) {
+        *err = "a link to another program needs modelled memory, and no modelled time";
+        return NULL;
+    }
     if (workers > HSL_WORKERS_MAX) {
         *err = "more than 8 workers";
         return NULL;
@@ -391,10 +396,17 @@ struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_c
     f->cfg.model = model;
     f->model = malloc(bytes);
     f->chips = calloc(model.nodes + 1, sizeof(*f->chips));
-    if (!f->model || !f->chips || hsl_model_init(f->model, bytes, &model) || (cfg->modelled && hsl_modelled_init(f))) {
+    if (!f->model || !f->chips || hsl_model_init(f->model, bytes, &model)) {
         fabric_release(f);
         return NULL;
     }
+    r = cfg->modelled ? hsl_modelled_init(f, cfg->remote) : 0;
+    if (r) {
+        *err = r == -EINVAL ? "the link to another program is none of the fabric's, or not the only way there" : *err;
+        fabric_release(f);
+        return NULL;
+    }
+    f->cfg.remote = NULL;               /* the caller's */
     f->cfg.model.links = NULL;          /* the caller's */
     if (!f->cfg.spin_iterations) {
         f->cfg.spin_iterations = 20000;
@@ -429,6 +441,7 @@ void hsl_fabric_engine_free(struct hsl_fabric_engine *f)
         return;
     }
     fabric_stop(f);
+    hsl_modelled_free(f);       /* its thread uses the locks */
     pthread_cond_destroy(&f->run_cond);
     pthread_mutex_destroy(&f->run_lock);
     pthread_mutex_destroy(&f->model_lock);

@@ -30,6 +30,8 @@
 #define ARENA_MAX       (512u << 20)
 #define CROSSING_MAX_PS UINT64_C(10000000)
 #define TRAINING_PS     UINT64_C(1000000000)    /* links of a chip that came have trained by then, or will not */
+/* with a link that trains with another program, which costs an exchange of messages for each latency */
+#define REMOTE_TRAINING_PS UINT64_C(100000000)
 #define STUCK_PS        UINT64_C(100000000000)  /* what is not done by then never will be: a bug of the model */
 #define FROZEN_PS       UINT64_C(200000000)     /* nothing is done for so long: credit that a tester keeps back is missing */
 
@@ -46,6 +48,9 @@ static void enter(struct hsl_modelled *m)
     pthread_mutex_lock(&m->turn);
     pthread_mutex_lock(&m->lock);
     pthread_mutex_unlock(&m->turn);
+    if (m->remote) {
+        hsl_remote_enter(m->remote);
+    }
 }
 
 static void capture_set(struct hsl_modelled *m, struct hsl_capture *c)
@@ -61,8 +66,12 @@ static void capture_set(struct hsl_modelled *m, struct hsl_capture *c)
 static uint64_t leave(struct hsl_modelled *m)
 {
     struct hsl_capture *broken = NULL;
-    uint64_t changed = m->changed;
+    uint64_t changed;
 
+    if (m->remote) {
+        hsl_remote_leave(m->remote);
+    }
+    changed = m->changed;
     m->changed = 0;
     if (m->capture && hsl_capture_flush(m->capture)) {
         broken = m->capture;
@@ -187,7 +196,7 @@ static void access_done(struct batch *b, const struct hsl_fab_out *o)
     }
 }
 
-static void take_outputs(struct hsl_modelled *m, struct batch *b)
+void hsl_modelled_take(struct hsl_modelled *m)
 {
     struct hsl_fab_record r;
     struct hsl_fab_out o;
@@ -202,7 +211,7 @@ static void take_outputs(struct hsl_modelled *m, struct batch *b)
     }
     while (hsl_fab_drain(m->fab, &o)) {
         if (o.type == HSL_FAB_OUT_ACCESS) {
-            access_done(b, &o);
+            access_done(m->batch, &o);
         } else if (o.type == HSL_FAB_OUT_MEM) {
             memory_op(m, o.u.mem.node, &o.u.mem.op);
         } else if (o.type == HSL_FAB_OUT_LINK) {
@@ -221,7 +230,7 @@ struct hsl_fab *hsl_modelled_enter(struct hsl_fabric_engine *f)
 
 void hsl_modelled_leave(struct hsl_fabric_engine *f)
 {
-    take_outputs(f->modelled, NULL);
+    hsl_modelled_take(f->modelled);
     hsl_links_changed_soon(f, leave(f->modelled));
 }
 
@@ -229,16 +238,19 @@ int hsl_modelled_post(struct hsl_modelled *m, const struct hsl_fab_in *in)
 {
     int err = hsl_fab_post(m->fab, in);
 
-    take_outputs(m, NULL);
+    hsl_modelled_take(m);
     return err;
 }
 
 bool hsl_modelled_step(struct hsl_modelled *m, uint64_t end_ps)
 {
+    if (m->remote) {
+        return hsl_remote_step(m->remote, end_ps);
+    }
     if (hsl_fab_next_ps(m->fab) > end_ps || hsl_fab_step(m->fab) != 1) {
         return false;
     }
-    take_outputs(m, NULL);
+    hsl_modelled_take(m);
     return true;
 }
 
@@ -269,7 +281,7 @@ void hsl_modelled_capture(struct hsl_fabric_engine *f, struct hsl_capture *c)
 
 /* ---- life ---- */
 
-int hsl_modelled_init(struct hsl_fabric_engine *f)
+int hsl_modelled_init(struct hsl_fabric_engine *f, const struct hsl_remote_config *remote)
 {
     struct hsl_fab_cfg cfg = {
         .nodes = f->cfg.model.nodes,
@@ -281,12 +293,18 @@ int hsl_modelled_init(struct hsl_fabric_engine *f)
     };
     struct hsl_modelled *m;
     size_t bytes;
+    int err;
 
     hsl_fab_defaults(&cfg);
     cfg.hop_limit = f->cfg.model.hop_limit;
+    if (remote) {
+        cfg.cut_a = remote->a;
+        cfg.cut_b = remote->b;
+        cfg.open_bytes = remote->open_bytes;
+    }
     bytes = hsl_fab_size(&cfg);
     if (!bytes || bytes > ARENA_MAX || hsl_time_crossing_ps(&cfg.profile) > CROSSING_MAX_PS) {
-        return 0;           /* such a fabric has no modelled memory */
+        return remote ? -EINVAL : 0;    /* such a fabric has no modelled memory */
     }
     m = calloc(1, sizeof(*m));
     if (!m) {
@@ -299,22 +317,27 @@ int hsl_modelled_init(struct hsl_fabric_engine *f)
     pthread_mutex_init(&m->lock, NULL);
     pthread_mutex_init(&m->turn, NULL);
     f->modelled = m;
-    if (!m->chip || !m->poisoned || !m->fab || hsl_fab_init(m->fab, bytes, &cfg)) {
+    err = m->chip && m->poisoned && m->fab ? hsl_fab_init(m->fab, bytes, &cfg) : -ENOMEM;
+    if (err) {
         hsl_modelled_free(f);
-        return -ENOMEM;
+        return err;
     }
     m->told = calloc(ends_of(m->fab) + 1, sizeof(*m->told));
     if (!m->told) {
         hsl_modelled_free(f);
         return -ENOMEM;
     }
-    take_outputs(m, NULL);
+    hsl_modelled_take(m);
     for (uint32_t n = 1; n <= m->nodes; n++) {  /* before any link has come up */
         struct hsl_fab_in in = { .type = HSL_FAB_NODE, .u.node = { n, false } };
 
         hsl_modelled_post(m, &in);
     }
-    return 0;
+    err = remote ? hsl_remote_new(m, &cfg, remote) : 0;
+    if (err) {
+        hsl_modelled_free(f);
+    }
+    return err;
 }
 
 void hsl_modelled_free(struct hsl_fabric_engine *f)
@@ -324,6 +347,8 @@ void hsl_modelled_free(struct hsl_fabric_engine *f)
     if (!m) {
         return;
     }
+    hsl_remote_free(m->remote);
+    m->remote = NULL;
     for (uint32_t n = 1; m->poisoned && n <= m->nodes; n++) {
         free(m->poisoned[n]);
     }
@@ -351,7 +376,7 @@ static uint32_t post_some(struct hsl_modelled *m, uint16_t agent, struct batch *
         in.u.access.x = b->x[from];
         in.u.access.x.cookie = (uint64_t)b->number << 32 | from;
         err = hsl_fab_post(m->fab, &in);
-        take_outputs(m, b);
+        hsl_modelled_take(m);
         if (err == -EAGAIN) {
             break;
         }
@@ -374,10 +399,9 @@ static void run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *
     enter(m);
     b.number = ++m->batches;
     begun = moved = b.done_ps = hsl_fab_now_ps(m->fab);
+    m->batch = &b;
     posted = post_some(m, agent, &b, 0, n);
-    while ((b.done < wait || posted < n) && hsl_fab_next_ps(m->fab) <= moved + STUCK_PS) {
-        hsl_fab_step(m->fab);
-        take_outputs(m, &b);
+    while ((b.done < wait || posted < n) && hsl_modelled_step(m, moved + STUCK_PS)) {
         posted = post_some(m, agent, &b, posted, n);
         if (!m->frozen) {
             continue;
@@ -390,6 +414,7 @@ static void run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *
             moved = hsl_fab_now_ps(m->fab);
         }
     }
+    m->batch = NULL;
     m->took_ps += b.done_ps - begun;
     hsl_links_changed_soon(f, leave(m));
     for (uint32_t i = 0; b.done < wait && i < n; i++) {    /* the fabric stands still: its error, not the memory's */
@@ -465,7 +490,7 @@ static void post_and_train(struct hsl_modelled *m, const struct hsl_fab_in *in)
     uint64_t end;
 
     hsl_modelled_post(m, in);
-    end = hsl_fab_now_ps(m->fab) + TRAINING_PS;
+    end = hsl_fab_now_ps(m->fab) + (m->remote && hsl_remote_connected(m->remote) ? REMOTE_TRAINING_PS : TRAINING_PS);
     while (hsl_modelled_step(m, end)) {
     }
 }
@@ -513,9 +538,8 @@ static bool settle(struct hsl_modelled *m)
 {
     uint64_t end = hsl_fab_now_ps(m->fab) + STUCK_PS;
 
-    while (!hsl_fab_quiet(m->fab) && hsl_fab_next_ps(m->fab) <= end) {
-        for (unsigned int i = 0; i < 64 && hsl_fab_step(m->fab) == 1; i++) {
-            take_outputs(m, NULL);
+    while (!hsl_fab_quiet(m->fab) && hsl_modelled_step(m, end)) {
+        for (unsigned int i = 0; i < 63 && hsl_modelled_step(m, end); i++) {
         }
     }
     return hsl_fab_quiet(m->fab);

@@ -568,6 +568,9 @@ uint32_t hsl_seg_authorise(struct hsl_chip_engine *c, struct hsl_worker *w, uint
     if (s->e.flags & HSL_SEG_PAGED) {
         return HSL_ST_OK;       /* the PAGE table is the grant of the requester's own host port */
     }
+    if (s->e.flags & HSL_SEG_MODELLED && hsl_fabric_engine_is_remote(c->f, HSL_GA_NODE(s->e.ga))) {
+        return HSL_ST_OK;       /* its home looks at each packet: docs/flit-socket.md */
+    }
     home = hsl_chip_at(c->f, HSL_GA_NODE(s->e.ga));
     if (!home || !atomic_load(&home->enabled)) {
         return home && hsl_deviates(c, HSL_DEV_RESET_DENIES) ? HSL_ST_DENIED : HSL_ST_UNREACHABLE;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -72,7 +73,10 @@ static void sized_structs(struct lib_test *t)
 		CHECK_EQ(t, hsl_segment_free(s), 0);
 	opts.tail[1] = 1;
 	CHECK_EQ(t, hsl_segment_alloc(t->f, t->node[0], 1, &opts.o, &s), -E2BIG);
-	opts.o.size = sizeof(opts.o) - 1;
+	opts.o.size = offsetof(struct hsl_segment_opts, ga);	/* the first version */
+	if (CHECK_EQ(t, hsl_segment_alloc(t->f, t->node[0], 1, &opts.o, &s), 0))
+		CHECK_EQ(t, hsl_segment_free(s), 0);
+	opts.o.size--;
 	CHECK_EQ(t, hsl_segment_alloc(t->f, t->node[0], 1, &opts.o, &s), -EINVAL);
 	opts.o.size = 1 << 20;
 	CHECK_EQ(t, hsl_segment_alloc(t->f, t->node[0], 1, &opts.o, &s), -E2BIG);
