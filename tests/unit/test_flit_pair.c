@@ -164,6 +164,7 @@ static int teardown(void **state)
 	hsl_fabric_close(w->f);
 	close(w->to[1]);
 	close(w->from[0]);
+	kill(w->child, SIGCONT);
 	waitpid(w->child, &status, 0);
 	unlink(w->path);
 	rmdir(w->dir);
@@ -281,6 +282,7 @@ static void peer_stopped(void **state)
 	uint64_t v = 1;
 
 	kill(w->child, SIGSTOP);
+	waitpid(w->child, NULL, WUNTRACED);
 	assert_int_equal(hsl_store(w->q, AT(2, 256), &v, 8), -EHOSTUNREACH);
 	assert_int_equal(link_of(w).state, HSL_LTSSM_DETECT);
 	kill(w->child, SIGKILL);
