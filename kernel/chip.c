@@ -19,6 +19,8 @@
 #include <linux/log2.h>
 #include <linux/module.h>
 
+#include <hsl/ctf.h>
+
 #include "hsl_priv.h"
 #include "trace.h"
 
@@ -288,6 +290,22 @@ static void hsl_chip_release(struct device *dev)
 	kfree(chip);
 }
 
+/* What a maker's driver says of its chip: nothing outside its register block is touched, whatever it forgot. */
+static int hsl_chip_check_params(struct device *dev, const struct hsl_chip_params *p)
+{
+	if (!p->driver || !p->ops || !p->ops->stop_dma || !p->irqs || !p->nirqs) {
+		dev_err(dev, "its driver tells no name, no stop_dma or no interrupts: see hsl_bus.h\n");
+		return -EINVAL;
+	}
+	if (!p->regs || p->regs_bytes <= HSL_DB_OFFSET_DEFAULT || !p->mem_bytes ||
+	    (p->ctf_off && (p->regs_bytes < HSL_CTF_BYTES || p->ctf_off > p->regs_bytes - HSL_CTF_BYTES))) {
+		dev_err(dev, "its driver maps %#llx bytes of registers (test facility at %#llx), %#llx of memory: too few\n",
+			p->regs_bytes, p->ctf_off, p->mem_bytes);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* Registers that software must be able to rely on, checked where trust begins. */
 static int hsl_chip_check(struct hsl_chip *chip)
 {
@@ -492,6 +510,9 @@ struct hsl_chip *hsl_chip_register(struct device *parent, const struct hsl_chip_
 	struct hsl_chip *chip;
 	int err;
 
+	err = hsl_chip_check_params(parent, params);
+	if (err)
+		return ERR_PTR(err);
 	chip = hsl_chip_new(parent, params);
 	if (!chip)
 		return ERR_PTR(-ENOMEM);

@@ -58,7 +58,7 @@ static int vendor_chip_power_on(struct pci_dev *pdev, struct vendor_chip *vc)
 	return 0;
 }
 
-/* The chip ignores CTRL.RESET: the bridge above stops what it sends. */
+/* The chip ignores CTRL.RESET: without bus mastering it sends nothing. */
 static void vendor_chip_stop_dma(struct device *dev)
 {
 	pci_clear_master(to_pci_dev(dev));
@@ -79,7 +79,12 @@ static int vendor_chip_vectors(struct pci_dev *pdev, struct vendor_chip *vc)
 	return n;
 }
 
-/* BARs, DMA mask and power; all of it managed but the power. */
+static void vendor_chip_release_regions(void *pdev)
+{
+	pci_release_regions(pdev);
+}
+
+/* BARs, DMA mask and power; all of it managed but the power. Older kernels release the regions themselves, new ones do not. */
 static int vendor_chip_enable(struct pci_dev *pdev, struct vendor_chip *vc)
 {
 	int err = pcim_enable_device(pdev);
@@ -88,6 +93,8 @@ static int vendor_chip_enable(struct pci_dev *pdev, struct vendor_chip *vc)
 		err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (!err)
 		err = pci_request_regions(pdev, KBUILD_MODNAME);
+	if (!err)
+		err = devm_add_action_or_reset(&pdev->dev, vendor_chip_release_regions, pdev);
 	if (err)
 		return err;
 	if (pci_resource_len(pdev, VENDOR_BAR_REGS) < VENDOR_REGS_MIN || !pci_resource_len(pdev, VENDOR_BAR_MEM)) {
