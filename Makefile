@@ -16,6 +16,7 @@ make check-fast   host only, under two minutes  make check-deep, make soak   the
 make check-debug  guest tests on a kernel with KASAN, lockdep, kmemleak, fault injection, built when first asked for
 make check-kernels                              guest tests on 6.1, 6.12 and 7.x, with a table (KERNELS= others)
 make examples     the programs of libhsl/examples; make examples-check runs them on sim:mesh4
+make mutants      would the suite notice? 175 chips that are wrong, each in one way: build/kill-matrix.html
 make modules      hsl.ko, hsl_pci.ko (KERNEL= or KDIR=)
 make docs         the profile and the guides as HTML and PDF, in build/docs
 make lib tools tests qemu                       the other parts
@@ -225,6 +226,11 @@ demo:
 	@$(MAKE) --no-print-directory modules lib tools tests
 	@host=$$($(B)/hslbench baseline --size 4K,64K,1M); exec setpriv --pdeathsig TERM qemu/vm CHIPS=4 -- \
 		env HSL_HOST_MEMCPY_BASELINE="$$host" /hsl/tests/guest/demo.sh
+
+# the verdicts of make check-deep TESTS=kill-matrix-vm, if it ran before, are in it
+.PHONY: mutants
+mutants: lib tools
+	@tests/mutants/matrix
 
 check-fast: lib tools host-tests examples $(B)/tests/guest/churn
 	@qemu/deps lint

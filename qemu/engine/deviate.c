@@ -12,6 +12,7 @@
  * towards the process that it runs in.
  */
 #include <string.h>
+#include <time.h>
 
 #include "engine_priv.h"
 
@@ -446,7 +447,9 @@ bool hsl_deviant_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t 
     }
     result = q->cmd.has_value ? q->cmd.value : q->cmd.done;
     if (has_late_words(c) && !hsl_deviates(c, HSL_DEV_DATA_LATE) && !is_kept_back(q)) {
-        pause_a_while(q->late.host && d->opcode == HSL_OP_SIGNAL ? 30000 : 0);
+        if (q->late.host && d->opcode == HSL_OP_SIGNAL) {
+            nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);     /* who looks may not run just now */
+        }
         late_write(q);
     }
     switch (c->cfg.deviation) {

@@ -205,8 +205,9 @@ static void recalls(struct ht *t)
 			HT_TRUE(t, state(&c, f[!who], i * SPREAD) == 'I',
 				"chip %u has stored to line %llu, which chip %u still has", c.node[who],
 				(unsigned long long)i, c.node[!who]);
-			get(&c, !who, i * SPREAD, round << 32 | i, "after a recall");
 		}
+		for (uint64_t i = 0; i < LINES; i++)
+			get(&c, i % 2, i * SPREAD, round << 32 | i, "after a recall");
 	}
 	hsl_ctf_close(f[0]);
 	hsl_ctf_close(f[1]);
