@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * An end of a flit socket against a peer that this test plays by hand: versions and parameters that do not fit, messages
+ * that are none, random bytes, a peer that goes at any byte, the socket file. No second thread: the end is served in between.
+ */
+#include "model_test.h"
+#include "fab_rig.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "engine/flit_socket.h"
+#include "model/flit_msg.h"
+
+struct end {
+	struct rig *r;
+	struct hsl_flit_socket *s;
+	struct hsl_fab_cfg cfg;
+	unsigned int came, went;
+	char last[160];
+};
+
+static char path[64];
+
+static void take(void *opaque)
+{
+	rig_drain(((struct end *)opaque)->r);
+}
+
+static void say(void *opaque, bool there, const char *text)
+{
+	struct end *e = opaque;
+
+	e->came += there;
+	e->went += !there;
+	snprintf(e->last, sizeof(e->last), "%s", text);
+}
+
+static int open_end(struct end *e, bool listen)
+{
+	struct hsl_flit_socket_cfg sc = { .cfg = &e->cfg, .path = path, .listen = listen, .patience_ms = 200, .take = take,
+					  .say = say, .opaque = e };
+
+	memset(e, 0, sizeof(*e));
+	e->cfg = rig_cfg(2, HSL_TOPO_PAIR, "default");
+	e->cfg.cut_a = 1;
+	e->cfg.cut_b = 2;
+	e->cfg.open_bytes = 65536;
+	e->r = rig_new(&e->cfg);
+	rig_run_to(e->r, 1000000);
+	sc.fab = e->r->fab;
+	return hsl_flit_socket_new(&sc, &e->s);
+}
+
+static void close_end(struct end *e)
+{
+	hsl_flit_socket_free(e->s);
+	rig_free(e->r);
+}
+
+static int dial(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(a.sun_path, path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	return fd;
+}
+
+static void serve(struct end *e)
+{
+	hsl_flit_socket_accept(e->s);
+	hsl_flit_socket_serve(e->s);
+	hsl_flit_socket_serve(e->s);
+}
+
+static union hsl_flit_msg hello(const struct end *e)
+{
+	union hsl_flit_msg m;
+
+	hsl_flit_msg_hello(&m, &e->cfg.link);
+	m.hello.node = 2;
+	m.hello.peer = 1;
+	m.hello.lanes = 16;
+	m.hello.rate_mtps = 112000;
+	m.hello.latency_ps = 90000;
+	return m;
+}
+
+static void put(int fd, const void *m, size_t len)
+{
+	/* it may have hung up already */
+	(void)!send(fd, m, len, MSG_NOSIGNAL);
+}
+
+static void send_msg(int fd, const union hsl_flit_msg *m)
+{
+	put(fd, m, m->hdr.len);
+}
+
+/* The reason of the BYE that comes after whatever else, -1: none. */
+static int bye_of(int fd, char *text)
+{
+	static uint8_t buf[1 << 20];
+	size_t len = 0, at = 0;
+	ssize_t n;
+
+	while (len < sizeof(buf) && (n = recv(fd, buf + len, sizeof(buf) - len, 0)) > 0)
+		len += (size_t)n;
+	while (at < len) {
+		union hsl_flit_msg m;
+		const char *why = "";
+
+		n = hsl_flit_msg_take(buf + at, len - at, &m, &why);
+		assert_true(n > 0);
+		if (m.hdr.type == HSL_FS_BYE) {
+			snprintf(text, HSL_FS_TEXT + 1, "%.*s", (int)HSL_FS_TEXT, m.bye.text);
+			return (int)m.bye.reason;
+		}
+		at += (size_t)n;
+	}
+	return -1;
+}
+
+static void refused(void (*spoil)(union hsl_flit_msg *m), int reason, const char *words)
+{
+	char text[HSL_FS_TEXT + 1] = "";
+	union hsl_flit_msg m;
+	struct end e;
+	int fd;
+
+	assert_int_equal(open_end(&e, true), 0);
+	m = hello(&e);
+	spoil(&m);
+	fd = dial();
+	send_msg(fd, &m);
+	serve(&e);
+	assert_int_equal(bye_of(fd, text), reason);
+	if (!strstr(text, words))
+		fail_msg("'%s' does not say '%s'", text, words);
+	assert_false(hsl_flit_socket_connected(e.s));
+	assert_int_equal(e.came, 0);
+	close(fd);
+	/* the next one is welcome */
+	fd = dial();
+	m = hello(&e);
+	send_msg(fd, &m);
+	serve(&e);
+	assert_true(hsl_flit_socket_connected(e.s));
+	close(fd);
+	close_end(&e);
+}
+
+static void other_major(union hsl_flit_msg *m) { m->hello.major = 2; }
+static void other_minor(union hsl_flit_msg *m) { m->hello.minor = 9; }
+static void other_magic(union hsl_flit_msg *m) { m->hello.magic ^= 1; }
+static void other_hep(union hsl_flit_msg *m) { m->hello.hep_version = 0x20000; }
+static void other_node(union hsl_flit_msg *m) { m->hello.node = 3; }
+static void other_bits(union hsl_flit_msg *m) { m->hello.seq_bits = 11; }
+static void no_latency(union hsl_flit_msg *m) { m->hello.latency_ps = 0; }
+static void no_lanes(union hsl_flit_msg *m) { m->hello.lanes = 17; }
+static void no_room(union hsl_flit_msg *m) { m->hello.rx_slots[2] = 1; }
+static void much_room(union hsl_flit_msg *m) { m->hello.rx_slots[2] = 0xffff; }
+static void not_first(union hsl_flit_msg *m) { hsl_flit_msg_begin(m, HSL_FS_TIME, 0); }
+static void bad_type(union hsl_flit_msg *m) { m->hdr.type = 99; }
+static void bad_len(union hsl_flit_msg *m) { m->hello.hdr.len--; }
+static void bad_rsvd(union hsl_flit_msg *m) { m->hdr.rsvd = 1; }
+static void bad_flag(union hsl_flit_msg *m) { m->hdr.flags = 1; }
+
+static void hellos(void **s)
+{
+	union hsl_flit_msg m;
+	struct end e;
+	int fd;
+
+	(void)s;
+	refused(other_major, HSL_FS_VERSION, "here 1.0 node 1, there 2.0");
+	refused(other_magic, HSL_FS_VERSION, "not a flit socket");
+	refused(other_hep, HSL_FS_PARAMETERS, "HEP");
+	refused(other_node, HSL_FS_PARAMETERS, "node ids");
+	refused(other_bits, HSL_FS_PARAMETERS, "seq_bits");
+	refused(no_latency, HSL_FS_PARAMETERS, "latency");
+	refused(no_lanes, HSL_FS_PARAMETERS, "lanes");
+	refused(no_room, HSL_FS_PARAMETERS, "largest packet");
+	refused(much_room, HSL_FS_PARAMETERS, "127 units");
+	refused(not_first, HSL_FS_VERSION, "HELLO");
+	refused(bad_type, HSL_FS_MALFORMED, "type");
+	refused(bad_len, HSL_FS_MALFORMED, "length");
+	refused(bad_rsvd, HSL_FS_MALFORMED, "reserved");
+	refused(bad_flag, HSL_FS_MALFORMED, "reserved");
+	/* a later minor version is fine */
+	assert_int_equal(open_end(&e, true), 0);
+	m = hello(&e);
+	other_minor(&m);
+	fd = dial();
+	send_msg(fd, &m);
+	serve(&e);
+	assert_true(hsl_flit_socket_connected(e.s));
+	close(fd);
+	serve(&e);
+	assert_false(hsl_flit_socket_connected(e.s));
+	assert_int_equal(e.went, 1);
+	close_end(&e);
+}
+
+/* A good conversation: HELLO, a training set, and asking for time. */
+static size_t conversation(const struct end *e, uint8_t *buf)
+{
+	union hsl_flit_msg m = hello(e);
+	size_t n = 0;
+
+	memcpy(buf + n, &m, m.hdr.len);
+	n += m.hdr.len;
+	hsl_flit_msg_begin(&m, HSL_FS_LINE, 1000);
+	m.line.ts = (struct hsl_ts){ .type = HSL_TS1, .flags = HSL_TS_F_NEW, .lanes = 0xffff, .rate_mtps = 112000, .round = 1 };
+	memcpy(buf + n, &m, m.hdr.len);
+	n += m.hdr.len;
+	hsl_flit_msg_begin(&m, HSL_FS_FLIT, 2000);
+	memcpy(buf + n, &m, m.hdr.len);
+	n += m.hdr.len;
+	hsl_flit_msg_begin(&m, HSL_FS_TIME, 400000);
+	m.hdr.flags = HSL_FS_F_WANT;
+	memcpy(buf + n, &m, m.hdr.len);
+	return n + m.hdr.len;
+}
+
+/* The peer goes after any number of bytes: the end is ready for the next one. */
+static void goes_at_any_byte(void **s)
+{
+	uint8_t buf[1024];
+	struct end e;
+	size_t len;
+
+	(void)s;
+	assert_int_equal(open_end(&e, true), 0);
+	len = conversation(&e, buf);
+	for (size_t n = 0; n <= len; n += n < 100 ? 1 : 7) {
+		unsigned int came = e.came, went = e.went;
+		int fd = dial();
+
+		put(fd, buf, n);
+		serve(&e);
+		assert_int_equal(e.came - came, n >= sizeof(struct hsl_fs_hello));
+		close(fd);
+		serve(&e);
+		assert_false(hsl_flit_socket_connected(e.s));
+		assert_int_equal(e.went, went + 1);
+		assert_int_equal(hsl_fab_phy(e.r->fab, 1, 2)->state, HSL_LTSSM_DETECT);
+	}
+	close_end(&e);
+}
+
+/* One byte of a good conversation is another one, or all are: refused or taken, never hurt. */
+static void random_bytes(void **s)
+{
+	uint8_t buf[1024], sent[1024];
+	struct end e;
+	size_t len;
+
+	(void)s;
+	rng_seed();
+	assert_int_equal(open_end(&e, true), 0);
+	len = conversation(&e, buf);
+	for (unsigned int i = 0; i < 3000; i++) {
+		int fd = dial();
+		size_t from = i % 3 ? 0 : sizeof(struct hsl_fs_hello);
+
+		memcpy(sent, buf, len);
+		for (size_t k = from; k < len; k++) {
+			if (i % 2 ? k == from + rng() % (len - from) : i % 4 == 0)
+				sent[k] = (uint8_t)rng();
+		}
+		if (i % 2)
+			sent[rng() % len] ^= (uint8_t)(1u << rng() % 8);
+		put(fd, sent, len);
+		serve(&e);
+		close(fd);
+		serve(&e);
+		assert_false(hsl_flit_socket_connected(e.s));
+	}
+	close_end(&e);
+}
+
+static void past_and_time(void **s)
+{
+	char text[HSL_FS_TEXT + 1];
+	uint8_t buf[1024];
+	union hsl_flit_msg m;
+	struct end e;
+	size_t len;
+	int fd;
+
+	(void)s;
+	assert_int_equal(open_end(&e, true), 0);
+	len = conversation(&e, buf);
+	fd = dial();
+	put(fd, buf, len);
+	serve(&e);
+	assert_true(hsl_fab_now_ps(e.r->fab) > 90001);	/* it went on for the peer, a latency beyond its own TS1 */
+	hsl_flit_msg_begin(&m, HSL_FS_LINE, 1);		/* against the promise */
+	send_msg(fd, &m);
+	serve(&e);
+	assert_int_equal(bye_of(fd, text), HSL_FS_TIME_ERROR);
+	close(fd);
+	/* it has seen more than was sent */
+	fd = dial();
+	put(fd, buf, len);
+	hsl_flit_msg_begin(&m, HSL_FS_TIME, 500000);
+	m.time.seen = 1u << 30;
+	send_msg(fd, &m);
+	serve(&e);
+	assert_int_equal(bye_of(fd, text), HSL_FS_MALFORMED);
+	close(fd);
+	close_end(&e);
+}
+
+/* Silent when it is needed: given up after its patience; virtual time goes on without it. */
+static void silent(void **s)
+{
+	uint8_t buf[1024];
+	struct end e;
+	int fd;
+
+	(void)s;
+	assert_int_equal(open_end(&e, true), 0);
+	fd = dial();
+	put(fd, buf, conversation(&e, buf));
+	serve(&e);
+	while (hsl_flit_socket_step(e.s, UINT64_C(2000000)) && hsl_flit_socket_connected(e.s))
+		;
+	assert_false(hsl_flit_socket_connected(e.s));
+	assert_string_equal(e.last, "it does not answer");
+	close(fd);
+	close_end(&e);
+}
+
+static void files(void **s)
+{
+	char text[HSL_FS_TEXT + 1];
+	struct end e, other;
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct stat st;
+	union hsl_flit_msg m;
+	int fd, busy;
+
+	(void)s;
+	/* left by one that was killed */
+	strcpy(a.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	close(fd);
+	assert_int_equal(open_end(&e, true), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	/* in use */
+	assert_int_equal(open_end(&other, true), -EADDRINUSE);
+	rig_free(other.r);
+	serve(&e);
+	/* has a peer */
+	fd = dial();
+	m = hello(&e);
+	send_msg(fd, &m);
+	serve(&e);
+	busy = dial();
+	serve(&e);
+	assert_int_equal(bye_of(busy, text), HSL_FS_BUSY);
+	assert_true(hsl_flit_socket_connected(e.s));
+	close(busy);
+	close(fd);
+	close_end(&e);
+	assert_int_equal(stat(path, &st), -1);
+	/* no socket */
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	close(fd);
+	assert_int_equal(open_end(&e, true), -EEXIST);
+	rig_free(e.r);
+	unlink(path);
+	/* nobody there */
+	assert_int_equal(open_end(&e, false), 0);
+	assert_int_equal(hsl_flit_socket_meet(e.s, 50), -ENOENT);
+	close_end(&e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hellos), cmocka_unit_test(goes_at_any_byte), cmocka_unit_test(random_bytes),
+		cmocka_unit_test(past_and_time), cmocka_unit_test(silent), cmocka_unit_test(files),
+	};
+	char dir[] = "/tmp/hsl-flit.XXXXXX";
+	int failed;
+
+	if (!mkdtemp(dir))
+		return 3;
+	alarm(120);
+	snprintf(path, sizeof(path), "%s/link", dir);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(path);
+	rmdir(dir);
+	return failed;
+}
