@@ -17,7 +17,7 @@ fi
 [ $# -ge 1 ] || usage_error "usage: docs/render.sh [html] OUT [NAME...]"
 out=$1
 shift
-[ $# -gt 0 ] || set -- hep partner-guide zh_CN/partner-guide architecture benchmarking driver-guide capture fabric-files
+[ $# -gt 0 ] || set -- hep partner-guide zh_CN/partner-guide architecture benchmarking driver-guide capture fabric-files flit-socket
 
 for name in "$@"; do
 	src=docs/$name.md html=$out/$name.html
