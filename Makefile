@@ -15,6 +15,7 @@ make check-fast   host only, under two minutes  make check-deep, make soak   the
                   TESTS='name ...' selects
 make check-debug  guest tests on a kernel with KASAN, lockdep, kmemleak, fault injection, built when first asked for
 make check-kernels                              guest tests on 6.1, 6.12 and 7.x, with a table (KERNELS= others)
+make bench-peers  hsl next to memcpy, pipe, eventfd, libfabric, UCX, Soft-RoCE of this machine
 make examples     the programs of libhsl/examples; make examples-check runs them on sim:mesh4
 make mutants      would the suite notice? 175 chips that are wrong, each in one way: build/kill-matrix.html
 make modules      hsl.ko, hsl_pci.ko (KERNEL= or KDIR=)
@@ -231,6 +232,11 @@ demo:
 .PHONY: mutants
 mutants: lib tools
 	@tests/mutants/matrix
+
+# what a user would take instead, in one run: nothing is judged
+bench-peers: tools
+	@HSL_FABRIC=$${HSL_FABRIC-sim:mesh4} tests/guest/peers.sh
+.PHONY: bench-peers
 
 check-fast: lib tools host-tests examples $(B)/tests/guest/churn
 	@qemu/deps lint
