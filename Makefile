@@ -279,6 +279,7 @@ install: lib tools $(TOOLS:%=$(B)/install/%)
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/libhsl.pc
 	$(foreach t,$(TOOLS),install -m 755 $(B)/install/$(t) $(DESTDIR)$(PREFIX)/bin/ &&) :
 	install -d $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)/fabrics
+	install -m 644 docs/benchmarking.md tools/hslbench/hslbench-1.schema.json $(DESTDIR)$(DOCDIR)/
 	install -m 644 docs/fabric-files.md docs/capture.md docs/flit-socket.md $(DESTDIR)$(DOCDIR)/
 	install -m 644 $(wildcard docs/fabrics/*.conf) $(DESTDIR)$(DOCDIR)/fabrics/
 	install -m 644 $(EXAMPLES:%=libhsl/examples/%.c) $(DESTDIR)$(DOCDIR)/examples/
@@ -297,7 +298,8 @@ uninstall:
 	rm -f $(MAN1:tools/man/%=$(DESTDIR)$(MANDIR)/man1/%) $(MAN3:libhsl/man/%=$(DESTDIR)$(MANDIR)/man3/%) \
 		$(MAN7:libhsl/man/%=$(DESTDIR)$(MANDIR)/man7/%)
 	rm -rf $(DESTDIR)$(PREFIX)/include/hsl $(DESTDIR)$(DKMS) $(DESTDIR)$(DOCDIR)/examples \
-		$(DESTDIR)$(DOCDIR)/fabrics $(DESTDIR)$(DOCDIR)/fabric-files.md $(DESTDIR)$(DOCDIR)/capture.md
+		$(DESTDIR)$(DOCDIR)/fabrics $(DESTDIR)$(DOCDIR)/fabric-files.md $(DESTDIR)$(DOCDIR)/capture.md $(DESTDIR)$(DOCDIR)/flit-socket.md \
+		$(DESTDIR)$(DOCDIR)/benchmarking.md $(DESTDIR)$(DOCDIR)/hslbench-1.schema.json
 
 clean:
 	rm -rf $(B)
