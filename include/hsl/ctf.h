@@ -67,6 +67,7 @@
 #define HSL_CTF_STATE_DISABLE	1
 #define HSL_CTF_STATE_RETRAIN	2
 #define HSL_CTF_STATE_HOT_RESET	3
+#define HSL_CTF_STATE_LEAVE	4	/* disabled as soon as packets go other ways; UNREACHABLE if there is none */
 /* ARG0: receiving lane of this end; ARG1: 0 it fails, 1 it works. */
 #define HSL_CTF_CMD_LANE	5
 /*

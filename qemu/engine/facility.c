@@ -14,6 +14,7 @@
  *
  * Test mode ends by KEY, in hsl_chip_forget (CTRL.RESET, FLR, detach) and when the chip is gone.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -187,6 +188,24 @@ static uint32_t cmd_count(struct call *a)
     return HSL_ST_OK;
 }
 
+/* Routes that are changing already do so within a retraining. */
+static uint32_t leave(struct call *a)
+{
+    struct hsl_fab_in in = { .type = HSL_FAB_LEAVE, .u.link = { .a = a->node, .b = a->peer } };
+    int err = hsl_modelled_post(a->m, &in);
+
+    if (err == -EBUSY) {
+        drive_for(a, TRAINED_PS);
+        err = hsl_modelled_post(a->m, &in);
+    }
+    if (err) {
+        return err == -EHOSTUNREACH ? HSL_ST_UNREACHABLE : HSL_ST_INTERNAL;
+    }
+    a->t->disabled |= 1ull << a->t->link;
+    drive_to(a, HSL_LTSSM_DISABLED);
+    return HSL_ST_OK;
+}
+
 static uint32_t cmd_state(struct call *a)
 {
     static const uint8_t event[] = {
@@ -196,6 +215,9 @@ static uint32_t cmd_state(struct call *a)
     uint64_t what = a->t->arg[0], bit = 1ull << a->t->link;
     struct hsl_fab_in in;
 
+    if (what == HSL_CTF_STATE_LEAVE) {
+        return leave(a);
+    }
     if (what >= sizeof(event)) {
         return HSL_ST_FIELD;
     }

@@ -72,12 +72,14 @@ struct fab_test {
 /* states that both ends of a link go through in one call of fab_test.c, and some more */
 #define FAB_TEST_OUT 16u
 
+enum fab_leaving { FAB_REMAINS, FAB_LEAVES, FAB_PEER_LEAVES };
+
 struct fab_port {
     uint32_t node, peer;        /* ix of its node; the other end's port */
     uint8_t usable;             /* carries packets, now or when it has trained */
     uint8_t was_l0;             /* has been in L0 since it was last down */
     uint8_t remote;             /* at a node of somebody else: only its wire and its arming are used */
-    uint8_t leaving;            /* routes are to go round it, then it is disabled */
+    uint8_t leaving;            /* enum fab_leaving: routes are to go round it, then it is disabled */
     uint32_t life;              /* of what is on its way here: over when either end trains anew */
     uint64_t free_ps;           /* the wire takes the next flit */
     uint32_t swallow_pass, swallow_hit;

@@ -179,10 +179,15 @@ int fab_port_leave(struct hsl_fab *f, uint32_t p)
 {
     struct fab_port *port = fab_port(f, p), *peer = fab_port(f, port->peer);
 
+    if (!port->usable) {        /* nobody's way */
+        fab_port_event(f, p, HSL_PHY_DISABLE);
+        return 0;
+    }
     if (f->changing) {
         return -EBUSY;
     }
-    port->leaving = peer->leaving = 1;
+    port->leaving = FAB_LEAVES;
+    peer->leaving = FAB_PEER_LEAVES;
     make_new(f);
     if (!all_reached(f)) {
         port->leaving = peer->leaving = 0;
@@ -211,7 +216,7 @@ static void adopt(struct hsl_fab *f)
         fab_dst(f, d)->state = FAB_STAYS;
     }
     for (uint32_t p = 0; p < f->nports; p++) {
-        if (fab_port(f, p)->leaving) {
+        if (fab_port(f, p)->leaving == FAB_LEAVES) {
             fab_port_event(f, p, HSL_PHY_DISABLE);
         }
     }

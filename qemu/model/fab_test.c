@@ -199,9 +199,11 @@ static int arm(struct hsl_fab *f, struct fab_port *port, const struct hsl_fab_in
 static int state(struct hsl_fab *f, uint32_t p, uint32_t ev)
 {
     switch (ev) {
-    case HSL_PHY_RETRAIN:
     case HSL_PHY_DISABLE:
     case HSL_PHY_ENABLE:
+        fab_port(f, p)->leaving = fab_port(f, fab_port(f, p)->peer)->leaving = FAB_REMAINS;
+        /* fallthrough */
+    case HSL_PHY_RETRAIN:
     case HSL_PHY_HOT_RESET:
         fab_port_event(f, p, (enum hsl_phy_event)ev);
         return 0;

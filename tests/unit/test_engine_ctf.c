@@ -112,11 +112,11 @@ static void windows_on(struct world *w)
 	window_on(chip(w, 2), HSL_GA(1, 65536));
 }
 
-static struct world *world_new(void)
+static struct world *world_of(unsigned int chips, enum hsl_topology topology)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	w->f = fake_new(2, HSL_TOPO_PAIR, 2, MEM);
+	w->f = fake_new(chips, topology, 2, MEM);
 	fake_ctx_all(w->f, 1);
 	fake_seg_chip(w->f, 1, 1, 1, 65536, LEN, RW | HSL_SEG_MODELLED);
 	fake_seg_chip(w->f, 1, 2, 2, 131072, LEN, RW | HSL_SEG_MODELLED);
@@ -127,6 +127,11 @@ static struct world *world_new(void)
 		assert_int_equal(fake_queue_new(&w->q[i], chip(w, 1 + i), 1, 1, 64, 1), HSL_ST_OK);
 	windows_on(w);
 	return w;
+}
+
+static struct world *world_new(void)
+{
+	return world_of(2, HSL_TOPO_PAIR);
 }
 
 static void world_free(struct world *w)
@@ -266,7 +271,7 @@ static void refused(void **state)
 		{ HSL_CTF_CMD_ARM, HSL_CTF_ARM_REORDER, HITS(0, 1), 1000 },
 		{ HSL_CTF_CMD_ARM, HSL_CTF_ARM_DELAY, HITS(0, 1), 1000000000 },
 		{ HSL_CTF_CMD_ARM, HSL_CTF_ARM_DELAY, HITS(0, 1), UINT64_MAX },
-		{ HSL_CTF_CMD_STATE, 4, 0, 0 },
+		{ HSL_CTF_CMD_STATE, 5, 0, 0 },
 		{ HSL_CTF_CMD_STATE, UINT64_MAX, 0, 0 },
 		{ HSL_CTF_CMD_LANE, 16, 0, 0 },
 		{ HSL_CTF_CMD_LANE, 0, 2, 0 },
@@ -447,6 +452,40 @@ static void states(void **state)
 		traffic(w, 100, &seed);
 		compare(w);
 	}
+	world_free(w);
+}
+
+/* With another way there nothing is lost; without one the link stays. */
+static void leaves(void **state)
+{
+	struct world *w = world_of(3, HSL_TOPO_MESH);
+	uint32_t seed = 17;
+
+	(void)state;
+	key(w, 1, true);
+	for (unsigned int i = 0; i < 5; i++) {
+		traffic(w, 100, &seed);
+		cmd(w, 1, HSL_CTF_CMD_STATE, HSL_CTF_STATE_LEAVE, 0, 0);
+		assert_int_equal(link_state(w, 1), HSL_LTSSM_DISABLED);
+		assert_int_equal(link_state(w, 2), HSL_LTSSM_DISABLED);
+		traffic(w, 100, &seed);
+		compare(w);
+		assert_int_equal(run(w, 1, HSL_CTF_CMD_STATE, HSL_CTF_STATE_LEAVE, 0, 0), HSL_ST_OK);
+		if (i == 4)
+			key(w, 1, false);		/* which ends it, too */
+		else
+			cmd(w, 1, HSL_CTF_CMD_STATE, HSL_CTF_STATE_ENABLE, 0, 0);
+		traffic(w, 100, &seed);
+		compare(w);
+		assert_int_equal(link_state(w, 1), HSL_LTSSM_L0);
+	}
+	world_free(w);
+	w = world_new();
+	key(w, 1, true);
+	assert_int_equal(run(w, 1, HSL_CTF_CMD_STATE, HSL_CTF_STATE_LEAVE, 0, 0), HSL_ST_UNREACHABLE);
+	assert_int_equal(link_state(w, 1), HSL_LTSSM_L0);
+	traffic(w, 100, &seed);
+	compare(w);
 	world_free(w);
 }
 
@@ -1171,7 +1210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(locked), cmocka_unit_test(refused), cmocka_unit_test(armed_crc), cmocka_unit_test(armed_others),
-		cmocka_unit_test(wires),  cmocka_unit_test(states),  cmocka_unit_test(lanes),
+		cmocka_unit_test(wires),  cmocka_unit_test(states),  cmocka_unit_test(lanes), cmocka_unit_test(leaves),
 		cmocka_unit_test(frozen), cmocka_unit_test(frozen_and_reset), cmocka_unit_test(presets),
 		cmocka_unit_test(raw_refused), cmocka_unit_test(raw_forged), cmocka_unit_test(loopback),
 		cmocka_unit_test(state_log), cmocka_unit_test(lines), cmocka_unit_test(poison), cmocka_unit_test(packets),

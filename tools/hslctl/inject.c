@@ -119,6 +119,7 @@ static bool link_words(struct words *w, struct step *s)
 {
 	static const struct { const char *name; uint64_t state; bool lasts; } states[] = {
 		{ "down", HSL_CTF_STATE_DISABLE, true },
+		{ "leave", HSL_CTF_STATE_LEAVE, true },
 		{ "up", HSL_CTF_STATE_ENABLE, false },
 		{ "retrain", HSL_CTF_STATE_RETRAIN, false },
 		{ "hot-reset", HSL_CTF_STATE_HOT_RESET, false },
@@ -134,7 +135,7 @@ static bool link_words(struct words *w, struct step *s)
 		snprintf(s->text, sizeof(s->text), "%s", word);
 		return true;
 	}
-	return complain(s->what, "down, up, retrain or hot-reset");
+	return complain(s->what, "down, leave, up, retrain or hot-reset");
 }
 
 static bool lane_words(struct words *w, struct step *s)
@@ -412,9 +413,12 @@ static int give(struct hsl_ctf *c, const struct target *t, const struct step *s)
 {
 	int rc = hsl_ctf_command(c, t->link, s->cmd, s->arg, NULL);
 
+	bool leaves = s->cmd == HSL_CTF_CMD_STATE && s->arg[0] == HSL_CTF_STATE_LEAVE;
+
 	if (!rc)
 		return TOOL_PASS;
-	tool_error("%s: %s: %s", t->name, s->what, ctl_ctf_error(rc));
+	tool_error("%s: %s: %s", t->name, s->what,
+		   leaves && rc == -EHOSTUNREACH ? "it is the only way of some chips to others" : ctl_ctf_error(rc));
 	return TOOL_FAIL;
 }
 

@@ -31,7 +31,7 @@ static const char help[] =
 	"  stat      counters of links, caches, homes and routing since power-on\n"
 	"  inject    makes errors on a link on purpose, until ctrl-C, for a time, or while COMMAND runs.\n"
 	"            Root only. WHAT is one or more of:\n"
-	"              link down|up|retrain|hot-reset    lane I fail|ok      (I receives at this end)\n"
+	"              link down|leave|up|retrain|hot-reset    lane I fail|ok  (I receives at this end)\n"
 	"              ber RATE    burst RATE BITS       drop RATE           duplicate RATE\n"
 	"              reorder RATE PLACES               seed N              (random errors)\n"
 	"              crc N[@K] [BIT]   (the N flits after the next K have a wrong CRC, N up to 2^32-1)\n"
