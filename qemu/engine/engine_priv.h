@@ -314,7 +314,7 @@ uint32_t hsl_seg_authorise(struct hsl_chip_engine *c, struct hsl_worker *w, uint
 /* deviate.c: what a chip that deviates does instead, or beside; user queues only */
 struct hsl_operand;
 /* A fresh descriptor. True: it ends with *status. */
-bool hsl_deviant_descriptor(struct hsl_queue_engine *q, uint32_t *status);
+bool hsl_deviant_descriptor(struct hsl_queue_engine *q, uint32_t *status) __attribute__((cold));
 /* Its checks are over; now is what the ring says by now. */
 void hsl_deviant_reread(struct hsl_queue_engine *q, const struct hsl_desc *now);
 /* A piece of a command that moves bytes writes [host, host + len), off bytes into dst. */
@@ -329,9 +329,10 @@ void hsl_deviant_pause(void);
 /* Another command of the chip keeps the queue from its own. */
 bool hsl_deviant_holds(struct hsl_queue_engine *q);
 /* The command of q ends; writes: it has a completion. Has it? */
-bool hsl_deviant_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fault_ga, bool writes);
+bool hsl_deviant_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fault_ga, bool writes)
+    __attribute__((cold));
 /* All of e but its last 8 bytes has been written. */
-void hsl_deviant_cqe(struct hsl_queue_engine *q, struct hsl_cqe *e, uint64_t *last);
+void hsl_deviant_cqe(struct hsl_queue_engine *q, struct hsl_cqe *e, uint64_t *last) __attribute__((cold));
 /* A completion beside that of the command. */
 void hsl_cqe_write(struct hsl_queue_engine *q, uint64_t cookie, uint64_t result, uint64_t fault_ga, uint32_t status);
 

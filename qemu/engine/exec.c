@@ -138,8 +138,12 @@ uint32_t hsl_exec_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64
     uint32_t status;
     uint64_t ga;
 
-    if (!hsl_conforms(q->chip) && q->qid && hsl_deviant_descriptor(q, &status)) {
-        return status;
+    if (!hsl_conforms(q->chip)) {
+        uint32_t ends;
+
+        if (q->qid && hsl_deviant_descriptor(q, &ends)) {
+            return ends;
+        }
     }
     status = check_opcode(q);
     if (status) {

@@ -279,8 +279,8 @@ static void count(_Atomic uint64_t *n, uint64_t add)
     atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + add, memory_order_relaxed);
 }
 
-static inline void cqe_write(struct hsl_queue_engine *q, uint64_t cookie, uint64_t result, uint64_t fault_ga,
-                             uint32_t status)
+static inline __attribute__((always_inline)) void cqe_write(struct hsl_queue_engine *q, uint64_t cookie, uint64_t result, uint64_t fault_ga,
+                             uint32_t status, bool conforms)
 {
     uint32_t n = atomic_load_explicit(&q->completed, memory_order_relaxed);
     struct hsl_cqe *e = ring_at(&q->cq, n & (q->depth - 1), sizeof(*e));
@@ -288,7 +288,7 @@ static inline void cqe_write(struct hsl_queue_engine *q, uint64_t cookie, uint64
     uint16_t head = (uint16_t)atomic_load_explicit(&q->taken, memory_order_relaxed);
     uint64_t last = (uint64_t)(status | phase) << 32 | (uint64_t)q->qid << 16 | head;
 
-    if (!hsl_conforms(q->chip)) {
+    if (!conforms) {
         hsl_deviant_cqe(q, e, &last);
     }
     e->cookie = cookie;
@@ -304,7 +304,7 @@ static inline void cqe_write(struct hsl_queue_engine *q, uint64_t cookie, uint64
 
 void hsl_cqe_write(struct hsl_queue_engine *q, uint64_t cookie, uint64_t result, uint64_t fault_ga, uint32_t status)
 {
-    cqe_write(q, cookie, result, fault_ga, status);
+    cqe_write(q, cookie, result, fault_ga, status, false);
 }
 
 /* Complete q->cmd. result is what it has moved. */
@@ -312,17 +312,18 @@ void hsl_queue_complete(struct hsl_queue_engine *q, uint32_t status, uint64_t fa
 {
     bool writes = status || !(q->cmd.d.flags & HSL_DF_NO_CQE);
     struct hsl_chip_engine *c = q->chip;
+    bool conforms = hsl_conforms(c);
 
     if (q->cmd.d.flags & HSL_DF_LINK) {
         q->chain_failed |= status;
     } else {
         q->chain_failed = false;
     }
-    if (!hsl_conforms(c)) {
+    if (!conforms) {
         writes = hsl_deviant_complete(q, status, fault_ga, writes);
     }
     if (writes) {
-        cqe_write(q, q->cmd.d.cookie, q->cmd.has_value ? q->cmd.value : q->cmd.done, fault_ga, status);
+        cqe_write(q, q->cmd.d.cookie, q->cmd.has_value ? q->cmd.value : q->cmd.done, fault_ga, status, conforms);
     }
     cmd_end(q);
 
@@ -379,7 +380,7 @@ bool hsl_queue_live(struct hsl_queue_engine *q)
     struct hsl_chip_engine *c = q->chip;
 
     return atomic_load(&c->enabled) && atomic_load(&c->dma_on) && atomic_load(&q->state) == HSL_QUEUE_READY &&
-           !atomic_load(&q->paused) && (hsl_conforms(c) || !hsl_deviant_holds(q));
+           !atomic_load(&q->paused);
 }
 
 static bool submitted(struct hsl_queue_engine *q)
@@ -530,7 +531,12 @@ static bool turn(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned int 
 bool hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned int commands)
 {
     uint32_t before = atomic_load_explicit(&q->completed, memory_order_relaxed);
-    bool progress = turn(q, w, commands);
+    bool progress;
+
+    if (!hsl_conforms(q->chip) && hsl_deviant_holds(q)) {
+        return false;
+    }
+    progress = turn(q, w, commands);
 
     if (atomic_load_explicit(&q->completed, memory_order_relaxed) != before) {
         announce(q);
