@@ -149,6 +149,19 @@ static int hsl_pci_setup_vectors(struct pci_dev *pdev, struct hsl_pci *hp, struc
 	return 0;
 }
 
+static void hsl_pci_release_regions(void *pdev)
+{
+	pci_release_regions(pdev);
+}
+
+/* Newer kernels do not release by themselves what was requested, for older ones it is no harm. */
+static int hsl_pci_claim(struct pci_dev *pdev)
+{
+	int err = pci_request_regions(pdev, KBUILD_MODNAME);
+
+	return err ?: devm_add_action_or_reset(&pdev->dev, hsl_pci_release_regions, pdev);
+}
+
 static int hsl_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct hsl_chip_params p = { .owner = THIS_MODULE, .driver = KBUILD_MODNAME, .ops = &hsl_pci_chip_ops };
@@ -176,7 +189,7 @@ static int hsl_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (!err)
 		err = hsl_pci_setup_dma(pdev);
 	if (!err)
-		err = pci_request_regions(pdev, KBUILD_MODNAME);	/* managed, after pcim_enable_device */
+		err = hsl_pci_claim(pdev);
 	if (err)
 		return err;
 	p.mem_res = hsl_pci_mem_claim(pdev, p.mem_phys);
