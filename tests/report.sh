@@ -119,10 +119,11 @@ run 0 run -f sim:pair2 --repeat 3 TXN-001 TXN-006 && out '^1\.\.6$' && out '^ok 
 run 1 run -f sim:pair2,deviate=copy-short --repeat 2 --stop-on-fail copy_alignment TXN-006 && out 'Bail out' && ! out 'round 2'; ok '--stop-on-fail'
 "$hsltest" run --tap -f sim:pair2,deviate=copy-short $files >"$dir/out" 2>&1 &
 pid=$!
-sleep 1
-kill -INT $pid 2>/dev/null || kill -TERM $pid
-sleep 1
-kill -TERM $pid 2>/dev/null
+for _ in $(seq 600); do
+	grep -q '^ok 1 ' "$dir/out" && break
+	sleep 0.1
+done
+kill -TERM $pid
 wait $pid
 [ $? = 1 ] && py "assert d['summary']['interrupted'] and d['summary']['not_run'] > 50 and d['results']" && xml "$dir/a.xml" && page "$dir/a.html" &&
 	grep -q 'ended early' "$dir/a.html"

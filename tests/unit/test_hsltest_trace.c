@@ -355,12 +355,38 @@ static void set_entry(struct hsl_flit *f, uint32_t slot, uint32_t entry)
 	*b = (uint8_t)(slot % 2 ? (*b & 0x0f) | entry << 4 : (*b & 0xf0) | entry);
 }
 
+/* True when src has sent this number a short while before: what differs then is that, and nothing else is looked at. */
+static bool sent_again(struct rig *r, uint16_t src, const struct hsl_flit *flit)
+{
+	enum { KEPT = 40 };		/* more than replay_flits, fewer than there are numbers */
+	uint16_t last[KEPT];
+	struct ht_trace_file f;
+	struct ht_trace_record rec;
+	unsigned int n = 0;
+	bool again = false;
+
+	ht_trace_open(&f, r->file, r->len);
+	while (ht_trace_next(&f, &rec) > HT_TRACE_EOF) {
+		if (f.number <= 4 || rec.src != src || rec.body[1] >> 4 != HSL_FLIT_DATA)
+			continue;
+		if (rec.body == (const uint8_t *)flit)
+			break;
+		last[n++ % KEPT] = ((const struct hsl_flit *)rec.body)->hdr;
+	}
+	ht_trace_close(&f);
+	for (unsigned int i = 0; i < n && i < KEPT; i++)
+		again |= last[i] == flit->hdr;
+	return again;
+}
+
 /* A data flit of src that begins a packet of this opcode; *slot is where. */
 static struct hsl_flit *with(struct rig *r, uint16_t src, uint8_t opcode, uint32_t *slot)
 {
 	for (uint64_t from = 50;; from++) {
 		struct hsl_flit *f = nth(r, src, HSL_FLIT_DATA, from);
 
+		if (sent_again(r, src, f))
+			continue;
 		for (*slot = 0; *slot < HSL_FLIT_SLOTS; ++*slot)
 			if (map_entry(f, *slot) != EMPTY && (map_entry(f, *slot) & START) &&
 			    f->slot[*slot][0] == opcode)

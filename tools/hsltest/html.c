@@ -52,7 +52,7 @@ static const char style[] =
 	".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:0 28px}\n"
 	"@page{size:A4;margin:15mm 13mm 16mm;@bottom-right{content:counter(page) \" / \" counter(pages);font:9pt sans-serif;color:#5b6675}}\n"
 	"@media print{body{padding:0;max-width:none;font-size:10pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}"
-	"h2,h3{break-after:avoid}tr,.card,.notice{break-inside:avoid}thead{display:table-header-group}"
+	"h2,h3{break-after:avoid}h2.page{break-before:page}tr,.card,.notice{break-inside:avoid}thead{display:table-header-group}"
 	"table.req td{font-size:8.6pt}code,pre,.id{font-size:7.8pt}.how{font-size:7.8pt}}\n";
 
 #define T(s) ht_tr(lang, s)
@@ -234,14 +234,48 @@ static void dut_section(FILE *f, enum ht_lang lang, struct json_object *doc)
 	fputs("</tbody></table>\n", f);
 }
 
+/* Two chips that say the same share a column. */
+static bool same_chip(struct json_object *a, struct json_object *b)
+{
+	static const char *const strs[] = { "vendor", "device", "revision", "hep", "cap" };
+	static const char *const numbers[] = { "mem_bytes", "queues", "max_depth", "max_len_bytes", "nlinks" };
+
+	for (size_t i = 0; i < sizeof(strs) / sizeof(strs[0]); i++) {
+		if (strcmp(doc_str(a, strs[i]), doc_str(b, strs[i])))
+			return false;
+	}
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (doc_u64(a, numbers[i]) != doc_u64(b, numbers[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool first_of_its_kind(struct json_object *chips, size_t i)
+{
+	for (size_t k = 0; k < i; k++) {
+		if (same_chip(doc_at(chips, k), doc_at(chips, i)))
+			return false;
+	}
+	return true;
+}
+
 static void pics_head(FILE *f, enum ht_lang lang, struct json_object *chips)
 {
 	markup(f, "<h2>%s</h2>\n<p class=\"soft\">%s</p>\n", T("Implementation statement (PICS)"),
 	       T("The items of the form in section 14.2 of the profile that software can read, as the chips claim them in CAP and in their registers. "
 		 "The other items are the maker's to declare. What a chip does not claim is not tested and does not count against it."));
 	markup(f, "<table><thead><tr><th>%s</th><th>%s</th><th>%s</th>", T("Item"), T("Feature"), T("Found in"));
-	for (size_t i = 0; i < doc_len(chips); i++)
-		fprintf(f, "<th>%s %llu</th>", T("chip"), (unsigned long long)doc_u64(doc_at(chips, i), "node"));
+	for (size_t i = 0; i < doc_len(chips); i++) {
+		if (!first_of_its_kind(chips, i))
+			continue;
+		fprintf(f, "<th>%s", T("chip"));
+		for (size_t k = i; k < doc_len(chips); k++) {
+			if (same_chip(doc_at(chips, i), doc_at(chips, k)))
+				fprintf(f, "%s%llu", k == i ? " " : ", ", (unsigned long long)doc_u64(doc_at(chips, k), "node"));
+		}
+		fputs("</th>", f);
+	}
 	fputs("</tr></thead>\n<tbody>\n", f);
 }
 
@@ -251,7 +285,7 @@ static void pics_value(FILE *f, struct json_object *c, const char *item)
 	char size[TOOL_SIZE_LEN];
 
 	if (!strcmp(item, "P1"))
-		markup(f, "%s:%s %s", doc_str(c, "vendor"), doc_str(c, "device"), doc_str(c, "revision"));
+		markup(f, *doc_str(c, "vendor") ? "%s:%s %s" : "–", doc_str(c, "vendor"), doc_str(c, "device"), doc_str(c, "revision"));
 	else if (!strcmp(item, "P2"))
 		markup(f, "%s", doc_str(c, "hep"));
 	else if (!strcmp(item, "P5"))
@@ -284,6 +318,8 @@ static void pics_section(FILE *f, enum ht_lang lang, struct json_object *doc)
 	for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++) {
 		markup(f, "<tr><td class=\"id\">%s</td><td>%s</td><td class=\"id\">%s</td>", values[k].item, T(values[k].what), values[k].where);
 		for (size_t i = 0; i < doc_len(chips); i++) {
+			if (!first_of_its_kind(chips, i))
+				continue;
 			fputs("<td>", f);
 			pics_value(f, doc_at(chips, i), values[k].item);
 			fputs("</td>", f);
@@ -293,9 +329,11 @@ static void pics_section(FILE *f, enum ht_lang lang, struct json_object *doc)
 	for (size_t k = 0; ht_capabilities[k].bit; k++) {
 		fprintf(f, "<tr><td class=\"id\">%s</td><td>%s</td><td class=\"id\">CAP.%s</td>", ht_capabilities[k].item,
 			T(ht_capabilities[k].what), ht_capabilities[k].name);
-		for (size_t i = 0; i < doc_len(chips); i++)
-			markup(f, "<td>%s</td>",
-			       doc_bool(doc_get(doc_at(chips, i), "capabilities"), ht_capabilities[k].name) ? T("yes") : T("no"));
+		for (size_t i = 0; i < doc_len(chips); i++) {
+			if (first_of_its_kind(chips, i))
+				markup(f, "<td>%s</td>",
+				       doc_bool(doc_get(doc_at(chips, i), "capabilities"), ht_capabilities[k].name) ? T("yes") : T("no"));
+		}
 		fputs("</tr>\n", f);
 	}
 	fputs("</tbody></table>\n", f);
@@ -406,7 +444,7 @@ static void requirements_section(FILE *f, enum ht_lang lang, struct json_object 
 {
 	struct json_object *reqs = doc_get(doc, "requirements");
 
-	markup(f, "<h2>%s</h2>\n", T("Requirements"));
+	markup(f, "<h2 class=\"page\">%s</h2>\n", T("Requirements"));
 	if (lang != HT_EN)
 		markup(f, "<p class=\"soft\">%s</p>\n", T("The text of the requirements is normative in English."));
 	for (size_t i = 0; i < doc_len(reqs); i++) {

@@ -288,13 +288,14 @@ static int report(const struct args *a)
 		tool_json_free(doc);
 		return TOOL_ENV;
 	}
-	if (other)
-		rc = ht_diff_print(doc, other);
+	/* files first: whoever reads what is printed may have had enough */
 	if (a->junit_file && !write_file(a->junit_file, ht_junit(doc)))
 		rc = TOOL_ENV;
 	if (a->html_file &&
 	    !write_file(a->html_file, other ? ht_html_diff(doc, other, a->lang) : ht_html(doc, a->lang)))
 		rc = TOOL_ENV;
+	if (other && ht_diff_print(doc, other) == TOOL_FAIL && !rc)
+		rc = TOOL_FAIL;
 	tool_json_free(doc);
 	tool_json_free(other);
 	return tool_finish(rc);
