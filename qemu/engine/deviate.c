@@ -25,6 +25,14 @@ static void pause_a_while(unsigned int n)
 
 /* ---- the descriptor, before it is checked ---- */
 
+/* What comes next, if it has been submitted. */
+static int next_opcode(struct hsl_queue_engine *q)
+{
+    struct hsl_desc d;
+
+    return hsl_queue_next(q, &d) ? d.opcode : -1;
+}
+
 static bool is_known(const struct hsl_desc *d)
 {
     return d->opcode <= HSL_OP_COPY_LIST;
@@ -180,14 +188,6 @@ static void late_write(struct hsl_queue_engine *q)
         memcpy(q->late.host, q->late.bytes, q->late.len);
         q->late.host = NULL;
     }
-}
-
-/* What comes next, if it has been submitted. */
-static int next_opcode(struct hsl_queue_engine *q)
-{
-    struct hsl_desc d;
-
-    return hsl_queue_next(q, &d) ? d.opcode : -1;
 }
 
 static bool is_kept_back(struct hsl_queue_engine *q)
@@ -396,7 +396,7 @@ bool hsl_deviant_holds(struct hsl_queue_engine *q)
     switch (c->cfg.deviation) {
     case HSL_DEV_OPCODE_WEDGES: return atomic_load(&c->wedged);
     case HSL_DEV_WAIT_BLOCKS: return atomic_load(&c->nwaits) && !q->cmd.waits;
-    case HSL_DEV_LONG_COMMAND: return atomic_load(&c->moving) && !q->cmd.active;
+    case HSL_DEV_LONG_COMMAND: return atomic_load(&c->moving) && atomic_load(&c->moving) != q->qid;
     }
     return false;
 }

@@ -173,7 +173,8 @@ struct hsl_chip_engine {
     struct hsl_queue_engine *queue;     /* nqueues */
     struct hsl_facility *ctf;                /* NULL: no CAP.CTF */
     uint32_t db_stride;                 /* bytes, a power of two */
-    _Atomic bool wedged, moving;        /* a chip that deviates: it has stopped; a command holds it */
+    _Atomic bool wedged;                /* a chip that deviates: it has stopped */
+    _Atomic uint32_t moving;            /* and: the queue that holds it, or 0 */
     _Atomic uint64_t cleared;           /* a counter, when it was last read */
     _Atomic uint32_t deviated;          /* times that hsl_deviates_one_in was asked */
     _Atomic uint64_t n_auth, n_interrupts;

@@ -344,7 +344,9 @@ static uint32_t chunk(struct hsl_queue_engine *q, struct hsl_worker *w, struct h
     }
     cmd->active = cmd->run != cmd->runs;
     if (hsl_deviates(q->chip, HSL_DEV_LONG_COMMAND)) {
-        atomic_store(&q->chip->moving, cmd->active);
+        struct hsl_desc next;
+
+        atomic_store(&q->chip->moving, cmd->active || hsl_queue_next(q, &next) ? q->qid : 0);
     }
     return HSL_ST_OK;
 }

@@ -226,6 +226,7 @@ void hsl_queue_close(struct hsl_queue_engine *q, bool complete)
     }
     atomic_store(&q->state, HSL_QUEUE_RESET);
     atomic_store(&q->error, 0);
+    atomic_store(&q->chip->moving, 0);
     cmd_end(q);
     ring_unmap(q->chip, &q->sq);
     ring_unmap(q->chip, &q->cq);
