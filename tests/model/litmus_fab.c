@@ -9,8 +9,9 @@
  * litmus.c reaches was seen. In a bag it has to be, a fabric with its times cannot do everything:
  * there the rest is only shown.
  *
- *   litmus_fab [--runs N] [--seed S] [NAME…]       at most so many runs of each test and form;
- * worlds
+ *   litmus_fab [--runs N] [--least N] [--seed S] [NAME…]
+ *
+ * At most, and at least, so many runs of each test and form; worlds.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,7 +24,6 @@
 #include "oracle/traffic.h"
 #include "tests/model/world.h"
 
-#define LEAST_RUNS 100
 #define BAG_RUNS 50000
 #define FABRIC_RUNS 200
 #define OUTCOMES_MAX 128
@@ -295,6 +295,8 @@ static bool report(const struct litmus *t, const struct litmus_set *allowed,
 	return ok;
 }
 
+static uint64_t least = 100;
+
 static bool run_test(struct trial *r, uint64_t most, bool all)
 {
 	struct litmus_set allowed = { 0 }, reachable = { 0 };
@@ -304,7 +306,7 @@ static bool run_test(struct trial *r, uint64_t most, bool all)
 
 	litmus_allowed(r->t, &allowed);
 	litmus_reachable(r->t, &reachable);
-	while (runs < most && (runs < LEAST_RUNS || seen.n < reachable.n)) {
+	while (runs < most && (runs < least || seen.n < reachable.n)) {
 		count(&seen, run(r));
 		runs++;
 	}
@@ -376,10 +378,12 @@ int main(int argc, char **argv)
 	for (argc--, argv++; argc > 0 && argv[0][0] == '-'; argc -= 2, argv += 2) {
 		if (argc > 1 && !strcmp(argv[0], "--runs")) {
 			runs = world_number(argv[0], argv[1], 1);
+		} else if (argc > 1 && !strcmp(argv[0], "--least")) {
+			least = world_number(argv[0], argv[1], 1);
 		} else if (argc > 1 && !strcmp(argv[0], "--seed")) {
 			seed = world_number(argv[0], argv[1], 0);
 		} else {
-			fprintf(stderr, "usage: litmus_fab [--runs N] [--seed S] [NAME...]\n");
+			fprintf(stderr, "usage: litmus_fab [--runs N] [--least N] [--seed S] [NAME...]\n");
 			return 2;
 		}
 	}
