@@ -137,9 +137,13 @@ void hsl_window_write(struct hsl_chip_engine *c, unsigned int i, uint32_t val)
     status = window_check(c, w, val);
     pthread_mutex_unlock(&c->f->model_lock);
     if (!status) {
-        uint64_t off = HSL_GA_OFFSET(ga), shift = hsl_deviates(c, HSL_DEV_WINDOW_OFFSET) && off ? HSL_WIN_ALIGN : 0;
+        uint64_t off = HSL_GA_OFFSET(ga), size = atomic_load(&w->size);
 
-        status = c->cfg.ops->window(c->cfg.opaque, i, val, HSL_GA_NODE(ga), off - shift, atomic_load(&w->size));
+        if (hsl_deviates(c, HSL_DEV_WINDOW_OFFSET) &&
+            off + size + HSL_WIN_ALIGN <= hsl_chip_at(c->f, HSL_GA_NODE(ga))->cfg.mem_bytes) {
+            off += HSL_WIN_ALIGN;
+        }
+        status = c->cfg.ops->window(c->cfg.opaque, i, val, HSL_GA_NODE(ga), off, size);
     }
     if (!status) {
         atomic_store(&w->ctrl, val);
