@@ -129,6 +129,8 @@ static void timeouts(struct ht *t)
 		ht_submit_all(t, q, &op, 1);
 		for (k = (unsigned int)ht_random_below(t, 40000); k; k--)
 			__asm__ volatile("" ::: "memory");
+		if (i % 8 == 0)
+			usleep(400); /* longer than any of these time-outs */
 		sig = ht_op_signal(HSL_SIGNAL_SET, m->ga, i + 1);
 		ht_expect(t, other, &sig, HSL_ST_OK, "SIGNAL");
 		ht_wait_all(t, q, &c, 1);
