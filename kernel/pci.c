@@ -149,19 +149,6 @@ static int hsl_pci_setup_vectors(struct pci_dev *pdev, struct hsl_pci *hp, struc
 	return 0;
 }
 
-static void hsl_pci_release_regions(void *pdev)
-{
-	pci_release_regions(pdev);
-}
-
-/* Newer kernels do not release by themselves what was requested, for older ones it is no harm. */
-static int hsl_pci_claim(struct pci_dev *pdev)
-{
-	int err = pci_request_regions(pdev, KBUILD_MODNAME);
-
-	return err ?: devm_add_action_or_reset(&pdev->dev, hsl_pci_release_regions, pdev);
-}
-
 static int hsl_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct hsl_chip_params p = { .owner = THIS_MODULE, .driver = KBUILD_MODNAME, .ops = &hsl_pci_chip_ops };
@@ -189,16 +176,14 @@ static int hsl_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (!err)
 		err = hsl_pci_setup_dma(pdev);
 	if (!err)
-		err = hsl_pci_claim(pdev);
+		err = pci_request_regions(pdev, KBUILD_MODNAME);
 	if (err)
 		return err;
 	p.mem_res = hsl_pci_mem_claim(pdev, p.mem_phys);
 	p.regs = devm_ioremap(&pdev->dev, p.regs_phys, p.regs_bytes);
-	if (!p.regs)
-		return -ENOMEM;
-	err = hsl_pci_setup_vectors(pdev, hp, &p);
+	err = p.regs ? hsl_pci_setup_vectors(pdev, hp, &p) : -ENOMEM;
 	if (err)
-		return err;
+		goto release_regions;
 	pci_set_master(pdev);
 	hp->chip = hsl_chip_register(&pdev->dev, &p);
 	if (IS_ERR(hp->chip)) {
@@ -213,6 +198,9 @@ static int hsl_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 clear_master:
 	pci_clear_master(pdev);
 	pci_free_irq_vectors(pdev);
+release_regions:
+	/* newer kernels do not by themselves; here older ones still notice, in a managed action they would release twice */
+	pci_release_regions(pdev);
 	return err;
 }
 
@@ -224,6 +212,7 @@ static void hsl_pci_remove(struct pci_dev *pdev)
 	hsl_pci_disable_aer(pdev);
 	pci_clear_master(pdev);
 	pci_free_irq_vectors(pdev);
+	pci_release_regions(pdev);
 }
 
 static void hsl_pci_reset_prepare(struct pci_dev *pdev)
