@@ -85,6 +85,9 @@ static void hsl_host_mem_written(void *opaque, uint64_t off, uint64_t len)
 {
     MemoryRegion *mr = hsl_chip_memory(opaque);
 
+    if (!hsl_memory_has_clean(mr, off, len)) {
+        return;
+    }
     memory_region_ref(mr);
     address_space_unmap(&address_space_memory, (char *)memory_region_get_ram_ptr(mr) + off, len, true,
                         len);

@@ -151,6 +151,8 @@ struct HslChip {
 
 /* The memory of a chip, for aliases in windows of others. */
 MemoryRegion *hsl_chip_memory(HslChip *chip);
+/* Without the BQL. */
+bool hsl_memory_has_clean(MemoryRegion *mr, uint64_t off, uint64_t len);
 /* Under the BQL: registers at their defaults, queues gone, memory kept; as CTRL.RESET. */
 void hsl_chip_stop(HslChip *chip);
 
