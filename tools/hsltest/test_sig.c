@@ -155,6 +155,42 @@ static void timeouts(struct ht *t)
 	ht_queue_free(t, other);
 }
 
+/* In the ring itself: a library drops a completion whose command it has already reported. */
+static void raw_timeouts(struct ht *t)
+{
+	enum { ROUNDS = 64 };
+	int fd = ht_raw_open(t);
+	struct hsl_desc *d;
+	struct ht_rawq q;
+	struct hsl_cqe c;
+	uint32_t handle;
+	unsigned int i;
+	uint64_t ga;
+
+	ht_need_cap(t, HSL_CAP_OP_SIGNAL, "SIGNAL and WAIT");
+	ga = ht_raw_alloc(t, fd, t->chip[0].node, 4096, &handle);
+	ht_rawq_new(t, &q, fd, t->chip[0].node, 16);
+	for (i = 0; i < ROUNDS; i++) {
+		d = ht_rawq_slot(&q);
+		d->opcode = HSL_OP_WAIT;
+		d->subop = HSL_WAIT_GT;
+		d->src = ga;
+		d->len = 8;
+		d->arg1 = 1000 + ht_random_below(t, 200000);
+		d->cookie = 2 * i;
+		ht_rawq_slot(&q)->cookie = 2 * i + 1; /* a NOP */
+		ht_rawq_ring(t, &q);
+		ht_rawq_wait(t, &q, &c);
+		HT_EQ(t, "cookie of the WAIT", c.cookie, 2 * i);
+		HT_EQ(t, "status of the WAIT", HSL_CQE_CODE(c.status), HSL_ST_TIMEOUT);
+		ht_rawq_wait(t, &q, &c);
+		HT_EQ(t, "cookie of what comes next", c.cookie, 2 * i + 1);
+	}
+	ht_rawq_free(&q);
+	ht_raw_free(t, fd, handle);
+	close(fd);
+}
+
 static void wait_ends(struct ht *t)
 {
 	struct hsl_queue *q, *quick;
@@ -429,6 +465,8 @@ const struct ht_test ht_tests_sig[] = {
 	  conditions, 0, 120 },
 	{ "HEP-TXN-023", "timeouts", "a WAIT completes once, OK or TIMEOUT, and never early", timeouts,
 	  0, 120 },
+	{ "HEP-TXN-023", "raw_timeouts", "a WAIT that times out has one completion in the ring", raw_timeouts,
+	  HT_F_RAW, 0 },
 	{ "HEP-TXN-024", "wait_ends", "WAITs end with their segment and with their queue", wait_ends, 0,
 	  0 },
 	{ "HEP-TXN-025", "signals", "old values; two queues in turn without the CPU", signals, 0, 120 },
