@@ -51,8 +51,8 @@ run_one() { # run_one KERNEL NAME
 		return
 	fi
 	last=$(tail -n 1 "$log")
-	case $last in
-	'0 passed, 1 failed, 1 skipped') verdict "$kernel" "$name" 'NOT RUN' "$(grep -m 1 'NOT RUN' "$log" || echo skipped)" ;;
+	case $last:$(grep -c '^# no test was executed' "$log") in
+	'0 passed, 1 failed, 1 skipped:1') verdict "$kernel" "$name" 'NOT RUN' "$(grep -m 1 'NOT RUN' "$log" || echo skipped)" ;;
 	*)
 		verdict "$kernel" "$name" FAIL "($last, $((SECONDS - begin)) s; $log)"
 		sed -n '/^ *# /p' "$log" | tail -n 120

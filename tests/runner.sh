@@ -53,6 +53,7 @@ expect 'all ok but a bad status fails' 1 '2 passed, 1 failed' "fast host a -- $(
 expect 'a short plan fails' 1 '2 passed, 1 failed' "fast host a -- $(tap 0 1..2 'ok 1')\n"
 expect 'TAP skips are not passes' 0 '2 passed, 0 failed, 1 skipped' \
 	"fast host a -- $(tap 0 1..2 'ok 1' 'ok 2 - b # SKIP no such device')\n"
+expect 'a failure is no skip' 1 '2 passed, 1 failed' "fast host a -- $(tap 77 1..2 'ok 1' 'not ok 2 - b')\n"
 expect 'nothing planned is a skip' 0 '1 passed, 0 failed, 1 skipped' "fast host a -- $(tap 0 '1..0 # SKIP no tool')\n"
 expect 'a table is no TAP' 1 '1 passed, 1 failed' "fast host a -- $(tap 1 'ok    all' 'not ok at all')\\n"
 expect 'a killed program fails' 1 '1 passed, 1 failed' 'fast host a -- kill -9 $$\n'
