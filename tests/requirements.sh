@@ -52,7 +52,7 @@ grep -c '^- \*\*HEP-' "$doc" > "$tmp/lines" || true
 	fail "$doc: $(cat "$tmp/lines") definition lines, $(wc -l < "$tmp/defined") of them well-formed"
 
 # Every id that is named anywhere. ..NNN after an id is a range: only its first id is checked.
-grep -rnoE --include='*.[ch]' --include='*.sh' --include='*.md' --include='*.[1357]' --include='*.py' \
+grep -rnoE --include='*.[ch]' --include='*.sh' --include='*.md' --include='*.[1357]' --include='*.py' --include='*.def' \
 	'\bHEP-[A-Z]+-[0-9]+\b' docs include kernel libhsl qemu tools tests README.md 2>/dev/null |
 	grep -v "^$table:" > "$tmp/named" || true
 sed 's/.*://' "$tmp/named" | sort -u > "$tmp/named-ids"
