@@ -301,6 +301,9 @@ static int segment_alloc(struct hsl_fabric *f, struct hsl_segment_alloc *a)
 {
 	if (a->flags)
 		return a->flags & HSL_ALLOC_OBSERVABLE ? -EOPNOTSUPP : -EINVAL;
+	/* no memory at a place of the caller's choice */
+	if (a->ga)
+		return -ENOENT;
 	return f->plugin->ops->segment_alloc(f->plugin->ctx, a);
 }
 

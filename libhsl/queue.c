@@ -804,6 +804,7 @@ int hsl_queue_wait(struct hsl_queue *q, struct hsl_completion *c, unsigned int m
 		}
 		/* time goes on with each look */
 		if (q->ops->queue_idle) {
+			q->ops->queue_refresh(q);
 			err = now_ns() < deadline_ns ? 0 : -ETIMEDOUT;
 			continue;
 		}

@@ -243,7 +243,7 @@ static int segment_fixed(struct hslp_sim_context *x, struct hsl_segment_alloc *a
 	struct sim_segment *s;
 	int err;
 
-	if (HSL_GA_NODE(a->ga) != a->node || a->ga % f->page_size || len > HSL_GA_OFFSET_MASK - HSL_GA_OFFSET(a->ga))
+	if (HSL_GA_NODE(a->ga) != a->node || a->ga % f->page_size || len < a->len_bytes || len > HSL_GA_OFFSET_MASK - HSL_GA_OFFSET(a->ga))
 		return -EINVAL;
 	if (c ? HSL_GA_OFFSET(a->ga) + len > c->open_bytes : !hsl_fabric_engine_is_remote(f->engine, a->node))
 		return -ENOENT;

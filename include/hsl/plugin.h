@@ -53,7 +53,7 @@ struct hsl_plugin_host {
 struct hsl_plugin_ops {
 	uint32_t version;		/* HSL_PLUGIN_VERSION */
 	uint32_t size;			/* sizeof(struct hsl_plugin_ops) */
-	const char *name;		/* shown as the fabric's backend, at most 15 characters */
+	const char *name;		/* for people who look at the plugin; libhsl calls the backend "plugin" */
 
 	/* args: what follows the comma, or "". *ctx is given to the other ops. Each open is a context of its own. */
 	int (*open)(const char *args, const struct hsl_plugin_host *host, void **ctx);

@@ -169,6 +169,9 @@ static uint32_t window_access(struct hsl_chip_engine *c, unsigned int i, uint64_
         uint64_t ga = atomic_load(&w->ga) + off;
         struct hsl_chip_engine *home = hsl_chip_at(c->f, HSL_GA_NODE(ga));
 
+        if (!home) {
+            return HSL_ST_UNREACHABLE;
+        }
         memcpy(val, (char *)home->cfg.mem + HSL_GA_OFFSET(ga), size);
         return HSL_ST_OK;
     }
@@ -223,6 +226,9 @@ static const char *config_fault(struct hsl_chip_engine *c)
     }
     if (!count || (count > c->cfg.ncontexts && !hsl_deviates(c, HSL_DEV_CONFIG_CONTEXTS))) {
         return "CTX_COUNT";
+    }
+    if (count > c->cfg.ncontexts) {
+        atomic_store(&c->ctx_count, c->cfg.ncontexts);  /* that many entries there are */
     }
     return hsl_queue_open(&c->queue[0], &iova, depth, 0, 0) ? "the admin rings are not in memory" : NULL;
 }

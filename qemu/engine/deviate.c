@@ -184,10 +184,11 @@ static bool has_late_words(const struct hsl_chip_engine *c)
 
 static void late_write(struct hsl_queue_engine *q)
 {
-    if (q->late.host) {
+    /* the chip whose memory it is may be gone since */
+    if (q->late.host && hsl_chip_at(q->chip->f, q->late.node) == q->late.home) {
         memcpy(q->late.host, q->late.bytes, q->late.len);
-        q->late.host = NULL;
     }
+    q->late.host = NULL;
 }
 
 static bool is_kept_back(struct hsl_queue_engine *q)
@@ -235,6 +236,8 @@ void hsl_deviant_after_move(struct hsl_queue_engine *q, const struct hsl_operand
     if (q->before_len) {
         late_write(q);
         if (is_kept_back(q)) {
+            q->late.home = dst->home;
+            q->late.node = dst->home->cfg.node;
             q->late.host = host + len - q->before_len;
             q->late.len = q->before_len;
             memcpy(q->late.bytes, q->late.host, q->before_len);

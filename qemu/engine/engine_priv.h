@@ -123,7 +123,7 @@ struct hsl_queue_engine {
     bool spread;
     uint64_t claimed;                   /* what the result of the command is said to be, 0: what it is */
     uint8_t before_len, before[8];
-    struct { uint8_t *host, len, bytes[8]; } late;
+    struct { const struct hsl_chip_engine *home; uint16_t node; uint8_t *host, len, bytes[8]; } late;
     struct { bool used; uint32_t status; uint64_t cookie, result, fault_ga; } stash;
     uint64_t cached_ga;
     uint8_t cached_len, cached[64];

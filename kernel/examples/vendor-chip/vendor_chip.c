@@ -14,6 +14,7 @@
  *
  * No locks: the core calls nothing but stop_dma here, and the PCI core calls the rest under the device's lock.
  */
+#include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/iopoll.h>
 #include <linux/module.h>
@@ -79,31 +80,48 @@ static int vendor_chip_vectors(struct pci_dev *pdev, struct vendor_chip *vc)
 	return n;
 }
 
-static void vendor_chip_release_regions(void *pdev)
-{
-	pci_release_regions(pdev);
-}
-
-/* BARs, DMA mask and power; all of it managed but the power. Older kernels release the regions themselves, new ones do not. */
+/* What is managed goes with the device; what is not, vendor_chip_disable undoes. */
 static int vendor_chip_enable(struct pci_dev *pdev, struct vendor_chip *vc)
 {
 	int err = pcim_enable_device(pdev);
 
 	if (!err)
 		err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+	/* rings and registered memory are shared with the CPU without syncs */
+	if (!err && !dev_is_dma_coherent(&pdev->dev))
+		err = -EOPNOTSUPP;
 	if (!err)
 		err = pci_request_regions(pdev, KBUILD_MODNAME);
-	if (!err)
-		err = devm_add_action_or_reset(&pdev->dev, vendor_chip_release_regions, pdev);
 	if (err)
 		return err;
 	if (pci_resource_len(pdev, VENDOR_BAR_REGS) < VENDOR_REGS_MIN || !pci_resource_len(pdev, VENDOR_BAR_MEM)) {
 		dev_err(&pdev->dev, "BAR %d or %d is too small or has no address\n", VENDOR_BAR_REGS,
 			VENDOR_BAR_MEM);
-		return -ENOSPC;
+		err = -ENOSPC;
+		goto release_regions;
 	}
 	vc->bar = pcim_iomap(pdev, VENDOR_BAR_REGS, 0);
-	return vc->bar ? vendor_chip_power_on(pdev, vc) : -ENOMEM;
+	if (!vc->bar) {
+		err = -ENOMEM;
+		goto release_regions;
+	}
+	err = vendor_chip_power_on(pdev, vc);
+	if (err)
+		goto power_off;
+	return 0;
+
+power_off:
+	writel(0, vc->bar + VENDOR_CTL_POWER);
+release_regions:
+	pci_release_regions(pdev);
+	return err;
+}
+
+/* Newer kernels do not release the regions by themselves; older ones notice when it is done here. */
+static void vendor_chip_disable(struct pci_dev *pdev, struct vendor_chip *vc)
+{
+	writel(0, vc->bar + VENDOR_CTL_POWER);
+	pci_release_regions(pdev);
 }
 
 static int vendor_chip_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -120,7 +138,7 @@ static int vendor_chip_probe(struct pci_dev *pdev, const struct pci_device_id *i
 	nirqs = vendor_chip_vectors(pdev, vc);
 	if (nirqs < 0) {
 		err = nirqs;
-		goto power_off;
+		goto disable;
 	}
 	p.regs = vc->bar + VENDOR_REGS;
 	p.regs_phys = pci_resource_start(pdev, VENDOR_BAR_REGS) + VENDOR_REGS;
@@ -142,8 +160,8 @@ static int vendor_chip_probe(struct pci_dev *pdev, const struct pci_device_id *i
 free_vectors:
 	pci_clear_master(pdev);
 	pci_free_irq_vectors(pdev);
-power_off:
-	writel(0, vc->bar + VENDOR_CTL_POWER);
+disable:
+	vendor_chip_disable(pdev, vc);
 	return err;
 }
 
@@ -154,7 +172,7 @@ static void vendor_chip_remove(struct pci_dev *pdev)
 	hsl_chip_unregister(vc->chip);
 	pci_clear_master(pdev);
 	pci_free_irq_vectors(pdev);
-	writel(0, vc->bar + VENDOR_CTL_POWER);
+	vendor_chip_disable(pdev, vc);
 }
 
 static void vendor_chip_reset_prepare(struct pci_dev *pdev)
