@@ -90,7 +90,7 @@ collective --op all-reduce --size 4K
 EOF
 run 0 suite "$dir/link.suite" -f $sim --iters 5 --json="$dir/suite.json" && [ "$(grep -c ' ok$' "$dir/out")" = 4 ] &&
 	"$check" schema "$dir/suite.json" bw && "$check" has "$dir/suite.json" verb=bw basis=model-input size_bytes=64 operations=7 &&
-	"$check" has "$dir/suite.json" verb=lat basis=model-emergent operations=5; ok 'suite: options of the line, then of the command'
+	"$check" has "$dir/suite.json" verb=lat basis=model-emergent observable=True operations=5 && "$check" has "$dir/suite.json" verb=bw observable=False; ok 'suite: options of the line, then of the command'
 n_bad=0
 for line in 'bw --size 0' 'nonsense' 'bw lat' 'lat --json' 'bw -f sim:pair2' 'baseline' 'lat --help' 'bw --src 99' '# nothing'; do
 	printf 'lat --op nop\n%s\n' "$line" >"$dir/bad.suite"
@@ -113,6 +113,30 @@ run 1 compare "$before" "$dir/other.json" && out 'other basis'; ok 'compare: nev
 sed '0,/"errors": 0/s//"errors": 3/' "$before" >"$dir/wrong.json"
 run 1 compare "$before" "$dir/wrong.json" && out ' 1 failed'; ok 'compare: an error is a failure'
 run 0 matrix -f $sim --iters 10 --json="$dir/part.json" && run 1 compare "$before" "$dir/part.json" && out ' missing$'; ok 'compare: what is not there any more is missing'
+number='"\(bytes_per_s\|ops_per_s\|p50\)": [0-9][0-9.]*'
+sed "0,/$number/s//\"\\1\": null/" "$before" >"$dir/lost.json"
+run 1 compare "$before" "$dir/lost.json" && out '^  bw .* missing$' && out ' 1 missing'; ok 'compare: a number that is not there any more is missing'
+sed "s/$number/\"\\1\": null/" "$before" >"$dir/nothing.json"
+run 1 compare "$dir/nothing.json" "$dir/nothing.json" && out ' 0 same' && ! out ' 0 without a number'; ok 'compare: no numbers are not the same numbers'
+sed 's/"ci95": [^,]*/"ci95": 0.9/' "$before" >"$dir/wide.json"
+sed '0,/"bytes_per_s": [0-9.]*/s//"bytes_per_s": 1000000000/' "$dir/wide.json" >"$dir/wide-slow.json"
+run 0 compare "$dir/wide.json" "$dir/wide-slow.json" && out ' 1 unclear'; ok 'compare: bandwidth has an interval'
+run 0 lat -f $sim --op nop --iters 10 --json="$dir/lat.json" && sed 's/"ci95": [^,]*/"ci95": 0.9/' "$dir/lat.json" >"$dir/wide.json" &&
+	sed 's/"p50": [0-9.]*/"p50": 400/' "$dir/wide.json" >"$dir/wide-slow.json" && run 1 compare "$dir/wide.json" "$dir/wide-slow.json" && out ' us .* worse$'
+ok 'compare: a median does not have that of the mean'
+printf '%s\n' 'lat --op copy -s 64' 'lat --op copy -s 64 --observable' >"$dir/two.suite"
+printf '%s\n' 'lat --op copy -s 64 --observable' 'lat --op copy -s 64' >"$dir/owt.suite"
+for s in two owt; do
+	run 0 suite "$dir/$s.suite" -f $sim --iters 10 --json="$dir/$s.json" && sed 's/"model-[a-z]*"/"hardware"/' "$dir/$s.json" >"$dir/$s-hw.json"
+done
+run 0 compare "$dir/two.json" "$dir/two.json" --tolerance 0 && out ' 2 same,.* 0 new'; ok 'compare: observable memory or not, with itself'
+run 0 compare "$dir/two.json" "$dir/owt.json" && out ' 2 same,.* 0 new'; ok 'compare: observable memory or not, in another order'
+run 0 compare "$dir/two-hw.json" "$dir/owt-hw.json" && out ' 2 same,.* 0 new'; ok 'compare: observable memory or not, where the basis is one'
+sed '/"observable"/d' "$dir/two.json" >"$dir/earlier.json"
+run 0 compare "$dir/earlier.json" "$dir/owt.json" && out ' 2 same,.* 0 new'; ok 'compare: a document that does not say which memory'
+printf '%s\n' 'bw --op c2c -s 64 --iters 5' 'bw --op c2c -s 64 --iters 500' >"$dir/twice.suite"
+run 0 suite "$dir/twice.suite" -f $sim --json="$dir/twice.json" && run 0 compare "$dir/twice.json" "$dir/twice.json" --tolerance 0 && out ' 2 same'
+ok 'compare: each result once'
 echo '{ "schema": "hslbench/1" }' >"$dir/empty.json"
 run 3 compare "$before" "$dir/empty.json" && err 'not a document of hslbench' && run 3 compare "$before" "$0" && run 3 compare "$before" "$dir/none" &&
 	run 2 compare "$before" && run 2 report "$before"; ok 'compare, report: what they refuse'

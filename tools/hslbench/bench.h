@@ -369,6 +369,8 @@ static inline bool bench_stands_still(const struct bench *b)
 #define BENCH_NO_CPU	"the clock stands still while the program works"
 /* emulator-wall, hardware, model-input or model-emergent; r NULL: of the commands of this run */
 const char *bench_basis(const struct bench *b, const struct bench_result *r);
+/* Is it of observable memory? A baseline never is. r NULL: the commands of this run. */
+bool bench_observable(const struct bench *b, const struct bench_result *r);
 /* noise.c: around all measurements; end complains about a noisy machine */
 void bench_noise_begin(struct bench *b);
 void bench_noise_end(struct bench *b);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
  * Two documents of hslbench, the earlier one and the later one: what became better, what worse, and the verdict for a CI. Results are
- * the same measurement when everything that was asked for is the same. What is compared is bandwidth where there is one, else the median
- * latency, else the rate. A difference beyond the tolerance counts, unless the confidence intervals of both say that it may be
- * chance: then it is unclear. Numbers of different bases are never compared.
+ * the same measurement when everything that was asked for is the same, and each result is compared once: of equal ones the first with the
+ * first. What has no partner of its basis takes one of another basis, which is a verdict of its own: such numbers are never compared.
+ *
+ * What is compared is bandwidth where there was one, else the median latency, else the rate. A difference beyond the tolerance counts, unless
+ * the confidence intervals of both say that it may be chance: then it is unclear. They are of the mean of the rounds, which
+ * bandwidth and rate are; a median has none. A number that is not there any more is missing, and none on both sides is no comparison.
  */
 #include <errno.h>
 #include <math.h>
@@ -18,9 +21,9 @@
 #include "output.h"
 #include "table.h"
 
-enum verdict { SAME, BETTER, WORSE, UNCLEAR, FAILED, OTHER_BASIS, MISSING, ADDED, VERDICTS };
+enum verdict { SAME, BETTER, WORSE, UNCLEAR, FAILED, OTHER_BASIS, MISSING, ADDED, NO_NUMBER, VERDICTS };
 static const char *const verdict_name[VERDICTS] = {
-	"same", "better", "worse", "unclear", "failed", "other basis", "missing", "new",
+	"same", "better", "worse", "unclear", "failed", "other basis", "missing", "new", "no number",
 };
 
 struct row {
@@ -52,7 +55,7 @@ const char *bench_str(struct json_object *o, const char *key)
 	return v ? json_object_get_string(v) : "";
 }
 
-static bool same_measurement(struct json_object *a, struct json_object *b)
+static bool same_measurement(struct json_object *a, struct json_object *b, bool any_basis)
 {
 	static const char *const keys[] = {
 		"verb", "op", "variant", "src", "dst", "home", "size_bytes", "depth", "batch", "wait", "participants",
@@ -61,18 +64,24 @@ static bool same_measurement(struct json_object *a, struct json_object *b)
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (strcmp(bench_str(a, keys[i]), bench_str(b, keys[i])))
 			return false;
-	return true;
+	/* an earlier document does not say which memory it was */
+	if (bench_get(a, "observable") && bench_get(b, "observable") && strcmp(bench_str(a, "observable"), bench_str(b, "observable")))
+		return false;
+	return any_basis || !strcmp(bench_str(a, "basis"), bench_str(b, "basis"));
 }
 
-static struct json_object *find(struct json_object *list, struct json_object *like)
+/* Every result of before that has none yet gets its partner among those that are not taken. */
+static void pair(struct row *row, size_t n, struct json_object *list, bool *taken, bool any_basis)
 {
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *r = json_object_array_get_idx(list, i);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; !row[i].is && k < json_object_array_length(list); k++) {
+			struct json_object *r = json_object_array_get_idx(list, k);
 
-		if (same_measurement(r, like))
-			return r;
-	}
-	return NULL;
+			if (taken[k] || !same_measurement(row[i].was, r, any_basis))
+				continue;
+			row[i].is = r;
+			taken[k] = true;
+		}
 }
 
 static double p50(struct json_object *r)
@@ -80,6 +89,7 @@ static double p50(struct json_object *r)
 	return bench_num(bench_get(r, "latency_ns"), "p50");
 }
 
+/* Of bandwidth and of the rate. */
 static double interval(struct json_object *r)
 {
 	double ci = bench_num(r, "ci95");
@@ -94,7 +104,7 @@ static void judge(struct row *r, double tolerance)
 	} else if (strcmp(bench_str(r->was, "basis"), bench_str(r->is, "basis"))) {
 		r->verdict = OTHER_BASIS;
 	} else if (bench_get(r->was, "skipped")) {
-		r->verdict = bench_get(r->is, "skipped") ? SAME : ADDED;
+		r->verdict = bench_get(r->is, "skipped") ? NO_NUMBER : ADDED;
 	} else if (bench_get(r->is, "skipped")) {
 		r->verdict = MISSING;
 	} else {
@@ -116,14 +126,23 @@ static void judge(struct row *r, double tolerance)
 			r->a = bench_num(r->was, "ops_per_s") / 1e6;
 			r->b = bench_num(r->is, "ops_per_s") / 1e6;
 		}
+		if (!isfinite(r->a) || !isfinite(r->b)) {
+			r->verdict = isfinite(r->a) ? MISSING : isfinite(r->b) ? ADDED : NO_NUMBER;
+			return;
+		}
 		r->change = by_time ? (r->b > 0 ? r->a / r->b - 1 : r->a > 0) : (r->a > 0 ? r->b / r->a - 1 : r->b > 0);
 		if (!(fabs(r->change) > tolerance))
 			r->verdict = SAME;
-		else if (fabs(r->change) <= interval(r->was) + interval(r->is))
+		else if (!by_time && fabs(r->change) <= interval(r->was) + interval(r->is))
 			r->verdict = UNCLEAR;
 		else
 			r->verdict = r->change > 0 ? BETTER : WORSE;
 	}
+}
+
+static void value_print(struct tool_table *t, double v, const char *unit)
+{
+	tool_table_cell(t, isfinite(v) ? "%.3f %s" : NULL, v, unit);
 }
 
 static void row_print(struct tool_table *t, const struct row *r)
@@ -133,15 +152,15 @@ static void row_print(struct tool_table *t, const struct row *r)
 	uint64_t size = (uint64_t)bench_num(o, "size_bytes");
 
 	tool_table_row(t);
-	tool_table_cell(t, "%s %s%s%s", bench_str(o, "verb"), bench_str(o, "op"), *bench_str(o, "variant") ? " " : "",
-			bench_str(o, "variant"));
+	tool_table_cell(t, "%s %s%s%s%s", bench_str(o, "verb"), bench_str(o, "op"), *bench_str(o, "variant") ? " " : "",
+			bench_str(o, "variant"), json_object_get_boolean(bench_get(o, "observable")) ? ", observable" : "");
 	tool_table_cell(t, "%s -> %s", bench_str(o, "src"), bench_str(o, "dst"));
 	tool_table_cell(t, size ? "%s" : NULL, tool_size_format(size, buf, sizeof(buf)));
 	tool_table_cell(t, r->what ? "%s" : NULL, r->what);
 	if (r->what) {
-		tool_table_cell(t, "%.3f %s", r->a, r->unit);
-		tool_table_cell(t, "%.3f %s", r->b, r->unit);
-		tool_table_cell(t, "%+.1f %%", r->change * 100);
+		value_print(t, r->a, r->unit);
+		value_print(t, r->b, r->unit);
+		tool_table_cell(t, isfinite(r->a) && isfinite(r->b) ? "%+.1f %%" : NULL, r->change * 100);
 	} else {
 		tool_table_cell(t, NULL);
 		tool_table_cell(t, NULL);
@@ -164,11 +183,11 @@ static void rows_print(const struct row *row, size_t n, const unsigned int *coun
 	tool_table_column(t, "change", "+ better", TOOL_RIGHT);
 	tool_table_column(t, "verdict", NULL, TOOL_LEFT);
 	for (size_t i = 0; i < n; i++)
-		if (row[i].verdict != SAME)
+		if (row[i].verdict != SAME && row[i].verdict != NO_NUMBER)
 			row_print(t, &row[i]);
-	tool_table_note(t, "%u same, %u better, %u worse, %u unclear (within both confidence intervals), %u failed, %u of another basis, %u missing, %u new.",
+	tool_table_note(t, "%u same, %u better, %u worse, %u unclear (within both confidence intervals), %u failed, %u of another basis, %u missing, %u new, %u without a number.",
 			count[SAME], count[BETTER], count[WORSE], count[UNCLEAR], count[FAILED], count[OTHER_BASIS], count[MISSING],
-			count[ADDED]);
+			count[ADDED], count[NO_NUMBER]);
 	tool_table_print(t, stdout);
 	tool_table_free(t);
 	free(title);
@@ -179,21 +198,24 @@ int bench_compare(struct json_object *was, struct json_object *is, double tolera
 	struct json_object *a = bench_get(was, "results"), *b = bench_get(is, "results");
 	size_t na = json_object_array_length(a), nb = json_object_array_length(b), n = 0;
 	struct row *row = tool_calloc(na + nb + 1, sizeof(*row));
+	bool *taken = tool_calloc(nb + 1, sizeof(*taken));
 	unsigned int count[VERDICTS] = { 0 };
 	bool good;
 
-	for (size_t i = 0; i < na; i++, n++) {
-		row[n].was = json_object_array_get_idx(a, i);
-		row[n].is = find(b, row[n].was);
-		if (row[n].is)
-			judge(&row[n], tolerance);
+	for (; n < na; n++)
+		row[n].was = json_object_array_get_idx(a, n);
+	pair(row, na, b, taken, false);
+	pair(row, na, b, taken, true);
+	for (size_t i = 0; i < na; i++) {
+		if (row[i].is)
+			judge(&row[i], tolerance);
 		else
-			row[n].verdict = bench_get(row[n].was, "skipped") ? SAME : MISSING;
+			row[i].verdict = bench_get(row[i].was, "skipped") ? NO_NUMBER : MISSING;
 	}
 	for (size_t i = 0; i < nb; i++) {
 		struct json_object *r = json_object_array_get_idx(b, i);
 
-		if (find(a, r))
+		if (taken[i])
 			continue;
 		row[n].is = r;
 		row[n++].verdict = bench_num(r, "errors") > 0 ? FAILED : ADDED;
@@ -205,6 +227,7 @@ int bench_compare(struct json_object *was, struct json_object *is, double tolera
 	       count[SAME] + count[BETTER] + count[UNCLEAR] > 0;
 	if (print)
 		rows_print(row, n, count, tolerance, good);
+	free(taken);
 	free(row);
 	return good ? TOOL_PASS : TOOL_FAIL;
 }

@@ -43,6 +43,11 @@ void bench_cpu_model(char *buf, unsigned long len)
 		fclose(f);
 }
 
+bool bench_observable(const struct bench *b, const struct bench_result *r)
+{
+	return r ? r->observable && !r->baseline : b->config->observable;
+}
+
 const char *bench_basis(const struct bench *b, const struct bench_result *r)
 {
 	char model[128];
@@ -51,7 +56,7 @@ const char *bench_basis(const struct bench *b, const struct bench_result *r)
 		return "hardware";
 	/* the CPU's own work is instructions, a nanosecond each; a command on ordinary memory repeats the formula */
 	if (bench_modelled(b))
-		return (r ? r->observable : b->config->observable) && !(r && r->baseline) ? "model-emergent" : "model-input";
+		return bench_observable(b, r) ? "model-emergent" : "model-input";
 	/* the baseline of a machine without a fabric is what that machine does; an emulated one says that it is */
 	bench_cpu_model(model, sizeof(model));
 	return b->f || strstr(model, "QEMU") ? "emulator-wall" : "hardware";

@@ -451,6 +451,7 @@ static void result_json(struct json_object *list, const struct bench *b,
 	tool_json_double(o, "bytes_per_s_max", round(r->bytes_per_s_max));
 	tool_json_str(o, "variant", r->variant[0] ? r->variant : NULL);
 	tool_json_str(o, "home", r->home[0] ? r->home : NULL);
+	tool_json_bool(o, "observable", bench_observable(b, r));
 	number_or_null(o, "participants", r->participants);
 	if (hops_of(b, r) >= 0)
 		tool_json_i64(o, "hops", hops_of(b, r));
