@@ -156,6 +156,10 @@ if command -v gnuplot >/dev/null; then
 	run 0 report "$before" --plot "$dir/p.svg" --html "$dir/p.html" && [ ! -s "$dir/err" ] && grep -q '</svg>' "$dir/p.svg" &&
 		grep -q 'modelled time, model-input' "$dir/p.svg" && [ "$(grep -c '<svg' "$dir/p.html")" = 10 ] &&
 		! grep -Eq '(src|href) *= *.(https?:|/|file)' "$dir/p.html"; ok '--plot, --html: every verb, nothing from outside'
+	sed -E 's/"(op|variant|src|dst|home|depth|batch|wait|fabric|cpu_model|command)": ("[^"]*"|[0-9]+)/"\1": "<i>\&\1"/' "$dir/lat.json" >"$dir/tags.json"
+	run 0 report "$dir/tags.json" --html "$dir/tags.html" && ! grep -q '<i>' "$dir/tags.html" && for of in op src dst depth wait fabric command; do
+		grep -q "&lt;i&gt;&amp;$of" "$dir/tags.html" || echo "# $of is not there" >>"$dir/err"
+	done && [ ! -s "$dir/err" ]; ok '--html: text of the document is text'
 	run 0 matrix -f sim:mesh4 --iters 4 --plot "$dir/p.png" && [ "$(head -c 4 "$dir/p.png" | tail -c 3)" = PNG ]; ok '--plot: PNG of a run'
 	run 3 report "$before" --html "$dir/none/p.html"; ok '--html: where nothing can be written'
 else

@@ -80,6 +80,13 @@ static void environment(FILE *out, struct json_object *env)
 		fputs("<p class=bad>Interrupted: what was measured until then.</p>\n", out);
 }
 
+static void text_cell(FILE *out, const char *class, const char *s)
+{
+	fprintf(out, "<td class=%s>", class);
+	escaped(out, s);
+	fputs("</td>", out);
+}
+
 static void cell(FILE *out, double v, double scale, const char *fmt)
 {
 	fputs("<td>", out);
@@ -95,16 +102,18 @@ static void result(FILE *out, struct json_object *r)
 
 	if (bench_num(r, "size_bytes") > 0)
 		tool_size_format((uint64_t)bench_num(r, "size_bytes"), size, sizeof(size));
-	fputs("<tr><td class=t>", out);
-	escaped(out, bench_str(r, "op"));
-	fputs("</td><td class=t>", out);
-	escaped(out, bench_str(r, "variant"));
-	fputs("</td><td class=t>", out);
+	fputs("<tr>", out);
+	text_cell(out, "t", bench_str(r, "op"));
+	text_cell(out, "t", bench_str(r, "variant"));
+	fputs("<td class=t>", out);
 	escaped(out, bench_str(r, "src"));
 	fputs(" → ", out);
 	escaped(out, bench_str(r, "dst"));
-	fprintf(out, "</td><td>%s</td><td>%s</td><td>%s</td><td class=t>%s</td>", size, bench_str(r, "depth"), bench_str(r, "batch"),
-		bench_str(r, "wait"));
+	fputs("</td>", out);
+	text_cell(out, "n", size);
+	text_cell(out, "n", bench_str(r, "depth"));
+	text_cell(out, "n", bench_str(r, "batch"));
+	text_cell(out, "t", bench_str(r, "wait"));
 	if (bench_get(r, "skipped")) {
 		fputs("<td class=t colspan=11>not run: ", out);
 		escaped(out, bench_str(r, "skipped"));
