@@ -149,6 +149,9 @@ run 1 lat -f sim:mesh4 --iters 10 --expect default && err 'no result of modelled
 run 2 lat -f $sim --iters 10 --expect nothing; ok '--expect: no such profile'
 run 0 report "$before" --csv && [ "$(head -n 1 "$dir/out" | cut -d, -f1-4)" = verb,op,src,dst ] &&
 	[ "$(tr -d '"' <"$dir/out" | awk -F, '{ print NF }' | sort -u | wc -l)" = 1 ] && [ "$(wc -l <"$dir/out")" -gt 100 ]; ok '--csv: as many fields in each line'
+echo earlier >"$dir/kept.csv"
+(trap '' XFSZ; ulimit -f 16; run 3 report "$before" --csv="$dir/kept.csv" && err 'kept\.csv: ') && [ "$(cat "$dir/kept.csv")" = earlier ] &&
+	[ "$(echo "$dir"/kept.csv*)" = "$dir/kept.csv" ]; ok '--csv: whole or not at all'
 run 2 report "$before" --plot "$dir/p.gif"; ok '--plot: a picture of another kind is refused'
 mkdir "$dir/bin"
 PATH=$dir/bin run 3 report "$before" --plot "$dir/p.svg" && err 'gnuplot' && err 'apt-get install' && [ ! -e "$dir/p.svg" ]; ok '--plot without gnuplot: one line and a hint'
@@ -156,6 +159,11 @@ if command -v gnuplot >/dev/null; then
 	run 0 report "$before" --plot "$dir/p.svg" --html "$dir/p.html" && [ ! -s "$dir/err" ] && grep -q '</svg>' "$dir/p.svg" &&
 		grep -q 'modelled time, model-input' "$dir/p.svg" && [ "$(grep -c '<svg' "$dir/p.html")" = 10 ] &&
 		! grep -Eq '(src|href) *= *.(https?:|/|file)' "$dir/p.html"; ok '--plot, --html: every verb, nothing from outside'
+	echo earlier >"$dir/kept.html"
+	(trap '' XFSZ; ulimit -f $(($(wc -c <"$dir/p.html") / 1024)); run 3 report "$before" --html "$dir/kept.html") && [ "$(cat "$dir/kept.html")" = earlier ] &&
+		[ "$(echo "$dir"/kept.html*)" = "$dir/kept.html" ]; ok '--html: whole or not at all'
+	ln -s kept.html "$dir/link.html"
+	run 0 report "$before" --html "$dir/link.html" && [ -L "$dir/link.html" ] && cmp "$dir/p.html" "$dir/kept.html"; ok '--html: a link keeps pointing to the file'
 	sed -E 's/"(op|variant|src|dst|home|depth|batch|wait|fabric|cpu_model|command)": ("[^"]*"|[0-9]+)/"\1": "<i>\&\1"/' "$dir/lat.json" >"$dir/tags.json"
 	run 0 report "$dir/tags.json" --html "$dir/tags.html" && ! grep -q '<i>' "$dir/tags.html" && for of in op src dst depth wait fabric command; do
 		grep -q "&lt;i&gt;&amp;$of" "$dir/tags.html" || echo "# $of is not there" >>"$dir/err"

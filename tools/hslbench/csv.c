@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /* Results as CSV (RFC 4180): a line of names, a line for each result, absent values empty, objects' members as NAME.MEMBER. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <json-c/json.h>
 
-#include "exit.h"
 #include "output.h"
 
 static void field(FILE *out, const char *s, bool first)
@@ -47,27 +45,19 @@ static void line(FILE *out, struct json_object *r, bool names)
 	fputs("\r\n", out);
 }
 
-int bench_csv(struct json_object *doc, const char *path)
+static bool rows(FILE *out, struct json_object *doc)
 {
 	struct json_object *list = bench_get(doc, "results");
-	FILE *out = path ? fopen(path, "we") : stdout;
-	int err;
 
-	if (!out) {
-		tool_error("%s: %s", path, strerror(errno));
-		return TOOL_ENV;
-	}
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		if (!i)
 			line(out, json_object_array_get_idx(list, i), true);
 		line(out, json_object_array_get_idx(list, i), false);
 	}
-	if (!path)
-		return TOOL_PASS;
-	err = ferror(out) ? EIO : 0;
-	if (fclose(out))
-		err = errno;
-	if (err)
-		tool_error("%s: %s", path, strerror(err));
-	return err ? TOOL_ENV : TOOL_PASS;
+	return true;
+}
+
+int bench_csv(struct json_object *doc, const char *path)
+{
+	return bench_write(doc, path, rows);
 }

@@ -3,12 +3,10 @@
  * One page with everything of a document: where it was measured, the pictures inline, the numbers behind each. It refers to nothing
  * outside of itself. Every text of the document is escaped.
  */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <json-c/json.h>
 
@@ -190,33 +188,22 @@ static bool sections(FILE *out, struct json_object *doc, const struct chart *c, 
 	return true;
 }
 
-int bench_html(struct json_object *doc, const char *path)
+static bool page(FILE *out, struct json_object *doc)
 {
-	char *tmp = tool_printf("%s.%d", path, (int)getpid());
-	FILE *out = fopen(tmp, "we");
 	unsigned int n;
-	struct chart *c;
+	struct chart *c = bench_charts(doc, &n);
 	bool good;
 
-	if (!out) {
-		tool_error("%s: %s", path, strerror(errno));
-		free(tmp);
-		return TOOL_ENV;
-	}
-	c = bench_charts(doc, &n);
 	fprintf(out, "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width'>"
 		"<title>hslbench</title><style>%s</style></head><body>\n<h1>hslbench</h1>\n", style);
 	environment(out, bench_get(doc, "environment"));
 	good = sections(out, doc, c, n);
 	fputs("</body></html>\n", out);
-	errno = 0;
-	if ((fclose(out) || rename(tmp, path)) && good) {
-		tool_error("%s: %s", path, strerror(errno));
-		good = false;
-	}
-	if (!good)
-		unlink(tmp);
 	bench_charts_free(c, n);
-	free(tmp);
-	return good ? TOOL_PASS : TOOL_ENV;
+	return good;
+}
+
+int bench_html(struct json_object *doc, const char *path)
+{
+	return bench_write(doc, path, page);
 }

@@ -7,6 +7,7 @@
  *	chart.c		which pictures there are of it
  *	plot.c		gnuplot makes them
  *	html.c		one page with all
+ *	write.c		CSV and page become files
  *	expect.c	the formulas of docs/hep.md section 9 next to modelled results
  */
 #ifndef OUTPUT_H
@@ -30,6 +31,8 @@ int bench_compare(struct json_object *was, struct json_object *is, double tolera
 int bench_csv(struct json_object *doc, const char *path);
 int bench_plot(struct json_object *doc, const char *path);		/* by its end: .svg or .png */
 int bench_html(struct json_object *doc, const char *path);
+/* What make writes, once it is whole; make returns false after a message, and nothing is written. */
+int bench_write(struct json_object *doc, const char *path, bool (*make)(FILE *out, struct json_object *doc));
 /* Can it be plotted? TOOL_PASS, TOOL_USAGE (the end of its name) or TOOL_ENV (no gnuplot), after a message. */
 int bench_plot_check(const char *path);
 /* Is that a profile? 0 or an exit code after a message. */
