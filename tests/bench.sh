@@ -104,6 +104,10 @@ run 0 bw -f $sim --op c2c -a -n 2 --json && "$check" has "$dir/out" size_bytes=2
 # what is made of a document
 before=$dir/run1.json
 run 0 compare "$before" "$dir/run2.json" && out 'PASS' && out ' 0 better, 0 worse'; ok 'compare: the same'
+for bad in '"results": 1' '"results": [ 1 ]' '"results": [ null ]'; do
+	echo "{ \"schema\": \"hslbench/1\", $bad }" >"$dir/bad.json"
+	run 3 report "$dir/bad.json" --csv && err 'not a document of hslbench' && run 3 compare "$dir/bad.json" "$before"; ok "a document with $bad is refused"
+done
 sed '0,/"bytes_per_s": [0-9.]*/s//"bytes_per_s": 1000000/' "$before" >"$dir/slow.json"
 run 1 compare "$before" "$dir/slow.json" && out 'REGRESSION' && out '^  bw .* -[0-9.]+ % +worse$' && out ' 1 worse'; ok 'compare: one is worse'
 run 0 compare "$dir/slow.json" "$before" && out 'PASS' && out ' 1 better'; ok 'compare: one is better'
@@ -164,6 +168,8 @@ if command -v gnuplot >/dev/null; then
 		[ "$(echo "$dir"/kept.html*)" = "$dir/kept.html" ]; ok '--html: whole or not at all'
 	ln -s kept.html "$dir/link.html"
 	run 0 report "$before" --html "$dir/link.html" && [ -L "$dir/link.html" ] && cmp "$dir/p.html" "$dir/kept.html"; ok '--html: a link keeps pointing to the file'
+	echo '{ "schema": "hslbench/1", "results": [], "environment": { "chips": 3, "noise": { "noisy": true, "reasons": [ null ] } } }' >"$dir/odd.json"
+	run 0 report "$dir/odd.json" --html "$dir/odd.html" && grep -q Noisy "$dir/odd.html"; ok '--html: an odd environment is no crash'
 	sed -E 's/"(op|variant|src|dst|home|depth|batch|wait|fabric|cpu_model|command)": ("[^"]*"|[0-9]+)/"\1": "<i>\&\1"/' "$dir/lat.json" >"$dir/tags.json"
 	run 0 report "$dir/tags.json" --html "$dir/tags.html" && ! grep -q '<i>' "$dir/tags.html" && for of in op src dst depth wait fabric command; do
 		grep -q "&lt;i&gt;&amp;$of" "$dir/tags.html" || echo "# $of is not there" >>"$dir/err"

@@ -232,6 +232,17 @@ int bench_compare(struct json_object *was, struct json_object *is, double tolera
 	return good ? TOOL_PASS : TOOL_FAIL;
 }
 
+/* A list of objects. */
+static bool results_are(struct json_object *list)
+{
+	if (!json_object_is_type(list, json_type_array))
+		return false;
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		if (!json_object_is_type(json_object_array_get_idx(list, i), json_type_object))
+			return false;
+	return true;
+}
+
 int bench_doc_read(const char *path, struct json_object **doc)
 {
 	struct json_object *o = json_object_from_file(path);
@@ -241,7 +252,7 @@ int bench_doc_read(const char *path, struct json_object **doc)
 			   "not a JSON document");
 		return TOOL_ENV;
 	}
-	if (strcmp(bench_str(o, "schema"), "hslbench/1") || !json_object_is_type(bench_get(o, "results"), json_type_array)) {
+	if (strcmp(bench_str(o, "schema"), "hslbench/1") || !results_are(bench_get(o, "results"))) {
 		tool_error("%s: not a document of hslbench (schema hslbench/1)", path);
 		json_object_put(o);
 		return TOOL_ENV;

@@ -44,11 +44,16 @@ static void row(FILE *out, const char *name, const char *value)
 	fputs("</td></tr>\n", out);
 }
 
+static size_t list_length(struct json_object *list)
+{
+	return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+}
+
 static void environment(FILE *out, struct json_object *env)
 {
 	char chips[32];
 
-	snprintf(chips, sizeof(chips), "%zu", bench_get(env, "chips") ? json_object_array_length(bench_get(env, "chips")) : 0);
+	snprintf(chips, sizeof(chips), "%zu", list_length(bench_get(env, "chips")));
 	fputs("<table>\n", out);
 	row(out, "fabric", bench_str(env, "fabric"));
 	row(out, "backend", bench_str(env, "backend"));
@@ -68,9 +73,11 @@ static void environment(FILE *out, struct json_object *env)
 		struct json_object *list = bench_get(noise, "reasons");
 
 		fputs("<p class=bad>Noisy machine: ", out);
-		for (size_t i = 0; i < json_object_array_length(list); i++) {
+		for (size_t i = 0; i < list_length(list); i++) {
+			const char *reason = json_object_get_string(json_object_array_get_idx(list, i));
+
 			fputs(i ? "; " : "", out);
-			escaped(out, json_object_get_string(json_object_array_get_idx(list, i)));
+			escaped(out, reason ? reason : "");
 		}
 		fputs("</p>\n", out);
 	}
