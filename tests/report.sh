@@ -45,6 +45,11 @@ assert req['HEP-REG-001']['verdict'] == 'not-run' and req['HEP-COH-001']['verdic
 assert len(d['suite']['profile_sha256']) == 64 and d['environment']['stated']['serial'] == '42'
 assert d['dut']['chips'][0]['links'][0]['peer'] == 2 and d['dut']['chips'][1]['capabilities']['COPY'] is True
 assert d['environment']['started'] <= d['environment']['ended'] and not d['summary']['interrupted']"; ok 'the document'
+run 0 run -f sim:pair2 --json "$dir/some.json" copy_alignment && python3 -c "
+import json, sys
+q = [q for q in json.load(open(sys.argv[1]))['requirements'] if q['requirement'] == 'HEP-TXN-004'][0]
+assert q['verdict'] == 'not-run' and q['evidence'] == '1 of 2 tests not chosen', q" "$dir/some.json"
+ok 'a requirement of which not every test was chosen is not passed'
 py "assert cls['HEP-Base']['verdict'] == 'incomplete' and cls['HEP-Base']['count']['pass'] >= 5
 assert all(c['must'] == sum(c['count'].values()) for c in d['classes'])
 assert sum(c['must'] for c in d['classes']) == sum(q['level'] == 'MUST' for q in d['requirements'])"

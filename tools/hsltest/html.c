@@ -490,7 +490,7 @@ static void verdicts_section(FILE *f, enum ht_lang lang)
 		"it failed, and a waiver with reason and owner says that this is known",
 		"a test ran, and what it saw decides nothing",
 		"a test of it could not run here, the evidence says why",
-		"no test of this run judges it",
+		"no test of this run judges it, or not every test of it was run",
 		"it is about a feature that the chip does not claim",
 	};
 

@@ -36,6 +36,7 @@ static const struct {
 	{ "a test ran, and what it saw decides nothing", NULL, "测试已运行，但所观察到的不足以判定" },
 	{ "a test of it could not run here, the evidence says why", NULL, "有测试在此环境无法运行，原因见依据" },
 	{ "no test of this run judges it", NULL, "本次运行没有测试判定它" },
+	{ "no test of this run judges it, or not every test of it was run", NULL, "本次运行没有测试判定它，或其测试未全部运行" },
 	{ "it is about a feature that the chip does not claim", NULL, "涉及芯片未声明的特性" },
 	{ "seen in a trace of the links: hsltest check-trace", NULL, "需由链路抓包判定：hsltest check-trace" },
 	{ "declared by the vendor", NULL, "由厂商声明" },

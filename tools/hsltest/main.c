@@ -135,7 +135,7 @@ static bool have_all(const struct ht_probe *p, uint64_t cap)
 }
 
 /* From results to outcomes of requirements and classes. */
-static void judge(struct ht_report *rep)
+static void judge(struct ht_report *rep, const struct ht_test *const *all, unsigned int nall)
 {
 	unsigned int i;
 	size_t k;
@@ -144,7 +144,7 @@ static void judge(struct ht_report *rep)
 	for (i = 0; i < rep->n; i++)
 		rep->summary.count[rep->results[i].verdict]++;
 	for (k = 0; k < ht_requirement_count; k++)
-		ht_outcome_of(&ht_requirements[k], rep->results, rep->n, &rep->outcomes[k]);
+		ht_outcome_of(&ht_requirements[k], rep->results, rep->n, all, nall, &rep->outcomes[k]);
 	for (c = 0; c < HT_CLASSES; c++) {
 		bool claimed = c == HT_COHERENT ? have_all(rep->probe, HSL_CAP_MODELLED)
 			       : c == HT_DRIVER ? !strcmp(rep->probe->backend, "kernel")
@@ -207,7 +207,7 @@ static int run(struct args *a)
 {
 	static struct ht_result traced[HT_TRACE_RESULTS];
 	const struct ht_dut_kind *kind;
-	const struct ht_test *list[HT_TESTS_MAX];
+	const struct ht_test *all[HT_TESTS_MAX], *list[HT_TESTS_MAX];
 	struct ht_waivers waivers;
 	struct ht_probe *probe;
 	struct ht_report rep;
@@ -218,10 +218,10 @@ static int run(struct args *a)
 	if (rc)
 		return rc;
 	kind = ht_dut_kind(a->config.url);
-	n = kind->tests ? kind->tests(list, HT_TESTS_MAX) : ht_tests_all(list, HT_TESTS_MAX);
+	n = kind->tests ? kind->tests(all, HT_TESTS_MAX) : ht_tests_all(all, HT_TESTS_MAX);
 	for (i = 0; i < n; i++) {
-		if (ht_test_matches(list[i], a->rest, a->nrest))
-			list[chosen++] = list[i];
+		if (ht_test_matches(all[i], a->rest, a->nrest))
+			list[chosen++] = all[i];
 	}
 	if (!chosen)
 		return tool_usage("no test matches '%s'", a->rest[0]);
@@ -256,7 +256,7 @@ static int run(struct args *a)
 		ht_report_test(&rep, chosen * rep.rounds + i + 1, 0, &rep.results[chosen + i]);
 	}
 	rep.n += rep.ntrace;
-	judge(&rep);
+	judge(&rep, all, n);
 	ht_report_end(&rep);
 	rc = write_reports(a, &rep) ? TOOL_PASS : TOOL_ENV;
 	if (!rc && (rep.summary.count[HT_FAIL] || rep.summary.count[HT_ERROR] || rep.summary.count[HT_NOT_RUN]))

@@ -121,7 +121,9 @@ struct ht_class_outcome {
 
 /* Graver verdicts win over others. */
 unsigned int ht_gravity(enum ht_verdict v);
-void ht_outcome_of(const struct ht_requirement *q, const struct ht_result *r, unsigned int n, struct ht_outcome *o);
+/* all: the tests that there are; one that has no result was not chosen */
+void ht_outcome_of(const struct ht_requirement *q, const struct ht_result *r, unsigned int n, const struct ht_test *const *all,
+		   unsigned int nall, struct ht_outcome *o);
 /* of ht_requirement_count outcomes; claimed: the chips have what the class is about */
 void ht_class_outcome_of(enum ht_class c, bool claimed, const struct ht_outcome *o, struct ht_class_outcome *out);
 /* c is not better than base, which it includes. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * From tests to requirements, from requirements to classes. Nothing is rounded up: a requirement of which one test passed
- * and another one could not run is not passed, and a class with an untested MUST is incomplete.
+ * and another one could not run, or was not chosen, is not passed, and a class with an untested MUST is incomplete.
  */
 #include <stdio.h>
 
@@ -27,9 +27,26 @@ static const char *how_seen(const struct ht_requirement *q)
 	return "no test of this run judges it";
 }
 
-void ht_outcome_of(const struct ht_requirement *q, const struct ht_result *r, unsigned int n, struct ht_outcome *o)
+/* Tests of the requirement that have no result. */
+static unsigned int not_chosen(const struct ht_requirement *q, const struct ht_result *r, unsigned int n,
+			       const struct ht_test *const *all, unsigned int nall)
 {
-	unsigned int i, tests = 0, passed = 0;
+	unsigned int i, k, count = 0;
+
+	for (i = 0; i < nall; i++) {
+		if (strcmp(all[i]->requirement, q->id))
+			continue;
+		for (k = 0; k < n && r[k].test != all[i]; k++)
+			;
+		count += k == n;
+	}
+	return count;
+}
+
+void ht_outcome_of(const struct ht_requirement *q, const struct ht_result *r, unsigned int n, const struct ht_test *const *all,
+		   unsigned int nall, struct ht_outcome *o)
+{
+	unsigned int i, tests = 0, passed = 0, left;
 	const char *text;
 
 	memset(o, 0, sizeof(*o));
@@ -46,6 +63,12 @@ void ht_outcome_of(const struct ht_requirement *q, const struct ht_result *r, un
 	if (!o->decider) {
 		o->verdict = HT_NOT_RUN;
 		snprintf(o->evidence, sizeof(o->evidence), "%s", how_seen(q));
+		return;
+	}
+	left = not_chosen(q, r, n, all, nall);
+	if (left && ht_gravity(o->decider->verdict) < ht_gravity(HT_NOT_RUN)) {
+		o->verdict = HT_NOT_RUN;
+		snprintf(o->evidence, sizeof(o->evidence), "%u of %u tests not chosen", left, tests + left);
 		return;
 	}
 	o->verdict = o->decider->verdict;
