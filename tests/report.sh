@@ -88,6 +88,27 @@ run 1 report "$dir/good.json" "$dir/a.json" --html "$dir/diff.html" && out '^ +w
 ok 'report A B: worse is status 1'
 run 0 report "$dir/a.json" "$dir/good.json" && out '^ +better +HEP-TXN-004 +fail +pass'; ok 'report B A: better'
 run 0 report "$dir/good.json" "$dir/good.json" && out '^0 requirements worse, 0 better, 0 otherwise different'; ok 'report A A: the same'
+while read -r a b how; do
+	python3 -c "
+import json, sys
+d = json.load(open('$dir/good.json'))
+for name, verdict in zip(('x', 'y'), sys.argv[1:]):
+    d['requirements'] = [{'requirement': 'HEP-TXN-004', 'verdict': verdict}]
+    json.dump(d, open('$dir/' + name + '.json', 'w'))" "$a" "$b"
+	status=0
+	[ "$how" != worse ] || status=1
+	run $status report "$dir/x.json" "$dir/y.json" && out "^ +$how +HEP-TXN-004 +$a +$b"
+	ok "report: $a, then $b is $how"
+done <<-END
+	inconclusive fail worse
+	error fail worse
+	waived fail worse
+	not-run fail worse
+	fail not-applicable changed
+	fail waived changed
+	skip not-applicable changed
+	error pass better
+END
 echo '{"schema":"hslctl/1"}' >"$dir/other.json"
 run 3 report "$dir/other.json" --html "$dir/x.html" && err 'not a document'; ok 'another document is refused'
 run 3 report "$dir/none.json" --html "$dir/x.html"; ok 'no document is 3'

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Two documents compared: two chips, or two runs of one. Worse is a requirement that passed, did not apply or was not tested in A and
- * failed in B; better is the other way round. What only one of them tested is counted, and neither.
+ * Two documents compared: two chips, or two runs of one. Worse is what failed in B and not in A, whatever else it was there, and
+ * what passed, did not apply or was not tested in A and has an error, a waiver or nothing decided in B. Better is what passed in B
+ * and had been tested without passing in A. What only one of them tested is counted, and neither.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,12 @@ static bool tested(const char *verdict)
 	return *verdict && strcmp(verdict, "not-run");
 }
 
+/* Of a requirement or a class; "failed" is a class's. */
+static bool failed(const char *verdict)
+{
+	return !strcmp(verdict, "fail") || !strcmp(verdict, "failed");
+}
+
 /* "", "worse", "better" or "changed"; a side that does not have it says "". */
 static const char *change(const char *a, const char *b)
 {
@@ -46,9 +53,9 @@ static const char *change(const char *a, const char *b)
 
 	if (!strcmp(a, b) || (!tested(a) && !tested(b)))
 		return "";
-	if (qb == 1 && qa != 1)
+	if (failed(b) || (qb == 1 && qa != 1))
 		return "worse";
-	if (qb == 2 && qa != 2 && tested(a))
+	if (qb == 2 && qa != 2 && tested(a) && strcmp(b, "not-applicable"))
 		return "better";
 	return "changed";
 }
