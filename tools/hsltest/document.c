@@ -65,6 +65,7 @@ static void environment_json(struct json_object *doc, const struct ht_report *re
 	tool_json_u64(o, "chips", rep->probe->nchips);
 	tool_json_u64(o, "seed", c->seed);
 	tool_json_u64(o, "rounds", rep->rounds);
+	tool_json_u64(o, "rounds_done", rep->rounds_done);
 	tool_json_str(o, "effort", efforts[c->effort]);
 	tool_json_bool(o, "disruptive", c->disruptive);
 	tool_json_bool(o, "root", !geteuid());
@@ -210,7 +211,7 @@ struct json_object *ht_document(const struct ht_report *rep)
 	tool_json_u64(o, "errors", n[HT_ERROR]);
 	tool_json_u64(o, "waived", n[HT_WAIVED]);
 	tool_json_u64(o, "not_run", n[HT_NOT_RUN]);
-	tool_json_bool(o, "interrupted", n[HT_NOT_RUN] > 0);
+	tool_json_bool(o, "interrupted", rep->interrupted);
 	return doc;
 }
 

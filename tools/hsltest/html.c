@@ -157,7 +157,10 @@ static void run_section(FILE *f, enum ht_lang lang, struct json_object *doc)
 	row_code(f, T("SHA-256 of the profile's text"), doc_str(suite, "profile_sha256"));
 	snprintf(text, sizeof(text), "%" PRIu64, doc_u64(env, "seed"));
 	row(f, T("Seed"), text);
-	snprintf(text, sizeof(text), "%" PRIu64, doc_u64(env, "rounds"));
+	if (doc_u64(env, "rounds_done") < doc_u64(env, "rounds") && doc_get(env, "rounds_done"))
+		snprintf(text, sizeof(text), "%" PRIu64 " / %" PRIu64, doc_u64(env, "rounds_done"), doc_u64(env, "rounds"));
+	else
+		snprintf(text, sizeof(text), "%" PRIu64, doc_u64(env, "rounds"));
 	row(f, T("Rounds"), text);
 	row(f, T("Extent"), T(doc_str(env, "effort")));
 	row(f, T("Tests that reset chips"), doc_bool(env, "disruptive") ? T("included") : T("not included"));

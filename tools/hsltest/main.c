@@ -259,7 +259,7 @@ static int run(struct args *a)
 	judge(&rep, all, n);
 	ht_report_end(&rep);
 	rc = write_reports(a, &rep) ? TOOL_PASS : TOOL_ENV;
-	if (!rc && (rep.summary.count[HT_FAIL] || rep.summary.count[HT_ERROR] || rep.summary.count[HT_NOT_RUN]))
+	if (!rc && (rep.summary.count[HT_FAIL] || rep.summary.count[HT_ERROR] || rep.interrupted))
 		rc = TOOL_FAIL;
 	else if (!rc && !rep.summary.count[HT_PASS] && !rep.summary.count[HT_WAIVED])
 		rc = TOOL_SKIP;

@@ -207,16 +207,28 @@ static void print_summary(const struct ht_report *rep)
 		printf(", %u waived", n[HT_WAIVED]);
 }
 
+/* ", 5 of 2000 rounds" */
+static void print_rounds(const struct ht_report *rep)
+{
+	if (rep->rounds > 1)
+		printf(", %u of %u rounds", rep->rounds_done, rep->rounds);
+}
+
 static void tap_end(const struct ht_report *rep)
 {
 	unsigned int not_run = rep->summary.count[HT_NOT_RUN];
 
 	print_classes(rep, "# ");
-	if (not_run)
-		printf("Bail out! interrupted, %u tests not run\n", not_run);
+	if (rep->interrupted) {
+		printf("Bail out! interrupted, %u tests not run", not_run);
+		print_rounds(rep);
+		putchar('\n');
+	}
 	printf("# ");
 	print_summary(rep);
-	printf(", %u not run\n", not_run);
+	printf(", %u not run", not_run);
+	print_rounds(rep);
+	putchar('\n');
 }
 
 static void table_end(const struct ht_report *rep)
@@ -231,8 +243,9 @@ static void table_end(const struct ht_report *rep)
 	putchar('\n');
 	print_summary(rep);
 	if (rep->summary.count[HT_NOT_RUN])
-		printf(", %u NOT RUN (interrupted)", rep->summary.count[HT_NOT_RUN]);
-	printf("\n");
+		printf(", %u NOT RUN", rep->summary.count[HT_NOT_RUN]);
+	print_rounds(rep);
+	printf("%s\n", rep->interrupted ? " (interrupted)" : "");
 	for (i = 0; i < rep->n; i++) {
 		const struct ht_result *r = &rep->results[i];
 

@@ -146,7 +146,8 @@ struct ht_report {
 	char *const *stated; /* KEY=VALUE of --set */
 	unsigned int nstated;
 	const char *command; /* what the user typed, for a shell */
-	unsigned int rounds;
+	unsigned int rounds, rounds_done; /* wanted; of which all tests ran */
+	bool interrupted; /* it ended before its last test: by a signal, or --stop-on-fail */
 	struct ht_result *results;
 	unsigned int n;
 	unsigned int ntrace; /* results that come from a capture, behind those of tests */

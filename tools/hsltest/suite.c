@@ -52,7 +52,9 @@ void ht_suite_run(struct ht_report *rep, const struct ht_test *const *list, bool
 			merge(&rep->results[i], &one);
 			ht_report_test(rep, round * rep->n + i + 1, round, &one);
 		}
+		rep->rounds_done += i == rep->n;
 	}
+	rep->interrupted = rep->rounds_done < rep->rounds;
 	tool_progress_clear();
 	clock_gettime(CLOCK_REALTIME, &rep->ended);
 }
