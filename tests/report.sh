@@ -168,6 +168,15 @@ wait $pid
 [ $? = 1 ] && py "assert d['summary']['interrupted'] and d['summary']['not_run'] > 50 and d['results']" && xml "$dir/a.xml" && page "$dir/a.html" &&
 	grep -q 'ended early' "$dir/a.html"
 ok 'interrupted: JSON, JUnit and HTML are whole'
+py "n = sum(r['verdict'] == 'not-run' for r in d['results'])
+x = xml.dom.minidom.parse('$dir/a.xml')
+cases = {c.getAttribute('name'): c for c in x.getElementsByTagName('testcase')}
+skipped = [s.getAttribute('message') for s in x.getElementsByTagName('skipped')]
+total = x.documentElement.getAttribute
+assert n == d['summary']['not_run'] == sum(m.startswith('not-run: ') for m in skipped)
+assert cases['interrupted'].getElementsByTagName('error')[0].getAttribute('message') == f'the run ended early: {n} tests not run'
+assert int(total('tests')) == len(d['results']) + 1 == len(x.getElementsByTagName('testcase')) and int(total('errors')) == d['summary']['errors'] + 1"
+ok 'interrupted: what was not run is in JSON and JUnit, and the end is an error there'
 # shellcheck disable=SC2086
 run 1 run -f sim:pair2,deviate=opcode-wedges $files --timeout 2 reserved_opcodes TXN-001 && out '^ok 1 - HEP-TXN-001' && out 'timed out after 2 s' && out '^# chip 2: .*link 0 to 1: L0 x16'
 ok 'a hang is a failure with queues and links, and the suite goes on'

@@ -99,8 +99,6 @@ static void results_json(struct json_object *doc, const struct ht_report *rep)
 	for (i = 0; i < rep->n; i++) {
 		const struct ht_result *r = &rep->results[i];
 
-		if (r->verdict == HT_NOT_RUN)
-			continue;
 		o = tool_json_append(list, tool_json_object());
 		tool_json_str(o, "requirement", r->test->requirement);
 		tool_json_str(o, "test", r->test->name);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * JUnit XML, as CI servers read it: a suite for each layer, a case for each test. It knows passed, failed, error and skipped; what
- * does not apply, decided nothing or is waived is skipped there, with the word first.
+ * does not apply, decided nothing, is waived or was not run is skipped there, with the word first. A run that ended early is an
+ * error of its own, since a server takes skipped cases for green.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -76,10 +77,25 @@ static void suite(FILE *f, struct json_object *results, const char *layer, const
 	fputs("  </testsuite>\n", f);
 }
 
+static void interrupted_suite(FILE *f, struct json_object *doc)
+{
+	struct json_object *env = doc_get(doc, "environment");
+
+	markup(f, "  <testsuite name=\"run\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\" timestamp=\"%s\" time=\"0.000\">\n",
+	       doc_str(env, "started"));
+	fputs("    <testcase classname=\"hsltest\" name=\"interrupted\" time=\"0.000\">\n", f);
+	markup(f, "      <error message=\"the run ended early: %u tests not run",
+	       (unsigned int)doc_u64(doc_get(doc, "summary"), "not_run"));
+	if (doc_u64(env, "rounds") > 1 && doc_get(env, "rounds_done"))
+		markup(f, ", %u of %u rounds", (unsigned int)doc_u64(env, "rounds_done"), (unsigned int)doc_u64(env, "rounds"));
+	fputs("\"/>\n    </testcase>\n  </testsuite>\n", f);
+}
+
 char *ht_junit(struct json_object *doc)
 {
 	struct json_object *results = doc_get(doc, "results"), *sum = doc_get(doc, "summary");
 	unsigned int failed = (unsigned int)doc_u64(sum, "failed"), errors = (unsigned int)doc_u64(sum, "errors");
+	unsigned int interrupted = doc_bool(sum, "interrupted");
 	char layer[16], other[16], *text = NULL;
 	size_t len, i, k;
 	FILE *f = open_memstream(&text, &len);
@@ -88,7 +104,8 @@ char *ht_junit(struct json_object *doc)
 		return NULL;
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", f);
 	markup(f, "<testsuites name=\"hsltest %s\" tests=\"%u\" failures=\"%u\" errors=\"%u\">\n",
-	       doc_str(doc_get(doc, "environment"), "fabric"), (unsigned int)doc_len(results), failed, errors);
+	       doc_str(doc_get(doc, "environment"), "fabric"), (unsigned int)doc_len(results) + interrupted, failed,
+	       errors + interrupted);
 	for (i = 0; i < doc_len(results); i++) {
 		layer_of(doc_at(results, i), layer, sizeof(layer));
 		for (k = 0; k < i && strcmp(layer_of(doc_at(results, k), other, sizeof(other)), layer); k++)
@@ -96,6 +113,8 @@ char *ht_junit(struct json_object *doc)
 		if (k == i)
 			suite(f, results, layer, doc_str(doc_get(doc, "environment"), "started"));
 	}
+	if (interrupted)
+		interrupted_suite(f, doc);
 	fputs("</testsuites>\n", f);
 	if (fclose(f)) {
 		free(text);
