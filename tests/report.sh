@@ -113,6 +113,12 @@ echo '{"schema":"hslctl/1"}' >"$dir/other.json"
 run 3 report "$dir/other.json" --html "$dir/x.html" && err 'not a document'; ok 'another document is refused'
 run 3 report "$dir/none.json" --html "$dir/x.html"; ok 'no document is 3'
 
+# ---- more chips than are tested
+run 0 run -f sim:ring65 --json "$dir/a.json" --html "$dir/a.html" node_ids && out ', 64 of 65 chips, ' && grep -q '<td>64 / 65</td>' "$dir/a.html" &&
+	grep -q 'more chips than a run tests' "$dir/a.html" &&
+	py "assert (d['environment']['chips'], d['environment']['chips_present'], len(d['dut']['chips'])) == (64, 65, 64)"
+ok 'a fabric of 65 chips: 64 of 65 are tested, in every format'
+
 # ---- a capture beside the tests
 run 0 run -f "sim:pair2,capture=$dir/x.pcapng" ctf_crc_errors &&
 	run 0 run -f sim:pair2 --trace "$dir/x.pcapng" --json "$dir/a.json" nop && out '^1\.\.8$' && out '^ok 2 - HEP-LNK-001 trace$' &&

@@ -63,6 +63,7 @@ static void environment_json(struct json_object *doc, const struct ht_report *re
 	tool_json_str(o, "fabric", tool_fabric_name(c->url));
 	tool_json_str(o, "backend", rep->probe->backend);
 	tool_json_u64(o, "chips", rep->probe->nchips);
+	tool_json_u64(o, "chips_present", rep->probe->chips_present);
 	tool_json_u64(o, "seed", c->seed);
 	tool_json_u64(o, "rounds", rep->rounds);
 	tool_json_u64(o, "rounds_done", rep->rounds_done);

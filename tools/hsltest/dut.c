@@ -75,6 +75,7 @@ void ht_dut_probe(const struct ht_config *config, struct ht_probe *p)
 		}
 	}
 	p->nchips = i;
+	p->chips_present = info.nchips;
 }
 
 /* ------------------------------------------------------------------ what is said about it */

@@ -102,6 +102,18 @@ static void duration(FILE *f, uint64_t ns)
 		fprintf(f, "%.1f ms", (double)ns / 1e6);
 }
 
+/* "64", or "64 / 100" of so many; a document of before has no whole. */
+static void row_count(FILE *f, const char *name, uint64_t n, uint64_t whole)
+{
+	char text[64];
+
+	if (n < whole)
+		snprintf(text, sizeof(text), "%" PRIu64 " / %" PRIu64, n, whole);
+	else
+		snprintf(text, sizeof(text), "%" PRIu64, n);
+	row(f, name, text);
+}
+
 /* ------------------------------------------------------------------ sections */
 
 static void cards(FILE *f, enum ht_lang lang, struct json_object *doc)
@@ -157,11 +169,8 @@ static void run_section(FILE *f, enum ht_lang lang, struct json_object *doc)
 	row_code(f, T("SHA-256 of the profile's text"), doc_str(suite, "profile_sha256"));
 	snprintf(text, sizeof(text), "%" PRIu64, doc_u64(env, "seed"));
 	row(f, T("Seed"), text);
-	if (doc_u64(env, "rounds_done") < doc_u64(env, "rounds") && doc_get(env, "rounds_done"))
-		snprintf(text, sizeof(text), "%" PRIu64 " / %" PRIu64, doc_u64(env, "rounds_done"), doc_u64(env, "rounds"));
-	else
-		snprintf(text, sizeof(text), "%" PRIu64, doc_u64(env, "rounds"));
-	row(f, T("Rounds"), text);
+	row_count(f, T("Rounds"), doc_get(env, "rounds_done") ? doc_u64(env, "rounds_done") : doc_u64(env, "rounds"),
+		  doc_u64(env, "rounds"));
 	row(f, T("Extent"), T(doc_str(env, "effort")));
 	row(f, T("Tests that reset chips"), doc_bool(env, "disruptive") ? T("included") : T("not included"));
 	row(f, T("Start"), doc_str(env, "started"));
@@ -198,11 +207,11 @@ static const char *or_unknown(enum ht_lang lang, const char *s)
 static void dut_section(FILE *f, enum ht_lang lang, struct json_object *doc)
 {
 	struct json_object *dut = doc_get(doc, "dut"), *chips = doc_get(dut, "chips"),
-			   *stated = doc_get(doc_get(doc, "environment"), "stated");
+			   *env = doc_get(doc, "environment"), *stated = doc_get(env, "stated");
 	static const char *const keys[] = { "vendor", "device", "serial", "firmware", "peer" };
 	static const char *const names[] = { "Vendor (as stated)", "Device (as stated)", "Serial number (as stated)", "Firmware (as stated)",
 					     "Peer (as stated)" };
-	char text[64], size[TOOL_SIZE_LEN];
+	char size[TOOL_SIZE_LEN];
 
 	markup(f, "<h2>%s</h2>\n<table class=\"kv\">\n", T("Device under test"));
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -211,8 +220,9 @@ static void dut_section(FILE *f, enum ht_lang lang, struct json_object *doc)
 	row(f, T("Backend"), T(doc_str(dut, "backend")));
 	row(f, T("Driver interface"), doc_str(dut, "driver_abi"));
 	row_code(f, T("Fabric id"), doc_str(dut, "fabric_id"));
-	snprintf(text, sizeof(text), "%zu", doc_len(chips));
-	row(f, T("Chips"), text);
+	row_count(f, T("Chips"), doc_len(chips), doc_u64(env, "chips_present"));
+	if (doc_len(chips) < doc_u64(env, "chips_present"))
+		markup(f, "<tr><th></th><td>%s</td></tr>\n", T("The fabric has more chips than a run tests: this report is about the first ones."));
 	fputs("</table>\n", f);
 	markup(f, "<table><thead><tr><th>%s</th><th>%s</th><th>%s</th><th>%s</th><th>%s</th><th class=\"n\">%s</th><th class=\"n\">%s</th>"
 		  "<th>%s</th></tr></thead>\n<tbody>\n",

@@ -115,6 +115,8 @@ static const struct {
 	{ "Driver interface", NULL, "驱动接口版本" },
 	{ "Fabric id", NULL, "网络标识" },
 	{ "Chips", NULL, "芯片数" },
+	{ "The fabric has more chips than a run tests: this report is about the first ones.", NULL,
+	  "该网络的芯片数多于一次运行所测的数量：本报告仅针对排在最前的芯片。" },
 	{ "Node", NULL, "节点" },
 	{ "Bus address, driver", NULL, "总线地址，驱动" },
 	{ "Vendor:device, revision", NULL, "厂商:设备，修订" },

@@ -22,14 +22,19 @@ void ht_report_begin(const struct ht_report *rep)
 {
 	const struct ht_config *c = rep->config;
 	const struct ht_probe *p = rep->probe;
+	char chips[32];
 
 	if (rep->format == HT_JSON)
 		return;
+	if (p->nchips < p->chips_present)
+		snprintf(chips, sizeof(chips), "%u of %u", p->nchips, p->chips_present);
+	else
+		snprintf(chips, sizeof(chips), "%u", p->nchips);
 	if (rep->format == HT_TAP)
 		printf("TAP version 13\n1..%u\n# ", rep->n * rep->rounds + rep->ntrace);
-	printf("hsltest %s%s HEP %d.%d%s %s (%s), %u chip%s, seed %" PRIu64 "%s%s\n", hsl_version(),
+	printf("hsltest %s%s HEP %d.%d%s %s (%s), %s chip%s, seed %" PRIu64 "%s%s\n", hsl_version(),
 	       rep->format == HT_TAP ? "," : ":", HSL_HEP_MAJOR, HSL_HEP_MINOR, rep->format == HT_TAP ? ", fabric" : " on",
-	       tool_fabric_name(c->url), p->backend, p->nchips, p->nchips == 1 ? "" : "s", c->seed,
+	       tool_fabric_name(c->url), p->backend, chips, p->chips_present == 1 ? "" : "s", c->seed,
 	       c->disruptive ? ", disruptive" : "", effort(c));
 	if (rep->format == HT_TABLE)
 		putchar('\n');

@@ -48,7 +48,8 @@ struct ht_chip_probe {
 /* The fabric under test, as a child process saw it. */
 struct ht_probe {
 	int rc; /* of hsl_fabric_open, or -EFAULT when that crashed */
-	uint32_t nchips;
+	uint32_t nchips; /* that are tested: the first HT_CHIPS_MAX */
+	uint32_t chips_present;
 	uint32_t driver_abi;
 	uint32_t host_node;
 	uint64_t fabric_id[2];
