@@ -184,7 +184,7 @@ assert cases['interrupted'].getElementsByTagName('error')[0].getAttribute('messa
 assert int(total('tests')) == len(d['results']) + 1 == len(x.getElementsByTagName('testcase')) and int(total('errors')) == d['summary']['errors'] + 1"
 ok 'interrupted: what was not run is in JSON and JUnit, and the end is an error there'
 # shellcheck disable=SC2086
-run 1 run -f sim:pair2,deviate=opcode-wedges $files --timeout 2 reserved_opcodes TXN-001 && out '^ok 1 - HEP-TXN-001' && out 'timed out after 2 s' && out '^# chip 2: .*link 0 to 1: L0 x16'
+run 1 run -f sim:pair2,deviate=opcode-wedges $files --timeout 4 reserved_opcodes TXN-001 && out '^ok 1 - HEP-TXN-001' && out 'timed out after 4 s' && out '^# chip 2: .*link 0 to 1: L0 x16'
 ok 'a hang is a failure with queues and links, and the suite goes on'
 py "assert res['reserved_opcodes']['verdict'] == 'fail' and 'link 0 to 2' in res['reserved_opcodes']['dump']"; ok 'the document has the dump'
 mkdir "$dir/sub"

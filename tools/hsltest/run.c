@@ -23,6 +23,7 @@
 #include "dut.h"
 
 #define QUEUES_WATCHED 8
+#define DUMP_S 5 /* for a child to write down what it sees, on a busy machine */
 extern struct hsl_queue *volatile ht_watched_queues[QUEUES_WATCHED];
 
 static struct ht *current; /* in the child, for the SIGUSR2 handler */
@@ -154,13 +155,13 @@ static void dump_from_outside(const struct ht_config *config, struct ht_shared *
 			dump_links(f, s);
 		_exit(0);
 	}
-	if (pid > 0 && !child_wait(pid, -1, ht_now_ns() + 5 * HT_NS_PER_S, NULL, &status))
+	if (pid > 0 && !child_wait(pid, -1, ht_now_ns() + DUMP_S * HT_NS_PER_S, NULL, &status))
 		child_kill(pid, -1, &status, &gone);
 }
 
 /*
  * The child hangs and is about to be killed: a handler that does more than is allowed is better
- * than no dump. The runner waits a second for it and does not depend on it.
+ * than no dump. The runner waits a while for it and does not depend on it.
  */
 static void dump_queues(int sig)
 {
@@ -398,7 +399,7 @@ void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool
 		snprintf(r->reason, sizeof(r->reason), "interrupted");
 	} else {
 		kill(pid, SIGUSR2);
-		gone = child_wait(pid, pidfd, ht_now_ns() + HT_NS_PER_S, NULL, &status);
+		gone = child_wait(pid, pidfd, ht_now_ns() + DUMP_S * HT_NS_PER_S, NULL, &status);
 		if (!gone)
 			child_kill(pid, pidfd, &status, &gone);
 		if (!s->detail[0] && kernel)
