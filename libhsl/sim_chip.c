@@ -317,7 +317,9 @@ int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32
 		goto free_chip;
 	cfg.mem = c->mem;
 	cfg.opaque = c;
+	sim_run_begin(f);
 	c->engine = hsl_chip_engine_new(f->engine, &cfg, &why);
+	sim_run_end(f);
 	if (!c->engine) {
 		hslp_err("sim: node %u: %s", node, why);
 		goto free_chip;
@@ -339,8 +341,10 @@ void sim_chip_free(struct sim_chip *c)
 {
 	struct sim_fabric *f = c->fabric;
 
+	sim_run_begin(f);
 	if (c->engine)
 		hsl_chip_engine_free(c->engine);
+	sim_run_end(f);
 	sim_dma_free(f, c->aq_sq, SIM_ADMIN_DEPTH * sizeof(*c->aq_sq));
 	sim_dma_free(f, c->aq_cq, hslp_round_up(SIM_ADMIN_DEPTH * sizeof(*c->aq_cq), HSL_TABLE_PAGE));
 	sim_ranges_fini(&c->free);

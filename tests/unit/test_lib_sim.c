@@ -350,7 +350,8 @@ static void modelled_time(void **state)
 	nops(q);
 	pthread_join(thread, NULL);
 	assert_int_equal(hsl_clock_ns(f, &t0), 0);
-	assert_in_range(t0 - t1, 270 * 1000, 2 * 270 * 1000 + 2000);
+	/* no upper bound: who looks while the other one has nothing submitted makes time go by */
+	assert_true(t0 - t1 >= 270 * 1000);
 	hsl_fabric_close(f);
 	assert_int_equal(hsl_fabric_open("sim:mesh2,time=wall", &f), -EINVAL);
 	assert_int_equal(hsl_fabric_open("sim:mesh2,time=modelledx", &f), -EINVAL);

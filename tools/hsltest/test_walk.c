@@ -29,7 +29,7 @@ struct walk {
 	uint64_t ga[WALK_BUFS];
 	uint8_t (*model)[WALK_LEN];
 	/* lists of COPY_LIST, a slot for each operation of a batch */
-	struct hsl_segment *lists;
+	struct ht_buf lists;
 	struct hsl_copy_entry (*list)[WALK_ENTRIES];
 	uint64_t list_ga;
 	/* the first difference */
@@ -278,7 +278,6 @@ static bool fails(void *arg, const struct walk_op *ops, unsigned int n)
 static void walk_open(struct walk *w, struct ht *t)
 {
 	unsigned int i, chips = t->nchips < CHIP_BUFS ? t->nchips : CHIP_BUFS;
-	struct ht_buf lists;
 
 	w->t = t;
 	w->seed = t->config->seed;
@@ -293,10 +292,9 @@ static void walk_open(struct walk *w, struct ht *t)
 		buf_new(w, i);
 	for (i = 0; i < QUEUES; i++)
 		queue_new(w, i);
-	ht_buf_new(t, &lists, 0, WALK_BATCH * sizeof(w->list[0]));
-	w->lists = lists.seg;
-	w->list = (void *)lists.p;
-	w->list_ga = lists.ga;
+	ht_buf_new(t, &w->lists, 0, WALK_BATCH * sizeof(w->list[0]));
+	w->list = (void *)w->lists.p;
+	w->list_ga = w->lists.ga;
 	w->model = calloc(WALK_BUFS, sizeof(*w->model));
 	if (!w->model)
 		HT_ERROR_TEST(t, "no memory");
@@ -352,7 +350,7 @@ static void random_walk(struct ht *t)
 		ht_queue_free(t, w.q[i]);
 	for (i = 0; i < w.world.nbufs; i++)
 		buf_free(&w, i);
-	HT_OK(t, hsl_segment_free(w.lists));
+	ht_buf_free(t, &w.lists);
 	ht_note(t, "%u operations on %u queues and %u buffers", length, QUEUES, w.world.nbufs);
 	free(w.model);
 	free(ops);
