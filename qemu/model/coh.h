@@ -144,6 +144,11 @@ int hsl_home_mem(struct hsl_home *h, struct hsl_mem_op *op);
 void hsl_home_mem_data(struct hsl_home *h, uint32_t id, bool poison,
                        const uint8_t data[HSL_LINE_BYTES]);
 /*
+ * An owner that the home has snooped sends the requester the line: this packet, RSP_DATA. It comes
+ * to the requester, or that is lost too; so if the owner is lost, the home does not answer itself.
+ */
+void hsl_home_forwards(struct hsl_home *h, const struct hsl_pkt *p);
+/*
  * An agent is lost: requests of it end, snoops to it are taken as answered, what only it had is
  * poison: written to memory when a request comes to the line. No packet from or to the agent that
  * was under way may be delivered afterwards.

@@ -17,7 +17,8 @@
  * (hsl_agent_lose, hsl_home_lose), what is still under way between them is thrown away where it
  * comes out, and new accesses fail with UNREACHABLE until nothing of it is left, the home has done
  * with its lost requests, and there is a route again. So an answer from before can never be taken for one of a new request with its tag.
- * Data that an owner sends straight to a requester belongs to the pair (requester, home).
+ * Data that an owner sends straight to a requester belongs to the pair (requester, home). The home knows of it at once
+ * (hsl_home_forwards), as the pair of the owner's answer to the home is another one and may be lost alone.
  *
  * Fatal errors. A chip that reports one is viral until it vanishes: its pairs with other chips are
  * lost and stay fenced. A line that it has sent straight to a requester, whose pair is another one, is
@@ -138,6 +139,7 @@ static void agent_out(struct hsl_fab *f, uint32_t agent, uint32_t snooped_by)
         if (p.u.h.opcode == HSL_PKT_RSP_DATA) {
             pair.agent = (uint16_t)fab_agent_ix(f, p.u.h.dst);
             pair.home = (uint16_t)snooped_by;
+            hsl_home_forwards(fab_home(f, snooped_by), &p);
         }
         fab_inject(f, &p, pair, fab_agent_node(f, agent), delay);
     }

@@ -254,6 +254,9 @@ void fab_remote_take(struct hsl_fab *f, const struct hsl_pkt *p)
         refuse(f);
         return;
     }
+    if (p->u.h.opcode == HSL_PKT_RSP_DATA) {
+        hsl_home_forwards(fab_home(f, pair.home), p);
+    }
     fab_pkt(f, i)->pkt = *p;
     fab_pkt(f, i)->pair = pair;
     fab_pkt(f, i)->hops = 1;

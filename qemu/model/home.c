@@ -17,7 +17,7 @@
  *   MEM      the line is read from memory
  *   GO       GO has been sent; WR_DATA or ACK is to come
  *   ACK      the requester has been served, by the home or by the owner; its ACK is to come. It may
- *            have come before the owner's answer (`acked` in SNOOP), or when that is lost (in MEM).
+ *            have come before the owner's answer (`acked` in SNOOP).
  *   DONE     the last answer waits to be taken; the line is free already
  *
  * Only what a request needs is passed through. The directory is changed with each answer to a snoop
@@ -36,6 +36,9 @@
  * Output is drawn from the state: packets, memory writes and reads are flags of requests until they
  * are taken, so there is no queue that could be full. All writes come out before reads: when a read
  * of a line is due, no older request has a write of it to come.
+ *
+ * An owner that is lost before its answer has come may have served the requester. `forwards` says
+ * so: the home answers who would get nothing else, and nobody twice.
  *
  * Dirty data that comes back (SNP_DATA) goes to memory at once, but for ATOMIC, which writes what
  * it makes of it.
@@ -75,7 +78,8 @@ struct request {
     uint8_t poison, have_data;  /* of data */
     uint8_t subop, len;         /* ATOMIC */
     uint8_t write_poison;       /* of mem_write */
-    uint8_t rsvd[3];
+    uint8_t forwards;           /* SNOOP: the owner has sent the requester the line */
+    uint8_t rsvd[2];
     uint64_t write_line;
     uint64_t arg0, arg1, value;
     uint64_t mask;              /* WRITE: of written */
@@ -576,11 +580,7 @@ static void with_data(struct hsl_home *h, struct request *r)
         finish(h, r);
         break;
     default:
-        if (r->acked) {         /* by the owner, before that was lost: its data is what the requester has */
-            r->own = r->snoop == HSL_PKT_SNP_U;
-        } else {
-            reply(r, HSL_PKT_RSP_DATA, flags | (r->own ? HSL_PKT_F_OWN : 0));
-        }
+        reply(r, HSL_PKT_RSP_DATA, flags | (r->own ? HSL_PKT_F_OWN : 0));
         served(h, r);
     }
 }
@@ -950,8 +950,7 @@ static bool rx_ack(struct hsl_home *h, const struct hsl_pkt *p)
         finish(h, r);
         return true;
     }
-    if ((r->stage != SNOOP && r->stage != MEM) || r->acked ||
-        (r->snoop != HSL_PKT_SNP_S && r->snoop != HSL_PKT_SNP_U)) {
+    if (r->stage != SNOOP || r->acked || (r->snoop != HSL_PKT_SNP_S && r->snoop != HSL_PKT_SNP_U)) {
         return false;
     }
     r->acked = 1;
@@ -1118,6 +1117,24 @@ bool hsl_home_rx(struct hsl_home *h, const struct hsl_pkt *p)
     }
     run(h);
     return true;
+}
+
+void hsl_home_forwards(struct hsl_home *h, const struct hsl_pkt *p)
+{
+    uint32_t owner = agent_number(h, p->u.h.src), agent = agent_number(h, p->u.h.dst);
+
+    if (owner == HSL_COH_NONE) {
+        return;
+    }
+    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+        struct request *r = request_at(h, i);
+
+        if (r->stage == SNOOP && r->line == hsl_pkt_offset(p) && r->agent == agent &&
+            r->tag == p->u.h.tag && set_has(to_come(h, r), owner) &&
+            (r->snoop == HSL_PKT_SNP_S || r->snoop == HSL_PKT_SNP_U)) {
+            r->forwards = 1;
+        }
+    }
 }
 
 void hsl_home_mem_data(struct hsl_home *h, uint32_t id, bool poison,
@@ -1314,19 +1331,20 @@ static void lose_requester(struct hsl_home *h, struct request *r)
 }
 
 /*
- * Its answer will not come. If the requester has acknowledged already the agent has served it, and
- * dirty data for memory may be lost; else what it may have had is.
+ * Its answer will not come. If it has served the requester, only dirty data for memory may be lost;
+ * else what it may have had is.
  */
 static void lose_snooped(struct hsl_home *h, struct request *r, uint32_t agent)
 {
     struct entry *e = r->stage == RECALL ? entry_at(h, r->victim) : dir_of(h, r);
     bool owner = e->state == 'O', shares = r->snoop == HSL_PKT_SNP_S;
+    bool serves = r->acked || r->forwards;
 
     set_remove(to_snoop(r), agent);
-    if (owner && (!r->acked || shares)) {
+    if (owner && (!serves || shares)) {
         write_lost(r, e->line);
     }
-    answered(h, r, agent, r->acked ? HSL_PKT_F_FWD : 0);
+    answered(h, r, agent, serves ? HSL_PKT_F_FWD : 0);
 }
 
 void hsl_home_lose(struct hsl_home *h, uint16_t agent)
@@ -1483,7 +1501,7 @@ static uint64_t hash_request(const struct hsl_home *h, const struct request *r, 
                        (uint64_t)r->mem_write << 63);
     v = hsl_coh_mix(v, r->out | (uint64_t)r->out_flags << 8 | (uint64_t)r->out_status << 16 |
                        (uint64_t)r->subop << 24 | (uint64_t)r->len << 32 |
-                       (uint64_t)r->write_poison << 40);
+                       (uint64_t)r->write_poison << 40 | (uint64_t)r->forwards << 48);
     v = hsl_coh_mix(v, r->arg0);
     v = hsl_coh_mix(v, r->arg1);
     v = hsl_coh_mix(v, r->value);

@@ -731,20 +731,39 @@ static void test_lost_agent(void **state)
 	ack(h, A, Y);
 	done(h);
 
-	for (unsigned int i = 0; i < 2; i++) {	/* served by it, as is heard only now: no second answer */
-		uint32_t read;
+	for (unsigned int i = 0; i < 2; i++) {	/* it has served the requester: no second answer */
+		struct hsl_pkt data;
 
 		h = home_new(1, 2);
 		own(h, A, X);
 		ask(h, i ? HSL_PKT_READ_U : HSL_PKT_READ_S, B, X);
-		out(h, i ? HSL_PKT_SNP_U : HSL_PKT_SNP_S, 0, A, X);
+		s = out(h, i ? HSL_PKT_SNP_U : HSL_PKT_SNP_S, 0, A, X);
+		data = hsl_coh_pkt(HSL_PKT_RSP_DATA, 0, s.u.snp.fwd_tag, A, s.u.snp.fwd, X);
+		hsl_home_forwards(h, &data);
+		hsl_home_lose(h, A);
+		if (!i)
+			memory_write(h, X, true);	/* what it sent to the home */
+		nothing(h);
+		assert_dir(h, X, i ? 'O' : 'S', true, B, 0);
+		ack(h, B, X);
+		assert_dir(h, X, i ? 'O' : 'S', false, B, 0);
+		done(h);
+	}
+	for (unsigned int i = 0; i < 5; i++) {	/* it has served somebody else, or somebody else has, or not this */
+		struct hsl_pkt data;
+
+		h = home_new(2, 2);
+		own(h, A, X);
+		ask(h, HSL_PKT_READ_U, B, X);
+		s = out(h, HSL_PKT_SNP_U, 0, A, X);
+		data = hsl_coh_pkt(HSL_PKT_RSP_DATA, 0, s.u.snp.fwd_tag + (i == 0), i == 1 ? C : i == 2 ? NODES + 1 : A,
+				   i == 3 ? C : s.u.snp.fwd, i == 4 ? Y : X);
+		hsl_home_forwards(h, &data);
 		hsl_home_lose(h, A);
 		memory_write(h, X, true);
-		read = read_begins(h, X);
+		memory_read(h, X, 0, true);
+		out(h, HSL_PKT_RSP_DATA, HSL_PKT_F_OWN | HSL_PKT_F_POISON, B, X);
 		ack(h, B, X);
-		read_ends(h, read, 0, true);
-		nothing(h);
-		assert_dir(h, X, i ? 'O' : 'S', false, B, 0);
 		done(h);
 	}
 

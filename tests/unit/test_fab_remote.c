@@ -369,6 +369,81 @@ static void switched(void **s)
 	free_both(&w);
 }
 
+static void chip_2_is_deaf(struct rig *r, uint32_t node, uint64_t line)
+{
+	(void)line;
+	r->deaf = node == 2;
+}
+
+/*
+ * The owner is lost with the link, its answer to the home with it. When the line has come to the requester here before
+ * that, this waits for another home's line of the same offset, with the same tag: that is not to be answered by the
+ * home of the first one. False: the home had heard of what the owner did.
+ */
+static bool owner_is_lost(uint64_t steps, unsigned int *served)
+{
+	struct both w = new_cut(rig_cfg(3, HSL_TOPO_SWITCH, "default"), HSL_NODE_SWITCH_FIRST, 3);
+	struct hsl_fab_in in = { .type = HSL_FAB_LANE, .u.link = { .a = 1, .b = HSL_NODE_SWITCH_FIRST, .lane = 1 } };
+	const struct hsl_home *home;
+	uint64_t n, agents;
+	struct hsl_access x;
+	bool before, both;
+
+	connect_both(&w);
+	home = hsl_fab_home(w.a.r->fab, 1);
+	assert_int_equal(post(&w, &w.a, in), 0);		/* to the home it takes longer */
+	run(&w, 10000000);
+	one(&w, &w.b, 3, HSL_ACCESS_STORE, HSL_GA(1, 64), 4);
+	run(&w, 10000000);
+	n = w.a.r->ndone;
+	in = (struct hsl_fab_in){ .type = HSL_FAB_ACCESS, .u.access = { .agent = 2 } };
+	in.u.access.x = (struct hsl_access){ .ga = HSL_GA(1, 64), .op = HSL_ACCESS_STORE, .len = 8, .data = { 5 } };
+	assert_int_equal(post(&w, &w.a, in), 0);
+	w.a.r->nposted = n + 1;
+	w.a.r->read = chip_2_is_deaf;
+	in.u.access.x = (struct hsl_access){ .ga = HSL_GA(2, 64), .op = HSL_ACCESS_LOAD, .len = 8 };
+	for (uint64_t i = 0; i < steps; i++) {
+		assert_true(step(&w, UINT64_MAX));
+		if (w.a.r->ndone == n + 1 && w.a.r->nposted == n + 1)
+			assert_int_equal(rig_post(w.a.r, &in), 0);
+	}
+	both = w.a.r->nposted == n + 2;
+	hsl_home_line(home, 64, NULL, &agents, 1);
+	before = agents == 1u << 2;
+	if (before) {
+		*served += both;
+		w.a.mute = w.b.mute = true;
+		peer(&w, &w.a, false);
+		run(&w, 50000000);
+		assert_int_equal(w.a.r->ndone, n + 1);
+		assert_int_equal(w.a.r->last.status, HSL_ST_OK);
+		if (both) {
+			in = (struct hsl_fab_in){ .type = HSL_FAB_MEM, .u.mem = { .node = 2, .id = w.a.r->deaf_id } };
+			assert_int_equal(rig_post(w.a.r, &in), 0);
+			run(&w, 50000000);
+			assert_int_equal(w.a.r->ndone, n + 2);
+			assert_int_equal(w.a.r->last.status, HSL_ST_OK);
+		}
+		x = one(&w, &w.a, 1, HSL_ACCESS_LOAD, HSL_GA(1, 64), 0);
+		assert_true(x.status == HSL_ST_OK || x.status == HSL_ST_POISON);
+		run(&w, 50000000);
+		assert_true(hsl_fab_quiet(w.a.r->fab));
+	}
+	free_both(&w);
+	return before;
+}
+
+static void owner_lost(void **s)
+{
+	unsigned int served = 0;
+	uint64_t steps = 0;
+
+	(void)s;
+	while (owner_is_lost(steps, &served))
+		steps++;
+	assert_true(served > 0);
+}
+
 static void bad_cut(void **s)
 {
 	static const struct { enum hsl_topology topology; uint32_t nodes, a, b; } bad[] = {
@@ -523,7 +598,7 @@ int main(void)
 		cmocka_unit_test(trains),	  cmocka_unit_test(accesses),  cmocka_unit_test(closed),
 		cmocka_unit_test(replays),	  cmocka_unit_test(peer_dies), cmocka_unit_test(swallowed),
 		cmocka_unit_test(switched),	  cmocka_unit_test(bad_cut),   cmocka_unit_test(posts),
-		cmocka_unit_test(hostile_packets),
+		cmocka_unit_test(hostile_packets), cmocka_unit_test(owner_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
