@@ -10,9 +10,9 @@
  * the link its wire and its arming, for errors of what arrives. Their agents and homes never see a packet.
  *
  * Trust. Flits are checked by the link layer, as anybody's. A packet of somebody else must come from a remote node
- * and go to an agent or a home here that exists; a request must be for an open part of memory. Tags, which are his
- * own numbers, index nothing. What makes no sense puts the link through DETECT; a request for memory that is not
- * open is answered UNREACHABLE.
+ * and go to an agent or a home here that exists; a request must be for an open part of memory, and an answer about a
+ * request to a home of his, or with an open line. Tags of his, which are his own numbers, index nothing. What makes no
+ * sense puts the link through DETECT; a request for memory that is not open is answered UNREACHABLE.
  *
  * Loss. fab_node.c lets an agent and a home forget each other at once. Here each side can do its half only, so who
  * has to forget puts the link through DETECT, by an event of its own; and when the link goes down, for whatever
@@ -188,10 +188,47 @@ static uint32_t home_of(struct hsl_fab *f, uint16_t id, bool remote)
     return id & HSL_AGENT_HOST_PORT ? HSL_NONE : agent_of(f, id, remote);
 }
 
+static bool is_open(const struct hsl_fab *f, const struct hsl_pkt *p)
+{
+    return p->u.h.opcode != HSL_PKT_AUTH && hsl_pkt_offset(p) < f->cfg.open_bytes;
+}
+
+/* Was the agent's request with this tag sent to the home? */
+static bool asked(struct hsl_fab *f, uint32_t agent, uint32_t tag, uint32_t home)
+{
+    return tag < f->cfg.agent.requests && fab_request(f, agent, tag)->home == home;
+}
+
+/*
+ * May somebody else say this of the agent's request? What his homes answer is about requests to them, and a line of a home
+ * here that an owner of his has is an open one. A snoop makes an agent here answer in his place.
+ */
+static bool may_answer(struct hsl_fab *f, const struct hsl_pkt *p, uint32_t agent, uint32_t home)
+{
+    uint32_t fwd;
+
+    switch (p->u.h.opcode) {
+    case HSL_PKT_RSP:
+    case HSL_PKT_COMP:
+    case HSL_PKT_GO:
+    case HSL_PKT_RETRY:
+        return asked(f, agent, p->u.h.tag, home);
+    case HSL_PKT_RSP_DATA:
+        return fab_dst(f, home)->remote || is_open(f, p);
+    case HSL_PKT_SNP_S:
+    case HSL_PKT_SNP_U:
+        fwd = fab_agent_ix(f, p->u.snp.fwd);
+        return fwd != HSL_NONE &&
+               (fab_dst(f, fab_agent_node(f, fwd))->remote || asked(f, fwd, p->u.snp.fwd_tag, home));
+    default:
+        return true;
+    }
+}
+
 /* Whose packet is it? False: nobody's. */
 static bool pair_of(struct hsl_fab *f, const struct hsl_pkt *p, struct fab_pair *pair)
 {
-    uint32_t agent, home, served = 0;
+    uint32_t agent, home;
 
     if (fab_pkt_for_home(p->u.h.opcode)) {
         agent = agent_of(f, p->u.h.src, true);
@@ -199,18 +236,14 @@ static bool pair_of(struct hsl_fab *f, const struct hsl_pkt *p, struct fab_pair 
     } else if (p->u.h.opcode == HSL_PKT_RSP_DATA) {     /* of the home, or of an owner */
         agent = agent_of(f, p->u.h.dst, false);
         home = agent_of(f, p->u.h.src, true);
-        if (agent != HSL_NONE && home != HSL_NONE && p->u.h.tag < f->cfg.agent.requests) {
-            home = fab_request(f, agent, p->u.h.tag)->home;
+        if (agent != HSL_NONE && home != HSL_NONE) {
+            home = p->u.h.tag < f->cfg.agent.requests ? fab_request(f, agent, p->u.h.tag)->home : HSL_NONE;
         }
-        served = p->u.h.tag < f->cfg.agent.requests ? 0 : HSL_NONE;
     } else {
         agent = agent_of(f, p->u.h.dst, false);
         home = home_of(f, p->u.h.src, true);
     }
-    if (p->u.h.opcode == HSL_PKT_SNP_S || p->u.h.opcode == HSL_PKT_SNP_U) {
-        served = fab_agent_ix(f, p->u.snp.fwd);
-    }
-    if (agent == HSL_NONE || home == HSL_NONE || served == HSL_NONE || hsl_pkt_check(p)) {
+    if (agent == HSL_NONE || home == HSL_NONE || hsl_pkt_check(p) || !may_answer(f, p, agent, home)) {
         return false;
     }
     *pair = (struct fab_pair){ (uint16_t)agent, (uint16_t)home, 0 };
@@ -222,11 +255,6 @@ static void refuse(struct hsl_fab *f)
 {
     f->refused++;
     fab_at_time(f, fab_ev_bounce(f), f->now_ps);
-}
-
-static bool is_open(const struct hsl_fab *f, const struct hsl_pkt *p)
-{
-    return p->u.h.opcode != HSL_PKT_AUTH && hsl_pkt_offset(p) < f->cfg.open_bytes;
 }
 
 void fab_remote_take(struct hsl_fab *f, const struct hsl_pkt *p)

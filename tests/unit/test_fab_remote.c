@@ -6,6 +6,7 @@
 #include "model_test.h"
 #include "fab_rig.h"
 #include "model/coh_priv.h"
+#include "model/fab_priv.h"
 
 #define OPEN	65536u
 
@@ -522,7 +523,7 @@ static struct hsl_pkt any_packet(uint64_t *s)
 	do {
 		p = hsl_coh_pkt(ops[rnd(s) % sizeof(ops)], rnd(s) % 4 ? 0 : 1u << rnd(s) % 8, rnd(s) % 5 ? rnd(s) % 20 : rnd(s) & 0xffff,
 				ids[rnd(s) % 8 ? rnd(s) % 4 : rnd(s) % 7], ids[rnd(s) % 8 ? rnd(s) % 4 : rnd(s) % 7],
-				rnd(s) % 8 * 64);
+				(rnd(s) % 2 ? OPEN : 0) + rnd(s) % 8 * 64);
 		if (hsl_pkt_vc(p.u.h.opcode) == HSL_VC_SNP) {
 			p.u.snp.fwd = rnd(s) % 2 ? ids[rnd(s) % 7] : 0;
 			p.u.snp.fwd_tag = p.u.snp.fwd ? rnd(s) & 31 : 0;
@@ -533,6 +534,78 @@ static struct hsl_pkt any_packet(uint64_t *s)
 		}
 	} while (hsl_pkt_check(&p));
 	return p;
+}
+
+/* What agent 1 has of its own closed memory is what is there, whatever the other side says meanwhile. */
+#define CLOSED	HSL_GA(1, OPEN)
+
+static void own_done(struct rig *r, uint16_t agent, const struct hsl_access *x, uint64_t time_ps)
+{
+	uint64_t v;
+
+	(void)r;
+	(void)agent;
+	(void)time_ps;
+	if (x->ga < CLOSED || x->ga >= CLOSED + 8 * HSL_LINE_BYTES)
+		return;
+	assert_int_equal(x->status, HSL_ST_OK);
+	memcpy(&v, x->data, 8);
+	if (x->op == HSL_ACCESS_LOAD)
+		assert_int_equal(v, 0x5a5a5a5a5a5a5a5a);
+}
+
+static void own_access(struct both *w, uint64_t i)
+{
+	struct hsl_fab_in in = { .type = HSL_FAB_ACCESS };
+
+	in.u.access.agent = 1;
+	in.u.access.x = (struct hsl_access){ .ga = CLOSED + i / 2 % 8 * HSL_LINE_BYTES, .len = 8,
+					      .op = i % 2 ? HSL_ACCESS_FLUSH : HSL_ACCESS_LOAD };
+	post(w, &w->a, in);
+}
+
+/* A load of it is under way when the packet arrives, which is refused; the load ends as it should. */
+static void refused_answer(struct hsl_pkt p, uint32_t tag)
+{
+	struct both w = pair();
+	uint64_t n;
+
+	connect_both(&w);
+	memset(w.a.r->mem[0][OPEN / HSL_LINE_BYTES], 0x5a, 8 * HSL_LINE_BYTES);
+	w.a.r->done = own_done;
+	n = w.a.r->ndone;
+	own_access(&w, 0);
+	hsl_fab_step(w.a.r->fab);
+	hand_over(&w, &w.a);
+	if (p.u.h.opcode == HSL_PKT_SNP_S || p.u.h.opcode == HSL_PKT_SNP_U)
+		p.u.snp.fwd_tag = (uint16_t)tag;
+	else
+		p.u.h.tag = (uint16_t)tag;
+	assert_int_equal(hsl_pkt_check(&p), 0);
+	fab_remote_take(w.a.r->fab, &p);
+	assert_int_equal(hsl_fab_remote_refused(w.a.r->fab), 1);
+	run(&w, 4000000);
+	assert_int_equal(w.a.r->ndone, n + 1);
+	free_both(&w);
+}
+
+static void answers_of_others(void **st)
+{
+	static const uint8_t ops[] = { HSL_PKT_RSP, HSL_PKT_COMP, HSL_PKT_GO, HSL_PKT_RETRY };
+	struct hsl_pkt p;
+
+	(void)st;
+	for (uint32_t tag = 0; tag < 16; tag += 15) {
+		for (size_t i = 0; i < sizeof(ops); i++)
+			refused_answer(hsl_coh_pkt(ops[i], ops[i] == HSL_PKT_RSP ? HSL_ST_UNREACHABLE : 0, 0, 2, 1, OPEN), tag);
+		p = hsl_coh_pkt(HSL_PKT_RSP_DATA, HSL_PKT_F_OWN | HSL_PKT_F_DIRTY, 0, 2, 1, OPEN);
+		memset(p.u.data.data, 0xee, sizeof(p.u.data.data));
+		refused_answer(p, tag);
+		/* agent 1's host port would answer it */
+		p = hsl_coh_pkt(HSL_PKT_SNP_U, 0, 0, 2, 1 | HSL_AGENT_HOST_PORT, OPEN);
+		p.u.snp.fwd = 1;
+		refused_answer(p, tag);
+	}
 }
 
 static void hostile_packets(void **st)
@@ -558,6 +631,8 @@ static void hostile_packets(void **st)
 		run(&w, 4000000);
 		assert_int_equal(state(&w.a, 1, 2), HSL_LTSSM_L0);
 		w.b.mute = true;
+		memset(w.a.r->mem[0][OPEN / HSL_LINE_BYTES], 0x5a, 8 * HSL_LINE_BYTES);
+		w.a.r->done = own_done;
 		for (unsigned int i = 0; i < 200 && state(&w.a, 1, 2) == HSL_LTSSM_L0; i++) {
 			struct hsl_fab_in in = { .type = HSL_FAB_ARRIVE };
 			struct hsl_pkt p = any_packet(&seed);
@@ -571,6 +646,8 @@ static void hostile_packets(void **st)
 								      .op = (uint8_t)(rnd(&seed) % 5) };
 				post(&w, &w.a, own);
 			}
+			if (i % 3 == 0)
+				own_access(&w, i / 3);
 			hsl_link_send(l, &p);
 			in.u.arrive.time_ps = hsl_fab_now_ps(w.a.r->fab) + 1000;
 			in.u.arrive.flit = &f;
@@ -599,6 +676,7 @@ int main(void)
 		cmocka_unit_test(replays),	  cmocka_unit_test(peer_dies), cmocka_unit_test(swallowed),
 		cmocka_unit_test(switched),	  cmocka_unit_test(bad_cut),   cmocka_unit_test(posts),
 		cmocka_unit_test(hostile_packets), cmocka_unit_test(owner_lost),
+		cmocka_unit_test(answers_of_others), cmocka_unit_test(hostile_packets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
