@@ -233,6 +233,10 @@ static uint64_t fab_layout(struct hsl_fab *f, const struct hsl_fab_cfg *cfg)
     f->crossing_ps = hsl_time_crossing_ps(&cfg->profile);
     f->npkts = (uint32_t)fab_packets(cfg);
     f->nflights = (uint32_t)(f->nports * wire_flights(cfg, f->crossing_ps));
+    if (cfg->cut_a) {       /* somebody else may be ahead of us by all that he sends without an answer */
+        f->remote_flights_max = (uint32_t)wire_flights(cfg, f->crossing_ps) + cfg->link.replay_flits;
+        f->nflights += f->remote_flights_max;
+    }
     f->nevents = 2 * f->nports + f->nflights + f->npkts + f->nagents * cfg->agent.requests + 2;
     f->nout = 2 * f->nports + f->nagents * cfg->agent.accesses +
               cfg->nodes * cfg->home.requests * 4 + FAB_TEST_OUT;
@@ -330,6 +334,7 @@ int hsl_fab_init(struct hsl_fab *f, size_t arena_bytes, const struct hsl_fab_cfg
     }
     for (uint32_t i = 0; i < f->nflights; i++) {
         fab_flight(f, i)->next = i + 1 < f->nflights ? i + 1 : HSL_NONE;
+        fab_flight(f, i)->port = HSL_NONE;
     }
     if (!f->nflights) {
         f->flight_free = HSL_NONE;

@@ -324,11 +324,14 @@ uint64_t fab_flit_ps(const struct fab_port *port)
 struct fab_flight *fab_flight_new(struct hsl_fab *f, uint32_t p, uint32_t from, uint64_t at_ps)
 {
     uint32_t i = f->flight_free;
+    bool remote = fab_port(f, from)->remote;
     struct fab_flight *t;
 
-    if (i == HSL_NONE) {        /* as if the wire had lost it: the link layer mends that */
+    /* as if the wire had lost it: the link layer mends that */
+    if (i == HSL_NONE || (remote && f->remote_flights == f->remote_flights_max)) {
         return NULL;
     }
+    f->remote_flights += remote;
     t = fab_flight(f, i);
     f->flight_free = t->next;
     t->port = p;
@@ -490,8 +493,24 @@ static void take_packets(struct hsl_fab *f, uint32_t p)
 
 static void flight_free(struct hsl_fab *f, uint32_t flight)
 {
-    fab_flight(f, flight)->next = f->flight_free;
+    struct fab_flight *t = fab_flight(f, flight);
+
+    f->remote_flights -= fab_port(f, t->from)->remote;
+    t->port = HSL_NONE;
+    t->next = f->flight_free;
     f->flight_free = flight;
+}
+
+void fab_flights_forget(struct hsl_fab *f)
+{
+    for (uint32_t i = 0; f->remote_flights && i < f->nflights; i++) {
+        const struct fab_flight *t = fab_flight(f, i);
+
+        if (t->port != HSL_NONE && fab_port(f, t->from)->remote) {
+            fab_cancel(f, fab_ev_flight(f, i));
+            flight_free(f, i);
+        }
+    }
 }
 
 /* What arrives at an end that loops: is it for this end? FAR: it goes back to the peer. */

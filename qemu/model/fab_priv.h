@@ -113,7 +113,7 @@ struct fab_pkt {
 };
 
 struct fab_flight {
-    uint32_t port, from;        /* where it arrives; the port that sent it */
+    uint32_t port, from;        /* where it arrives, HSL_NONE: free; the port that sent it */
     uint32_t next;              /* free list */
     uint32_t life;              /* of flits: the port's when it was sent */
     bool is_ts, is_raw;         /* raw: the sender's link layer does not know of it */
@@ -152,6 +152,7 @@ struct hsl_fab {
     uint32_t heap_len, out_first, out_len, record_first, record_len, nrecords, sent_first, sent_len;
     uint32_t peer_there;        /* the other end of that link */
     uint32_t cut;               /* port of the link that leaves the fabric; HSL_NONE */
+    uint32_t remote_flights, remote_flights_max;    /* on the wire from somebody else: he has no more than his share */
     uint64_t refused;           /* packets of somebody else */
     uint64_t now_ps, next_order;
     uint64_t crossing_ps;       /* 2 * port + cable */
@@ -346,6 +347,8 @@ void fab_port_down(struct hsl_fab *f, uint32_t port);
 uint64_t fab_flit_ps(const struct fab_port *port);
 /* A free place for something that arrives at a port; NULL. */
 struct fab_flight *fab_flight_new(struct hsl_fab *f, uint32_t port, uint32_t from, uint64_t at_ps);
+/* What somebody else has sent and has not arrived yet never will. */
+void fab_flights_forget(struct hsl_fab *f);
 
 /* ---- fab_remote.c ---- */
 /* Which nodes are somebody else's. -EINVAL: there is no such link, or another way round it. */

@@ -331,6 +331,9 @@ static int peer(struct hsl_fab *f, const struct hsl_link_cfg *link)
             return err;
         }
     }
+    if (!link) {
+        fab_flights_forget(f);
+    }
     f->peer_there = link != NULL;
     remote_nodes(f, link);
     fab_port_event(f, f->cut, link && node_there ? HSL_PHY_PRESENT : HSL_PHY_ABSENT);

@@ -497,6 +497,34 @@ static void posts(void **s)
 	free_both(&w);
 }
 
+/* What is sent ahead in any number takes nothing from the other links, and is gone with who sent it. */
+static void far_ahead(void **s)
+{
+	struct both w = new_cut(rig_cfg(3, HSL_TOPO_SWITCH, "default"), HSL_NODE_SWITCH_FIRST, 3);
+	struct hsl_ts ts = { .type = HSL_TS1 };
+	struct hsl_fab_in in = { .type = HSL_FAB_ARRIVE };
+	struct hsl_access x;
+
+	(void)s;
+	connect_both(&w);
+	in.u.arrive.time_ps = UINT64_C(1) << 61;
+	in.u.arrive.ts = &ts;
+	for (unsigned int i = 0; i < 5000; i++)
+		assert_int_equal(hsl_fab_post(w.a.r->fab, &in), 0);
+	assert_true(w.a.r->fab->remote_flights < w.a.r->fab->nflights / 2);
+	x = one(&w, &w.a, 1, HSL_ACCESS_LOAD, HSL_GA(2, OPEN), 0);
+	assert_int_equal(x.status, HSL_ST_OK);
+	peer(&w, &w.a, false);
+	assert_int_equal(w.a.r->fab->remote_flights, 0);
+	peer(&w, &w.b, false);
+	peer(&w, &w.a, true);
+	peer(&w, &w.b, true);
+	run(&w, 4000000);
+	assert_int_equal(state(&w.a, HSL_NODE_SWITCH_FIRST, 3), HSL_LTSSM_L0);
+	assert_true(hsl_fab_next_ps(w.a.r->fab) != in.u.arrive.time_ps);
+	free_both(&w);
+}
+
 /*
  * Somebody hostile: right flits with packets of any kind. Side b's link layer sends them, so numbers and CRC are right;
  * nothing of it may hurt a's own accesses for longer than the link takes to train.
@@ -676,6 +704,7 @@ int main(void)
 		cmocka_unit_test(replays),	  cmocka_unit_test(peer_dies), cmocka_unit_test(swallowed),
 		cmocka_unit_test(switched),	  cmocka_unit_test(bad_cut),   cmocka_unit_test(posts),
 		cmocka_unit_test(hostile_packets), cmocka_unit_test(owner_lost),
+		cmocka_unit_test(far_ahead),
 		cmocka_unit_test(answers_of_others), cmocka_unit_test(hostile_packets),
 	};
 
