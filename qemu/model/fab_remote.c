@@ -257,6 +257,25 @@ static void refuse(struct hsl_fab *f)
     fab_at_time(f, fab_ev_bounce(f), f->now_ps);
 }
 
+/* Has the agent as many packets under way as its requests and snoops of all homes are (fab_packets)? */
+static bool is_full(struct hsl_fab *f, uint32_t agent)
+{
+    uint32_t n = 0;
+
+    for (uint32_t h = 0; h < f->cfg.nodes; h++) {
+        n += fab_under_way(f, (struct fab_pair){ (uint16_t)agent, (uint16_t)h, 0 })->packets;
+    }
+    return n >= f->cfg.agent.requests * 4 + f->cfg.nodes * f->cfg.home.requests;
+}
+
+/* Nobody takes what is for him, and he goes on to ask for more. */
+static bool is_too_much(struct hsl_fab *f, const struct hsl_pkt *p, struct fab_pair pair)
+{
+    bool forwards = p->u.h.opcode == HSL_PKT_SNP_S || p->u.h.opcode == HSL_PKT_SNP_U;
+
+    return is_full(f, pair.agent) || (forwards && is_full(f, fab_agent_ix(f, p->u.snp.fwd)));
+}
+
 void fab_remote_take(struct hsl_fab *f, const struct hsl_pkt *p)
 {
     const uint32_t node = fab_port(f, f->cut)->node;
@@ -264,7 +283,7 @@ void fab_remote_take(struct hsl_fab *f, const struct hsl_pkt *p)
     struct fab_pair pair;
     uint32_t i;
 
-    if (!pair_of(f, p, &pair)) {
+    if (!pair_of(f, p, &pair) || is_too_much(f, p, pair)) {
         refuse(f);
         return;
     }
@@ -278,7 +297,7 @@ void fab_remote_take(struct hsl_fab *f, const struct hsl_pkt *p)
         return;
     }
     i = fab_pkt_new(f);
-    if (i == HSL_NONE) {        /* he has more requests than his agents can have */
+    if (i == HSL_NONE) {        /* cannot happen (is_full) */
         refuse(f);
         return;
     }

@@ -525,6 +525,28 @@ static void far_ahead(void **s)
 	free_both(&w);
 }
 
+/* Requests without end of who takes no answer: the answers leave packets for others. */
+static void takes_no_answer(void **s)
+{
+	struct hsl_fab_cfg cfg = rig_cfg(3, HSL_TOPO_SWITCH, "default");
+	struct both w = new_cut(cfg, HSL_NODE_SWITCH_FIRST, 3);
+	uint32_t free = 0, taken = 0;
+
+	(void)s;
+	connect_both(&w);
+	for (; !hsl_fab_remote_refused(w.a.r->fab) && taken < w.a.r->fab->npkts; taken++) {
+		struct hsl_pkt p = hsl_coh_pkt(HSL_PKT_READ, 0, (uint16_t)taken, 3, 1 + taken % 2, taken % 3 ? OPEN : 0);
+
+		fab_remote_take(w.a.r->fab, &p);
+	}
+	assert_int_equal(hsl_fab_remote_refused(w.a.r->fab), 1);
+	assert_true(taken >= 4 * cfg.agent.requests);
+	for (uint32_t i = w.a.r->fab->pkt_free; i != HSL_NONE; i = fab_pkt(w.a.r->fab, i)->next)
+		free++;
+	assert_true(free > w.a.r->fab->npkts / 2);
+	free_both(&w);
+}
+
 /*
  * Somebody hostile: right flits with packets of any kind. Side b's link layer sends them, so numbers and CRC are right;
  * nothing of it may hurt a's own accesses for longer than the link takes to train.
@@ -705,6 +727,7 @@ int main(void)
 		cmocka_unit_test(switched),	  cmocka_unit_test(bad_cut),   cmocka_unit_test(posts),
 		cmocka_unit_test(hostile_packets), cmocka_unit_test(owner_lost),
 		cmocka_unit_test(far_ahead),
+		cmocka_unit_test(far_ahead), cmocka_unit_test(takes_no_answer),
 		cmocka_unit_test(answers_of_others), cmocka_unit_test(hostile_packets),
 	};
 
