@@ -13,6 +13,9 @@
  * Of two that wait for each other the one with the earlier event can go on when both know; so it takes one exchange per
  * latency of virtual time in which something happens, and idle time costs nothing.
  *
+ * Neither clock goes far for nothing: no promise of ours is more than HORIZON_PS from now, so a message of a peer that could
+ * not have come so far is refused; and no answer moves our clock by more, whatever the peer promises.
+ *
  * A promise binds who gave it: what is posted from outside afterwards is posted later (hsl_flit_socket_catch_up).
  *
  * Trust and bounds. What comes is checked message by message (qemu/model/flit_msg.c) and, as flits, by the link layer.
@@ -42,6 +45,8 @@
 #define ASKS_MAX        16u
 #define UNSEEN_MAX      8192u       /* messages that the peer has not told to have seen */
 #define SENT_AT_ONCE    16u         /* by one event */
+#define HORIZON_PS      UINT64_C(100000000000)  /* we promise no more, and go on without an event no further, at once */
+#define LATE_PS         (2 * HSL_FAB_PRESET_MAX_PS) /* a wire may be so late */
 #define RX_BYTES        (256u << 10)
 
 struct hsl_flit_socket {
@@ -59,6 +64,7 @@ struct hsl_flit_socket {
     uint64_t promise_ps, peer_seen; /* his last TIME, socket time */
     bool wants;                     /* it asked */
     uint64_t told_ps, told_seen;    /* our last TIME */
+    uint64_t told_max_ps;           /* the latest of all */
     bool told, asked;               /* asked: and he has not answered yet */
     uint64_t bound_by_ps;           /* what we promised, as far as it binds us: fabric time */
     uint64_t *unseen;               /* our clock when message i, at i % UNSEEN_MAX, was sent */
@@ -212,7 +218,7 @@ static void begin(struct hsl_flit_socket *s, int fd)
     s->fd = fd;
     s->since_ms = now_ms();
     s->rx_used = s->tx_used = 0;
-    s->sent = s->seen = s->promise_ps = s->peer_seen = s->told_ps = s->told_seen = 0;
+    s->sent = s->seen = s->promise_ps = s->peer_seen = s->told_ps = s->told_seen = s->told_max_ps = 0;
     if (!append(s, &m) || flush(s)) {
         hang_up(s, "the connection broke");
     }
@@ -265,11 +271,39 @@ static void got_hello(struct hsl_flit_socket *s, const struct hsl_fs_hello *h)
     post_peer(s, &link);
 }
 
+/* Nothing of the peer arrives before; fabric time. */
+static uint64_t bound(const struct hsl_flit_socket *s)
+{
+    uint64_t from = s->promise_ps;
+
+    if (s->sent > s->peer_seen) {
+        uint64_t there = add(s->unseen[s->peer_seen % UNSEEN_MAX], s->own.latency_ps);
+
+        from = there < from ? there : from;
+    }
+    return add(add(from, s->peer.latency_ps), s->base_ps);
+}
+
+/* The peer's clock is not further than this, by what we promised; socket time. */
+static uint64_t peer_clock_max(const struct hsl_flit_socket *s)
+{
+    return add(s->told_max_ps, s->own.latency_ps);
+}
+
 static void got_flit(struct hsl_flit_socket *s, const union hsl_flit_msg *m)
 {
     struct hsl_fab_in in = { .type = HSL_FAB_ARRIVE };
     uint64_t at = s->base_ps + m->hdr.time_ps + s->peer.latency_ps;
 
+    if (m->hdr.time_ps > add(peer_clock_max(s), LATE_PS)) {
+        bye(s, HSL_FS_TIME_ERROR, "sent at %llu ps, when the clock there is at %llu ps at most",
+            (unsigned long long)m->hdr.time_ps, (unsigned long long)peer_clock_max(s));
+        return;
+    }
+    if (at < bound(s)) {
+        bye(s, HSL_FS_TIME_ERROR, "sent at %llu ps, against the promise", (unsigned long long)m->hdr.time_ps);
+        return;
+    }
     in.u.arrive.time_ps = at;
     in.u.arrive.ts = m->hdr.type == HSL_FS_LINE ? &m->line.ts : NULL;
     in.u.arrive.flit = m->hdr.type == HSL_FS_FLIT ? &m->flit.flit : NULL;
@@ -359,19 +393,6 @@ static void receive(struct hsl_flit_socket *s)
 
 /* ---- time ---- */
 
-/* Nothing of the peer arrives before; fabric time. */
-static uint64_t bound(const struct hsl_flit_socket *s)
-{
-    uint64_t from = s->promise_ps;
-
-    if (s->sent > s->peer_seen) {
-        uint64_t there = add(s->unseen[s->peer_seen % UNSEEN_MAX], s->own.latency_ps);
-
-        from = there < from ? there : from;
-    }
-    return add(add(from, s->peer.latency_ps), s->base_ps);
-}
-
 /* What has left the fabric goes into tx. */
 static void collect(struct hsl_flit_socket *s)
 {
@@ -409,8 +430,12 @@ static bool step_fab(struct hsl_flit_socket *s)
 /* Tell the peer, if it does not know: we send nothing before promise_ps, fabric time. */
 static void tell(struct hsl_flit_socket *s, uint64_t promise_ps, bool want)
 {
-    uint64_t socket_ps = promise_ps - s->base_ps;
+    uint64_t socket_ps = promise_ps - s->base_ps, now = hsl_fab_now_ps(s->cfg.fab) - s->base_ps;
     union hsl_flit_msg m;
+
+    if (socket_ps > add(now, HORIZON_PS)) {
+        socket_ps = now + HORIZON_PS;
+    }
 
     if (socket_ps >= HSL_FS_TIME_MAX) {
         socket_ps = HSL_FS_TIME_MAX - 1;
@@ -425,6 +450,7 @@ static void tell(struct hsl_flit_socket *s, uint64_t promise_ps, bool want)
         }
         s->told = true;
         s->told_ps = socket_ps;
+        s->told_max_ps = socket_ps > s->told_max_ps ? socket_ps : s->told_max_ps;
         s->told_seen = s->seen;
         s->wants = false;
         s->asked |= want;
@@ -484,6 +510,9 @@ bool hsl_flit_socket_step(struct hsl_flit_socket *s, uint64_t end_ps)
         if (!give_up_ms) {
             give_up_ms = now_ms() + GIVE_UP * s->cfg.patience_ms;
         }
+        if (until > add(hsl_fab_now_ps(s->cfg.fab), HORIZON_PS)) {      /* the next promise begins where nothing can come */
+            hsl_fab_advance(s->cfg.fab, bound(s) < until ? bound(s) : until);
+        }
         tell(s, until, true);
         wait_for_peer(s, give_up_ms);
     }
@@ -500,6 +529,9 @@ static void answer(struct hsl_flit_socket *s)
         if (next < limit && events++ < SERVED_MAX && s->sent - s->peer_seen < UNSEEN_MAX - SENT_AT_ONCE) {
             step_fab(s);
             continue;
+        }
+        if (to > add(hsl_fab_now_ps(s->cfg.fab), HORIZON_PS)) {
+            to = hsl_fab_now_ps(s->cfg.fab) + HORIZON_PS;
         }
         hsl_fab_advance(s->cfg.fab, to);
         tell(s, to, false);

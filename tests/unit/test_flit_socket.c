@@ -7,6 +7,7 @@
 #include "fab_rig.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -319,6 +320,161 @@ static void past_and_time(void **s)
 	close_end(&e);
 }
 
+/* A promise binds also while our clock is not there yet, but for what answers us; no time is far from what we promised. */
+static void promises(void **s)
+{
+	static const struct { uint64_t promise, sent; int reason; } t[] = {
+		{ 400000, 399999, HSL_FS_TIME_ERROR }, { 400000, 400000, -1 }, { 0, 90000, -1 },
+		{ 0, UINT64_C(1) << 61, HSL_FS_TIME_ERROR }, { 0, UINT64_C(200000000000), HSL_FS_TIME_ERROR },
+	};
+	char text[HSL_FS_TEXT + 1];
+	union hsl_flit_msg m;
+	struct end e;
+
+	(void)s;
+	assert_int_equal(open_end(&e, true), 0);
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		int fd = dial();
+
+		m = hello(&e);
+		send_msg(fd, &m);
+		hsl_flit_msg_begin(&m, HSL_FS_TIME, t[i].promise);
+		send_msg(fd, &m);
+		hsl_flit_msg_begin(&m, HSL_FS_FLIT, t[i].sent);
+		send_msg(fd, &m);
+		serve(&e);
+		assert_int_equal(bye_of(fd, text), t[i].reason);
+		assert_int_equal(hsl_flit_socket_connected(e.s), t[i].reason < 0);
+		close(fd);
+		serve(&e);
+	}
+	close_end(&e);
+}
+
+/* How many LINE and FLIT messages have come. */
+static uint64_t flits_of(int fd)
+{
+	static uint8_t buf[1 << 20];
+	ssize_t n = recv(fd, buf, sizeof(buf), 0);
+	uint64_t flits = 0;
+	union hsl_flit_msg m;
+	const char *why;
+
+	for (ssize_t at = 0; at < n; at += m.hdr.len) {
+		assert_true(hsl_flit_msg_take(buf + at, (size_t)(n - at), &m, &why) > 0);
+		flits += m.hdr.type == HSL_FS_LINE || m.hdr.type == HSL_FS_FLIT;
+	}
+	return flits;
+}
+
+/* Somebody promises to be silent for ever: our clock does not go there at once, and the next one is welcome. */
+static void silent_for_ever(void **s)
+{
+	union hsl_flit_msg m;
+	uint64_t before, seen = 0;
+	struct end e;
+	int fd;
+
+	(void)s;
+	assert_int_equal(open_end(&e, true), 0);
+	/* with its link disabled nothing happens here any more */
+	rig_post(e.r, &(struct hsl_fab_in){ .type = HSL_FAB_LINK, .u.link = { .a = 1, .b = 2, .up = false } });
+	fd = dial();
+	m = hello(&e);
+	send_msg(fd, &m);
+	serve(&e);
+	for (unsigned int i = 0; i < 8; i++) {
+		before = hsl_fab_now_ps(e.r->fab);
+		seen += flits_of(fd);
+		hsl_flit_msg_begin(&m, HSL_FS_TIME, HSL_FS_TIME_MAX - 1);
+		m.time.seen = seen;
+		m.hdr.flags = HSL_FS_F_WANT;
+		send_msg(fd, &m);
+		serve(&e);
+		assert_true(hsl_flit_socket_connected(e.s));
+		assert_true(hsl_fab_now_ps(e.r->fab) <= before + UINT64_C(101000000000));
+	}
+	assert_true(hsl_fab_now_ps(e.r->fab) >= before + UINT64_C(100000000000));
+	close(fd);
+	serve(&e);
+	fd = dial();
+	m = hello(&e);
+	send_msg(fd, &m);
+	hsl_flit_msg_begin(&m, HSL_FS_LINE, 1000);
+	send_msg(fd, &m);
+	serve(&e);
+	assert_true(hsl_flit_socket_connected(e.s));
+	close(fd);
+	close_end(&e);
+}
+
+struct answerer {
+	int fd;
+	unsigned int answers;
+	pthread_t thread;
+};
+
+/* A peer with no events: as far as it is promised, and a latency. */
+static void *answers_time(void *opaque)
+{
+	struct answerer *a = opaque;
+	static uint8_t buf[65536];
+	uint64_t flits = 0;
+	size_t len = 0;
+	ssize_t n;
+
+	fcntl(a->fd, F_SETFL, 0);
+	while ((n = recv(a->fd, buf + len, sizeof(buf) - len, 0)) > 0) {
+		size_t at = 0;
+		const char *why;
+		union hsl_flit_msg m;
+		int took;
+
+		len += (size_t)n;
+		while ((took = hsl_flit_msg_take(buf + at, len - at, &m, &why)) > 0) {
+			at += (size_t)took;
+			flits += m.hdr.type == HSL_FS_LINE || m.hdr.type == HSL_FS_FLIT;
+			if (m.hdr.type == HSL_FS_TIME && m.hdr.flags & HSL_FS_F_WANT) {
+				hsl_flit_msg_begin(&m, HSL_FS_TIME, m.hdr.time_ps + 90000);
+				m.time.seen = flits;
+				send_msg(a->fd, &m);
+				a->answers++;
+			}
+		}
+		len -= at;
+		memmove(buf, buf + at, len);
+	}
+	return NULL;
+}
+
+/* Two that have nothing to do for longer than a promise reaches get there in steps. */
+static void idle_long(void **s)
+{
+	struct answerer a = { 0 };
+	union hsl_flit_msg m;
+	struct end e;
+	uint64_t end;
+
+	(void)s;
+	assert_int_equal(open_end(&e, true), 0);
+	rig_post(e.r, &(struct hsl_fab_in){ .type = HSL_FAB_LINK, .u.link = { .a = 1, .b = 2, .up = false } });
+	a.fd = dial();
+	m = hello(&e);
+	send_msg(a.fd, &m);
+	serve(&e);
+	assert_int_equal(pthread_create(&a.thread, NULL, answers_time, &a), 0);
+	end = hsl_fab_now_ps(e.r->fab) + UINT64_C(550000000000);
+	while (hsl_flit_socket_step(e.s, end))
+		;
+	assert_true(hsl_flit_socket_connected(e.s));
+	shutdown(a.fd, SHUT_RDWR);
+	pthread_join(a.thread, NULL);
+	assert_true(a.answers > 5);
+	assert_true(hsl_fab_now_ps(e.r->fab) > end - UINT64_C(100000000000));
+	close(a.fd);
+	close_end(&e);
+}
+
 /* Silent when it is needed: given up after its patience; virtual time goes on without it. */
 static void silent(void **s)
 {
@@ -390,7 +546,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hellos), cmocka_unit_test(goes_at_any_byte), cmocka_unit_test(random_bytes),
-		cmocka_unit_test(past_and_time), cmocka_unit_test(silent), cmocka_unit_test(files),
+		cmocka_unit_test(past_and_time), cmocka_unit_test(promises), cmocka_unit_test(silent_for_ever), cmocka_unit_test(idle_long),
+		cmocka_unit_test(silent), cmocka_unit_test(files),
 	};
 	char dir[] = "/tmp/hsl-flit.XXXXXX";
 	int failed;
