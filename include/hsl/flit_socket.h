@@ -81,7 +81,7 @@ enum hsl_fs_reason {
 	HSL_FS_VERSION,		/* another major version, or no HELLO of this protocol */
 	HSL_FS_PARAMETERS,	/* the two ends do not fit */
 	HSL_FS_MALFORMED,	/* a length, type or reserved field */
-	HSL_FS_TIME_ERROR,	/* a message from before the promise */
+	HSL_FS_TIME_ERROR,	/* a message from before the promise, or far behind it */
 	HSL_FS_BUSY,		/* the end has a peer */
 };
 

@@ -48,6 +48,9 @@ static const char *check_bye(const struct hsl_fs_bye *b)
     while (i < HSL_FS_TEXT && !b->text[i]) {
         i++;
     }
+    if (b->rsvd) {
+        return "a reserved field is not zero";
+    }
     return i < HSL_FS_TEXT ? "the text of BYE is printable ASCII and zeros" : NULL;
 }
 

@@ -173,6 +173,12 @@ static void bad_len(union hsl_flit_msg *m) { m->hello.hdr.len--; }
 static void bad_rsvd(union hsl_flit_msg *m) { m->hdr.rsvd = 1; }
 static void bad_flag(union hsl_flit_msg *m) { m->hdr.flags = 1; }
 
+static void bye_rsvd(union hsl_flit_msg *m)
+{
+	hsl_flit_msg_begin(m, HSL_FS_BYE, 0);
+	m->bye.rsvd = 1;
+}
+
 static void hellos(void **s)
 {
 	union hsl_flit_msg m;
@@ -194,6 +200,7 @@ static void hellos(void **s)
 	refused(bad_len, HSL_FS_MALFORMED, "length");
 	refused(bad_rsvd, HSL_FS_MALFORMED, "reserved");
 	refused(bad_flag, HSL_FS_MALFORMED, "reserved");
+	refused(bye_rsvd, HSL_FS_MALFORMED, "reserved");
 	/* a later minor version is fine */
 	assert_int_equal(open_end(&e, true), 0);
 	m = hello(&e);
