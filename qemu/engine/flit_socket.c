@@ -19,9 +19,10 @@
  * A promise binds who gave it: what is posted from outside afterwards is posted later (hsl_flit_socket_catch_up).
  *
  * Trust and bounds. What comes is checked message by message (qemu/model/flit_msg.c) and, as flits, by the link layer.
- * Anything wrong ends the connection with a BYE that says what. While we wait for the peer it has patience_ms for the next
- * message of whatever kind, and GIVE_UP times that to say something that lets us go on. What we do for it is a bounded
- * number of events at a time. So a peer that dies, stops or plays takes the link down, and nothing else.
+ * Anything wrong ends the connection with a BYE that says what. While we wait for the peer it has patience_ms to take all that
+ * we send, as long for the next message of whatever kind, and GIVE_UP times that to let us go on by its latency. What we do
+ * for it is a bounded number of bytes and events at a time. So a peer that dies, stops or plays takes the link down, and
+ * nothing else.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -41,6 +42,8 @@
 #define PATIENCE_MS     5000u
 #define GIVE_UP         12u
 #define RETRY_MS        20u
+#define LOOK_MS         100u        /* who closes is heard by then */
+#define FILLS_MAX       4u          /* of rx, at a time */
 #define SERVED_MAX      4096u       /* events at a time that are the peer's wish only */
 #define ASKS_MAX        16u
 #define UNSEEN_MAX      8192u       /* messages that the peer has not told to have seen */
@@ -66,6 +69,7 @@ struct hsl_flit_socket {
     uint64_t told_ps, told_seen;    /* our last TIME */
     uint64_t told_max_ps;           /* the latest of all */
     bool told, asked;               /* asked: and he has not answered yet */
+    uint64_t stuck_at_ps, give_up_ms;   /* bound when it let us go on last, and until when it has to again; 0: it does not */
     uint64_t bound_by_ps;           /* what we promised, as far as it binds us: fabric time */
     uint64_t *unseen;               /* our clock when message i, at i % UNSEEN_MAX, was sent */
     uint8_t *rx, *tx;
@@ -124,6 +128,11 @@ static int fill(struct hsl_flit_socket *s)
     return 0;
 }
 
+static bool stopped(const struct hsl_flit_socket *s)
+{
+    return s->cfg.stopped && s->cfg.stopped(s->cfg.opaque);
+}
+
 /* All of tx is sent; what comes meanwhile is taken, as the peer may wait for that. 0 or -errno. */
 static int flush(struct hsl_flit_socket *s)
 {
@@ -136,19 +145,20 @@ static int flush(struct hsl_flit_socket *s)
 
         if (n >= 0) {
             done += (size_t)n;
-            end_ms = now_ms() + s->cfg.patience_ms;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             struct pollfd p = { .fd = s->fd, .events = POLLOUT };
 
             p.events |= s->rx_used < RX_BYTES ? POLLIN : 0;
-            err = now_ms() > end_ms ? -ETIMEDOUT : 0;
-            if (!err && poll(&p, 1, 100) > 0 && p.revents & POLLIN) {
+            if (poll(&p, 1, LOOK_MS) > 0 && p.revents & POLLIN) {
                 int got = fill(s);
 
                 err = got < 0 ? got : 0;
             }
         } else if (errno != EINTR) {
             err = -errno;
+        }
+        if (!err && done < s->tx_used && (now_ms() > end_ms || stopped(s))) {
+            err = -ETIMEDOUT;
         }
     }
     s->tx_used = 0;
@@ -219,6 +229,7 @@ static void begin(struct hsl_flit_socket *s, int fd)
     s->since_ms = now_ms();
     s->rx_used = s->tx_used = 0;
     s->sent = s->seen = s->promise_ps = s->peer_seen = s->told_ps = s->told_seen = s->told_max_ps = 0;
+    s->give_up_ms = 0;
     if (!append(s, &m) || flush(s)) {
         hang_up(s, "the connection broke");
     }
@@ -377,12 +388,12 @@ static void take_messages(struct hsl_flit_socket *s)
     }
 }
 
-/* Everything that has come. */
+/* Everything that has come, but not all that somebody sends without end. */
 static void receive(struct hsl_flit_socket *s)
 {
     int n = 1;
 
-    while (s->fd >= 0 && n > 0) {
+    for (unsigned int i = 0; i < FILLS_MAX && s->fd >= 0 && n > 0; i++) {
         n = fill(s);
         take_messages(s);
     }
@@ -468,12 +479,26 @@ static void flush_or_hang_up(struct hsl_flit_socket *s)
     }
 }
 
+/* The peer has to let us go on, not by the least that there is; tells when it is given up. */
+static bool is_given_up(struct hsl_flit_socket *s, uint64_t now)
+{
+    if (!s->give_up_ms || bound(s) >= add(s->stuck_at_ps, s->peer.latency_ps)) {
+        s->stuck_at_ps = bound(s);
+        s->give_up_ms = now + (uint64_t)GIVE_UP * s->cfg.patience_ms;
+    }
+    return now >= s->give_up_ms;
+}
+
 /* Until a message has come, or the peer is given up. */
-static void wait_for_peer(struct hsl_flit_socket *s, uint64_t give_up_ms)
+static void wait_for_peer(struct hsl_flit_socket *s)
 {
     uint64_t end_ms = now_ms() + s->cfg.patience_ms;
     size_t had = s->rx_used;
 
+    if (is_given_up(s, now_ms())) {
+        hang_up(s, "it does not let us go on");
+        return;
+    }
     flush_or_hang_up(s);
     if (s->fd >= 0 && s->rx_used != had) {      /* something came while we sent */
         take_messages(s);
@@ -483,11 +508,15 @@ static void wait_for_peer(struct hsl_flit_socket *s, uint64_t give_up_ms)
         struct pollfd p = { .fd = s->fd, .events = POLLIN };
         uint64_t now = now_ms();
 
-        if (now >= end_ms || now >= give_up_ms) {
+        if (stopped(s)) {
+            bye(s, HSL_FS_DONE, "closed");
+            return;
+        }
+        if (now >= end_ms) {
             hang_up(s, "it does not answer");
             return;
         }
-        if (poll(&p, 1, (int)(end_ms - now)) > 0) {
+        if (poll(&p, 1, (int)(end_ms - now < LOOK_MS ? end_ms - now : LOOK_MS)) > 0) {
             receive(s);
             return;
         }
@@ -496,8 +525,6 @@ static void wait_for_peer(struct hsl_flit_socket *s, uint64_t give_up_ms)
 
 bool hsl_flit_socket_step(struct hsl_flit_socket *s, uint64_t end_ps)
 {
-    uint64_t give_up_ms = 0;
-
     for (;;) {
         uint64_t next = hsl_fab_next_ps(s->cfg.fab), until = next < end_ps ? next : end_ps;
 
@@ -507,14 +534,11 @@ bool hsl_flit_socket_step(struct hsl_flit_socket *s, uint64_t end_ps)
         if (until < bound(s) && s->sent - s->peer_seen < UNSEEN_MAX - SENT_AT_ONCE) {
             return next <= end_ps && step_fab(s);
         }
-        if (!give_up_ms) {
-            give_up_ms = now_ms() + GIVE_UP * s->cfg.patience_ms;
-        }
         if (until > add(hsl_fab_now_ps(s->cfg.fab), HORIZON_PS)) {      /* the next promise begins where nothing can come */
             hsl_fab_advance(s->cfg.fab, bound(s) < until ? bound(s) : until);
         }
         tell(s, until, true);
-        wait_for_peer(s, give_up_ms);
+        wait_for_peer(s);
     }
 }
 
@@ -565,6 +589,7 @@ void hsl_flit_socket_catch_up(struct hsl_flit_socket *s)
 {
     uint64_t to;
 
+    s->give_up_ms = 0;
     receive(s);
     while (s->connected && hsl_fab_now_ps(s->cfg.fab) < s->bound_by_ps) {
         to = s->bound_by_ps;

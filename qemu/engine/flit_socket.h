@@ -23,6 +23,7 @@ struct hsl_flit_socket_cfg {
     void (*take)(void *opaque);         /* outputs and records of the fabric are to be taken */
     /* one line for people, without newline: a peer has come, or is gone (why) */
     void (*say)(void *opaque, bool there, const char *text);
+    bool (*stopped)(void *opaque);      /* asked while the peer is waited for: hang up? NULL: never */
     void *opaque;
 };
 

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -29,6 +30,7 @@ struct hsl_remote {
     pthread_t thread;
     bool running;
     int stop;                       /* an eventfd */
+    atomic_bool stopping;           /* who waits for the peer with the lock held looks at this */
     bool listen;
 };
 
@@ -49,6 +51,13 @@ static void say(void *opaque, bool there, const char *text)
     }
 }
 
+static bool stopped(void *opaque)
+{
+    struct hsl_remote *r = opaque;
+
+    return r->stopping;
+}
+
 int hsl_remote_new(struct hsl_modelled *m, const struct hsl_fab_cfg *cfg, const struct hsl_remote_config *remote)
 {
     struct hsl_remote *r = calloc(1, sizeof(*r));
@@ -60,6 +69,7 @@ int hsl_remote_new(struct hsl_modelled *m, const struct hsl_fab_cfg *cfg, const 
         .patience_ms = remote->patience_ms,
         .take = take,
         .say = say,
+        .stopped = stopped,
         .opaque = r,
     };
     int err;
@@ -91,6 +101,7 @@ void hsl_remote_free(struct hsl_remote *r)
         return;
     }
     if (r->running) {
+        r->stopping = true;
         while (write(r->stop, &one, sizeof(one)) < 0 && errno == EINTR) {
         }
         pthread_join(r->thread, NULL);

@@ -26,6 +26,32 @@ struct end {
 
 static char path[64];
 
+/*
+ * The socket of the end as this test wants it. A flood: so many reads bring as much as there is room for, of TIME messages.
+ * A trickle: a byte goes out in that many us.
+ */
+static unsigned int flood, trickle_us;
+
+ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	static uint8_t one[24] = { HSL_FS_TIME, 0, 24 };
+	static size_t at;
+
+	if (!flood)
+		return recvfrom(fd, buf, len, flags, NULL, NULL);
+	flood--;
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)buf)[i] = one[at++ % sizeof(one)];
+	return (ssize_t)len;
+}
+
+ssize_t send(int fd, const void *buf, size_t len, int flags)
+{
+	if (trickle_us)
+		usleep(trickle_us);
+	return sendto(fd, buf, trickle_us && len ? 1 : len, flags, NULL, 0);
+}
+
 static void take(void *opaque)
 {
 	rig_drain(((struct end *)opaque)->r);
@@ -40,10 +66,13 @@ static void say(void *opaque, bool there, const char *text)
 	snprintf(e->last, sizeof(e->last), "%s", text);
 }
 
+static unsigned int patience_ms = 200;
+static bool (*stop)(void *opaque);
+
 static int open_end(struct end *e, bool listen)
 {
-	struct hsl_flit_socket_cfg sc = { .cfg = &e->cfg, .path = path, .listen = listen, .patience_ms = 200, .take = take,
-					  .say = say, .opaque = e };
+	struct hsl_flit_socket_cfg sc = { .cfg = &e->cfg, .path = path, .listen = listen, .patience_ms = patience_ms, .take = take,
+					  .say = say, .stopped = stop, .opaque = e };
 
 	memset(e, 0, sizeof(*e));
 	e->cfg = rig_cfg(2, HSL_TOPO_PAIR, "default");
@@ -415,8 +444,82 @@ static void silent_for_ever(void **s)
 	close_end(&e);
 }
 
+/* Who sends without end gets a turn of bounded length. */
+static void floods(void **s)
+{
+	union hsl_flit_msg m;
+	struct end e;
+	int fd;
+
+	(void)s;
+	assert_int_equal(open_end(&e, true), 0);
+	fd = dial();
+	m = hello(&e);
+	send_msg(fd, &m);
+	serve(&e);
+	flood = 1000;
+	hsl_flit_socket_serve(e.s);
+	assert_true(hsl_flit_socket_connected(e.s));
+	assert_true(flood > 900);
+	hsl_flit_socket_catch_up(e.s);
+	assert_true(flood > 900);
+	flood = 0;
+	close(fd);
+	close_end(&e);
+}
+
+/* Who takes a byte now and then has not taken it in time. */
+static void trickles(void **s)
+{
+	struct end e;
+	int fd;
+
+	(void)s;
+	assert_int_equal(open_end(&e, true), 0);
+	fd = dial();
+	trickle_us = 10000;
+	hsl_flit_socket_accept(e.s);
+	trickle_us = 0;
+	assert_string_equal(e.last, "the connection broke");
+	close(fd);
+	close_end(&e);
+}
+
+static unsigned int looks;
+
+static bool stops(void *opaque)
+{
+	(void)opaque;
+	return ++looks > 2;
+}
+
+/* Closing does not wait for a peer that is silent. */
+static void closed_meanwhile(void **s)
+{
+	uint8_t buf[1024];
+	struct end e;
+	int fd;
+
+	(void)s;
+	stop = stops;
+	patience_ms = 3600000;
+	assert_int_equal(open_end(&e, true), 0);
+	stop = NULL;
+	patience_ms = 200;
+	fd = dial();
+	put(fd, buf, conversation(&e, buf));
+	serve(&e);
+	while (hsl_flit_socket_step(e.s, UINT64_C(2000000)) && hsl_flit_socket_connected(e.s))
+		;
+	assert_false(hsl_flit_socket_connected(e.s));
+	assert_string_equal(e.last, "closed");
+	close(fd);
+	close_end(&e);
+}
+
 struct answerer {
 	int fd;
+	bool least;			/* a fortieth of a latency further with every answer, and slowly */
 	unsigned int answers;
 	pthread_t thread;
 };
@@ -442,7 +545,8 @@ static void *answers_time(void *opaque)
 			at += (size_t)took;
 			flits += m.hdr.type == HSL_FS_LINE || m.hdr.type == HSL_FS_FLIT;
 			if (m.hdr.type == HSL_FS_TIME && m.hdr.flags & HSL_FS_F_WANT) {
-				hsl_flit_msg_begin(&m, HSL_FS_TIME, m.hdr.time_ps + 90000);
+				hsl_flit_msg_begin(&m, HSL_FS_TIME, a->least ? a->answers * 2250 : m.hdr.time_ps + 90000);
+				usleep(a->least ? 40000 : 0);
 				m.time.seen = flits;
 				send_msg(a->fd, &m);
 				a->answers++;
@@ -478,6 +582,31 @@ static void idle_long(void **s)
 	pthread_join(a.thread, NULL);
 	assert_true(a.answers > 5);
 	assert_true(hsl_fab_now_ps(e.r->fab) > end - UINT64_C(100000000000));
+	close(a.fd);
+	close_end(&e);
+}
+
+/* It answers, and lets an event happen here now and then, but no more: given up. */
+static void by_the_least(void **s)
+{
+	struct answerer a = { .least = true };
+	union hsl_flit_msg m;
+	struct end e;
+
+	(void)s;
+	patience_ms = 100;
+	assert_int_equal(open_end(&e, true), 0);
+	patience_ms = 200;
+	a.fd = dial();
+	m = hello(&e);
+	send_msg(a.fd, &m);
+	serve(&e);
+	assert_int_equal(pthread_create(&a.thread, NULL, answers_time, &a), 0);
+	while (hsl_flit_socket_connected(e.s) && hsl_flit_socket_step(e.s, UINT64_C(1000000000)))
+		;
+	assert_false(hsl_flit_socket_connected(e.s));
+	shutdown(a.fd, SHUT_RDWR);
+	pthread_join(a.thread, NULL);
 	close(a.fd);
 	close_end(&e);
 }
@@ -549,11 +678,13 @@ static void files(void **s)
 	close_end(&e);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hellos), cmocka_unit_test(goes_at_any_byte), cmocka_unit_test(random_bytes),
 		cmocka_unit_test(past_and_time), cmocka_unit_test(promises), cmocka_unit_test(silent_for_ever), cmocka_unit_test(idle_long),
+		cmocka_unit_test(floods), cmocka_unit_test(trickles), cmocka_unit_test(closed_meanwhile), cmocka_unit_test(by_the_least),
+		
 		cmocka_unit_test(silent), cmocka_unit_test(files),
 	};
 	char dir[] = "/tmp/hsl-flit.XXXXXX";
@@ -561,6 +692,8 @@ int main(void)
 
 	if (!mkdtemp(dir))
 		return 3;
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	alarm(120);
 	snprintf(path, sizeof(path), "%s/link", dir);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
