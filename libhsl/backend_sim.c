@@ -340,6 +340,8 @@ static int parse(const char *s, struct sim_config *c)
 
 static void fabric_free(struct sim_fabric *f)
 {
+	if (f->engine)
+		hsl_fabric_engine_closing(f->engine);
 	sim_exports_reap(f, true);
 	for (uint32_t i = 0; i < f->nnodes; i++)
 		if (f->chips[i])

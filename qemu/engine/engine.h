@@ -77,6 +77,8 @@ uint64_t hsl_fabric_engine_took_ps(struct hsl_fabric_engine *f);
  * when the link has trained or will not; who listens returns at once. -errno, see hsl_flit_socket_new and _meet.
  */
 int hsl_fabric_engine_meet(struct hsl_fabric_engine *f, unsigned int wait_ms);
+/* The chips are detached next and the fabric is freed: its thread waits for no peer any more, as they want the locks. */
+void hsl_fabric_engine_closing(struct hsl_fabric_engine *f);
 /* Is the chip one of another program? */
 bool hsl_fabric_engine_is_remote(struct hsl_fabric_engine *f, uint32_t node);
 /* Every chip must have been freed. Joins the workers. The caller holds no lock that a callback takes. */

@@ -30,7 +30,7 @@ struct hsl_remote {
     pthread_t thread;
     bool running;
     int stop;                       /* an eventfd */
-    atomic_bool stopping;           /* who waits for the peer with the lock held looks at this */
+    atomic_bool stopping;           /* the thread looks at this while it waits for the peer with the lock held */
     bool listen;
 };
 
@@ -55,7 +55,7 @@ static bool stopped(void *opaque)
 {
     struct hsl_remote *r = opaque;
 
-    return r->stopping;
+    return r->stopping && pthread_equal(pthread_self(), r->thread);
 }
 
 int hsl_remote_new(struct hsl_modelled *m, const struct hsl_fab_cfg *cfg, const struct hsl_remote_config *remote)
@@ -200,6 +200,13 @@ int hsl_remote_start(struct hsl_fabric_engine *f, unsigned int wait_ms)
 int hsl_fabric_engine_meet(struct hsl_fabric_engine *f, unsigned int wait_ms)
 {
     return f->modelled && f->modelled->remote ? hsl_remote_start(f, wait_ms) : 0;
+}
+
+void hsl_fabric_engine_closing(struct hsl_fabric_engine *f)
+{
+    if (f->modelled && f->modelled->remote && f->modelled->remote->running) {
+        f->modelled->remote->stopping = true;
+    }
 }
 
 bool hsl_fabric_engine_is_remote(struct hsl_fabric_engine *f, uint32_t node)

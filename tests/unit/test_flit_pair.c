@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <signal.h>
 #include <poll.h>
@@ -19,6 +21,7 @@
 #include <cmocka.h>
 
 #include "hsl/regs.h"
+#include "hsl/flit_socket.h"
 #include "hsl/hsl.h"
 
 #define OPEN		(64u << 10)
@@ -289,12 +292,52 @@ static void peer_stopped(void **state)
 	kill(w->child, SIGCONT);
 }
 
+static void read_all(int fd, void *buf, size_t len)
+{
+	assert_int_equal(recv(fd, buf, len, MSG_WAITALL), (ssize_t)len);
+}
+
+/* Closing does not wait for a peer that says HELLO and nothing else, while the link is trained with it. */
+static void closes_meanwhile(void **state)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	char dir[] = "/tmp/hsl-flit.XXXXXX";
+	struct hsl_fs_hdr hdr = { 0 };
+	struct hsl_fs_hello h;
+	struct hsl_fabric *f;
+	uint8_t body[512];
+	uint16_t node;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/link", dir);
+	f = open_end(a.sun_path, 1, 2, "listen", 600);
+	assert_non_null(f);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	read_all(fd, &h, sizeof(h));
+	node = h.node;
+	h.node = h.peer;
+	h.peer = node;
+	assert_int_equal(send(fd, &h, sizeof(h), 0), (ssize_t)sizeof(h));
+	do {
+		read_all(fd, &hdr, sizeof(hdr));
+		read_all(fd, body, hdr.len - sizeof(hdr));
+	} while (hdr.type != HSL_FS_TIME);
+	assert_true(hdr.flags & HSL_FS_F_WANT);
+	hsl_fabric_close(f);
+	close(fd);
+	rmdir(dir);
+}
+
 int main(int argc, char **argv)
 {
 #define WITH_BOTH(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		WITH_BOTH(in_l0),	   WITH_BOTH(moves),	   WITH_BOTH(counts),
 		WITH_BOTH(closed_memory), WITH_BOTH(peer_killed),
+		cmocka_unit_test(closes_meanwhile),
 		cmocka_unit_test_setup_teardown(peer_stopped, setup_impatient, teardown),
 	};
 
