@@ -725,9 +725,7 @@ int main(void)
 		cmocka_unit_test(trains),	  cmocka_unit_test(accesses),  cmocka_unit_test(closed),
 		cmocka_unit_test(replays),	  cmocka_unit_test(peer_dies), cmocka_unit_test(swallowed),
 		cmocka_unit_test(switched),	  cmocka_unit_test(bad_cut),   cmocka_unit_test(posts),
-		cmocka_unit_test(hostile_packets), cmocka_unit_test(owner_lost),
-		cmocka_unit_test(far_ahead),
-		cmocka_unit_test(far_ahead), cmocka_unit_test(takes_no_answer),
+		cmocka_unit_test(owner_lost),	  cmocka_unit_test(far_ahead), cmocka_unit_test(takes_no_answer),
 		cmocka_unit_test(answers_of_others), cmocka_unit_test(hostile_packets),
 	};
 
