@@ -473,9 +473,9 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 		ec.remote = &remote;
 		f->open_bytes = remote.open_bytes;
 	}
-	err = -ENOMEM;
 	f->engine = hsl_fabric_engine_new(&ec, &why);
 	if (!f->engine) {
+		err = -errno;
 		hslp_err("sim:%s: %s", spec, why);
 		goto free_all;
 	}

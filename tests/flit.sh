@@ -32,6 +32,12 @@ end() { echo "sim:pair2,mem=128M,queues=4,remote=$1:$work/link,open=64K,capture=
 # node 2 listens and shows what its link does; its wire to node 1 makes errors from when it may
 "$B/hslctl" link --watch -f "$(end 2-1:listen 2)" >"$work/2.out" 2>&1 &
 pids+=($!)
+until [ -S "$work/link" ] || ! kill -0 "${pids[0]}" 2>/dev/null; do
+	sleep 0.1
+done
+"$B/hslctl" list -f "$(end 2-1:listen 3)" >"$work/3.out" 2>&1 && fail "a second one that listens there"
+grep -q 'another program listens there already' "$work/3.out" || fail "a second one that listens there is told so"
+ok "a second one that listens there is told so"
 "$B/tests/model/gen_flit_peer" "$(end 1-2:connect 1)" >"$work/1.out" 2>&1 || fail "accesses of the other process' memory"
 ok "accesses of the other process' memory, also over a wire with errors"
 grep -q '^replayed [1-9]' "$work/1.out" || fail "flits were sent again"

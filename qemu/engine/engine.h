@@ -63,7 +63,7 @@ struct hsl_fabric_engine_config {
     void *opaque;
 };
 
-/* *err: one English sentence, static storage, when NULL is returned. */
+/* NULL: *err is one English sentence, static storage, and errno says EINVAL, ENOMEM or what the flit socket's path has met. */
 struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_config *cfg, const char **err);
 /*
  * Modelled time only, as all that the next function says. Does what is due at now_ps and returns when something is again,

@@ -366,6 +366,7 @@ struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_c
     size_t bytes;
     int r;
 
+    errno = EINVAL;
     if (cfg->remote && (cfg->now_ps || !cfg->modelled)) {
         *err = "a link to another program needs modelled memory, and no modelled time";
         return NULL;
@@ -386,6 +387,7 @@ struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_c
         return NULL;
     }
     *err = "out of memory";
+    errno = ENOMEM;
     bytes = hsl_model_size(&model);
     f = aligned_alloc(64, (sizeof(*f) + 63) / 64 * 64);
     if (!f) {
@@ -402,8 +404,11 @@ struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_c
     }
     r = cfg->modelled ? hsl_modelled_init(f, cfg->remote) : 0;
     if (r) {
-        *err = r == -EINVAL ? "the link to another program is none of the fabric's, or not the only way there" : *err;
+        *err = r == -EINVAL ? "the link to another program is none of the fabric's, or not the only way there" :
+               r == -EADDRINUSE ? "another program listens there already" :
+               r == -EEXIST ? "the path is of a file that is no socket" : strerrordesc_np(-r);
         fabric_release(f);
+        errno = -r;
         return NULL;
     }
     f->cfg.remote = NULL;               /* the caller's */

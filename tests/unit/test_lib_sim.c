@@ -355,6 +355,9 @@ static void modelled_time(void **state)
 	hsl_fabric_close(f);
 	assert_int_equal(hsl_fabric_open("sim:mesh2,time=wall", &f), -EINVAL);
 	assert_int_equal(hsl_fabric_open("sim:mesh2,time=modelledx", &f), -EINVAL);
+	/* no such link; nobody's socket */
+	assert_int_equal(hsl_fabric_open("sim:pair2,remote=9-1:listen:/", &f), -EINVAL);
+	assert_int_equal(hsl_fabric_open("sim:pair2,remote=2-1:listen:/", &f), -EEXIST);
 	assert_int_equal(hsl_fabric_open("sim:mesh2", &f), 0);
 	assert_int_equal(hsl_clock_ns(f, &t0), 0);
 	usleep(1000);
