@@ -12,15 +12,11 @@ dir=$(mktemp -d) || exit 3
 # shellcheck source=tests/checks.sh
 . "$(dirname "$0")/checks.sh"
 
-run() { # run STATUS ARG…: output to $dir/out, $dir/err
-	want=$1
+run() { # run STATUS ARG…
+	status=$1
 	shift
-	"$bench" "$@" >"$dir/out" 2>"$dir/err"
-	got=$?
-	[ $got = "$want" ] || { echo "# exit status $got, not $want: hslbench $*"; return 1; }
+	expect "$status" "$bench" "$@"
 }
-out() { grep -Eq -- "$1" "$dir/out"; }
-err() { grep -Eq -- "$1" "$dir/err"; }
 json() { # the shape, without a parser: guest bench-json has one
 	[ "$(head -c 1 "$1")" = '{' ] && [ "$(tail -n 1 "$1")" = '}' ] && grep -q '"schema": "hslbench/1"' "$1"
 }

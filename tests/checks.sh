@@ -9,6 +9,15 @@ trap 'exit 1' INT TERM
 n=0
 failed=0
 
+expect() { # expect STATUS PROGRAM ARG…: output to $dir/out, $dir/err
+	want=$1
+	shift
+	"$@" >"$dir/out" 2>"$dir/err"
+	got=$?
+	[ $got = "$want" ] || { echo "# exit status $got, not $want: $*"; return 1; }
+}
+out() { grep -Eq -- "$1" "$dir/out"; }
+err() { grep -Eq -- "$1" "$dir/err"; }
 show() { cat "$dir/out" "$dir/err" 2>/dev/null; }
 ok() {
 	rc=$?

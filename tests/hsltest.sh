@@ -13,13 +13,7 @@ dir=$(mktemp -d) || exit 3
 # shellcheck source=tests/checks.sh
 . "$(dirname "$0")/checks.sh"
 
-run() { # run STATUS PROGRAM ARG…: output to $dir/out, $dir/err
-	want=$1
-	shift
-	"$@" >"$dir/out" 2>"$dir/err"
-	got=$?
-	[ $got = "$want" ] || { echo "# exit status $got, not $want: $*"; return 1; }
-}
+run() { expect "$@"; }
 # until it has a result, for at most a minute
 first() {
 	for _ in $(seq 600); do
@@ -27,8 +21,6 @@ first() {
 		sleep 0.1
 	done
 }
-out() { grep -Eq -- "$1" "$dir/out"; }
-err() { grep -Eq -- "$1" "$dir/err"; }
 json() { [ "$(head -c 1 "$dir/out")" = '{' ] && [ "$(tail -n 1 "$dir/out")" = '}' ] && out "\"schema\": \"$1\""; }
 
 if [ "${1-}" = asan ]; then

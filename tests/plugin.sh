@@ -13,15 +13,7 @@ dir=$(mktemp -d) || exit 3
 # shellcheck source=tests/checks.sh
 . "$(dirname "$0")/checks.sh"
 
-run() { # run STATUS PROGRAM ARG…: output to $dir/out, $dir/err
-	want=$1
-	shift
-	"$@" >"$dir/out" 2>"$dir/err"
-	got=$?
-	[ $got = "$want" ] || { echo "# exit status $got, not $want: $*"; return 1; }
-}
-out() { grep -Eq -- "$1" "$dir/out"; }
-err() { grep -Eq -- "$1" "$dir/err"; }
+run() { expect "$@"; }
 
 run 0 "$hsltest" run --dut "$wrap" --quick 'TXN-00[1-6]' TXN-011 TXN-029 'TXN-02[2-5]' 'QUE-00[1789]' 'QUE-01[23678]' ATM-001 'ORD-00[1-5]' 'MAP-01*' RAS-004 API-009 &&
 	[ "$(grep -c '^ok ' "$dir/out")" -gt 40 ] &&

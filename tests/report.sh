@@ -13,15 +13,11 @@ dir=$(mktemp -d) || exit 3
 # shellcheck source=tests/checks.sh
 . "$(dirname "$0")/checks.sh"
 
-run() { # run STATUS ARG…: output to $dir/out, $dir/err
-	want=$1
+run() { # run STATUS ARG…
+	status=$1
 	shift
-	"$hsltest" "$@" >"$dir/out" 2>"$dir/err"
-	got=$?
-	[ $got = "$want" ] || { echo "# exit status $got, not $want: $*"; return 1; }
+	expect "$status" "$hsltest" "$@"
 }
-out() { grep -Eq -- "$1" "$dir/out"; }
-err() { grep -Eq -- "$1" "$dir/err"; }
 # py CODE: with d, the document of $dir/a.json; true unless an assertion fails
 py() { python3 -c "
 import json, sys, xml.dom.minidom
