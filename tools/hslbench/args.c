@@ -12,8 +12,6 @@
 #include "bench.h"
 #include "output.h"
 
-#define DURATION_NS		300000000ull
-#define DURATION_QUICK_NS	60000000ull
 #define SIZE_MAX_BYTES		(1ull << 40)
 #define DEPTH_MAX		65536u
 
@@ -336,8 +334,6 @@ static int run_check(const char *verb, struct bench_config *c)
 	if (c->nbatches && c->ndepths && strcmp(verb, "rate") && c->batch[0] > c->depth[0])
 		return tool_usage("--batch %llu: more than --depth %llu", (unsigned long long)c->batch[0],
 				  (unsigned long long)c->depth[0]);
-	if (!c->duration_ns)
-		c->duration_ns = c->quick ? DURATION_QUICK_NS : DURATION_NS;
 	return 0;
 }
 

@@ -137,8 +137,7 @@ void bench_atomic(struct bench *b)
 		}
 	if (bench_set_new_host(b, &c.host, 64, reason) || bench_area_new(b, &c.at[0], b->a.node, len, reason) ||
 	    (b->have_b && bench_area_new(b, &c.at[1], b->b.node, len, reason)))
-		for (unsigned int i = 0; i < n; i++)
-			snprintf(list[i].r.reason, sizeof(list[i].r.reason), "%s", reason);
+		bench_points_skip(list, n, reason);
 	bench_points_run(b, list, n);
 	bench_ratios(b, first);
 	bench_area_free(&c.at[0]);

@@ -5,10 +5,10 @@
  *	main.c		the run of it; args.c: options, verbs, suites
  *	area.c		buffers on hosts and chips, their payload, who says what is wrong with it
  *	drive.c		submits operations and takes completions, timed
+ *	move.c		does that with buffers, and compares what they hold then
  *	cpu.c		what the CPU does itself: memcpy, memset, loads, stores, two-thread ping-pong; host baseline
- *	bw.c lat.c rate.c	the verbs of one queue, each with rounds of its own
- *	point.c		rounds for all other verbs: order, windows, repetition, what the report gets
- *	matrix.c load.c atomic.c mem.c wake.c collective.c coherence.c	those verbs
+ *	point.c		rounds: order, windows, repetition, what the report gets
+ *	bw.c lat.c rate.c matrix.c load.c atomic.c mem.c wake.c collective.c coherence.c	the verbs
  *	noise.c		was the machine quiet
  *	output.h	what is made of a document: comparison, CSV, pictures, page, expectation
  *	report.c	tables of bw, lat and rate, JSON; tables.c: the other tables; environment.c: where it was measured
@@ -89,6 +89,7 @@ struct bench_result {
 	double fairness;		/* coherence: Jain's index of those who share */
 	bool observable;		/* of observable memory, whatever --observable says */
 	uint64_t errors;		/* failed operations and wrong bytes' rounds */
+	bool settled;			/* modelled: two rounds were the same, there are no more */
 	bool verified;			/* every payload and completion was compared and right */
 	bool baseline;			/* measured for the sake of others' ratios */
 	const char *ratio_to;		/* op it is compared with, NULL = none */
@@ -251,6 +252,22 @@ void bench_queues_free(struct bench *b);
 /* Waits for one completion of q. 0, or the errno that ended the wait. */
 int bench_take(struct hsl_queue *q, struct hsl_completion *c, uint64_t since_ns);
 
+/* ---- move.c ---- */
+
+struct bench_move {
+	const char *name;
+	uint8_t opcode;			/* COPY or FILL */
+	const struct bench_set *shape;	/* of both areas */
+	const struct bench_area *src, *dst;
+	struct tool_pattern pt;		/* what dst is to hold; FILL: of its seed */
+	uint32_t node, depth, batch;	/* who does it */
+};
+void bench_move(struct bench *b, const struct bench_move *m, const struct bench_limit *limit, struct bench_share *share);
+/* One operation for each slot: free() them. */
+struct hsl_op *bench_move_ops(const struct bench_move *m);
+/* Is there what so many operations leave there? Complains. */
+bool bench_move_check(struct bench *b, const struct bench_move *m, uint64_t ops);
+
 /* ---- point.c ---- */
 
 /*
@@ -266,9 +283,10 @@ struct bench_point {
 	double bytes_per_op;		/* 0: there is no bandwidth */
 	double bus_factor;		/* collective: bus over algorithm bandwidth, 0 = none */
 	struct tool_stats *stats;	/* bench_points_run frees it */
-	struct bench_share all;
+	unsigned int warm_up;		/* operations before the first round that do not count */
+	struct bench_share all, last;
 	struct tool_moments rounds;	/* of operations/s */
-	bool wrong;
+	bool wrong, settled;
 };
 
 /* A new one at the end of an array that grows; zero but for verb and op. */
@@ -278,12 +296,12 @@ struct bench_point *bench_point_add(struct bench_point **list, unsigned int *n, 
  * the order of the array, which is freed.
  */
 void bench_points_run(struct bench *b, struct bench_point *list, unsigned int n);
-/* One round's share to the others'. True: there are errors in it. */
-bool bench_share_add(struct bench_share *all, struct tool_moments *rounds, const struct bench_share *s);
+/* None of them is run, and why; "": nothing of the kind. */
+void bench_points_skip(struct bench_point *list, unsigned int n, const char *reason);
 /* How many rounds there are at least. */
 unsigned int bench_rounds(const struct bench *b);
-/* Has every mean been found well enough after that many rounds? */
-bool bench_rounds_enough(const struct bench *b, unsigned int done, double worst_ci);
+/* What a point does in that round; with --iters there may be nothing left for it. */
+struct bench_limit bench_round_limit(const struct bench *b, unsigned int round);
 /* A number below n, the same in each run with the same seed. */
 unsigned int bench_random(uint64_t *state, unsigned int n);
 void bench_shuffle(uint64_t *state, unsigned int *v, unsigned int n);
@@ -306,8 +324,11 @@ void bench_cpu_run(const struct bench_set *s, enum bench_cpu_op op, const struct
 uint64_t bench_pattern_sum(const struct bench_set *s, const struct tool_pattern *pt, uint32_t slot);
 /* Round trips of a cache line pair between two threads, on two CPUs where there are two; cpu[] gets which. */
 int bench_pingpong(const struct bench_limit *limit, struct tool_stats *stats, int cpu[2]);
-/* Write of an eventfd, or of a pipe, by one thread until another one, asleep in epoll_wait, runs: both ways in turn. 0 or -errno. */
-int bench_wake(const struct bench_limit *limit, struct tool_stats *stats, bool by_pipe);
+/*
+ * Write of an eventfd, or of a pipe, by one thread until another one, asleep in epoll_wait, runs: both ways in turn; cpu[] gets
+ * which. 0 or -errno.
+ */
+int bench_wake(const struct bench_limit *limit, struct tool_stats *stats, bool by_pipe, int cpu[2]);
 
 /* "65536=12000000000,1048576=9e9": bytes/s for that size, NaN if it is not there or the text is not of that form. */
 double bench_host_baseline(const char *text, uint64_t size);

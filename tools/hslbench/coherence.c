@@ -392,8 +392,7 @@ void bench_coherence(struct bench *b)
 		p->key[1] = apart ? 2 * LINE : 8;
 		p->run = run_share;
 	}
-	for (unsigned int i = 0; !can && i < n; i++)
-		snprintf(list[i].r.reason, sizeof(list[i].r.reason), "needs two chips with observable memory, LOAD, STORE and ATOMIC");
+	bench_points_skip(list, n, can ? "" : "needs two chips with observable memory, LOAD, STORE and ATOMIC");
 	bench_points_run(b, list, n);
 	bench_ratios(b, first);
 }

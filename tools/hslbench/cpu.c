@@ -291,13 +291,13 @@ static void wake_close(struct wake *w)
 	}
 }
 
-int bench_wake(const struct bench_limit *limit, struct tool_stats *stats, bool by_pipe)
+int bench_wake(const struct bench_limit *limit, struct tool_stats *stats, bool by_pipe, int cpu[2])
 {
 	struct wake w = { .fd = { { -1, -1 }, { -1, -1 } }, .ep = { -1, -1 }, .stats = stats };
 	uint64_t start, sent, n = 0;
 	cpu_set_t before, mine;
 	pthread_t thread;
-	int cpu[2], rc;
+	int rc;
 
 	if (sched_getaffinity(0, sizeof(before), &before))
 		return -errno;

@@ -380,8 +380,7 @@ static void measure(struct bench *b, uint64_t size)
 	for (unsigned int i = RAM; i < (b->have_b ? PLACES : CHIP_B); i++)
 		points_of(b, &m, &list, &n, i);
 	points_loaded(b, &m, &list, &n);
-	for (unsigned int i = 0; rc && i < n; i++)
-		snprintf(list[i].r.reason, sizeof(list[i].r.reason), "%s", reason);
+	bench_points_skip(list, n, rc ? reason : "");
 	bench_points_run(b, list, n);
 	/* against the same on RAM */
 	for (unsigned int i = first; i < b->nresults; i++) {

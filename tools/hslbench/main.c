@@ -16,6 +16,12 @@
 #include "json.h"
 #include "output.h"
 
+/* Of one measurement, all rounds together; where nothing is left to chance a few hundred commands say all. */
+#define DURATION_NS		300000000ull
+#define DURATION_QUICK_NS	60000000ull
+#define DURATION_MODELLED_NS	1000000ull
+#define DURATION_MODELLED_QUICK_NS	300000ull
+
 #define TOLERANCE		0.10
 #define TOLERANCE_EXPECT	0.01
 
@@ -82,6 +88,16 @@ static int fabric_open(struct bench *b)
 	}
 	chips_list(b);
 	return 0;
+}
+
+static void duration_default(const struct bench *b, struct bench_config *c)
+{
+	if (c->duration_ns)
+		return;
+	if (bench_stands_still(b))
+		c->duration_ns = c->quick ? DURATION_MODELLED_QUICK_NS : DURATION_MODELLED_NS;
+	else
+		c->duration_ns = c->quick ? DURATION_QUICK_NS : DURATION_NS;
 }
 
 /* One run's chips and what it asks of them. */
@@ -232,6 +248,8 @@ static int bench_run(struct bench *b, const struct bench_args *args)
 		b->config = &args->run[i].config;
 		rc = run_prepare(b);
 	}
+	for (unsigned int i = 0; !rc && i < args->nruns; i++)
+		duration_default(b, &args->run[i].config);
 	if (rc)
 		return rc;
 	if (fabric && tables_wanted(&args->config))

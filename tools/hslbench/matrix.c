@@ -25,26 +25,12 @@ struct matrix {
 static void run_copy(struct bench *b, struct bench_point *p, const struct bench_limit *limit, struct bench_share *share)
 {
 	const struct matrix *m = p->arg;
-	const struct bench_area *src = &m->src[p->key[0]], *dst = &m->dst[p->key[1]];
-	struct tool_pattern pt = { .seed = b->config->seed };
-	struct hsl_op *op = tool_calloc(m->slots, sizeof(*op));
-	struct bench_set used = m->shape;
-	char reason[160];
+	const struct bench_move copy = {
+		.name = "matrix copy", .opcode = HSL_OP_COPY, .shape = &m->shape, .src = &m->src[p->key[0]], .dst = &m->dst[p->key[1]],
+		.pt.seed = b->config->seed, .node = b->chip[p->key[0]].node, .depth = m->depth, .batch = m->batch,
+	};
 
-	for (uint32_t i = 0; i < m->slots; i++)
-		op[i] = hsl_op_copy(dst->ga + i * used.stride, src->ga + i * used.stride, m->size);
-	bench_area_poison(b, dst);
-	if (bench_queue_ready(b, src->node, m->depth, false, reason)) {
-		bench_complain(b, "matrix: %s", reason);
-		share->errors++;
-	} else {
-		bench_drive(b, "matrix copy", op, m->slots, m->depth, m->batch, limit, share);
-	}
-	if (share->ops && share->ops < used.slots)
-		used.slots = (uint32_t)share->ops;
-	if (share->ops && !bench_area_check(b, &used, dst, &pt, "matrix copy"))
-		share->errors++;
-	free(op);
+	bench_move(b, &copy, limit, share);
 }
 
 static void run_load(struct bench *b, struct bench_point *p, const struct bench_limit *limit, struct bench_share *share)
@@ -144,11 +130,9 @@ void bench_matrix(struct bench *b)
 	areas_new(b, &m, reason);
 	for (int load = 0; load < 2; load++)
 		for (unsigned int i = 0; bench_wants(b, load ? "load" : "copy") && i < b->info.nchips; i++)
-			for (unsigned int k = 0; k < b->info.nchips; k++) {
+			for (unsigned int k = 0; k < b->info.nchips; k++)
 				pair(b, &m, &list, &n, load, i, k);
-				if (reason[0])
-					snprintf(list[n - 1].r.reason, sizeof(list->r.reason), "%s", reason);
-			}
+	bench_points_skip(list, n, reason);
 	bench_points_run(b, list, n);
 	areas_free(b, &m);
 }

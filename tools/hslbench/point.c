@@ -3,6 +3,9 @@
  * Rounds. Each one runs every point once, in an order of its own, so that what slows the machine for a while is not one
  * point's, and no result depends on its neighbours. Rounds are repeated until the 95 % interval of every mean is within --ci, or
  * there were --rounds-max; the report says which. With --iters the operations are divided among the rounds, and there are no more.
+ *
+ * On a modelled clock a point is settled when a round has repeated the one before to the nanosecond: nothing there is left to chance, and
+ * more rounds would say the same.
  */
 #include <math.h>
 #include <stdio.h>
@@ -43,7 +46,8 @@ unsigned int bench_rounds(const struct bench *b)
 	return b->config->rounds_max && b->config->rounds_max < n ? b->config->rounds_max : n;
 }
 
-bool bench_rounds_enough(const struct bench *b, unsigned int done, double worst_ci)
+/* Has every mean been found well enough after that many rounds? */
+static bool rounds_enough(const struct bench *b, unsigned int done, double worst_ci)
 {
 	const struct bench_config *c = b->config;
 	unsigned int most = c->rounds_max ? c->rounds_max : c->quick ? ROUNDS_QUICK : ROUNDS_MAX;
@@ -68,7 +72,14 @@ struct bench_point *bench_point_add(struct bench_point **list, unsigned int *n, 
 	return p;
 }
 
-bool bench_share_add(struct bench_share *all, struct tool_moments *rounds, const struct bench_share *s)
+void bench_points_skip(struct bench_point *list, unsigned int n, const char *reason)
+{
+	for (unsigned int i = 0; *reason && i < n; i++)
+		snprintf(list[i].r.reason, sizeof(list[i].r.reason), "%s", reason);
+}
+
+/* One round's share to the others'. True: there are errors in it. */
+static bool share_add(struct bench_share *all, struct tool_moments *rounds, const struct bench_share *s)
 {
 	struct tool_windows *w = &all->windows, got = s->windows;
 
@@ -100,6 +111,7 @@ static void report(struct bench *b, struct bench_point *p)
 	r->errors = p->all.errors;
 	r->verified = r->ops && !p->wrong;
 	r->rounds = (unsigned int)p->rounds.n;
+	r->settled = p->settled;
 	r->ci95 = tool_moments_ci95(&p->rounds);
 	r->ops_per_s = tool_rate(r->ops, r->duration_ns);
 	if (p->bytes_per_op > 0 && r->ops) {
@@ -115,28 +127,75 @@ static void report(struct bench *b, struct bench_point *p)
 		snprintf(r->reason, sizeof(r->reason), "interrupted");
 }
 
-static double worst_ci(const struct bench_point *list, unsigned int n)
+/* Is there no need of another round, of the point or of any? */
+static bool done(const struct bench_point *p)
+{
+	return p->settled || p->wrong || p->r.reason[0];
+}
+
+static bool all_done(const struct bench *b, const struct bench_point *list, unsigned int n, unsigned int rounds)
 {
 	double worst = 0, ci;
+	unsigned int left = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
+		if (done(&list[i]))
+			continue;
+		left++;
 		ci = tool_moments_ci95(&list[i].rounds);
-		worst = ci > worst && !list[i].wrong ? ci : worst;
+		worst = ci > worst ? ci : worst;
 	}
-	return worst;
+	return !left || rounds_enough(b, rounds, worst);
+}
+
+static void share_take(struct bench *b, struct bench_point *p, const struct bench_share *s)
+{
+	const struct bench_share *last = &p->last;
+
+	/* the clock is read in whole nanoseconds */
+	if (bench_modelled(b) && !b->config->iters && s->ops)
+		p->settled = s->ops == last->ops && s->ns + 1 >= last->ns && s->ns <= last->ns + 1;
+	p->last = *s;
+	p->wrong |= share_add(&p->all, &p->rounds, s);
+}
+
+static void warm_up(struct bench *b, struct bench_point *p)
+{
+	const struct bench_limit limit = { .iters = p->warm_up };
+	struct bench_share share = { 0 };
+
+	if (!p->warm_up || done(p))
+		return;
+	p->run(b, p, &limit, &share);
+	if (p->stats)
+		tool_stats_reset(p->stats);
+	p->all.errors += share.errors;
+	p->wrong |= share.errors != 0;
+}
+
+struct bench_limit bench_round_limit(const struct bench *b, unsigned int round)
+{
+	const struct bench_config *c = b->config;
+	unsigned int rounds = bench_rounds(b);
+
+	return (struct bench_limit){
+		.iters = c->iters / rounds + (round < c->iters % rounds),
+		.ns = c->duration_ns / rounds,
+	};
 }
 
 void bench_points_run(struct bench *b, struct bench_point *list, unsigned int n)
 {
 	const struct bench_config *c = b->config;
-	unsigned int rounds = bench_rounds(b), round, *order = tool_calloc(n + 1, sizeof(*order));
+	unsigned int *order = tool_calloc(n + 1, sizeof(*order));
 	uint64_t state = c->seed;
 
 	for (unsigned int i = 0; i < n; i++)
 		order[i] = i;
-	for (round = 0; !tool_stopped() && !bench_rounds_enough(b, round, worst_ci(list, n)); round++) {
-		struct bench_limit limit = { .iters = c->iters / rounds + (round < c->iters % rounds),
-					     .ns = c->duration_ns / rounds };
+	for (unsigned int i = 0; i < n && !tool_stopped(); i++)
+		warm_up(b, &list[i]);
+	for (unsigned int round = 0; !tool_stopped() && !all_done(b, list, n, round); round++) {
+		struct bench_limit limit = bench_round_limit(b, round);
 
 		if (c->iters && !limit.iters)
 			break;
@@ -145,11 +204,11 @@ void bench_points_run(struct bench *b, struct bench_point *list, unsigned int n)
 			struct bench_point *p = &list[order[i]];
 			struct bench_share share = { .windows.width_ns = c->window_ns };
 
-			if (p->wrong || p->r.reason[0])
+			if (done(p))
 				continue;
 			tool_progress("%s: round %u, %u of %u: %s %s", p->r.verb, round + 1, i + 1, n, p->r.op, p->r.variant);
 			p->run(b, p, &limit, &share);
-			p->wrong |= bench_share_add(&p->all, &p->rounds, &share);
+			share_take(b, p, &share);
 		}
 	}
 	tool_progress_clear();

@@ -356,6 +356,19 @@ static unsigned int rows_of(const struct bench *b, const char *verb, const char 
 	return n;
 }
 
+/* Why there were so few rounds. */
+static void print_settled(const struct bench *b)
+{
+	unsigned int settled = 0, of = 0;
+
+	for (unsigned int i = 0; i < b->nresults; i++) {
+		settled += b->result[i].settled;
+		of += b->result[i].rounds > 0;
+	}
+	if (settled)
+		printf("\n%u of %u results are deterministic: a round repeated the one before to the nanosecond, and was the last.\n", settled, of);
+}
+
 void bench_print_tables(const struct bench *b)
 {
 	static const struct { const char *verb; void (*print)(const struct bench *b); } verbs[] = {
@@ -373,6 +386,7 @@ void bench_print_tables(const struct bench *b)
 		else if (n)
 			verbs[v].print(b);
 	}
+	print_settled(b);
 }
 
 /* ---- JSON ---- */
@@ -464,9 +478,13 @@ static void result_json(struct json_object *list, const struct bench *b,
 	number_or_null(o, "rounds", r->rounds);
 	tool_json_double(o, "ci95", round(r->ci95 * 1e4) / 1e4);
 	if (run && isfinite(r->ci95) && r->ci_wanted > 0)
-		tool_json_bool(o, "converged", r->ci95 <= r->ci_wanted);
+		tool_json_bool(o, "converged", r->settled || r->ci95 <= r->ci_wanted);
 	else
 		tool_json_null(o, "converged");
+	if (run && bench_modelled(b))
+		tool_json_bool(o, "deterministic", r->settled);
+	else
+		tool_json_null(o, "deterministic");
 	tool_json_bool(o, "baseline", r->baseline);
 	tool_json_str(o, "ratio_to", r->ratio_to);
 	tool_json_double(o, "ratio", round(r->ratio * 1e4) / 1e4);

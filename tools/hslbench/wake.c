@@ -98,12 +98,12 @@ static void run(struct bench *b, struct bench_point *p, const struct bench_limit
 	enum way way = p->key[0];
 	struct tool_summary before, after;
 	char reason[160];
-	int rc;
+	int rc, cpu[2];
 
 	if (way == THREADS) {
 		tool_stats_summary(p->stats, &before);
 		share->ns = bench_now_ns();
-		rc = bench_wake(limit, p->stats, p->key[1]);
+		rc = bench_wake(limit, p->stats, p->key[1], cpu);
 		share->ns = bench_now_ns() - share->ns;
 		tool_stats_summary(p->stats, &after);
 		share->ops = after.count - before.count;
