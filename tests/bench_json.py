@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""bench_json.py schema FILE VERB | same FILE... | topology FILE | has FILE KEY=VALUE...: is that document of hslbench what it should be?
+"""bench_json.py schema FILE VERB | same FILE... | topology FILE | columns FILE.csv | has FILE KEY=VALUE...: is that document of hslbench what it should be?
 
 schema: of tools/hslbench/hslbench-1.schema.json, with measured results of that verb, numbers that agree with each other, nothing wrong.
 same: all are one document apart from the environment.
 topology: a modelled matrix shows the topology: bandwidth falls and latency grows with each link more, and only with that.
+columns: of a CSV: all that the schema has of a result, and nothing else.
 has: there is a result with all these values.
 """
 import json
@@ -89,6 +90,21 @@ def has(path, *wanted):
     fail("no result with " + " ".join(wanted))
 
 
-if len(sys.argv) < 3 or sys.argv[1] not in ("schema", "same", "topology", "has"):
+def columns(path):
+    import csv
+
+    where = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tools/hslbench/hslbench-1.schema.json")
+    defs = load(where)["$defs"]
+    want = set(defs["result"]["properties"]) - {"latency_ns"}
+    want |= {"latency_ns." + k for k in defs["latency"]["properties"]}
+    with open(path, encoding="utf-8", newline="") as f:
+        lines = list(csv.reader(f))
+    if len(lines[0]) != len(set(lines[0])) or set(lines[0]) != want:
+        fail("columns and schema differ: %s" % sorted(set(lines[0]) ^ want))
+    if {len(line) for line in lines} != {len(lines[0])}:
+        fail("lines of different length")
+
+
+if len(sys.argv) < 3 or sys.argv[1] not in ("schema", "same", "topology", "columns", "has"):
     fail(__doc__)
 globals()[sys.argv[1]](*sys.argv[2:])
