@@ -120,21 +120,10 @@ static const struct file_operations hsl_ctf_fops = {
 	.llseek = noop_llseek,
 };
 
-/* Under hsl_fabrics_lock, as the next. */
+/* Into the chip's directory, which goes with the chip. Files that are open stay, and keep the chip. */
 void hsl_ctf_add(struct hsl_chip *chip)
 {
-	char name[16];
-
 	if (!(chip->cap & HSL_CAP_CTF) || !chip->p.ctf_off)
 		return;
-	snprintf(name, sizeof(name), "chip%u", chip->node);
-	chip->debugfs = debugfs_create_dir(name, chip->fabric->debugfs);
 	debugfs_create_file_unsafe("ctf", 0600, chip->debugfs, chip, &hsl_ctf_fops);
-}
-
-/* Afterwards nobody opens it. Files that are open stay, and keep the chip. */
-void hsl_ctf_remove(struct hsl_chip *chip)
-{
-	debugfs_remove_recursive(chip->debugfs);
-	chip->debugfs = NULL;
 }

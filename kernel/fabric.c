@@ -239,7 +239,7 @@ int hsl_fabric_join(struct hsl_chip *chip)
 		hsl_debugfs_add(f);
 		put_device(&f->dev);	/* of hsl_fabric_new: chips and files keep it now */
 	}
-	hsl_ctf_add(chip);
+	hsl_debugfs_add_chip(chip);
 	mutex_unlock(&hsl_fabrics_lock);
 	return 0;
 
@@ -270,7 +270,7 @@ void hsl_fabric_leave(struct hsl_chip *chip)
 		module_put(chip->p.owner);
 	chip->owner_held = false;
 	mutex_unlock(&f->lock);
-	hsl_ctf_remove(chip);
+	hsl_debugfs_remove_chip(chip);
 	hsl_event_post(f, HSL_FABRIC_EV_CHIP_REMOVE, chip->node, 0, 0);
 	if (!f->nchips) {
 		hsl_events_end(f);

@@ -566,14 +566,14 @@ void hsl_debugfs_init(void);
 void hsl_debugfs_exit(void);
 void hsl_debugfs_add(struct hsl_fabric *f);
 void hsl_debugfs_remove(struct hsl_fabric *f);
+void hsl_debugfs_add_chip(struct hsl_chip *chip);
+void hsl_debugfs_remove_chip(struct hsl_chip *chip);
 
 /* ctf.c; kernel/Kbuild leaves it out with HSL_TEST_FACILITY=n */
 #ifdef HSL_TEST_FACILITY
 void hsl_ctf_add(struct hsl_chip *chip);
-void hsl_ctf_remove(struct hsl_chip *chip);
 #else
 static inline void hsl_ctf_add(struct hsl_chip *chip) { }
-static inline void hsl_ctf_remove(struct hsl_chip *chip) { }
 #endif
 
 #endif /* HSL_PRIV_H */
