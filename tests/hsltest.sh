@@ -121,14 +121,48 @@ ok 'stat of sim:mesh4'
 run 0 "$hslctl" stat -f sim:pair2 --node 1 --link 0 --json && json hslctl/1 && out '"tx_flits": [0-9]+' && out '"chips": \[$|"chips": \[\]'
 ok 'stat --json: one link'
 run 0 "$hslctl" stat -f sim:pair2 --interval 20ms --for 100ms --nonzero && out '^Nothing was counted.$'; ok 'stat --interval'
+run 0 "$hslctl" stat -f sim:pair2 --watch --interval 20ms --for 50ms && out '^Links, per second$'; ok 'stat --watch in a pipe'
+run 0 "$hslctl" monitor -f sim:pair2 --interval 20ms --for 50ms && out 'seconds  event' && [ "$(wc -l <"$dir/out")" = 1 ]
+ok 'monitor in a pipe: nothing happens, nothing is printed'
+run 0 "$hslctl" monitor -f sim:pair2 --interval 20ms --for 50ms --json &&
+	[ "$(grep -c '^{"schema":"hslctl/1","verb":"monitor","line":"sample",.*"tx_bytes_per_s":.*}$' "$dir/out")" -ge 2 ]
+ok 'monitor --json: a document a line'
+run 3 "$hslctl" monitor -f sim:mesh4 --node 9 --for 1 && err 'no chip 9'; ok 'monitor: no such chip is 3'
+if command -v script >/dev/null; then
+	expect 0 env TERM=xterm script -qec "stty rows 12 cols 100; $hslctl monitor -f sim:mesh4 --interval 50ms --for 200ms" /dev/null &&
+		grep -q '[[][?]1049h' "$dir/out" && grep -q '[[][?]1049l' "$dir/out" && out 'more lines: a larger window'
+	ok 'monitor on a terminal: its own screen, cut to the window, and back'
+fi
+"$hslctl" monitor -f sim:pair2 >"$dir/out" 2>"$dir/err" &
+pid=$!
+for _ in $(seq 100); do
+	[ -s "$dir/out" ] && break
+	sleep 0.1
+done
+kill -TERM $pid
+wait $pid
+[ $? = 0 ] && [ ! -s "$dir/err" ]; ok 'monitor: a signal is its good end'
+run 0 "$hslctl" dump -f sim:pair2 && out '^==== hslctl doctor ====$' && out ' a NOP completes$' && out '^All counters are zero' && out '^/proc/version: '
+ok 'dump of sim:pair2'
+run 0 "$hslctl" dump -f sim:pair2 -o "$dir/report" && [ ! -s "$dir/out" ] && grep -q '^==== system ====$' "$dir/report"; ok 'dump -o'
+run 3 "$hslctl" dump -f sim:pair2 -o "$dir/none/report" && err 'none/report'; ok 'dump: a file that cannot be written is 3'
+run 0 "$hslctl" doctor -f sim:pair2 --lang zh_CN && out ' NOP 可以完成$'; ok 'doctor in Chinese'
+LC_ALL=zh_CN.UTF-8 run 0 "$hslctl" doctor -f sim:pair2 && out ' NOP 可以完成$'; ok 'doctor by the locale'
+LC_ALL=zh_CN.UTF-8 run 0 "$hslctl" doctor -f sim:pair2 --json && out '"detail": "a NOP completes"'; ok 'doctor --json does not follow it'
 run 3 "$hslctl" stat -f sim:mesh4 --node 9 && err 'no chip 9'; ok 'stat: no such chip is 3'
 run 3 "$hslctl" link -f sim:mesh4 --link 3 && err 'no link 3'; ok 'link: no such link is 3'
 while IFS= read -r args; do
 	# shellcheck disable=SC2086
 	run 2 "$hslctl" $args && err '^hslctl: ' && [ ! -s "$dir/out" ]; ok "refused with 2: hslctl $args"
 done <<-END
-	stat --watch
 	stat --for 1
+	monitor --watch
+	monitor extra
+	dump --json
+	dump -o
+	list -o file
+	doctor --lang xx
+	list --lang en
 	stat --interval 0
 	link --interval 1
 	link --node 0

@@ -19,6 +19,12 @@ run 0 hslctl mem && [ "$(grep -c '256 MiB' $out)" = 2 ]; ok mem
 run 1 hslctl mem online 128M --chip 1 && has '512 MiB'; ok 'mem online: a chip that is too small is refused'
 run 0 hslctl mem offline --chip 1; ok 'mem offline: nothing to do'
 
+run 0 hslctl dump && has '^/sys/module/hsl/parameters/max_contexts: ' && has '^/sys/kernel/debug/hsl/hsl0/chip1/registers:$' &&
+	has '^0x0000 MAGIC  ' && has '^0x2004 LINK0_STATE ' && has '^chip 1 .*state ready' && has '^DVSEC: HEP 1.0, node 1' &&
+	has '^000: 34 12 53 48 ' && has 'a NOP completes'
+ok dump
+run 0 /hsl/tests/guest/as_user 1000 hslctl dump && has '/state: \(Permission denied\)|/state: \(none\)' && ! has '^0x0000 MAGIC'; ok 'dump: not root'
+
 chmod 600 /dev/hsl0
 run 1 /hsl/tests/guest/as_user 1000 hslctl doctor && has 'FAIL +device +/dev/hsl0 +no permission for uid 1000' && has 'NOT CHECKED +fabric'
 ok 'doctor: no permission'
@@ -34,6 +40,49 @@ ok 'doctor: one function without driver'
 run 0 hslctl list && [ "$(grep -c ' ready ' $out)" = 1 ]; ok 'list: one chip left'
 echo "$bdf" >/sys/bus/pci/drivers/hsl_pci/bind
 run 0 hslctl doctor; ok 'doctor: healthy again'
+
+echo "$bdf" >/sys/bus/pci/drivers/hsl_pci/unbind
+echo other >"/sys/bus/pci/devices/$bdf/driver_override"
+run 1 hslctl doctor && has "FAIL +pci +$bdf +driver_override says 'other'" && has "echo > /sys/bus/pci/devices/$bdf/driver_override"
+ok 'doctor: given to another driver'
+echo >"/sys/bus/pci/devices/$bdf/driver_override"
+echo "$bdf" >/sys/bus/pci/drivers/hsl_pci/bind
+
+mv /dev/hsl0 /dev/away
+run 1 hslctl doctor && has 'FAIL +device +/dev/hsl\* +no device node' && has 'devtmpfs'; ok 'doctor: the node is missing'
+: >/dev/hsl0
+run 1 hslctl doctor && has 'FAIL +device +/dev/hsl0 +not a character device'; ok 'doctor: the node is a file'
+rm /dev/hsl0
+mv /dev/away /dev/hsl0
+
+limits=/sys/module/hsl/parameters
+old=$(cat $limits/max_contexts)
+echo 1 >$limits/max_contexts
+/hsl/tests/guest/as_user 1000 hslctl monitor >/dev/null &
+pid=$!
+usleep 500000
+run 1 /hsl/tests/guest/as_user 1000 hslctl doctor && has 'cannot be opened: (Disk q|Q)uota exceeded' && has 'raise .*/max_contexts'; ok 'doctor: a limit of files'
+kill $pid
+wait $pid
+echo "$old" >$limits/max_contexts
+run 0 /hsl/tests/guest/as_user 1000 sh -c 'ulimit -l 16 && exec hslctl doctor' && has 'WARN +device +limits +RLIMIT_MEMLOCK is 16 KiB'
+ok 'doctor: little memory may be locked'
+
+if [ -e /sys/kernel/debug/hsl/hsl0/chip1/ctf ]; then
+	run 0 hslctl inject --node 1 --link 0 link down -- hslctl doctor && has 'WARN +link +chip 1 link 0 +to chip 2: Disabled' && has 'WARN +link +chip 1 +no path to chip 2'
+	ok 'doctor: a link is down'
+	run 0 hslctl inject --node 1 --link 0 link up && run 0 hslctl doctor && has 'OK +link +chip 1 +1 of 1 links'; ok 'doctor: and up'
+fi
+
+setpci=/sys/bus/pci/devices/$bdf/config
+command=$(dd if="$setpci" bs=1 skip=4 count=1 2>/dev/null | od -An -tu1 | tr -d ' ')
+printf "\\$(printf %o $((command & ~4)))" | dd of="$setpci" bs=1 seek=4 conv=notrunc 2>/dev/null
+run 1 hslctl doctor && has "FAIL +pci +$bdf +memory decode on, bus master OFF"; ok 'doctor: no bus master'
+printf "\\$(printf %o "$command")" | dd of="$setpci" bs=1 seek=4 conv=notrunc 2>/dev/null
+# what was submitted meanwhile is lost, so the driver has given the chip up
+run 1 hslctl doctor && has "FAIL +chip +chip 1 +failed" && has "echo 1 > /sys/bus/pci/devices/$bdf/reset" &&
+	echo 1 >"/sys/bus/pci/devices/$bdf/reset" && run 0 hslctl doctor
+ok 'doctor: a failed chip, and its remedy'
 
 rmmod hsl_pci
 run 1 hslctl doctor && has 'WARN +kernel +hsl_pci' && has 'no driver is bound' && has 'FAIL +device' && has 'NOT CHECKED'

@@ -158,3 +158,9 @@ int tool_json_write(struct json_object *doc, const char *path)
 	free(line);
 	return rc;
 }
+
+void tool_json_line(struct json_object *doc, FILE *out)
+{
+	fprintf(out, "%s\n", json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	fflush(out);
+}

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct json_object;		/* <json-c/json.h> has more; mixing is fine */
 
@@ -27,6 +28,8 @@ void tool_json_double(struct json_object *o, const char *key, double v);
 void tool_json_null(struct json_object *o, const char *key);
 /* Writes the document and a newline. path NULL or "-": stdout. A file appears whole or not at all. 0 or -errno. */
 int tool_json_write(struct json_object *doc, const char *path);
+/* Writes the document on one line, and flushes: for streams of documents. */
+void tool_json_line(struct json_object *doc, FILE *out);
 void tool_json_free(struct json_object *o);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
  * hslctl doctor: from the bottom up: kernel modules, PCI functions, device nodes, opening,
- * versions, a NOP on each chip. Each check is one line with its layer; a bad one says what to do.
+ * versions, a NOP on each chip, its links. Each check is one line with its layer; a bad one says what to do.
  * What cannot be looked at because a lower layer is broken is said to be NOT CHECKED, never left
  * out, so that a short report is not taken for a good one.
  */
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/klog.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -22,11 +23,13 @@
 
 #include <linux/hsl.h>
 
+#include "doctor_text.h"
 #include "exit.h"
 #include "hsl/hsl.h"
 #include "hslctl.h"
 #include "json.h"
 
+#define MEMLOCK_LEAST  (1u << 20) /* below: WARN */
 #define NOP_DEADLINE_S 5
 #define NODES_MAX      16
 
@@ -35,23 +38,49 @@ enum result { OK, INFO, WARN, FAIL, NOT_CHECKED };
 static const char *const result_names[] = { "OK", "INFO", "WARN", "FAIL", "NOT CHECKED" };
 static const char *const result_json[] = { "ok", "info", "warn", "fail", "not-checked" };
 
+/* TEXT_*, and each text once more in both languages for the compiler to check the arguments of report() */
+#define TEXT_ID(id, en, zh)	TEXT_##id,
+#define TEXT_STRINGS(id, en, zh) [TEXT_##id] = { en, zh },
+#define TEXT_CHECK(id, en, zh)                                       \
+	static const char EN_##id[] __attribute__((unused)) = en;    \
+	static const char ZH_##id[] __attribute__((unused)) = zh;
+enum text { DOCTOR_TEXTS(TEXT_ID) };
+static const char *const texts[][2] = { DOCTOR_TEXTS(TEXT_STRINGS) };
+DOCTOR_TEXTS(TEXT_CHECK)
+
 struct doctor {
 	const struct ctl_args *args;
 	struct json_object *checks;
 	const char *layer;
 	const char *remedy; /* for the next report() that is WARN or FAIL */
+	char remedy_buf[256];
 	unsigned int count[5];
 };
 
-static void __attribute__((format(printf, 4, 5)))
-report(struct doctor *d, enum result r, const char *subject, const char *fmt, ...)
+static const char *text_of(const struct doctor *d, enum text id)
+{
+	return texts[id][d->args->chinese];
+}
+
+/* A remedy without arguments. */
+#define REMEDY(d, id) ((d)->remedy = text_of(d, TEXT_R_##id))
+/* One about something. */
+#define REMEDY_OF(d, id, what)                                                                                \
+	do {                                                                                                 \
+		if (0)                                                                                       \
+			printf(EN_R_##id, what), printf(ZH_R_##id, what);                                    \
+		snprintf((d)->remedy_buf, sizeof((d)->remedy_buf), text_of(d, TEXT_R_##id), what);           \
+		(d)->remedy = (d)->remedy_buf;                                                               \
+	} while (0)
+
+static void report_text(struct doctor *d, enum result r, const char *subject, enum text id, ...)
 {
 	struct json_object *o = tool_json_append(d->checks, tool_json_object());
 	char text[512];
 	va_list ap;
 
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	va_start(ap, id);
+	vsnprintf(text, sizeof(text), text_of(d, id), ap);
 	va_end(ap);
 	d->count[r]++;
 	tool_json_str(o, "layer", d->layer);
@@ -67,6 +96,13 @@ report(struct doctor *d, enum result r, const char *subject, const char *fmt, ..
 	}
 	d->remedy = NULL;
 }
+
+#define report(d, r, subject, id, ...)                                                    \
+	do {                                                                              \
+		if (0)                                                                    \
+			printf(EN_##id, ##__VA_ARGS__), printf(ZH_##id, ##__VA_ARGS__);   \
+		report_text(d, r, subject, TEXT_##id, ##__VA_ARGS__);                     \
+	} while (0)
 
 /* First line of a small file; false when it is not there. */
 static bool read_line(const char *path, char *buf, size_t len)
@@ -111,24 +147,20 @@ static bool kernel_message(const char *what, char *buf, size_t len)
 
 static bool module_loaded(struct doctor *d, const char *name)
 {
-	char path[64], version[64] = "";
+	char path[64];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "/sys/module/%s", name);
 	if (stat(path, &st)) {
-		d->remedy =
-			!strcmp(name, "hsl")
-				? "modprobe hsl_pci (loads hsl too); not installed: see README.md, make install, DKMS"
-				: "modprobe hsl_pci, or the vendor's module for this chip";
+		if (!strcmp(name, "hsl"))
+			REMEDY(d, LOAD_CORE);
+		else
+			REMEDY(d, LOAD_PCI);
 		/* a vendor's own module may serve the chips instead of the generic one */
-		report(d, strcmp(name, "hsl") ? WARN : FAIL, name, "the module is not loaded");
+		report(d, strcmp(name, "hsl") ? WARN : FAIL, name, NOT_LOADED);
 		return false;
 	}
-	snprintf(path, sizeof(path), "/sys/module/%s/version", name);
-	if (read_line(path, version, sizeof(version)))
-		report(d, OK, name, "loaded, version %s", version);
-	else
-		report(d, OK, name, "loaded");
+	report(d, OK, name, LOADED);
 	return true;
 }
 
@@ -139,9 +171,11 @@ static bool check_kernel(struct doctor *d)
 
 	d->layer = "kernel";
 	if (!uname(&u))
-		report(d, INFO, "kernel", "%s %s %s", u.sysname, u.release, u.machine);
+		report(d, INFO, "kernel", SYSTEM, u.sysname, u.release, u.machine);
 	core = module_loaded(d, "hsl");
 	module_loaded(d, "hsl_pci");
+	if (core && !geteuid() && access("/sys/kernel/debug/hsl", F_OK))
+		report(d, INFO, "debugfs", NO_DEBUGFS);
 	return core;
 }
 
@@ -155,89 +189,91 @@ static void check_bars(struct doctor *d, const struct ctl_pci *p)
 	for (i = 0; i < 3; i++) {
 		uint32_t b = p->bir[i];
 
-		d->remedy =
-			"the firmware or the bridge gave no address range: larger bridge windows (pref64-reserve, mem-reserve), "
-			"kernel option pci=realloc, 'Above 4G decoding'";
+		REMEDY(d, BAR);
 		if (i == 2 && b == HSL_DVSEC_BAR_NONE)
 			continue;
 		if (b >= CTL_BARS)
-			report(d, FAIL, p->addr, "DVSEC names BAR %u for %s, which does not exist",
-			       b, names[i]);
+			report(d, FAIL, p->addr, BAR_NUMBER, b, names[i]);
 		else if (!p->bar_bytes[b])
-			report(d, FAIL, p->addr, "BAR %u (%s) has no size", b, names[i]);
+			report(d, FAIL, p->addr, BAR_SIZE, b, names[i]);
 		else if (!p->bar_base[b])
-			report(d, FAIL, p->addr, "BAR %u (%s, %" PRIu64 " MiB) has no address", b,
-			       names[i], p->bar_bytes[b] >> 20);
+			report(d, FAIL, p->addr, BAR_ADDRESS, b, names[i], p->bar_bytes[b] >> 20);
 	}
 	d->remedy = NULL;
+}
+
+/* Why has it no driver? */
+static void check_unbound(struct doctor *d, const struct ctl_pci *p)
+{
+	char line[256], path[96], override[64] = "";
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", p->addr);
+	if (read_line(path, override, sizeof(override)) && *override && strcmp(override, "(null)") &&
+	    strcmp(override, "hsl_pci")) {
+		REMEDY_OF(d, OVERRIDDEN, p->addr);
+		report(d, FAIL, p->addr, OVERRIDDEN, override);
+	} else {
+		if (p->own_driver)
+			REMEDY(d, OWN_DRIVER);
+		else if (geteuid())
+			REMEDY(d, NO_DRIVER_USER);
+		else if (kernel_message(p->addr, line, sizeof(line)))
+			d->remedy = line;
+		else
+			REMEDY_OF(d, BIND, p->addr);
+		report(d, FAIL, p->addr, NO_DRIVER);
+	}
+	report(d, NOT_CHECKED, p->addr, NOT_TURNED_ON);
 }
 
 static bool check_function(struct doctor *d, const struct ctl_pci *p)
 {
 	unsigned int fails = d->count[FAIL];
-	char line[256];
 
 	if (p->dvsec == CTL_DVSEC_FOUND) {
 		if (p->hep_major != HSL_HEP_MAJOR) {
-			d->remedy = "use a driver and library for the chip's version";
-			report(d, FAIL, p->addr,
-			       "chip %u speaks HEP %u.%u, this software HEP %d.%d", p->node,
+			REMEDY(d, HEP_PCI);
+			report(d, FAIL, p->addr, BAD_HEP_PCI, p->node,
 			       p->hep_major, p->hep_minor, HSL_HEP_MAJOR, HSL_HEP_MINOR);
 		} else {
-			report(d, OK, p->addr, "%04x:%04x, chip %u, HEP %u.%u", p->vendor,
+			report(d, OK, p->addr, FUNCTION, p->vendor,
 			       p->device, p->node, p->hep_major, p->hep_minor);
 		}
 		check_bars(d, p);
 	} else {
-		report(d, NOT_CHECKED, p->addr,
-		       "%04x:%04x: DVSEC and BARs: extended configuration space is shown to root only",
-		       p->vendor, p->device);
+		report(d, NOT_CHECKED, p->addr, NO_DVSEC_USER, p->vendor, p->device);
 	}
 	if (!p->driver[0]) {
-		d->remedy = line;
-		if (p->own_driver)
-			d->remedy = "the chip asks for its maker's driver: load that one";
-		else if (geteuid())
-			d->remedy = "as root, this tool and dmesg say why a probe failed; "
-				    "modprobe hsl_pci";
-		else if (!kernel_message(p->addr, line, sizeof(line)))
-			snprintf(
-				line, sizeof(line),
-				"modprobe hsl_pci, or: echo %s > /sys/bus/pci/drivers/hsl_pci/bind",
-				p->addr);
-		report(d, FAIL, p->addr, "no driver is bound");
-		report(d, NOT_CHECKED, p->addr,
-		       "memory decode, bus master, MSI-X: a driver turns them on");
+		check_unbound(d, p);
 		return false;
 	}
-	report(d, OK, p->addr, "driver %s", p->driver);
+	report(d, OK, p->addr, DRIVER, p->driver);
 	if (!p->memory_on || !p->master_on) {
-		d->remedy = "rebind the driver; if it stays off, dmesg of the probe";
-		report(d, FAIL, p->addr, "memory decode %s, bus master %s, with a driver bound",
+		REMEDY(d, DECODE);
+		report(d, FAIL, p->addr, DECODE,
 		       p->memory_on ? "on" : "OFF", p->master_on ? "on" : "OFF");
 	} else {
-		report(d, OK, p->addr, "memory decode and bus master on");
+		report(d, OK, p->addr, DECODE_ON);
 	}
 	if (!p->caps_readable) {
-		report(d, NOT_CHECKED, p->addr, "MSI-X, AER: capabilities are shown to root only");
+		report(d, NOT_CHECKED, p->addr, NO_CAPS_USER);
 	} else if (!p->msix) {
-		d->remedy = "the chip needs MSI-X for sleeping waits";
-		report(d, FAIL, p->addr, "no MSI-X capability");
+		REMEDY(d, NO_MSIX);
+		report(d, FAIL, p->addr, NO_MSIX);
 	} else if (!p->msix_on) {
-		d->remedy = "kernel option pci=nomsi? vectors exhausted? dmesg of the probe";
-		report(d, FAIL, p->addr, "MSI-X is off, %u vectors", p->msix_vectors);
+		REMEDY(d, MSIX_OFF);
+		report(d, FAIL, p->addr, MSIX_OFF, p->msix_vectors);
 	} else {
-		report(d, OK, p->addr, "MSI-X on, %u vectors", p->msix_vectors);
+		report(d, OK, p->addr, MSIX_ON, p->msix_vectors);
 	}
-	if (p->caps_readable && p->dvsec == CTL_DVSEC_FOUND)
-		report(d, p->aer ? OK : INFO, p->addr, "%s",
-		       p->aer ? "AER capability present"
-			      : "no AER capability: link errors of PCIe are not reported");
+	if (p->caps_readable && p->dvsec == CTL_DVSEC_FOUND && p->aer)
+		report(d, OK, p->addr, AER);
+	else if (p->caps_readable && p->dvsec == CTL_DVSEC_FOUND)
+		report(d, INFO, p->addr, NO_AER);
 	if (p->iommu_group >= 0)
-		report(d, INFO, p->addr, "behind an IOMMU, group %d", p->iommu_group);
+		report(d, INFO, p->addr, IOMMU, p->iommu_group);
 	else
-		report(d, INFO, p->addr,
-		       "no IOMMU: the chip reaches all of memory, its driver's tables are the only guard");
+		report(d, INFO, p->addr, NO_IOMMU);
 	return d->count[FAIL] == fails;
 }
 
@@ -251,17 +287,19 @@ static unsigned int check_pci(struct doctor *d)
 	d->layer = "pci";
 	n = ctl_pci_scan(&list, &foreign);
 	if (n < 0) {
-		d->remedy = "no way to the bus: is /sys mounted? In a container, pass the device";
-		report(d, FAIL, "bus", "no PCI bus can be seen from here");
+		REMEDY(d, NO_BUS);
+		report(d, FAIL, "bus", NO_BUS);
 		return 0;
 	}
 	if (!n) {
-		d->remedy =
-			geteuid()
-				? "as root, the DVSEC of functions with other ids can be seen: try again as root"
-				: "is the chip powered and its link up (lspci -nn)? In a VM: qemu/vm, CHIPS=";
-		report(d, FAIL, "bus", "no HSL chip (class 0x1200 with the HSL DVSEC)%s",
-		       foreign ? "; other accelerators of the class are there" : "");
+		if (geteuid())
+			REMEDY(d, NO_CHIP_USER);
+		else
+			REMEDY(d, NO_CHIP);
+		if (foreign)
+			report(d, FAIL, "bus", NO_CHIP_OTHERS);
+		else
+			report(d, FAIL, "bus", NO_CHIP);
 		return 0;
 	}
 	for (i = 0; i < n; i++) {
@@ -286,12 +324,13 @@ static unsigned int check_nodes(struct doctor *d, char paths[][64], bool core, u
 		memset(&g, 0, sizeof(g));
 		snprintf(paths[0], 64, "%s", d->args->url);
 	} else if (glob("/dev/hsl[0-9]*", 0, NULL, &g)) {
-		d->remedy =
-			!core ? "load the modules first"
-			: !bound
-				? "no chip has a driver: see above"
-				: "is devtmpfs mounted, udev running? /sys/class/hsl says which numbers there are";
-		report(d, FAIL, "/dev/hsl*", "no device node");
+		if (!core)
+			REMEDY(d, NODE_CORE);
+		else if (!bound)
+			REMEDY(d, NODE_BOUND);
+		else
+			REMEDY(d, NODE);
+		report(d, FAIL, "/dev/hsl*", NO_NODE);
 		return 0;
 	}
 	for (i = 0; i < (d->args->url ? 1 : g.gl_pathc) && n < NODES_MAX; i++) {
@@ -299,30 +338,39 @@ static unsigned int check_nodes(struct doctor *d, char paths[][64], bool core, u
 		struct stat st;
 
 		if (stat(path, &st)) {
-			d->remedy = "ls /dev/hsl*";
-			report(d, FAIL, path, "%s", strerror(errno));
+			REMEDY(d, NODE_STAT);
+			report(d, FAIL, path, NODE_STAT, strerror(errno));
 			continue;
 		}
 		if (!S_ISCHR(st.st_mode)) {
-			d->remedy = "remove it; the kernel makes the node when the driver binds";
-			report(d, FAIL, path, "not a character device");
+			REMEDY(d, NODE_TYPE);
+			report(d, FAIL, path, NODE_TYPE);
 			continue;
 		}
 		if (access(path, R_OK | W_OK)) {
-			d->remedy =
-				"a udev rule or membership in its group gives access; root has it";
-			report(d, FAIL, path, "no permission for uid %u: mode %04o, owner %u:%u",
+			REMEDY(d, NODE_ACCESS);
+			report(d, FAIL, path, NODE_ACCESS,
 			       geteuid(), st.st_mode & 07777, st.st_uid, st.st_gid);
 			continue;
 		}
-		report(d, OK, path,
-		       "character device, mode %04o, owner %u:%u, accessible to uid %u",
+		report(d, OK, path, NODE_OK,
 		       st.st_mode & 07777, st.st_uid, st.st_gid, geteuid());
 		snprintf(paths[n++], 64, "%s", path);
 	}
 	if (!d->args->url)
 		globfree(&g);
 	return n;
+}
+
+/* Root may register as much as there is. */
+static void check_memlock(struct doctor *d)
+{
+	struct rlimit l;
+
+	if (!geteuid() || getrlimit(RLIMIT_MEMLOCK, &l) || l.rlim_cur == RLIM_INFINITY)
+		return;
+	REMEDY(d, MEMLOCK);
+	report(d, l.rlim_cur < MEMLOCK_LEAST ? WARN : INFO, "limits", MEMLOCK, (uint64_t)l.rlim_cur >> 10);
 }
 
 /* The driver's ABI version, also when it is not ours: libhsl only says that it is not. 0 = it does
@@ -341,95 +389,212 @@ static uint32_t driver_abi(const char *path)
 	return v;
 }
 
-/* ------------------------------------------------------------------ fabric */
+/* ------------------------------------------------------------------ chips */
 
-static int nop_once(struct hsl_fabric *f, uint32_t node, char *why, size_t len)
+static void nop_once(struct doctor *d, struct hsl_fabric *f, const char *subject, const struct hsl_chip_props *p)
 {
 	struct hsl_queue_opts o = { .size = sizeof(o), .depth = 2 };
 	struct hsl_op op = { .opcode = HSL_OP_NOP, .cookie = 0x900d };
 	struct hsl_completion c;
-	struct timespec ts;
 	struct hsl_queue *q;
 	int rc;
 
-	rc = hsl_queue_create(f, node, &o, &q);
+	REMEDY_OF(d, NOP, p->bus_addr);
+	rc = hsl_queue_create(f, p->node, &o, &q);
 	if (rc) {
-		snprintf(why, len, "no queue can be created: %s", strerror(-rc));
-		return rc;
+		if (rc == -EDQUOT)
+			REMEDY(d, QUEUES_LIMIT);
+		report(d, FAIL, subject, NO_QUEUE, strerror(-rc));
+		return;
 	}
 	rc = hsl_queue_submit(q, &op, 1);
 	if (rc != 1) {
-		snprintf(why, len, "a NOP cannot be submitted: %s", strerror(-rc));
+		report(d, FAIL, subject, NOP_SUBMIT, strerror(-rc));
 		goto out;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	rc = hsl_queue_wait(q, &c, 1, ((uint64_t)ts.tv_sec + NOP_DEADLINE_S) * 1000000000ull);
+	rc = hsl_queue_wait(q, &c, 1, ctl_now_ns() + NOP_DEADLINE_S * 1000000000ull);
 	if (rc == -ETIMEDOUT)
-		snprintf(why, len, "a NOP does not complete within %d s", NOP_DEADLINE_S);
+		report(d, FAIL, subject, NOP_TIMEOUT, NOP_DEADLINE_S);
 	else if (rc != 1)
-		snprintf(why, len, "waiting for a NOP: %s", strerror(-rc));
+		report(d, FAIL, subject, NOP_WAIT, strerror(-rc));
 	else if (c.status != HSL_ST_OK || c.cookie != op.cookie)
-		snprintf(why, len, "a NOP completes with %s, cookie %#" PRIx64,
-			 hsl_status_name(c.status), c.cookie);
-	rc = rc == 1 && c.status == HSL_ST_OK && c.cookie == op.cookie ? 0 : rc < 0 ? rc : -EIO;
+		report(d, FAIL, subject, NOP_STATUS, hsl_status_name(c.status), c.cookie);
+	else
+		report(d, OK, subject, NOP_OK);
 out:
 	hsl_queue_destroy(q);
-	return rc;
 }
+
+static void check_chip(struct doctor *d, struct hsl_fabric *f, const struct hsl_chip_props *p)
+{
+	char subject[32];
+
+	snprintf(subject, sizeof(subject), "chip %u", p->node);
+	if (p->hep_version >> 16 != HSL_HEP_MAJOR) {
+		REMEDY(d, HEP);
+		report(d, FAIL, subject, BAD_HEP, p->hep_version >> 16, p->hep_version & 0xffff,
+		       HSL_HEP_MAJOR, HSL_HEP_MINOR);
+	} else {
+		report(d, OK, subject, HEP, p->hep_version >> 16, p->hep_version & 0xffff);
+	}
+	if (p->state) {
+		if (p->state == HSL_CHIP_RESETTING)
+			REMEDY(d, RESETTING);
+		else
+			REMEDY_OF(d, FAILED, p->bus_addr);
+		report(d, p->state == HSL_CHIP_RESETTING ? WARN : FAIL, subject, CHIP_STATE,
+		       ctl_chip_state(p->state));
+		report(d, NOT_CHECKED, subject, NO_NOP_STATE);
+		return;
+	}
+	if (p->mem_bytes && !p->mem_free_bytes) {
+		REMEDY(d, MEMORY_USED);
+		report(d, WARN, subject, MEMORY_USED);
+	}
+	if (!p->nqueues_free) {
+		REMEDY(d, QUEUES_USED);
+		report(d, WARN, subject, QUEUES_USED, p->nqueues);
+		report(d, NOT_CHECKED, subject, NO_NOP_QUEUE);
+		return;
+	}
+	nop_once(d, f, subject, p);
+	d->remedy = NULL;
+}
+
+/* ------------------------------------------------------------------ links */
+
+/* The best of a fabric's links: others are compared with it. */
+struct best {
+	uint32_t width, rate_mtps;
+	bool switches;
+};
+
+static bool carries(const struct hsl_link_props *l)
+{
+	return l->peer && (l->state == HSL_LTSSM_L0 || l->state == HSL_LTSSM_L1);
+}
+
+static void check_link(struct doctor *d, struct hsl_fabric *f, uint32_t node, uint32_t link,
+		       const struct hsl_link_props *l, const struct best *best)
+{
+	static const char *const names[] = { "rx_bad", "tx_replayed", "retrains", "downs" };
+	uint64_t v[4] = { 0 };
+	char subject[32];
+
+	snprintf(subject, sizeof(subject), "chip %u link %u", node, link);
+	if (!carries(l)) {
+		REMEDY(d, LINK_DOWN);
+		report(d, WARN, subject, LINK_DOWN, ctl_node_type(l->peer_type), l->peer, ctl_link_state(l->state));
+		return;
+	}
+	if (l->width < best->width) {
+		REMEDY(d, LINK_NARROW);
+		report(d, WARN, subject, LINK_NARROW, ctl_node_type(l->peer_type), l->peer, l->width, best->width);
+	}
+	if (l->rate_mtps < best->rate_mtps) {
+		REMEDY(d, LINK_SLOW);
+		report(d, WARN, subject, LINK_SLOW, ctl_node_type(l->peer_type), l->peer, l->rate_mtps / 1000.0,
+		       best->rate_mtps / 1000.0);
+	}
+	for (int i = 0; i < 4; i++)
+		ctl_counter(f, node, link, names[i], &v[i]);
+	if (v[0] || v[1] || v[2] || v[3])
+		report(d, INFO, subject, LINK_ERRORS, v[0], v[1], v[2], v[3]);
+}
+
+/* Paths over switches that stand behind switches are not known: then a missing one says nothing. */
+static void check_paths(struct doctor *d, struct hsl_fabric *f, const struct hsl_chip_props *p, unsigned int n)
+{
+	char subject[32];
+
+	for (unsigned int i = 0; i < n; i++) {
+		for (unsigned int k = i + 1; k < n; k++) {
+			struct hsl_path_props path = { .size = sizeof(path) };
+
+			if (hsl_topology_path(f, p[i].node, p[k].node, &path) != -EHOSTUNREACH)
+				continue;
+			snprintf(subject, sizeof(subject), "chip %u", p[i].node);
+			REMEDY(d, NO_PATH);
+			report(d, WARN, subject, NO_PATH, p[k].node);
+		}
+	}
+}
+
+static void check_links(struct doctor *d, struct hsl_fabric *f, const struct hsl_chip_props *p, unsigned int n)
+{
+	struct best best = { 0 };
+	struct hsl_link_props l;
+	char subject[32];
+
+	d->layer = "link";
+	for (int round = 0; round < 2; round++) {
+		for (unsigned int i = 0; i < n; i++) {
+			unsigned int up = 0, links = 0;
+
+			for (uint32_t k = 0; k < p[i].nlinks; k++) {
+				l = (struct hsl_link_props){ .size = sizeof(l) };
+				if (hsl_link_query(f, p[i].node, k, &l) || !l.peer)
+					continue;
+				links++;
+				up += carries(&l);
+				best.width = l.width > best.width ? l.width : best.width;
+				best.rate_mtps = l.rate_mtps > best.rate_mtps ? l.rate_mtps : best.rate_mtps;
+				best.switches |= l.peer_type == HSL_NODE_TYPE_SWITCH;
+				if (round)
+					check_link(d, f, p[i].node, k, &l, &best);
+			}
+			snprintf(subject, sizeof(subject), "chip %u", p[i].node);
+			if (round && links)
+				report(d, up == links ? OK : INFO, subject, LINKS, up, links);
+		}
+	}
+	if (!best.switches)
+		check_paths(d, f, p, n);
+}
+
+/* ------------------------------------------------------------------ fabric */
 
 static void check_chips(struct doctor *d, struct hsl_fabric *f, uint32_t nchips)
 {
-	char subject[32], why[128];
-	uint32_t i;
+	struct hsl_chip_props *p = tool_calloc(nchips, sizeof(*p));
+	char subject[32];
+	unsigned int n = 0;
 	int rc;
 
 	d->layer = "chip";
-	for (i = 0; i < nchips; i++) {
-		struct hsl_chip_props p = { .size = sizeof(p) };
-
-		snprintf(subject, sizeof(subject), "index %u", i);
-		rc = hsl_chip_by_index(f, i, &p);
+	for (uint32_t i = 0; i < nchips; i++) {
+		p[n].size = sizeof(*p);
+		rc = hsl_chip_by_index(f, i, &p[n]);
 		if (rc) {
-			d->remedy = "it left while we looked: dmesg";
-			report(d, FAIL, subject, "%s", strerror(-rc));
+			snprintf(subject, sizeof(subject), "index %u", i);
+			REMEDY(d, CHIP_LEFT);
+			report(d, FAIL, subject, CHIP_LEFT, strerror(-rc));
 			continue;
 		}
-		snprintf(subject, sizeof(subject), "chip %u", p.node);
-		if (p.hep_version >> 16 != HSL_HEP_MAJOR) {
-			d->remedy = "use a library for the chip's version";
-			report(d, FAIL, subject, "HEP %u.%u, this software HEP %d.%d",
-			       p.hep_version >> 16, p.hep_version & 0xffff, HSL_HEP_MAJOR,
-			       HSL_HEP_MINOR);
-		} else {
-			report(d, OK, subject, "HEP %u.%u", p.hep_version >> 16,
-			       p.hep_version & 0xffff);
-		}
-		if (p.state) {
-			d->remedy =
-				p.state == 1
-					? "wait and try again"
-					: "echo 1 > /sys/bus/pci/devices/ADDRESS/reset, then dmesg";
-			report(d, p.state == 1 ? WARN : FAIL, subject, "%s",
-			       ctl_chip_state(p.state));
-			report(d, NOT_CHECKED, subject, "a NOP: the chip is not ready");
-			continue;
-		}
-		if (!p.nqueues_free) {
-			d->remedy = "its users hold all of them";
-			report(d, WARN, subject, "all %u queues are in use", p.nqueues);
-			report(d, NOT_CHECKED, subject, "a NOP: there is no free queue");
-			continue;
-		}
-		why[0] = 0;
-		rc = nop_once(f, p.node, why, sizeof(why));
-		d->remedy =
-			"dmesg; bus master and IOMMU faults; echo 1 > /sys/bus/pci/devices/ADDRESS/reset";
-		if (rc)
-			report(d, FAIL, subject, "%s", why);
-		else
-			report(d, OK, subject, "a NOP completes");
-		d->remedy = NULL;
+		check_chip(d, f, &p[n++]);
 	}
+	check_links(d, f, p, n);
+	free(p);
+}
+
+static void open_failed(struct doctor *d, const char *url, bool sim, int rc, uint32_t abi)
+{
+	if (rc == -EPROTO)
+		REMEDY(d, BAD_ABI);
+	else if (rc == -EINVAL && sim)
+		REMEDY(d, SIM_URL);
+	else if (rc == -ENOMEM)
+		REMEDY(d, NO_MEMORY);
+	else if (rc == -EDQUOT)
+		REMEDY(d, CONTEXTS);
+	else
+		REMEDY(d, DMESG);
+	if (rc == -EPROTO)
+		report(d, FAIL, url, BAD_ABI, abi >> 16, abi & 0xffff, hsl_version(), HSL_ABI_MAJOR, HSL_ABI_MINOR);
+	else
+		report(d, FAIL, url, NOT_OPENED, strerror(-rc));
+	d->layer = "chip";
+	report(d, NOT_CHECKED, url, UNOPENED_CHIPS);
 }
 
 static void check_fabric(struct doctor *d, const char *url, bool sim)
@@ -444,41 +609,27 @@ static void check_fabric(struct doctor *d, const char *url, bool sim)
 		abi = driver_abi(url);
 	rc = hsl_fabric_open(url, &f);
 	if (rc) {
-		d->remedy =
-			rc == -EPROTO ? "install library and driver of the same major version"
-			: rc == -EINVAL && sim
-				? "sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME], TOPO pair ring mesh switch"
-			: rc == -ENOMEM ? "free memory, or less of it: mem="
-					: "dmesg";
-		if (rc == -EPROTO)
-			report(d, FAIL, url, "the driver has ABI %u.%u, the library (%s) ABI %d.%d",
-			       abi >> 16, abi & 0xffff, hsl_version(), HSL_ABI_MAJOR,
-			       HSL_ABI_MINOR);
-		else
-			report(d, FAIL, url, "cannot be opened: %s", strerror(-rc));
-		d->layer = "chip";
-		report(d, NOT_CHECKED, url,
-		       "versions, a NOP on each chip: the fabric does not open");
+		open_failed(d, url, sim, rc, abi);
 		return;
 	}
 	rc = hsl_fabric_info(f, &info);
-	d->remedy = "dmesg";
 	if (rc) {
-		report(d, FAIL, url, "opens, but tells nothing: %s", strerror(-rc));
-	} else {
-		if (info.driver_abi)
-			report(d, OK, url, "opens: library %s, driver ABI %u.%u", hsl_version(),
-			       info.driver_abi >> 16, info.driver_abi & 0xffff);
-		else
-			report(d, OK, url, "opens: library %s, in-process emulation, no driver",
-			       hsl_version());
-		d->remedy = "no chip has joined this fabric: dmesg of their probes";
-		report(d, info.nchips ? OK : FAIL, url, "%u chip%s", info.nchips,
-		       info.nchips == 1 ? "" : "s");
-		d->remedy = NULL;
-		check_chips(d, f, info.nchips);
+		REMEDY(d, DMESG);
+		report(d, FAIL, url, NO_INFO, strerror(-rc));
+		hsl_fabric_close(f);
+		return;
 	}
-	d->remedy = NULL;
+	if (info.driver_abi)
+		report(d, OK, url, OPENS, hsl_version(), info.driver_abi >> 16, info.driver_abi & 0xffff);
+	else
+		report(d, OK, url, OPENS_SIM, hsl_version());
+	if (info.nchips) {
+		report(d, OK, url, CHIPS, info.nchips);
+	} else {
+		REMEDY(d, NO_CHIPS);
+		report(d, FAIL, url, NO_CHIPS);
+	}
+	check_chips(d, f, info.nchips);
 	hsl_fabric_close(f);
 }
 
@@ -498,27 +649,27 @@ int ctl_doctor(const struct ctl_args *args)
 	d.checks = tool_json_set(doc, "checks", tool_json_array());
 	if (sim) {
 		d.layer = "kernel";
-		report(&d, INFO,
-		       "sim:", "in this process: kernel, PCI and device node are not part of it");
+		report(&d, INFO, "sim:", SIM);
 		check_fabric(&d, a.url, true);
 	} else {
 		core = check_kernel(&d);
 		bound = check_pci(&d);
 		n = check_nodes(&d, paths, core, bound);
+		check_memlock(&d);
 		for (i = 0; i < n; i++)
 			check_fabric(&d, paths[i], false);
 		if (!n) {
 			d.layer = "fabric";
-			report(&d, NOT_CHECKED, "fabric",
-			       "opening, versions, a NOP on each chip: there is no device node to open");
+			report(&d, NOT_CHECKED, "fabric", UNOPENED);
 		}
 	}
 	tool_json_bool(doc, "healthy", !d.count[FAIL]);
 	if (a.json)
 		return ctl_document_end(doc, d.count[FAIL] ? TOOL_FAIL : TOOL_PASS);
 	tool_json_free(doc);
-	printf("\n%s: %u ok, %u warnings, %u failed, %u not checked\n",
-	       d.count[FAIL] ? "BROKEN" : "healthy", d.count[OK], d.count[WARN], d.count[FAIL],
-	       d.count[NOT_CHECKED]);
+	putchar('\n');
+	printf(text_of(&d, d.count[FAIL] ? TEXT_SUMMARY_BAD : TEXT_SUMMARY_GOOD), d.count[OK], d.count[WARN],
+	       d.count[FAIL], d.count[NOT_CHECKED]);
+	putchar('\n');
 	return d.count[FAIL] ? TOOL_FAIL : TOOL_PASS;
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct hsl_fabric;
 struct hsl_chip_props;
@@ -28,7 +29,8 @@ struct ctl_args {
 	uint32_t link;		   /* CTL_LINK_ALL: every link */
 	uint64_t interval_ns, for_ns; /* 0: not given */
 	bool nonzero, watch;
-	const char *file;	   /* capture -w */
+	bool chinese;		   /* doctor */
+	const char *file;	   /* capture -w, dump -o */
 	char **word;		   /* what follows the verb */
 	int nwords;
 	char **command;		   /* what follows "--", NULL: nothing */
@@ -42,6 +44,8 @@ int ctl_stat(const struct ctl_args *a);
 int ctl_link(const struct ctl_args *a);
 int ctl_inject(const struct ctl_args *a);
 int ctl_capture(const struct ctl_args *a);
+int ctl_monitor(const struct ctl_args *a);
+int ctl_dump(const struct ctl_args *a);
 
 /* An object with schema and verb. */
 struct json_object *ctl_document(const char *verb);
@@ -93,6 +97,9 @@ const char *ctl_node_type(uint32_t type);
 /* Chips that --node names, in order of node ids; an exit code. free(*list). */
 int ctl_chips(const struct ctl_args *a, struct hsl_fabric *f, struct hsl_chip_props **list,
 	      unsigned int *n);
+/* The same, 0 or -errno without a word; there may be none. */
+int ctl_chips_now(const struct ctl_args *a, struct hsl_fabric *f, struct hsl_chip_props **list,
+		  unsigned int *n);
 /* The links of p that --link names: from *first to before *end; an exit code. */
 int ctl_links(const struct ctl_args *a, const struct hsl_chip_props *p, uint32_t *first,
 	      uint32_t *end);
@@ -102,6 +109,8 @@ const char *ctl_peer(const struct hsl_link_props *l, char buf[CTL_PEER_LEN]);
 void ctl_peer_json(struct json_object *o, const struct hsl_link_props *l);
 /* A connected link of a chip: an exit code. */
 int ctl_link_query(struct hsl_fabric *f, uint32_t node, uint32_t link, struct hsl_link_props *l);
+/* A counter by its name; false: the chip has none. */
+bool ctl_counter(struct hsl_fabric *f, uint32_t node, uint32_t link, const char *name, uint64_t *v);
 
 struct hsl_ctf;
 /* hsl_ctf_open, and on failure why and what to do: an exit code. */
@@ -123,5 +132,29 @@ int ctl_run_begin(struct ctl_run *r, const struct ctl_args *a);
 bool ctl_run_wait(struct ctl_run *r, int fd, unsigned int ms);
 int ctl_run_end(struct ctl_run *r);
 uint64_t ctl_now_ns(void);
+
+/* ---- event.c ---- */
+
+#define CTL_EVENT_LEN 160
+struct hsl_fabric_event;
+/* What an event says, and its fields into o (NULL: none); false: it is not about what was asked for. */
+bool ctl_event(const struct ctl_args *a, const struct hsl_fabric_event *e, char text[CTL_EVENT_LEN],
+	       struct json_object *o);
+void ctl_event_head(FILE *out);
+void ctl_event_line(FILE *out, uint64_t seq, uint64_t time_ns, const char *text); /* seq 0: not the fabric's */
+
+/* ---- screen.c ---- */
+
+struct ctl_screen {
+	bool live; /* on a terminal */
+	FILE *frame;
+	char *text; /* the last frame */
+	size_t len;
+};
+void ctl_screen_begin(struct ctl_screen *s);
+/* Where to write the next picture; it is shown by ctl_screen_show. */
+FILE *ctl_screen_frame(struct ctl_screen *s);
+void ctl_screen_show(struct ctl_screen *s);
+void ctl_screen_end(struct ctl_screen *s); /* also of one that has not begun */
 
 #endif

@@ -12,21 +12,6 @@
 #include "json.h"
 #include "table.h"
 
-/* A counter by its name; false: the chip has none. */
-static bool counter(struct hsl_fabric *f, uint32_t node, uint32_t link, const char *name, uint64_t *v)
-{
-	uint64_t all[64];
-	int n = hsl_counters(f, node, link, all, 64);
-
-	for (unsigned int i = 0; n > 0 && i < (unsigned int)n && i < 64; i++) {
-		if (strcmp(hsl_counter_name(link, i), name))
-			continue;
-		*v = all[i];
-		return true;
-	}
-	return false;
-}
-
 static void add_link(struct hsl_fabric *f, struct tool_table *t, struct json_object *list,
 		     uint32_t node, uint32_t link, const struct hsl_link_props *l)
 {
@@ -52,7 +37,7 @@ static void add_link(struct hsl_fabric *f, struct tool_table *t, struct json_obj
 	for (int i = 0; i < 2; i++) {
 		uint64_t v = 0;
 
-		if (counter(f, node, link, counters[i], &v)) {
+		if (ctl_counter(f, node, link, counters[i], &v)) {
 			tool_json_u64(o, counters[i], v);
 			tool_table_cell(t, l->peer ? "%" PRIu64 : NULL, v);
 		} else {
@@ -99,68 +84,19 @@ static int show_links(const struct ctl_args *a, struct hsl_fabric *f, struct jso
 
 /* ---- --watch ---- */
 
-/* What an event says, and the words of its document; false: it is not about what was asked for. */
-static bool describe(const struct ctl_args *a, const struct hsl_fabric_event *e, const char **type,
-		     const char **value, char *text, size_t len)
+static void show_event(const struct ctl_args *a, struct json_object *list, const struct hsl_fabric_event *e)
 {
-	*value = NULL;
-	if (e->type != HSL_FABRIC_EV_OVERFLOW && a->node && a->node != e->node)
-		return false;
-	switch (e->type) {
-	case HSL_FABRIC_EV_OVERFLOW:
-		*type = "lost";
-		snprintf(text, len, "%u events were lost: too many at once", e->value);
-		return true;
-	case HSL_FABRIC_EV_CHIP_ADD:
-		*type = "chip-add";
-		snprintf(text, len, "chip %u has come", e->node);
-		return true;
-	case HSL_FABRIC_EV_CHIP_REMOVE:
-		*type = "chip-remove";
-		snprintf(text, len, "chip %u has left", e->node);
-		return true;
-	case HSL_FABRIC_EV_CHIP_STATE:
-		*type = "chip-state";
-		*value = ctl_chip_state(e->value);
-		snprintf(text, len, "chip %u: %s", e->node, *value);
-		return true;
-	case HSL_FABRIC_EV_LINK:
-		*type = "link";
-		*value = ctl_link_state(e->value);
-		snprintf(text, len, "chip %u link %u: %s", e->node, e->index, *value);
-		return a->link == CTL_LINK_ALL || a->link == e->index;
-	default:
-		return false;
-	}
-}
+	struct json_object *o = a->json ? tool_json_object() : NULL;
+	char text[CTL_EVENT_LEN];
 
-static void show_event(const struct ctl_args *a, struct json_object *list,
-		       const struct hsl_fabric_event *e)
-{
-	const char *type, *value;
-	struct json_object *o;
-	char text[96];
-
-	if (!describe(a, e, &type, &value, text, sizeof(text)))
-		return;
-	if (!a->json) {
-		printf("%8" PRIu64 "  %6" PRIu64 ".%06" PRIu64 "  %s\n", e->seq, e->time_ns / 1000000000,
-		       e->time_ns / 1000 % 1000000, text);
+	if (!ctl_event(a, e, text, o)) {
+		tool_json_free(o);
+	} else if (a->json) {
+		tool_json_append(list, o);
+	} else {
+		ctl_event_line(stdout, e->seq, e->time_ns, text);
 		fflush(stdout);
-		return;
 	}
-	o = tool_json_append(list, tool_json_object());
-	tool_json_u64(o, "seq", e->seq);
-	tool_json_u64(o, "time_ns", e->time_ns);
-	tool_json_str(o, "type", type);
-	if (e->type == HSL_FABRIC_EV_OVERFLOW) {
-		tool_json_u64(o, "lost", e->value);
-		return;
-	}
-	tool_json_u64(o, "node", e->node);
-	if (e->type == HSL_FABRIC_EV_LINK)
-		tool_json_u64(o, "link", e->index);
-	tool_json_str(o, "state", value);
 }
 
 static int watch(const struct ctl_args *a, struct hsl_fabric *f, struct json_object *doc)
@@ -178,8 +114,10 @@ static int watch(const struct ctl_args *a, struct hsl_fabric *f, struct json_obj
 	code = ctl_run_begin(&run, a);
 	if (code != TOOL_PASS)
 		return code;
-	if (!a->json)
-		printf("\n     seq     seconds  event (ctrl-C ends)\n");
+	if (!a->json) {
+		putchar('\n');
+		ctl_event_head(stdout);
+	}
 	fflush(stdout);
 	do {
 		while ((n = hsl_event_read(f, ev, 64)) > 0)

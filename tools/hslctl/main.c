@@ -2,6 +2,7 @@
 /* hslctl: arguments, and what its verbs share. */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "exit.h"
@@ -16,7 +17,9 @@ static const char help[] =
 	"       hslctl doctor  [options]\n"
 	"       hslctl mem     [online SIZE|offline] [--chip NODE] [--force] [options]\n"
 	"       hslctl link    [--node NODE] [--link I] [--watch [--for TIME]] [options]\n"
-	"       hslctl stat    [--node NODE] [--link I] [--nonzero] [--interval TIME [--for TIME]] [options]\n"
+	"       hslctl stat    [--node NODE] [--link I] [--nonzero] [--watch|--interval TIME [--for TIME]] [options]\n"
+	"       hslctl monitor [--node NODE] [--link I] [--interval TIME] [--for TIME] [options]\n"
+	"       hslctl dump    [-o FILE] [options]\n"
 	"       hslctl inject  [--node NODE] [--link I] WHAT... [--for TIME] [options] [-- COMMAND...]\n"
 	"       hslctl capture -w FILE [--node NODE] [--link I] [--for TIME] [options] [-- COMMAND...]\n"
 	"\n"
@@ -28,7 +31,11 @@ static const char help[] =
 	"            online SIZE: give the upper SIZE of a chip to the kernel; offline: take it back,\n"
 	"            unless it is in use. Root only\n"
 	"  link      state of the links, and how often they trained anew; --watch: as it changes\n"
-	"  stat      counters of links, caches, homes and routing since power-on\n"
+	"  stat      counters of links, caches, homes and routing since power-on; --watch: live, per second\n"
+	"  monitor   chips, links, bandwidth, errors and events, live on a terminal. In a pipe: a line for\n"
+	"            each event; with --json a document a line, each interval too\n"
+	"  dump      one text for a report of a bug: versions, driver, registers, PCI, links, counters, queues,\n"
+	"            the kernel's messages about hsl; no memory. As root it has more\n"
 	"  inject    makes errors on a link on purpose, until ctrl-C, for a time, or while COMMAND runs.\n"
 	"            Root only. WHAT is one or more of:\n"
 	"              link down|leave|up|retrain|hot-reset    lane I fail|ok  (I receives at this end)\n"
@@ -51,10 +58,13 @@ static const char help[] =
 	"      --node NODE    this chip only (inject: which chip, if there are several)\n"
 	"      --link I       this link only (inject: which link, if there are several)\n"
 	"      --nonzero      stat: rows that are not all zero\n"
-	"      --interval T   stat: how much they grow per second, again and again; 500ms, 2s, 1m\n"
-	"      --watch        link: then print each change\n"
+	"      --interval T   stat: how much they grow per second, again and again; 500ms, 2s, 1m.\n"
+	"                     monitor, stat --watch: how often (1s)\n"
+	"      --watch        link: then print each change; stat: in place, on a terminal\n"
 	"      --for TIME     how long; else until ctrl-C, or the end of COMMAND\n"
 	"  -w, --write FILE   capture: the file\n"
+	"  -o, --output FILE  dump: the file; else standard output\n"
+	"      --lang L       doctor: en or zh_CN; default: by the locale, --json: en\n"
 	"      --json         one document (schema hslctl/1) on standard output\n"
 	"  -h, --help   -V, --version\n"
 	"\n"
@@ -119,11 +129,14 @@ enum {
 	GIVEN_FOR = 1 << 8,
 	GIVEN_WRITE = 1 << 9,
 	GIVEN_COMMAND = 1 << 10,
+	GIVEN_OUTPUT = 1 << 11,
+	GIVEN_LANG = 1 << 12,
 };
 
 static const char *const given_names[] = {
 	"--pci",      "--chip",	 "--force", "--node",  "--link", "--nonzero",
 	"--interval", "--watch", "--for",   "--write", "a command after --",
+	"--output",   "--lang",
 };
 
 /* What follows "mem". */
@@ -158,6 +171,13 @@ static int capture_words(struct ctl_args *a)
 	return a->nwords ? tool_usage("'%s' is one word too many", a->word[0]) : TOOL_PASS;
 }
 
+static int dump_words(struct ctl_args *a)
+{
+	if (a->json)
+		return tool_usage("dump writes a text: --json does not go with it");
+	return a->nwords ? tool_usage("'%s' is one word too many", a->word[0]) : TOOL_PASS;
+}
+
 static int inject_words(struct ctl_args *a)
 {
 	return a->nwords ? TOOL_PASS : tool_usage("inject: what? 'hslctl --help' lists it");
@@ -176,16 +196,18 @@ static const struct verb {
 } verbs[] = {
 	{ "list", ctl_list, no_words, GIVEN_PCI },
 	{ "topo", ctl_topo, no_words, 0 },
-	{ "doctor", ctl_doctor, no_words, 0 },
+	{ "doctor", ctl_doctor, no_words, GIVEN_LANG },
+	{ "dump", ctl_dump, dump_words, GIVEN_OUTPUT },
 	{ "mem", ctl_mem, mem_words, GIVEN_CHIP | GIVEN_FORCE },
 	{ "link", ctl_link, timed_words, GIVEN_NODE | GIVEN_LINK | GIVEN_WATCH | GIVEN_FOR },
 	{ "stat", ctl_stat, timed_words,
-	  GIVEN_NODE | GIVEN_LINK | GIVEN_NONZERO | GIVEN_INTERVAL | GIVEN_FOR },
+	  GIVEN_NODE | GIVEN_LINK | GIVEN_NONZERO | GIVEN_INTERVAL | GIVEN_WATCH | GIVEN_FOR },
+	{ "monitor", ctl_monitor, no_words, GIVEN_NODE | GIVEN_LINK | GIVEN_INTERVAL | GIVEN_FOR },
 	{ "inject", ctl_inject, inject_words, GIVEN_NODE | GIVEN_LINK | GIVEN_FOR | GIVEN_COMMAND },
 	{ "capture", ctl_capture, capture_words,
 	  GIVEN_NODE | GIVEN_LINK | GIVEN_FOR | GIVEN_WRITE | GIVEN_COMMAND },
 };
-#define VERBS "list, topo, doctor, mem, link, stat, inject or capture"
+#define VERBS "list, topo, doctor, mem, link, stat, monitor, dump, inject or capture"
 
 static int run_verb(struct ctl_args *a, const char *name, unsigned int given)
 {
@@ -243,12 +265,35 @@ static int parse_time(const char *option, const char *s, uint64_t *ns)
 	return TOOL_PASS;
 }
 
+static int parse_lang(const char *s, bool *chinese)
+{
+	*chinese = !strcmp(s, "zh_CN");
+	if (!*chinese && strcmp(s, "en"))
+		return tool_usage("--lang %s: en or zh_CN", s);
+	return TOOL_PASS;
+}
+
+/* As gettext would: the first of these that is set. */
+static bool chinese_by_default(void)
+{
+	static const char *const names[] = { "LC_ALL", "LC_MESSAGES", "LANG" };
+
+	for (int i = 0; i < 3; i++) {
+		const char *s = getenv(names[i]);
+
+		if (s && *s)
+			return !strncmp(s, "zh", 2);
+	}
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	/* long options without a letter: where their GIVEN_* is */
 	static const struct option options[] = {
 		{ "fabric", required_argument, NULL, 'f' },
 		{ "write", required_argument, NULL, 'w' },
+		{ "output", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "json", no_argument, NULL, 'j' },
@@ -261,6 +306,7 @@ int main(int argc, char **argv)
 		{ "interval", required_argument, NULL, GIVEN_INTERVAL },
 		{ "watch", no_argument, NULL, GIVEN_WATCH },
 		{ "for", required_argument, NULL, GIVEN_FOR },
+		{ "lang", required_argument, NULL, GIVEN_LANG },
 		{ 0 }
 	};
 	struct ctl_args a = { .link = CTL_LINK_ALL };
@@ -275,7 +321,7 @@ int main(int argc, char **argv)
 		if (!a.command[0])
 			return tool_usage("a command is missing after --");
 	}
-	while ((c = getopt_long(argc, argv, "f:w:hV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "f:o:w:hV", options, NULL)) != -1) {
 		switch (c) {
 		case 'f': a.url = optarg; continue;
 		case 'j': a.json = true; continue;
@@ -287,6 +333,10 @@ int main(int argc, char **argv)
 			a.file = optarg;
 			c = GIVEN_WRITE;
 			break;
+		case 'o':
+			a.file = optarg;
+			c = GIVEN_OUTPUT;
+			break;
 		case GIVEN_PCI: a.pci = true; break;
 		case GIVEN_FORCE: a.force = true; break;
 		case GIVEN_NONZERO: a.nonzero = true; break;
@@ -295,12 +345,16 @@ int main(int argc, char **argv)
 		case GIVEN_NODE: code = parse_node("--node", optarg, &a.node); break;
 		case GIVEN_LINK: code = parse_link(optarg, &a.link); break;
 		case GIVEN_INTERVAL: code = parse_time("--interval", optarg, &a.interval_ns); break;
+		case GIVEN_LANG: code = parse_lang(optarg, &a.chinese); break;
 		case GIVEN_FOR: code = parse_time("--for", optarg, &a.for_ns); break;
 		}
 		if (code)
 			return code;
 		given |= (unsigned int)c;
 	}
+	/* documents are for programs, which have no locale in mind */
+	if (!(given & GIVEN_LANG) && !a.json)
+		a.chinese = chinese_by_default();
 	if (optind >= argc)
 		return tool_usage("a verb is missing: " VERBS);
 	a.word = argv + optind + 1;

@@ -20,6 +20,7 @@
 #include "table.h"
 
 #define COUNTERS_MAX 64
+#define WATCH_NS     1000000000u /* --watch without --interval */
 
 /* The counters of one link, or of a chip. */
 struct block {
@@ -184,7 +185,7 @@ static void add_row(struct tool_table *table, const struct layout *t, const stru
 	}
 }
 
-static void print_tables(const struct ctl_args *a, const struct sample *s)
+static void print_tables(const struct ctl_args *a, const struct sample *s, FILE *out)
 {
 	bool any = false;
 
@@ -201,15 +202,14 @@ static void print_tables(const struct ctl_args *a, const struct sample *s)
 		}
 		if (tool_table_rows(table)) {
 			if (any)
-				putchar('\n');
-			tool_table_print(table, stdout);
+				fputc('\n', out);
+			tool_table_print(table, out);
 			any = true;
 		}
 		tool_table_free(table);
 	}
 	if (!any)
-		printf("%s\n", s->seconds > 0 ? "Nothing was counted." : "All counters are zero.");
-	fflush(stdout);
+		fprintf(out, "%s\n", s->seconds > 0 ? "Nothing was counted." : "All counters are zero.");
 }
 
 /* ---- document ---- */
@@ -250,15 +250,24 @@ static void sample_json(struct json_object *samples, const struct ctl_args *a, c
 		block_json(s->block[i].link == HSL_COUNTERS_CHIP ? chips : links, a, &s->block[i], s->seconds);
 }
 
-static void show(const struct ctl_args *a, struct json_object *samples, const struct sample *s)
+/* A sample on its own, or with --watch on a terminal in place of the one before. */
+static void show(const struct ctl_args *a, struct ctl_screen *screen, struct json_object *samples,
+		 const struct sample *s)
 {
-	if (a->json)
+	FILE *out;
+
+	if (a->json) {
 		sample_json(samples, a, s);
-	else
-		print_tables(a, s);
+		return;
+	}
+	out = ctl_screen_frame(screen);
+	print_tables(a, s, out);
+	if (s->seconds > 0)
+		fputc('\n', out);
+	ctl_screen_show(screen);
 }
 
-/* ---- --interval ---- */
+/* ---- --interval, --watch ---- */
 
 /* Now into *now; *diff: since *before, which becomes *now. */
 static int next_sample(struct hsl_fabric *f, struct sample *before, struct sample *diff)
@@ -289,11 +298,15 @@ static int watch(const struct ctl_args *a, struct hsl_fabric *f, struct json_obj
 		 struct sample *before)
 {
 	struct sample diff = { .block = tool_calloc(before->n, sizeof(*diff.block)) };
-	uint64_t next = before->time_ns + a->interval_ns, now;
+	uint64_t interval = a->interval_ns ? a->interval_ns : WATCH_NS;
+	uint64_t next = before->time_ns + interval, now;
+	struct ctl_screen screen = { 0 };
 	struct ctl_run run;
 	int code;
 
 	code = ctl_run_begin(&run, a);
+	if (a->watch && !a->json)
+		ctl_screen_begin(&screen);
 	while (code == TOOL_PASS) {
 		now = ctl_now_ns();
 		if (now < next) {
@@ -301,18 +314,17 @@ static int watch(const struct ctl_args *a, struct hsl_fabric *f, struct json_obj
 				break;
 			continue;
 		}
-		next = next + a->interval_ns > now ? next + a->interval_ns : now + a->interval_ns;
+		next = next + interval > now ? next + interval : now + interval;
 		code = next_sample(f, before, &diff);
 		if (code != TOOL_PASS)
 			break;
-		show(a, samples, &diff);
+		show(a, &screen, samples, &diff);
 		if (a->json && !a->for_ns)
 			break;
-		if (!a->json)
-			putchar('\n');
 		if (!ctl_run_wait(&run, -1, 0))
 			break;
 	}
+	ctl_screen_end(&screen);
 	free(diff.block);
 	return code;
 }
@@ -330,10 +342,10 @@ int ctl_stat(const struct ctl_args *a)
 		code = choose(a, f, &s);
 		if (code == TOOL_PASS)
 			code = read_sample(f, &s);
-		if (code == TOOL_PASS && a->interval_ns)
+		if (code == TOOL_PASS && (a->interval_ns || a->watch))
 			code = watch(a, f, samples, &s);
 		else if (code == TOOL_PASS)
-			show(a, samples, &s);
+			show(a, &(struct ctl_screen){ 0 }, samples, &s);
 		hsl_fabric_close(f);
 	}
 	free(s.block);

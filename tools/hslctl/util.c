@@ -16,40 +16,44 @@
 #include "json.h"
 #include "stop.h"
 
-int ctl_chips(const struct ctl_args *a, struct hsl_fabric *f, struct hsl_chip_props **list,
-	      unsigned int *n)
+int ctl_chips_now(const struct ctl_args *a, struct hsl_fabric *f, struct hsl_chip_props **list,
+		  unsigned int *n)
 {
 	struct hsl_fabric_info info = { .size = sizeof(info) };
-	struct hsl_chip_props *chips;
-	unsigned int count = 0;
 	int rc;
 
+	*list = NULL;
+	*n = 0;
 	rc = hsl_fabric_info(f, &info);
-	if (rc) {
-		tool_error("%s: %s", tool_fabric_name(a->url), strerror(-rc));
-		return TOOL_ENV;
-	}
-	chips = tool_calloc(info.nchips, sizeof(*chips));
+	if (rc)
+		return rc;
+	*list = tool_calloc(info.nchips + 1, sizeof(**list));
 	for (unsigned int i = 0; i < info.nchips && !rc; i++) {
-		struct hsl_chip_props *p = &chips[count];
+		struct hsl_chip_props *p = &(*list)[*n];
 
 		p->size = sizeof(*p);
 		rc = hsl_chip_by_index(f, i, p);
 		if (!rc && (!a->node || p->node == a->node))
-			count++;
+			++*n;
 	}
-	if (rc && rc != -ENOENT && rc != -ENODEV) /* those: one left while we looked */
+	return rc == -ENOENT || rc == -ENODEV ? 0 : rc; /* those: one left while we looked */
+}
+
+int ctl_chips(const struct ctl_args *a, struct hsl_fabric *f, struct hsl_chip_props **list,
+	      unsigned int *n)
+{
+	int rc = ctl_chips_now(a, f, list, n);
+
+	if (rc)
 		tool_error("%s: %s", tool_fabric_name(a->url), strerror(-rc));
-	else if (!count && a->node)
+	else if (!*n && a->node)
 		tool_error("%s: there is no chip %u", tool_fabric_name(a->url), a->node);
-	else if (!count)
+	else if (!*n)
 		tool_error("%s: no chips", tool_fabric_name(a->url));
-	else {
-		*list = chips;
-		*n = count;
+	else
 		return TOOL_PASS;
-	}
-	free(chips);
+	free(*list);
+	*list = NULL;
 	return TOOL_ENV;
 }
 
@@ -99,6 +103,20 @@ int ctl_link_query(struct hsl_fabric *f, uint32_t node, uint32_t link, struct hs
 		return TOOL_PASS;
 	tool_error("link %u of chip %u: %s", link, node, strerror(-rc));
 	return TOOL_ENV;
+}
+
+bool ctl_counter(struct hsl_fabric *f, uint32_t node, uint32_t link, const char *name, uint64_t *v)
+{
+	uint64_t all[64];
+	int n = hsl_counters(f, node, link, all, 64);
+
+	for (unsigned int i = 0; n > 0 && i < (unsigned int)n && i < 64; i++) {
+		if (strcmp(hsl_counter_name(link, i), name))
+			continue;
+		*v = all[i];
+		return true;
+	}
+	return false;
 }
 
 /* ---- test facility ---- */
