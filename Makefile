@@ -214,6 +214,9 @@ modules:
 qemu:
 	@qemu/build
 
+# unless somebody has said how many
+ALL_CORES = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # QEMU first: it takes longest, and its packages bring the compiler
 vm: qemu-for-vm modules lib tools tests
 	@exec setpriv --pdeathsig TERM qemu/vm
@@ -224,7 +227,7 @@ qemu-for-vm:
 demo:
 	@qemu/deps host unit qemu vm kernel
 	@$(MAKE) --no-print-directory qemu-for-vm
-	@$(MAKE) --no-print-directory modules lib tools tests
+	@$(MAKE) --no-print-directory $(ALL_CORES) modules lib tools tests
 	@host=$$($(B)/hslbench baseline --size 4K,64K,1M); exec setpriv --pdeathsig TERM qemu/vm CHIPS=4 -- \
 		env HSL_HOST_MEMCPY_BASELINE="$$host" /hsl/tests/guest/demo.sh
 
@@ -244,7 +247,7 @@ check-fast: lib tools host-tests examples $(B)/tests/guest/churn
 check:
 	@qemu/deps host unit lint capture qemu vm kernel
 	@$(MAKE) --no-print-directory qemu-for-vm
-	@$(MAKE) --no-print-directory modules lib tools tests
+	@$(MAKE) --no-print-directory $(ALL_CORES) modules lib tools tests
 	@tests/run check $(TESTS)
 check-deep soak: qemu-for-vm modules lib tools tests
 	@tests/run $(@:check-%=%) $(TESTS)
