@@ -7,8 +7,17 @@ cd "$(dirname "$0")/.." || exit 1
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 mkdir -p "$tmp/tests" "$tmp/build"
-ln -s "$PWD/qemu" "$tmp/qemu"
+mkdir "$tmp/qemu"
+ln -s "$PWD/qemu/lib" "$tmp/qemu/lib"
 cp tests/run "$tmp/tests/run"
+# stands in for a VM: RUN on the host
+cat >"$tmp/qemu/vm" <<'END'
+#!/bin/bash
+for o; do
+	case $o in RUN=*) exec timeout 60 bash -c "${o#RUN=}" ;; esac
+done
+END
+chmod +x "$tmp/qemu/vm"
 n=0 failed=0
 unset HSL_BUILD
 
@@ -39,6 +48,10 @@ tap() { # a program that prints these lines and exits with $1
 	} >"$f"
 	chmod +x "$f"
 	echo "$f"
+}
+
+meet() { # meet A B: two entries that end only if they run at once
+	echo "$1 TIMEOUT=20 -- touch $tmp/a; until [ -e $tmp/b ]; do sleep 0.1; done\\n$2 TIMEOUT=20 -- touch $tmp/b; until [ -e $tmp/a ]; do sleep 0.1; done\\n"
 }
 
 # every run counts one more: that the manifest names all test files
@@ -72,9 +85,33 @@ else
 	failed=1
 fi
 if [ "$(nproc)" -gt 1 ]; then
-	expect 'two run at once' 0 '3 passed, 0 failed' \
-		"fast host a TIMEOUT=20 -- touch $tmp/a; until [ -e $tmp/b ]; do sleep 0.1; done\nfast host b TIMEOUT=20 -- touch $tmp/b; until [ -e $tmp/a ]; do sleep 0.1; done\n"
+	expect 'two run at once' 0 '3 passed, 0 failed' "$(meet 'fast host a' 'fast host b')"
 fi
+said() { # said NAME PATTERN: in the output of the run before
+	n=$((n + 1))
+	if grep -qE "$2" "$tmp/out"; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1"
+		sed 's/^/# /' "$tmp/out"
+		failed=1
+	fi
+}
+expect 'a kernel that complains fails what passed' 1 '3 passed, 1 failed' \
+	"check guest a -- $(tap 70 1..2 'ok 1' 'ok 2')\n" check
+said 'and is told' '^not ok 2 - a .*: the kernel complained'
+expect 'a VM whose time is over fails' 1 '1 passed, 1 failed' 'check guest a -- exit 124\n' check
+said 'and is told' '^not ok 2 - a .*: time limit'
+expect 'a VM that does not boot fails' 1 '2 passed, 1 failed' 'check guest a -- exit 71\ncheck guest b -- true\n' check
+said 'that one only' '^ok 3 - b '
+if [ "$(nproc)" -gt 1 ] && awk '/^MemAvailable:/ { exit $2 < 8 * 1048576 }' /proc/meminfo; then
+	rm -f "$tmp"/[ab]
+	expect 'two VMs run at once' 0 '3 passed, 0 failed' "$(meet 'check guest a' 'check guest b')" check
+	rm -f "$tmp"/[ab]
+	expect 'and a VM beside the last host entry' 0 '3 passed, 0 failed' "$(meet 'check guest a' 'check host b')" check
+fi
+expect 'not where VMs may be large' 0 '3 passed, 0 failed' \
+	"deep guest a -- touch $tmp/running; sleep 1; rm $tmp/running\ndeep guest b -- ! test -e $tmp/running\n" deep
 expect 'many short ones are all counted' 0 '201 passed, 0 failed' "$(for i in {1..200}; do echo "fast host t$i -- true\\n"; done | tr -d '\n')"
 mkdir -p "$tmp/tests/unit"
 : >"$tmp/tests/unit/test_forgotten.c"
