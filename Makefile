@@ -17,7 +17,7 @@ make check-debug  guest tests on a kernel with KASAN, lockdep, kmemleak, fault i
 make check-kernels                              guest tests on 6.1, 6.12 and 7.x, with a table (KERNELS= others)
 make bench-peers  hsl next to memcpy, pipe, eventfd, libfabric, UCX, Soft-RoCE of this machine
 make examples     the programs of libhsl/examples; make examples-check runs them on sim:mesh4
-make mutants      would the suite notice? 175 chips that are wrong, each in one way: build/kill-matrix.html
+make mutants      would the suite notice? 176 chips that are wrong, each in one way: build/kill-matrix.html
 make modules      hsl.ko, hsl_pci.ko (KERNEL= or KDIR=)
 make docs         the profile and the guides as HTML and PDF, in build/docs
 make lib tools tests qemu                       the other parts
@@ -166,8 +166,8 @@ $(B)/gen/suite_build.h: docs/hep.md FORCE
 $(B)/obj/tools/hsltest/document.o: $(B)/gen/suite_build.h
 $(B)/obj/tools/hsltest/document.o: EXTRA_CFLAGS = $(TOOL_CFLAGS) -I$(B)/gen
 
-# hslctl writes captures: a part of the model that the library does not export
-$(B)/hslctl $(B)/install/hslctl: $(call obj,qemu/model/pcapng.c)
+# hslctl writes captures and takes words of errors: parts of the model that the library does not export
+$(B)/hslctl $(B)/install/hslctl: $(call obj,qemu/model/pcapng.c qemu/model/inject.c)
 # hslbench knows profiles and their files
 $(B)/hslbench $(B)/install/hslbench: $(call obj,qemu/model/profile.c qemu/model/conf.c qemu/model/time.c qemu/model/net.c)
 

@@ -4,7 +4,8 @@
  *
  * Bring-up is that of docs/hep.md section 4: rings and tables written, AQ_* and CTX_*, CTRL.ENABLE, STATUS.READY.
  * Admin commands are waited for: posted, then a short spin, then a sleep until vector 0. A chip that does not answer
- * within ADMIN_TIMEOUT_S is detached, after which it touches no memory, and counts as failed.
+ * within ADMIN_TIMEOUT_S is detached, after which it touches no memory, and counts as failed. One with a fatal error is reset, and
+ * fails too; only a tester makes one, so his thread does that. A function level reset helps the second, not the first.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -153,6 +154,13 @@ static bool admin_sleep(struct sim_chip *c, const struct timespec *deadline)
 	return !err;
 }
 
+static void queues_end(struct sim_chip *c)
+{
+	for (uint32_t i = 1; i <= SIM_QUEUES_MAX; i++)
+		if (c->queues[i])
+			sim_queue_end(c->queues[i], HSL_ST_GONE);
+}
+
 static void admin_failed(struct sim_chip *c)
 {
 	hslp_err("sim: node %u does not answer admin commands", c->node);
@@ -160,9 +168,7 @@ static void admin_failed(struct sim_chip *c)
 	sim_run_begin(c->fabric);
 	hsl_chip_detach(c->engine);
 	sim_run_end(c->fabric);
-	for (uint32_t i = 1; i <= SIM_QUEUES_MAX; i++)
-		if (c->queues[i])
-			sim_queue_end(c->queues[i], HSL_ST_GONE);
+	queues_end(c);
 }
 
 /* The status of the oldest command that was not waited for, -EIO if it does not come. */
@@ -363,7 +369,7 @@ int sim_chip_reset(struct sim_chip *c)
 {
 	int err;
 
-	if (c->failed)
+	if (c->failed && !(read32(c, HSL_REG_STATUS) & HSL_STATUS_FATAL))
 		return -ENODEV;
 	sim_event_post(c->fabric, HSL_FABRIC_EV_CHIP_STATE, c->node, 0, HSL_CHIP_RESETTING);
 	/* after this no worker touches the rings */
@@ -379,9 +385,7 @@ void sim_chip_unbind(struct sim_chip *c)
 	sim_run_begin(c->fabric);
 	hsl_chip_reset(c->engine);
 	sim_run_end(c->fabric);
-	for (uint32_t i = 1; i <= SIM_QUEUES_MAX; i++)
-		if (c->queues[i])
-			sim_queue_end(c->queues[i], HSL_ST_GONE);
+	queues_end(c);
 }
 
 int sim_chip_bind(struct sim_chip *c)
@@ -447,6 +451,19 @@ int sim_ctf_read(struct hsl_ctf *c, uint32_t off, void *buf, size_t len)
 	return 0;
 }
 
+/* After EVENT.FATAL, as a driver does it: all DMA ends with CTRL.RESET. */
+static void fatal_failed(struct sim_chip *c)
+{
+	pthread_mutex_lock(&c->fabric->lock);
+	if (!c->failed) {
+		c->failed = true;
+		write32(c, HSL_REG_CTRL, HSL_CTRL_RESET);
+		queues_end(c);
+		sim_event_post(c->fabric, HSL_FABRIC_EV_CHIP_STATE, c->node, 0, HSL_CHIP_FAILED);
+	}
+	pthread_mutex_unlock(&c->fabric->lock);
+}
+
 int sim_ctf_write(struct hsl_ctf *c, uint32_t off, const void *buf, size_t len)
 {
 	unsigned int word = len < 8 ? 4 : 8;
@@ -457,5 +474,7 @@ int sim_ctf_write(struct hsl_ctf *c, uint32_t off, const void *buf, size_t len)
 		memcpy(&v, (const char *)buf + i, word);
 		sim_write(ctf_chip(c), HSL_CTF_OFFSET_DEFAULT + off + i, v, word);
 	}
+	if (off == HSL_CTF_CMD && read32(ctf_chip(c), HSL_REG_STATUS) & HSL_STATUS_FATAL)
+		fatal_failed(ctf_chip(c));
 	return 0;
 }

@@ -149,6 +149,7 @@ run 3 "$hslctl" dump -f sim:pair2 -o "$dir/none/report" && err 'none/report'; ok
 run 0 "$hslctl" doctor -f sim:pair2 --lang zh_CN && out ' NOP 可以完成$'; ok 'doctor in Chinese'
 LC_ALL=zh_CN.UTF-8 run 0 "$hslctl" doctor -f sim:pair2 && out ' NOP 可以完成$'; ok 'doctor by the locale'
 LC_ALL=zh_CN.UTF-8 run 0 "$hslctl" doctor -f sim:pair2 --json && out '"detail": "a NOP completes"'; ok 'doctor --json does not follow it'
+run 0 "$hslctl" inject -f sim:pair2 --node 2 fatal && out '^chip 2: fatal error' && ! out 'until ctrl-C'; ok 'inject fatal'
 run 3 "$hslctl" stat -f sim:mesh4 --node 9 && err 'no chip 9'; ok 'stat: no such chip is 3'
 run 3 "$hslctl" link -f sim:mesh4 --link 3 && err 'no link 3'; ok 'link: no such link is 3'
 while IFS= read -r args; do
@@ -185,6 +186,7 @@ done <<-END
 	inject late 1
 	inject delay 1 5x
 	inject lane 3
+	inject fatal ber 1e-6
 	inject link sideways
 	inject poison 64
 	inject poison 0x1000000000000 --node 2 -f sim:pair2

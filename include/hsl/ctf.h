@@ -5,7 +5,7 @@
  *
  * It is a mailbox: select LINK, write ARG0 to ARG2, write CMD. The command is done when the write is; STATUS holds an HSL_ST_*
  * code, RESULT0 and RESULT1 its answer. Outside test mode every register but ID, CAP and KEY reads as zero and ignores
- * writes. Leaving test mode, CTRL.RESET and FLR disarm all of it.
+ * writes. Leaving test mode, CTRL.RESET and FLR disarm all of it; what happened to the chip or its memory (FATAL, POISON) stays.
  *
  * Commands act on what leaves this end of the selected link, and see what this end sends and receives, except as noted.
  * What was under way arrives before a command, so that CREDITS, COUNT and LINE tell what will stay.
@@ -114,5 +114,10 @@
 #define HSL_CTF_CMD_NEXT	14
 /* ARG0: entry of the log of this end, 0 the oldest kept. RESULT0: ps since power-on; RESULT1: from [7:0], to [15:8]. RANGE: no such entry (yet). */
 #define HSL_CTF_CMD_LOG		15
+/*
+ * The chip has a fatal error (section 10): STATUS.FATAL, EVENT.FATAL, and nothing of modelled memory goes between it and others any more.
+ * Leaving test mode does not undo it, FLR does. A driver that hears of it resets the chip, which ends test mode.
+ */
+#define HSL_CTF_CMD_FATAL	16
 
 #endif /* HSL_CTF_H */

@@ -233,20 +233,27 @@ static const char *config_fault(struct hsl_chip_engine *c)
     return hsl_queue_open(&c->queue[0], &iova, depth, 0, 0) ? "the admin rings are not in memory" : NULL;
 }
 
+/* FATAL comes when it comes, and stays. */
+static void status_set(struct hsl_chip_engine *c, uint32_t bits)
+{
+    atomic_fetch_and(&c->status, HSL_STATUS_FATAL);
+    atomic_fetch_or(&c->status, bits);
+}
+
 void hsl_chip_enable(struct hsl_chip_engine *c)
 {
     const char *fault;
 
-    if (atomic_load(&c->enabled) || !c->attached) {
+    if (atomic_load(&c->enabled) || !c->attached || atomic_load(&c->status) & HSL_STATUS_FATAL) {
         return;
     }
     fault = config_fault(c);
     if (fault) {
         hsl_guest_error(c, "ENABLE refused: %s", fault);
-        atomic_store(&c->status, HSL_STATUS_CONFIG_ERROR);
+        status_set(c, HSL_STATUS_CONFIG_ERROR);
         return;
     }
-    atomic_store(&c->status, HSL_STATUS_READY);
+    status_set(c, HSL_STATUS_READY);
     atomic_store(&c->enabled, true);
 }
 
@@ -282,7 +289,10 @@ void hsl_chip_forget(struct hsl_chip_engine *c)
         atomic_store(&c->win[i].ctx, 0);
     }
     windows_onto_off(c);
-    atomic_store(&c->status, 0);
+    status_set(c, 0);
+    if (hsl_deviates(c, HSL_DEV_FATAL_FORGOTTEN)) {
+        atomic_store(&c->status, 0);
+    }
     atomic_store(&c->event, 0);
     atomic_store(&c->event_mask, 0);
     if (!hsl_deviates(c, HSL_DEV_RESET_KEEPS_SCRATCH)) {
@@ -306,6 +316,7 @@ void hsl_chip_reset(struct hsl_chip_engine *c)
 {
     pthread_mutex_lock(&c->f->ctl_lock);
     hsl_chip_forget(c);
+    hsl_modelled_heal(c);
     pthread_mutex_unlock(&c->f->ctl_lock);
 }
 

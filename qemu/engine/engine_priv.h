@@ -410,6 +410,8 @@ void hsl_modelled_deviate(struct hsl_fabric_engine *f, uint32_t node, uint32_t d
 /* The time that accesses took since the last call, ps. */
 uint64_t hsl_modelled_took(struct hsl_fabric_engine *f);
 void hsl_modelled_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up);
+/* FLR: it has no fatal error any more. */
+void hsl_modelled_heal(struct hsl_chip_engine *c);
 /* The capture from now on, NULL: none; it is this file's to end. */
 struct hsl_capture;
 void hsl_modelled_capture(struct hsl_fabric_engine *f, struct hsl_capture *c);

@@ -62,6 +62,7 @@ struct call {
     struct hsl_facility *t;
     uint32_t node, peer;                /* ends of the selected link */
     const uint32_t *peers;              /* of all links */
+    bool fatal;                         /* the chip is to report an error, without the lock */
 };
 
 static bool chip_is_in(const struct hsl_modelled *m, const struct hsl_chip_engine *c)
@@ -349,6 +350,19 @@ static uint32_t cmd_poison(struct call *a)
     return HSL_ST_OK;
 }
 
+static uint32_t cmd_fatal(struct call *a)
+{
+    struct hsl_fab_in in = { .type = HSL_FAB_VIRAL, .u.node = { a->node, false } };
+
+    if (post(a, &in)) {
+        return HSL_ST_INTERNAL;
+    }
+    atomic_fetch_or(&a->c->status, HSL_STATUS_FATAL);
+    a->fatal = true;
+    drive_for(a, TRAINED_PS);           /* what was under way goes nowhere */
+    return HSL_ST_OK;
+}
+
 static uint32_t cmd_loopback(struct call *a)
 {
     struct hsl_fab_in in;
@@ -530,7 +544,7 @@ static const struct {
     [HSL_CTF_CMD_LINE] = { cmd_line, true },          [HSL_CTF_CMD_POISON] = { cmd_poison, true },
     [HSL_CTF_CMD_LOOPBACK] = { cmd_loopback, false }, [HSL_CTF_CMD_SEND] = { cmd_send, false },
     [HSL_CTF_CMD_CAPTURE] = { cmd_capture, true },    [HSL_CTF_CMD_NEXT] = { cmd_next, true },
-    [HSL_CTF_CMD_LOG] = { cmd_log, false },
+    [HSL_CTF_CMD_LOG] = { cmd_log, false },           [HSL_CTF_CMD_FATAL] = { cmd_fatal, true },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -738,7 +752,7 @@ static void all_peers(struct hsl_chip_engine *c, uint32_t peers[HSL_LINK_MAX])
 static void write_register(struct hsl_chip_engine *c, uint64_t o, uint64_t val, unsigned int size)
 {
     uint32_t peers[HSL_LINK_MAX] = { 0 };
-    struct call a = { c->f->modelled, c, c->ctf, c->cfg.node, 0, peers };
+    struct call a = { c->f->modelled, c, c->ctf, c->cfg.node, 0, peers, false };
     bool changed = false;
 
     all_peers(c, peers);
@@ -755,6 +769,9 @@ static void write_register(struct hsl_chip_engine *c, uint64_t o, uint64_t val, 
         write_plain(a.t, o, val, size);
     }
     hsl_modelled_leave(c->f);
+    if (a.fatal) {
+        hsl_chip_event(c, HSL_EVENT_FATAL);
+    }
     if (changed) {
         pthread_mutex_lock(&c->f->ctl_lock);
         sync_links(c, peers);
@@ -777,7 +794,7 @@ void hsl_facility_write(struct hsl_chip_engine *c, uint64_t off, uint64_t val, u
 void hsl_facility_end(struct hsl_chip_engine *c)
 {
     uint32_t peers[HSL_LINK_MAX] = { 0 };
-    struct call a = { c->f->modelled, c, c->ctf, c->cfg.node, 0, peers };
+    struct call a = { c->f->modelled, c, c->ctf, c->cfg.node, 0, peers, false };
     bool changed;
 
     if (!c->ctf) {

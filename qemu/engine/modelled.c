@@ -533,6 +533,21 @@ void hsl_modelled_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool
     hsl_links_changed(f, leave(m));
 }
 
+void hsl_modelled_heal(struct hsl_chip_engine *c)
+{
+    struct hsl_fab_in in = { .type = HSL_FAB_VIRAL, .u.node = { c->cfg.node, true } };
+    struct hsl_modelled *m = c->f->modelled;
+
+    if (!m) {
+        return;
+    }
+    enter(m);
+    if (atomic_fetch_and(&c->status, ~HSL_STATUS_FATAL) & HSL_STATUS_FATAL) {
+        post_and_train(m, &in);         /* what was under way is gone, and nobody is kept from it any more */
+    }
+    hsl_links_changed(c->f, leave(m));
+}
+
 /* What is under way arrives, write-backs too. */
 static bool settle(struct hsl_modelled *m)
 {

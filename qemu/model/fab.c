@@ -576,12 +576,16 @@ static int post_node(struct hsl_fab *f, uint32_t id, bool present)
     return 0;
 }
 
-static int post_viral(struct hsl_fab *f, uint32_t id)
+static int post_viral(struct hsl_fab *f, uint32_t id, bool healed)
 {
-    if (id < 1 || id > f->cfg.nodes || !hsl_ix_present(fab_net(f), id - 1)) {
+    if (id < 1 || id > f->cfg.nodes || !hsl_ix_present(fab_net(f), id - 1) || fab_dst(f, id - 1)->remote) {
         return -EINVAL;
     }
-    fab_node_viral(f, id - 1);
+    if (healed) {
+        fab_dst(f, id - 1)->viral = 0;      /* fences go when nothing behind them is left */
+    } else {
+        fab_node_viral(f, id - 1);
+    }
     return 0;
 }
 
@@ -598,7 +602,7 @@ int hsl_fab_post(struct hsl_fab *f, const struct hsl_fab_in *in)
     case HSL_FAB_NODE:
         return post_node(f, in->u.node.id, in->u.node.present);
     case HSL_FAB_VIRAL:
-        return post_viral(f, in->u.node.id);
+        return post_viral(f, in->u.node.id, in->u.node.present);
     case HSL_FAB_LINK:
     case HSL_FAB_LEAVE:
     case HSL_FAB_RETRAIN:

@@ -56,7 +56,7 @@ enum hsl_fab_in_type {
     HSL_FAB_ACCESS,             /* agent, access */
     HSL_FAB_MEM,                /* node, mem: the answer to a memory read */
     HSL_FAB_NODE,               /* node, present: a chip vanishes, or is back; all are there at first */
-    HSL_FAB_VIRAL,              /* node: the chip has a fatal error, until it vanishes */
+    HSL_FAB_VIRAL,              /* node: the chip has a fatal error, until it vanishes; present: until now */
     HSL_FAB_LINK,               /* a, b, up: held down, or not any more */
     HSL_FAB_LEAVE,              /* a, b: held down as soon as other ways are used and it is empty */
     HSL_FAB_RETRAIN,            /* a, b */

@@ -20,7 +20,7 @@
  * Data that an owner sends straight to a requester belongs to the pair (requester, home). The home knows of it at once
  * (hsl_home_forwards), as the pair of the owner's answer to the home is another one and may be lost alone.
  *
- * Fatal errors. A chip that reports one is viral until it vanishes: its pairs with other chips are
+ * Fatal errors. A chip that reports one is viral until it is reset or vanishes: its pairs with other chips are
  * lost and stay fenced. A line that it has sent straight to a requester, whose pair is another one, is
  * poison where it comes out. Links through it go on, as their packets are not its own.
  *

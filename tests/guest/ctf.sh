@@ -95,6 +95,19 @@ kill -KILL $pid
 wait $pid
 run 0 hslctl link && [ "$(grep -c ' L0 ' $out)" = 2 ]; ok 'kill -9: the link is up'
 
+# ---- a fatal error ----
+node2=$(basename "$(dirname "$(readlink -f /sys/bus/hsl/devices/hsl0-2)")")
+run 0 hslctl inject --node 2 fatal && has '^chip 2: fatal error' && ! has 'injected'; ok 'inject fatal'
+for _ in $(seq 100); do # until the driver has heard of it
+	[ "$(cat /sys/bus/hsl/devices/hsl0-2/state)" = failed ] && break
+	usleep 50000
+done
+run 0 hslctl list && has '^ +1 .* ready ' && has '^ +2 .* failed ' && dmesg | grep -q 'it reports a fatal error'
+ok 'its driver stops the chip, and no other'
+run 3 hslctl inject --node 2 crc 1 -- true; ok 'no test mode in a chip that has failed'
+echo 1 >"/sys/bus/pci/devices/$node2/reset"
+run 0 hslctl list && has '^ +2 .* ready ' && run 0 $traffic && ! has '^not ok'; ok 'a function level reset brings it back'
+
 # ---- capture ----
 run 3 $as_user hslctl capture -w /dev/null --for 1 && has 'for root'; ok 'capture: not root'
 run 0 hslctl capture -w /tmp/link.pcapng -- $traffic && has ': [1-9][0-9]* flits.* of 2 link ends' && ! has '^not ok' && ! has 'more were lost'; ok capture

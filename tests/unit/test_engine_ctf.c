@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * The compliance test facility of emulated chips (HEP-CTF-001 to 012): each command by what is seen of it, at the other
+ * The compliance test facility of emulated chips (HEP-CTF-001 to 013): each command by what is seen of it, at the other
  * end where there is one; that accesses give right results in every armed state; that a hostile guest finds nothing.
  */
 #include <setjmp.h>
@@ -1129,6 +1129,55 @@ static void undone(void **state)
 	world_free(w);
 }
 
+/* ---- HEP-CTF-013, HEP-RAS-009 ---- */
+
+/* Chip 2 of three: what goes between it and the others ends, what goes past it does not, until FLR. */
+static void fatal(void **state)
+{
+	struct world *w = world_of(3, HSL_TOPO_RING);
+	struct fake_chip *c = chip(w, 2);
+	struct fake_queue q3;
+	unsigned int irqs;
+
+	(void)state;
+	fake_seg_chip(w->f, 1, 6, 3, BIG, LEN, RW | HSL_SEG_MODELLED);
+	assert_int_equal(fake_queue_new(&q3, chip(w, 3), 1, 1, 64, 1), HSL_ST_OK);
+	for (unsigned int round = 0; round < 3; round++) {
+		OK(fake_fill(&w->q[0], B(0), 64, 1));
+		OK(fake_fill(&w->q[1], HSL_GA(3, BIG), 64, 7));	/* only chip 2 has it */
+		fake_write32(c, HSL_REG_EVENT_MASK, HSL_EVENT_FATAL);
+		irqs = c->irq[0];
+		key(w, 2, true);
+		cmd(w, 2, HSL_CTF_CMD_FATAL, 0, 0, 0);
+		key(w, 2, false);
+		assert_int_equal(c->irq[0], irqs + 1);
+		assert_int_equal(fake_read32(c, HSL_REG_STATUS), HSL_STATUS_READY | HSL_STATUS_FATAL);
+		assert_true(fake_read32(c, HSL_REG_EVENT) & HSL_EVENT_FATAL);
+
+		IS(fake_fill(&w->q[0], B(0), 64, 2), HSL_ST_UNREACHABLE);
+		IS(fake_copy(&w->q[0], H(0), B(0), 64), HSL_ST_UNREACHABLE);
+		IS(fake_fill(&w->q[1], HSL_GA(3, BIG), 64, 2), HSL_ST_UNREACHABLE);
+		IS(fake_copy(&q3, H(0), HSL_GA(3, BIG), 64), HSL_ST_POISON);
+		IS(fake_copy(&w->q[1], H(0), B(0), 64), HSL_ST_POISON);	/* only chip 1 had it */
+		OK(fake_fill(&w->q[1], B(0), 64, 3));
+		OK(fake_fill(&q3, HSL_GA(3, BIG), 64, 2));		/* heals it */
+		OK(fake_fill(&w->q[0], HSL_GA(3, BIG + 64), 64, 3));
+
+		fake_write32(c, HSL_REG_CTRL, HSL_CTRL_RESET);
+		assert_int_equal(fake_read32(c, HSL_REG_STATUS), HSL_STATUS_FATAL);
+		fake_write32(c, HSL_REG_CTRL, HSL_CTRL_ENABLE);
+		assert_int_equal(fake_read32(c, HSL_REG_STATUS), HSL_STATUS_FATAL);
+		assert_false(fake_read32(c, HSL_REG_CTRL) & HSL_CTRL_ENABLE);
+		hsl_chip_reset(c->e);
+		assert_int_equal(fake_read32(c, HSL_REG_STATUS), 0);
+		fake_chip_enable(c);
+		assert_int_equal(fake_queue_new(&w->q[1], c, 1, 1, 64, 1), HSL_ST_OK);
+		OK(fake_fill(&w->q[0], B(0), 64, 4));
+		OK(fake_copy(&w->q[1], H(0), HSL_GA(3, BIG), 64));
+	}
+	world_free(w);
+}
+
 /* ---- a hostile guest ---- */
 
 static void storm(struct world *w, uint32_t node, uint32_t *seed)
@@ -1154,7 +1203,7 @@ static void storm(struct world *w, uint32_t node, uint32_t *seed)
 		fake_write32(c, CTF(HSL_CTF_LINK), fake_random(seed) % 4 ? 0 : (uint32_t)v);
 		break;
 	default:
-		run(w, node, fake_random(seed) % 17, fake_random(seed) % 4 ? fake_random(seed) % 6 : v,
+		run(w, node, fake_random(seed) % HSL_CTF_CMD_FATAL, fake_random(seed) % 4 ? fake_random(seed) % 6 : v,
 		    fake_random(seed) % 2 ? fake_random(seed) % 3 : v, fake_random(seed) % 3 ? fake_random(seed) % 64 : v);
 		break;
 	}
@@ -1214,7 +1263,7 @@ int main(void)
 		cmocka_unit_test(frozen), cmocka_unit_test(frozen_and_reset), cmocka_unit_test(presets),
 		cmocka_unit_test(raw_refused), cmocka_unit_test(raw_forged), cmocka_unit_test(loopback),
 		cmocka_unit_test(state_log), cmocka_unit_test(lines), cmocka_unit_test(poison), cmocka_unit_test(packets),
-		cmocka_unit_test(captured),
+		cmocka_unit_test(captured), cmocka_unit_test(fatal),
 		cmocka_unit_test(undone), cmocka_unit_test(hostile), cmocka_unit_test(not_there),
 	};
 

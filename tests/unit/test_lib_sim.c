@@ -582,6 +582,45 @@ static void events(void **state)
 	hsl_fabric_close(f);
 }
 
+/* A chip with a fatal error is taken away as a driver does it, and a reset of its function brings it back. */
+static void fatal_error(void **state)
+{
+	struct hsl_chip_props p = { .size = sizeof(p) };
+	struct hsl_fabric_event ev[4];
+	struct hsl_fabric *f;
+	struct hsl_queue *q, *other;
+	struct hsl_ctf *c, *again;
+	uint32_t error = 0;
+
+	(void)state;
+	assert_int_equal(hsl_fabric_open("sim:pair2", &f), 0);
+	assert_int_equal(hsl_queue_create(f, 2, NULL, &q), 0);
+	assert_int_equal(hsl_queue_create(f, 1, NULL, &other), 0);
+	assert_int_equal(hsl_ctf_open(f, 2, &c), 0);
+	assert_int_equal(hsl_ctf_command(c, 0, HSL_CTF_CMD_FATAL, NULL, NULL), 0);
+	assert_int_equal(hsl_ctf_command(c, 0, HSL_CTF_CMD_COUNT, NULL, NULL), -ESHUTDOWN);
+	hsl_ctf_close(c);
+	assert_int_equal(hsl_ctf_open(f, 2, &again), -ENODEV);
+	assert_int_equal(hsl_chip_by_node(f, 2, &p), 0);
+	assert_int_equal(p.state, HSL_CHIP_FAILED);
+	assert_int_equal(hsl_event_read(f, ev, 4), 1);
+	assert_int_equal(ev[0].type, HSL_FABRIC_EV_CHIP_STATE);
+	assert_int_equal(ev[0].node, 2);
+	assert_int_equal(ev[0].value, HSL_CHIP_FAILED);
+	assert_int_equal(hsl_queue_state(q, &error), HSL_QUEUE_ERROR);
+	assert_int_equal(error, HSL_ST_GONE);
+	hsl_queue_destroy(q);
+	assert_int_equal(hsl_queue_create(f, 2, NULL, &q), -ENODEV);
+	assert_int_equal(hsl_nop(other), 0);
+
+	assert_int_equal(hslp_sim_reset_chip(f, 2), 0);
+	assert_int_equal(hsl_chip_by_node(f, 2, &p), 0);
+	assert_int_equal(p.state, HSL_CHIP_READY);
+	assert_int_equal(hsl_queue_create(f, 2, NULL, &q), 0);
+	assert_int_equal(hsl_nop(q), 0);
+	hsl_fabric_close(f);
+}
+
 /* A child opens a fabric of its own, also under its parent's URL. */
 /* A reset ends test mode, and registers that read as zero then are not taken for success. */
 static void test_mode_and_reset(void **state)
@@ -657,7 +696,7 @@ int main(void)
 		cmocka_unit_test(reset_of_a_home),
 		cmocka_unit_test(queue_error),
 		cmocka_unit_test(events),
-		cmocka_unit_test(test_mode_and_reset),
+		cmocka_unit_test(test_mode_and_reset), cmocka_unit_test(fatal_error),
 		cmocka_unit_test(forked),
 	};
 

@@ -45,6 +45,7 @@ static const char help[] =
 	"              lose N[@K]        double N[@K]    late N[@K] PLACES   delay N[@K] TIME\n"
 	"              poison-data N[@K] (packets with data)   timeout N[@K] (requests get lost)\n"
 	"              poison GA         unpoison GA     (a line in the memory of its chip)\n"
+	"              fatal             (the chip reports a fatal error; only a reset of its function helps)\n"
 	"            clear: end the test mode of the chip now\n"
 	"  capture   what the links carry, flit by flit, into a pcapng file for Wireshark and\n"
 	"            'hsltest check-trace'. Root only\n"

@@ -308,6 +308,8 @@
   "Sequence numbers preset near their end wrap without loss." },
 { "HEP-CTF-012", "MUST", "FABRIC", "C",
   "A lane that fails leaves the link at the next smaller width with no packet lost; a link that is disabled ends what it carried, and carries again when enabled." },
+{ "HEP-CTF-013", "MUST", "CHIP", "C",
+  "FATAL sets STATUS.FATAL and EVENT.FATAL; STATUS.FATAL stays over CTRL.RESET, and ENABLE does nothing while it is set; FLR clears it." },
 { "HEP-API-001", "MUST", "LIB", "S",
   "A program gives the same results on /dev/hslN and on sim: for everything in this profile." },
 { "HEP-API-002", "MUST", "DRIVER", "S",

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "hsl/ctf.h"
 #include "hsltest.h"
 #include "libhsl/raw.h"
 
@@ -36,6 +37,7 @@ struct bare {
 	const struct hsl_chip_props *chip;
 	struct ht_bar regs;
 	uint32_t bars, regs_at;	/* as the DVSEC says */
+	uint32_t ctf_at;	/* from regs on */
 	uint8_t *mem;
 	uint64_t bus[PAGES];	/* where the chip finds each page */
 	struct ring admin, queue;
@@ -113,6 +115,7 @@ static void bars_of(struct ht *t, struct bare *b)
 
 	if (t->sim) {
 		b->bars = HSL_BAR_REGS | HSL_BAR_MEM << 4 | HSL_BAR_WIN << 8;
+		b->ctf_at = HSL_CTF_OFFSET_DEFAULT;
 		return;
 	}
 	n = ht_config_read(t, b->chip, cfg, sizeof(cfg));
@@ -120,6 +123,8 @@ static void bars_of(struct ht *t, struct bare *b)
 	HT_TRUE(t, off, "the DVSEC of chip %u cannot be read", b->chip->node);
 	memcpy(&b->bars, cfg + off + HSL_DVSEC_O_BARS, 4);
 	memcpy(&b->regs_at, cfg + off + HSL_DVSEC_O_REGS, 4);
+	memcpy(&b->ctf_at, cfg + off + HSL_DVSEC_O_CTF, 4);
+	b->ctf_at -= b->regs_at;
 }
 
 static void bare_open(struct ht *t, struct bare *b, const struct hsl_chip_props *chip)
@@ -508,7 +513,72 @@ static void home_decides(struct ht *t)
 	bare_test(t, 2, home_decides_of);
 }
 
+/* ---- HEP-CTF-013, HEP-RAS-009 ---- */
+
+static void fatal_error(struct bare *b)
+{
+	ht_write32(&b->regs, b->ctf_at + HSL_CTF_KEY, HSL_CTF_UNLOCK);
+	if (!(ht_read32(&b->regs, b->ctf_at + HSL_CTF_CAP) >> HSL_CTF_CMD_FATAL & 1))
+		HT_SKIP_TEST(b->t, "the facility of chip %u has no FATAL", b->chip->node);
+	ht_write32(&b->regs, b->ctf_at + HSL_CTF_CMD, HSL_CTF_CMD_FATAL);
+	HT_EQ(b->t, "status of FATAL", ht_read32(&b->regs, b->ctf_at + HSL_CTF_STATUS), HSL_ST_OK);
+	ht_write32(&b->regs, b->ctf_at + HSL_CTF_KEY, 0);
+}
+
+/* Chip 1, whose memory chip 0 uses, has a fatal error. */
+static void fatal_of(struct ht *t, struct bare *b)
+{
+	const uint64_t ga = HSL_GA(b[1].chip->node, 1u << 20), key = 0xfeed;
+	const struct hsl_seg_entry e = { .flags = HSL_SEG_VALID | HSL_SEG_READ | HSL_SEG_WRITE | HSL_SEG_MODELLED,
+					 .ga = ga, .len = PAGE };
+	struct hsl_desc fill = { .opcode = HSL_OP_FILL, .dst = ga, .len = 256, .arg0 = 1 };
+	struct hsl_desc own = { .opcode = HSL_OP_NOP };
+	uint32_t status;
+
+	bare_start(&b[0]);
+	bare_start(&b[1]);
+	for (unsigned int i = 0; i < 2; i++)
+		table(&b[i], key, e);
+	queue_reset(&b[0]);
+	HT_EQ(t, "QUEUE_CREATE", run(&b[0], &b[0].admin, create(&b[0])), HSL_ST_OK);
+	HT_EQ(t, "FILL", run(&b[0], &b[0].queue, fill), HSL_ST_OK);
+	fatal_error(&b[1]);
+	status = ht_read32(&b[1].regs, HSL_REG_STATUS);
+	HT_TRUE(t, status & HSL_STATUS_FATAL, "STATUS after FATAL is %#x", status);
+	status = ht_read32(&b[1].regs, HSL_REG_EVENT);
+	HT_TRUE(t, status & HSL_EVENT_FATAL, "EVENT after FATAL is %#x", status);
+	HT_EQ(t, "FILL of memory of a chip with a fatal error", run(&b[0], &b[0].queue, fill), HSL_ST_UNREACHABLE);
+	HT_EQ(t, "NOP of another chip", run(&b[0], &b[0].queue, own), HSL_ST_OK);
+
+	ht_write32(&b[1].regs, HSL_REG_CTRL, HSL_CTRL_RESET);
+	status = ht_read32(&b[1].regs, HSL_REG_STATUS);
+	HT_TRUE(t, status & HSL_STATUS_FATAL, "STATUS after CTRL.RESET is %#x", status);
+	program(&b[1]);
+	status = enable(&b[1]);
+	HT_TRUE(t, !(status & HSL_STATUS_READY), "STATUS after ENABLE with a fatal error is %#x", status);
+
+	HT_OK(t, ht_chip_flr(t, b[1].chip));
+	ht_write32(&b[1].regs, HSL_REG_CTRL, HSL_CTRL_RESET);
+	HT_EQ(t, "STATUS after FLR", ht_read32(&b[1].regs, HSL_REG_STATUS), 0);
+	b[1].admin.tail = b[1].admin.head = 0;
+	memset(page(&b[1], AQ_CQ), 0, PAGE);
+	bare_start(&b[1]);
+	table(&b[1], key, e);
+	HT_EQ(t, "FILL after FLR", run(&b[0], &b[0].queue, fill), HSL_ST_OK);
+}
+
+static void fatal_contained(struct ht *t)
+{
+	ht_need_cap(t, HSL_CAP_MODELLED, "modelled memory");
+	ht_need_cap(t, HSL_CAP_CTF, "a test facility");
+	bare_test(t, 2, fatal_of);
+}
+
 const struct ht_test ht_tests_bare[] = {
+	{ "HEP-CTF-013", "fatal_contained", "a chip with a fatal error says so and is out until FLR", fatal_contained,
+	  HT_F_BAR | HT_F_RESET | HT_F_TWO_CHIPS, 0 },
+	{ "HEP-RAS-009", "fatal_spares_others", "nobody gets its memory, and others go on", fatal_contained,
+	  HT_F_BAR | HT_F_RESET | HT_F_TWO_CHIPS, 0 },
 	{ "HEP-REG-007", "config_errors", "queues and tables out of bounds are CONFIG_ERROR, by a driverless chip",
 	  config_errors, HT_F_BAR | HT_F_RESET, 0 },
 	{ "HEP-QUE-009", "refused_queues", "QUEUE_CREATE out of bounds creates nothing", refused_queues,

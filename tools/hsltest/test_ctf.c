@@ -283,7 +283,7 @@ static void found(struct ht *t)
 		HT_TRUE(t, hsl_link_query(t->f, t->chip[i].node, 0, &l) || l.state != HSL_LTSSM_DISABLED,
 			"a command outside test mode has disabled link 0 of chip %u", t->chip[i].node);
 		v = ht_read32(&b, at + HSL_CTF_CAP);
-		HT_TRUE(t, v && !(v & 1) && v < 2u << HSL_CTF_CMD_LOG, "CAP: got %#x", v);
+		HT_TRUE(t, v && !(v & 1) && v < 2u << HSL_CTF_CMD_FATAL, "CAP: got %#x", v);
 		ht_bar_unmap(&b);
 		hsl_ctf_close(c);
 	}
@@ -393,7 +393,7 @@ static void bad_arguments(struct ht *t)
 		uint32_t want;
 	} bad[] = {
 		{ 0, 0, 0, 0, HSL_ST_OPCODE },
-		{ HSL_CTF_CMD_LOG + 1, 0, 0, 0, HSL_ST_OPCODE },
+		{ HSL_CTF_CMD_FATAL + 1, 0, 0, 0, HSL_ST_OPCODE },
 		{ UINT32_MAX, 0, 0, 0, HSL_ST_OPCODE },
 		{ HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_REORDER + 1, 1, 1, HSL_ST_FIELD },
 		{ HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_BURST, 1, 4096, HSL_ST_FIELD },
