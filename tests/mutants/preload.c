@@ -187,6 +187,8 @@ int hsl_queue_submit(struct hsl_queue *q, const struct hsl_op *ops, unsigned int
 
 	if (n)
 		memcpy(mine, ops, n * sizeof(*ops));
+	if (is("slow"))
+		usleep(20000);
 	if (is("crash") && ++calls == 100)
 		raise(SIGSEGV);
 	if (is("batch-swapped") && n > 1) {

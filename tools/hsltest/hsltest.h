@@ -28,8 +28,9 @@
 
 #define HT_NS_PER_S 1000000000ull
 #define HT_CHIPS_MAX 64
-#define HT_LIMIT_S 60	    /* for one test, unless it says otherwise */
-#define HT_OP_DEADLINE_S 20 /* for one operation: later is a hang */
+#define HT_LIMIT_S 60	 /* for a test without progress, unless it says otherwise: it hangs */
+#define HT_LIMIT_FACTOR 20 /* as many limits is the end of a test that makes progress for ever */
+#define HT_OP_LIMIT_S 10 /* for one operation (wait.c) */
 
 /*
  * SKIP: could not be tested here, and why. NA: does not apply to this chip, which does not claim what it is about.
@@ -56,7 +57,7 @@ struct ht_test {
 	const char *sentence;
 	void (*run)(struct ht *t);
 	uint32_t flags;	  /* HT_F_* */
-	uint32_t limit_s; /* 0 = HT_LIMIT_S */
+	uint32_t limit_s; /* without progress; 0 = HT_LIMIT_S */
 };
 
 /* One table per group, ended by a zeroed entry. */
@@ -92,6 +93,7 @@ struct ht_config {
  */
 struct ht_shared {
 	uint32_t verdict;
+	uint32_t progress; /* changes while the test gets on */
 	char reason[1024];
 	char step[160]; /* what the child was doing last */
 	char note[256];
@@ -115,6 +117,11 @@ struct ht {
 /* ---- verdicts ---- */
 void ht_finish(struct ht *t, enum ht_verdict v, const char *file, int line, const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 5, 6)));
+/* The test gets on: a step, a command, a random number, a comparison. What only waits or looks again does not say so. */
+static inline void ht_progress(struct ht *t)
+{
+	__atomic_fetch_add(&t->shared->progress, 1, __ATOMIC_RELAXED);
+}
 void ht_step(struct ht *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void ht_note(struct ht *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *ht_errno_name(int rc); /* -EFAULT gives "-EFAULT"; a count gives digits; static buffers,
@@ -225,6 +232,20 @@ void ht_buf_check_at(struct ht *t, struct ht_buf *b, uint64_t off, uint64_t len,
 #define ht_buf_check_range(t, b, off, len, what) \
 	ht_buf_check_at(t, b, off, len, __FILE__, __LINE__, what)
 
+/* ---- waiting (wait.c) ---- */
+uint64_t ht_now_ns(void);
+/* For a loop that looks again and again, with pauses of 2 ms at most. */
+struct ht_limit {
+	uint64_t left_ns, looked_ns;
+};
+struct ht_limit ht_limit(unsigned int s);
+bool ht_limit_over(struct ht_limit *l);
+/* As hsl_queue_wait, with HT_OP_LIMIT_S. */
+int ht_completions(struct hsl_queue *q, struct hsl_completion *c, unsigned int max);
+/* What poll(2) says of the file when it is readable or broken; 0: it does not become so. */
+short ht_readable(int fd);
+/* Wait for exactly n completions. */
+void ht_wait_all(struct ht *t, struct hsl_queue *q, struct hsl_completion *c, unsigned int n);
 /*
  * Memory that was freed is zeroed before it is free, which may take a moment: waits until a chip has this much free
  * memory and this many free queues again, else fails.
@@ -232,15 +253,12 @@ void ht_buf_check_at(struct ht *t, struct ht_buf *b, uint64_t off, uint64_t len,
 void ht_wait_free(struct ht *t, uint32_t node, uint64_t mem_bytes, uint32_t queues);
 
 /* ---- operations ---- */
-uint64_t ht_now_ns(void);
 struct hsl_queue *ht_queue_new(struct ht *t, uint32_t node, uint32_t depth); /* depth 0 = default */
 void ht_queue_free(struct ht *t, struct hsl_queue *q);
 /* Submit one, wait for it, check that it is the only completion and carries the op's cookie. */
 void ht_op_run(struct ht *t, struct hsl_queue *q, const struct hsl_op *op,
 	       struct hsl_completion *c);
 void ht_submit_all(struct ht *t, struct hsl_queue *q, const struct hsl_op *ops, unsigned int n);
-/* Wait for exactly n completions. */
-void ht_wait_all(struct ht *t, struct hsl_queue *q, struct hsl_completion *c, unsigned int n);
 struct hsl_op ht_op_copy(uint64_t dst, uint64_t src, uint64_t len);
 struct hsl_op ht_op_fill(uint64_t dst, uint64_t len, uint64_t pattern);
 struct hsl_op ht_op_reduce(unsigned int op, unsigned int type, uint64_t dst, uint64_t src,

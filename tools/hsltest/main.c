@@ -30,7 +30,7 @@ static const char help[] =
 	"      --quick, --full   shorter, longer than usual\n"
 	"      --seed N          of data and choices  (default: 1)\n"
 	"      --repeat N        N rounds, each with the next seed\n"
-	"      --timeout S       seconds for each test, instead of its own limit (60 for most)\n"
+	"      --timeout S       seconds without progress that end a test, instead of its own (60 for most)\n"
 	"      --stop-on-fail    end at the first failure\n"
 	"      --disruptive      also the tests that reset chips under everybody (root)\n"
 	"      --waivers FILE    failures that are known: name | owner | until | reason\n"

@@ -10,27 +10,18 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "hsltest.h"
 
 uint64_t ht_random(struct ht *t)
 {
+	ht_progress(t);
 	return ht_mix(t->rng++);
 }
 
 uint64_t ht_random_below(struct ht *t, uint64_t limit)
 {
 	return ht_random(t) % limit;
-}
-
-uint64_t ht_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * HT_NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
 static void *pages_new(struct ht *t, uint64_t len)
@@ -132,6 +123,7 @@ void ht_buf_check_at(struct ht *t, struct ht_buf *b, uint64_t off, uint64_t len,
 {
 	struct ht_diff d;
 
+	ht_progress(t);
 	if (!b->p || ht_equal(b->p + off, b->shadow + off, len, &d))
 		return;
 	ht_finish(t, HT_FAIL, file, line,
@@ -140,21 +132,6 @@ void ht_buf_check_at(struct ht *t, struct ht_buf *b, uint64_t off, uint64_t len,
 		  "%" PRIu64 " bytes differ, the last is byte %" PRIu64,
 		  what, b->node ? "chip" : "host", b->ga + off + d.first, off + d.first, b->len,
 		  d.expected, d.got, d.count, off + d.last);
-}
-
-void ht_wait_free(struct ht *t, uint32_t node, uint64_t mem_bytes, uint32_t queues)
-{
-	struct hsl_chip_props p = { .size = sizeof(p) };
-	uint64_t until_ns = ht_now_ns() + 20 * HT_NS_PER_S;
-
-	do {
-		HT_OK(t, hsl_chip_by_node(t->f, node, &p));
-		if (p.mem_free_bytes == mem_bytes && p.nqueues_free == queues)
-			return;
-		usleep(2000);
-	} while (ht_now_ns() < until_ns);
-	HT_EQ(t, "free memory of the chip, 20 s later", p.mem_free_bytes, mem_bytes);
-	HT_EQ(t, "free queues of the chip, 20 s later", p.nqueues_free, queues);
 }
 
 /* ------------------------------------------------------------------ operations */
@@ -279,31 +256,9 @@ void ht_submit_all(struct ht *t, struct hsl_queue *q, const struct hsl_op *ops, 
 {
 	int rc = hsl_queue_submit(q, ops, n);
 
+	ht_progress(t);
 	HT_TRUE(t, rc == (int)n, "hsl_queue_submit of %u operations: expected %u, got %s", n, n,
 		ht_errno_name(rc));
-}
-
-void ht_wait_all(struct ht *t, struct hsl_queue *q, struct hsl_completion *c, unsigned int n)
-{
-	uint64_t deadline_ns = ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S;
-	unsigned int have = 0;
-	uint32_t error = 0;
-	int rc, state;
-
-	while (have < n) {
-		rc = hsl_queue_wait(q, c + have, n - have, deadline_ns);
-		if (rc == -EINTR)
-			continue;
-		if (rc <= 0) {
-			state = hsl_queue_state(q, &error);
-			HT_FAIL_TEST(
-				t,
-				"hsl_queue_wait: %s after %u of %u completions; outstanding %u, queue state %d, error %s",
-				ht_errno_name(rc), have, n, hsl_queue_outstanding(q), state,
-				hsl_status_name(error));
-		}
-		have += (unsigned int)rc;
-	}
 }
 
 void ht_op_run(struct ht *t, struct hsl_queue *q, const struct hsl_op *op, struct hsl_completion *c)
@@ -321,6 +276,7 @@ void ht_op_run(struct ht *t, struct hsl_queue *q, const struct hsl_op *op, struc
 void ht_status_at(struct ht *t, const struct hsl_completion *c, uint32_t want, const char *file,
 		  int line, const char *what)
 {
+	ht_progress(t);
 	if (c->status != want)
 		ht_finish(t, HT_FAIL, file, line,
 			  "%s: expected status %u (%s), got %u (%s), result %" PRIu64

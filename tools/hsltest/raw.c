@@ -225,14 +225,15 @@ bool ht_rawq_poll(struct ht_rawq *q, struct hsl_cqe *c)
 
 void ht_rawq_wait(struct ht *t, struct ht_rawq *q, struct hsl_cqe *c)
 {
-	uint64_t deadline_ns = ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S;
+	struct ht_limit limit = ht_limit(HT_OP_LIMIT_S);
 
+	ht_progress(t);
 	while (!ht_rawq_poll(q, c)) {
-		if (ht_now_ns() > deadline_ns)
+		if (ht_limit_over(&limit))
 			HT_FAIL_TEST(
 				t,
 				"no completion %u of queue %u within %d s; tail %u, state %u, error %u",
-				q->head, q->qid, HT_OP_DEADLINE_S, q->tail, q->ctrl->state,
+				q->head, q->qid, HT_OP_LIMIT_S, q->tail, q->ctrl->state,
 				q->ctrl->error);
 		sched_yield();
 	}

@@ -2,9 +2,10 @@
 /*
  * One test, one child process. The child opens the fabric, runs the test, closes the fabric and
  * exits 0; the verdict is in a shared page. Whatever else happens to the child is a failure with a
- * reason: a signal by name, an exit without a verdict, a sanitizer's exit status, a time-out. At a
- * time-out the child is first asked (SIGUSR2) to write down the state of its queues, then its whole
- * process group is killed.
+ * reason: a signal by name, an exit without a verdict, a sanitizer's exit status, a time-out. A test
+ * times out when it makes no progress for as long as its limit says; how long all of it takes is no
+ * concern of a verdict. The child is first asked (SIGUSR2) to write down the state of its queues,
+ * then its whole process group is killed.
  *
  * The runner itself never opens a fabric: a sim: fabric has threads, which do not survive a fork.
  */
@@ -24,6 +25,9 @@
 
 #define QUEUES_WATCHED 8
 #define DUMP_S 5 /* for a child to write down what it sees, on a busy machine */
+#define KILL_S 10
+#define PROBE_S 20
+#define LOOK_MS 200ull
 extern struct hsl_queue *volatile ht_watched_queues[QUEUES_WATCHED];
 
 static struct ht *current; /* in the child, for the SIGUSR2 handler */
@@ -77,6 +81,7 @@ void ht_step(struct ht *t, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(t->shared->step, sizeof(t->shared->step), fmt, ap);
 	va_end(ap);
+	ht_progress(t);
 }
 
 void ht_note(struct ht *t, const char *fmt, ...)
@@ -88,23 +93,37 @@ void ht_note(struct ht *t, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Waits for the child until the time or until stop() says so. True when it has ended and *status is
- * valid. */
-static bool child_wait(pid_t pid, int pidfd, uint64_t until_ns, bool (*stop)(void), int *status)
+/*
+ * Waits for the child until stop() says so, or *progress has not changed for limit_s, or HT_LIMIT_FACTOR times that is over
+ * and *progress still changes. Time in which this process did not run, on a machine that is busy or stood still, does not
+ * count. *status is valid when the child has ended.
+ */
+enum waited { ENDED, STOPPED, STALLED, ENDLESS };
+
+static enum waited child_wait(pid_t pid, int pidfd, unsigned int limit_s, const uint32_t *progress, bool (*stop)(void), int *status)
 {
 	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
-	uint64_t now;
+	uint64_t limit_ns = limit_s * HT_NS_PER_S, all_ns = 0, idle_ns = 0, looked_ns = ht_now_ns(), now, spent;
+	uint32_t before = 0, is;
 
 	for (;;) {
 		if (waitpid(pid, status, WNOHANG) == pid)
-			return true;
+			return ENDED;
 		now = ht_now_ns();
-		if (now >= until_ns || (stop && stop()))
-			return false;
-		/* a pidfd wakes at once; without one, and to look at stop(), look every few
-		 * milliseconds */
-		now = (until_ns - now) / 1000000 + 1;
-		poll(&pfd, 1, (int)(pidfd >= 0 ? (now < 200 ? now : 200) : 2));
+		spent = now - looked_ns < 2 * LOOK_MS * 1000000 ? now - looked_ns : 2 * LOOK_MS * 1000000;
+		looked_ns = now;
+		is = progress ? __atomic_load_n(progress, __ATOMIC_RELAXED) : 0;
+		idle_ns = is == before ? idle_ns + spent : 0;
+		before = is;
+		all_ns += spent;
+		if (stop && stop())
+			return STOPPED;
+		if (idle_ns >= limit_ns)
+			return STALLED;
+		if (all_ns >= HT_LIMIT_FACTOR * limit_ns)
+			return ENDLESS;
+		/* a pidfd wakes at once; without one look every few milliseconds */
+		poll(&pfd, 1, pidfd >= 0 ? LOOK_MS : 2);
 	}
 }
 
@@ -112,7 +131,7 @@ static void child_kill(pid_t pid, int pidfd, int *status, bool *gone)
 {
 	kill(-pid, SIGKILL);
 	kill(pid, SIGKILL);
-	*gone = child_wait(pid, pidfd, ht_now_ns() + 10 * HT_NS_PER_S, NULL, status);
+	*gone = child_wait(pid, pidfd, KILL_S, NULL, NULL, status) == ENDED;
 }
 
 /* A line for each chip, with its links. */
@@ -155,7 +174,7 @@ static void dump_from_outside(const struct ht_config *config, struct ht_shared *
 			dump_links(f, s);
 		_exit(0);
 	}
-	if (pid > 0 && !child_wait(pid, -1, ht_now_ns() + DUMP_S * HT_NS_PER_S, NULL, &status))
+	if (pid > 0 && child_wait(pid, -1, DUMP_S, NULL, NULL, &status) != ENDED)
 		child_kill(pid, -1, &status, &gone);
 }
 
@@ -222,7 +241,8 @@ static void check_needs(struct ht *t)
 static void settle(struct ht *t, struct hsl_chip_props *p)
 {
 	struct hsl_segment *page, *whole;
-	uint64_t without, until_ns;
+	struct ht_limit limit;
+	uint64_t without;
 
 	if (p->mem_free_bytes == p->mem_bytes || hsl_segment_alloc(t->f, p->node, 1, NULL, &page))
 		return;
@@ -232,13 +252,13 @@ static void settle(struct ht *t, struct hsl_chip_props *p)
 	HT_OK(t, hsl_chip_by_node(t->f, p->node, p));
 	without = p->mem_free_bytes;
 	HT_OK(t, hsl_segment_free(page));
-	until_ns = ht_now_ns() + 10 * HT_NS_PER_S;
+	limit = ht_limit(HT_OP_LIMIT_S);
 	do {
 		HT_OK(t, hsl_chip_by_node(t->f, p->node, p));
 		if (p->mem_free_bytes != without)
 			return;
 		usleep(1000);
-	} while (ht_now_ns() < until_ns);
+	} while (!ht_limit_over(&limit));
 }
 
 static void open_fabric(struct ht *t)
@@ -360,9 +380,10 @@ void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool
 	uint32_t limit_s = config->limit_s ? config->limit_s
 			   : test->limit_s ? test->limit_s
 					   : HT_LIMIT_S;
-	uint64_t start_ns = ht_now_ns(), limit_ns = limit_s * HT_NS_PER_S;
+	uint64_t start_ns = ht_now_ns();
 	struct ht_shared *s = shared_new();
 	bool kernel = ht_dut_kind(config->url) == ht_dut_kind("/dev/hsl0"), gone;
+	enum waited waited;
 	int status = 0, pidfd;
 	pid_t pid;
 
@@ -391,21 +412,24 @@ void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool
 	setpgid(pid, pid); /* both do it: whoever comes first */
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 
-	if (child_wait(pid, pidfd, start_ns + limit_ns, stop, &status)) {
+	waited = child_wait(pid, pidfd, limit_s, &s->progress, stop, &status);
+	if (waited == ENDED) {
 		judge(r, s, status);
-	} else if (stop && stop()) {
+	} else if (waited == STOPPED) {
 		child_kill(pid, pidfd, &status, &gone);
 		r->verdict = HT_NOT_RUN;
 		snprintf(r->reason, sizeof(r->reason), "interrupted");
 	} else {
 		kill(pid, SIGUSR2);
-		gone = child_wait(pid, pidfd, ht_now_ns() + DUMP_S * HT_NS_PER_S, NULL, &status);
+		gone = child_wait(pid, pidfd, DUMP_S, NULL, NULL, &status) == ENDED;
 		if (!gone)
 			child_kill(pid, pidfd, &status, &gone);
 		if (!s->detail[0] && kernel)
 			dump_from_outside(config, s);
 		r->verdict = HT_FAIL;
-		snprintf(r->reason, sizeof(r->reason), "timed out after %u s%s%s%s%s%s%s", limit_s,
+		snprintf(r->reason, sizeof(r->reason), "timed out after %u s%s%s%s%s%s%s%s",
+			 waited == STALLED ? limit_s : HT_LIMIT_FACTOR * limit_s,
+			 waited == STALLED ? " without progress" : "",
 			 s->step[0] ? " while: " : "", s->step, s->dump[0] ? "; " : "", s->dump,
 			 gone ? "" : "; the process cannot be killed", s->reason);
 	}
@@ -443,8 +467,7 @@ void ht_probe_fabric(const struct ht_config *config, struct ht_probe *p)
 	}
 	if (pid > 0) {
 		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-		if (child_wait(pid, pidfd, ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S, NULL,
-			       &status)) {
+		if (child_wait(pid, pidfd, PROBE_S, NULL, NULL, &status) == ENDED) {
 			*p = *shared;
 		} else {
 			child_kill(pid, pidfd, &status, &gone);

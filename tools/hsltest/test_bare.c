@@ -179,17 +179,18 @@ static void bare_close(struct bare *b)
 /* The status of one command. */
 static uint32_t run(struct bare *b, struct ring *r, struct hsl_desc d)
 {
-	uint64_t end = ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S;
+	struct ht_limit limit = ht_limit(HT_OP_LIMIT_S);
 	uint32_t phase = r->head / DEPTH & 1 ? 0 : HSL_CQE_PHASE, status;
 	uint64_t db = ht_read32(&b->regs, HSL_REG_DB_OFFSET) +
 		      (uint64_t)r->qid * ht_read32(&b->regs, HSL_REG_DB_STRIDE);
 
+	ht_progress(b->t);
 	d.cookie = r->tail;
 	r->sq[r->tail++ % DEPTH] = d;
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	ht_write32(&b->regs, db + HSL_DB_SQ_TAIL, r->tail);
 	do {
-		HT_TRUE(b->t, ht_now_ns() < end, "chip %u, queue %u: opcode %#x is not completed",
+		HT_TRUE(b->t, !ht_limit_over(&limit), "chip %u, queue %u: opcode %#x is not completed",
 			b->chip->node, r->qid, d.opcode);
 		status = __atomic_load_n(&r->cq[r->head % DEPTH].status, __ATOMIC_ACQUIRE);
 	} while ((status & HSL_CQE_PHASE) != phase);

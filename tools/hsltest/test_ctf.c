@@ -15,7 +15,6 @@
 #define LEN	 ((uint64_t)4096)
 #define WORDS	 (LEN / 8 - 1)
 #define COUNT_AT (LEN - 8)		/* the last word counts the atomics */
-#define WAIT_S	 20u
 
 struct end {
 	uint32_t node, link;	/* link block that leads to the other end */
@@ -191,7 +190,7 @@ static bool carries(const struct hsl_link_props *p)
 /* Both ends carry packets at this width; 0: any. */
 static void wait_up(struct lab *l, uint32_t width, const char *when)
 {
-	uint64_t end = ht_now_ns() + WAIT_S * HT_NS_PER_S;
+	struct ht_limit limit = ht_limit(HT_OP_LIMIT_S);
 	struct hsl_link_props a, b;
 
 	do {
@@ -200,7 +199,7 @@ static void wait_up(struct lab *l, uint32_t width, const char *when)
 		if (carries(&a) && carries(&b) && a.width == b.width &&
 		    (!width || a.width == width))
 			return;
-	} while (ht_now_ns() < end);
+	} while (!ht_limit_over(&limit));
 	HT_FAIL_TEST(l->t, "%s: the ends are in states %u and %u with %u and %u lanes, expected L0 with %u",
 		     when, a.state, b.state, a.width, b.width, width);
 }
@@ -1071,7 +1070,8 @@ static void carried_now(struct ht *t, struct carried *c)
 static void packets_conserved(struct ht *t)
 {
 	static struct carried was[HT_CHIPS_MAX * HSL_LINK_MAX * HSL_VC_COUNT];
-	uint64_t some = 0, end, sent, taken;
+	uint64_t some = 0, sent, taken;
+	struct ht_limit limit;
 	unsigned int n = 0;
 	struct lab l;
 
@@ -1097,12 +1097,12 @@ static void packets_conserved(struct ht *t)
 	for (unsigned int k = 0; k < n; k++) {
 		struct carried now = was[k];
 
-		end = ht_now_ns() + WAIT_S * HT_NS_PER_S;
+		limit = ht_limit(HT_OP_LIMIT_S);
 		do {	/* somebody else's packet may be under way */
 			carried_now(t, &now);
 			sent = now.sent - was[k].sent;
 			taken = now.taken - was[k].taken;
-		} while (sent != taken && now.downs == was[k].downs && ht_now_ns() < end);
+		} while (sent != taken && now.downs == was[k].downs && !ht_limit_over(&limit));
 		HT_TRUE(t, sent == taken || now.downs != was[k].downs,
 			"chip %u has sent %llu packets of channel %u to chip %u, which has taken %llu", now.from,
 			(unsigned long long)sent, now.vc, now.to, (unsigned long long)taken);

@@ -151,7 +151,8 @@ static void visible(struct ht *t)
 	enum { ROUNDS = 2000 };
 	struct hsl_queue *q, *q2;
 	struct hsl_completion c;
-	uint64_t len = 8 * KIB, until_ns, i;
+	uint64_t len = 8 * KIB, i;
+	struct ht_limit limit;
 	struct hsl_op op;
 	struct ht_buf b, h;
 	unsigned int round;
@@ -168,10 +169,9 @@ static void visible(struct ht *t)
 		op = ht_op_fill(dst->ga, len, byte * 0x0101010101010101ull);
 		op.cookie = round;
 		ht_submit_all(t, q, &op, 1);
-		until_ns = ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S;
+		limit = ht_limit(HT_OP_LIMIT_S);
 		while (!(rc = hsl_queue_poll(q, &c, 1)))
-			HT_TRUE(t, ht_now_ns() < until_ns, "no completion within %d s",
-				HT_OP_DEADLINE_S);
+			HT_TRUE(t, !ht_limit_over(&limit), "no completion within %d s", HT_OP_LIMIT_S);
 		/* the last bytes first: they are the ones that would be late */
 		for (i = len; i > 0; i--) {
 			uint8_t got = ((volatile uint8_t *)dst->p)[i - 1];

@@ -289,7 +289,7 @@ static void raise_queue_error(struct ht *t, struct ht_rawq *q)
 
 static void event_rw1c(struct ht *t)
 {
-	uint64_t until_ns;
+	struct ht_limit limit;
 	uint32_t mask, e;
 	struct ht_rawq q;
 	struct ht_bar b;
@@ -303,11 +303,11 @@ static void event_rw1c(struct ht *t)
 		mask = ht_read32(&b, HSL_REG_EVENT_MASK);
 		ht_write32(&b, HSL_REG_EVENT_MASK, mask & ~HSL_EVENT_QUEUE_ERROR);
 		raise_queue_error(t, &q);
-		until_ns = ht_now_ns() + HT_NS_PER_S / 2;
+		limit = ht_limit(1);
 		do {
 			e = ht_read32(&b, HSL_REG_EVENT);
 			sched_yield();
-		} while (!(e & HSL_EVENT_QUEUE_ERROR) && ht_now_ns() < until_ns);
+		} while (!(e & HSL_EVENT_QUEUE_ERROR) && !ht_limit_over(&limit));
 		if (e == HSL_EVENT_QUEUE_ERROR) {
 			ht_write32(&b, HSL_REG_EVENT, 0);
 			e = ht_read32(&b, HSL_REG_EVENT);

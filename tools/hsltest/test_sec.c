@@ -323,7 +323,6 @@ static void killed_process(struct ht *t)
 {
 	enum { ROUNDS = 12, OPS = 64 };
 	struct hsl_chip_props before[HT_CHIPS_MAX], p = { .size = sizeof(p) };
-	uint64_t until_ns;
 	unsigned int i, round;
 	struct hsl_queue *q;
 	struct ht_buf v;
@@ -375,18 +374,8 @@ static void killed_process(struct ht *t)
 		for (i = 0; i < t->nchips; i++) {
 			/* the last reference may go a moment after the process; zeroing takes its
 			 * time */
-			until_ns = ht_now_ns() + 10 * HT_NS_PER_S;
-			do {
-				HT_OK(t, hsl_chip_by_index(t->f, i, &p));
-				if (p.mem_free_bytes == before[i].mem_free_bytes &&
-				    p.nqueues_free == before[i].nqueues_free)
-					break;
-				usleep(2000);
-			} while (ht_now_ns() < until_ns);
-			HT_EQ(t, "free memory of a chip after the kill", p.mem_free_bytes,
-			      before[i].mem_free_bytes);
-			HT_EQ(t, "free queues of a chip after the kill", p.nqueues_free,
-			      before[i].nqueues_free);
+			ht_wait_free(t, before[i].node, before[i].mem_free_bytes, before[i].nqueues_free);
+			HT_OK(t, hsl_chip_by_index(t->f, i, &p));
 			HT_EQ(t, "state of the chip", p.state, before[i].state);
 		}
 	}

@@ -79,7 +79,7 @@ static void raw_wakeups(struct ht *t)
 
 static void wait_error(struct ht *t, struct ht_rawq *q, const char *what)
 {
-	uint64_t until_ns = ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S;
+	struct ht_limit limit = ht_limit(HT_OP_LIMIT_S);
 	struct hsl_queue_kick k = { .size = sizeof(k), .sq_tail = 5 };
 	uint32_t state, error = 0;
 
@@ -90,7 +90,7 @@ static void wait_error(struct ht *t, struct ht_rawq *q, const char *what)
 		else
 			(void)ht_ioctl(q->fd, HSL_IOC_QUEUE_KICK, &k);
 		state = ht_rawq_state(t, q, &error);
-		HT_TRUE(t, ht_now_ns() < until_ns, "%s: the queue is still in state %u", what, state);
+		HT_TRUE(t, !ht_limit_over(&limit), "%s: the queue is still in state %u", what, state);
 		usleep(1000);
 	} while (state == HSL_QUEUE_READY);
 	HT_EQ(t, "error of the queue", error, HSL_ST_OVERFLOW);

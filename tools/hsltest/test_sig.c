@@ -408,7 +408,8 @@ static void data_before_signal(struct ht *t)
 	enum { ROUNDS = 120, PIECES = 8 };
 	struct hsl_completion c[PIECES + 1], cc[2];
 	struct hsl_op ops[PIECES + 1], take[2];
-	uint64_t piece = 64 * KIB, pattern, v, until_ns;
+	uint64_t piece = 64 * KIB, pattern, v;
+	struct ht_limit limit;
 	struct hsl_queue *p, *q;
 	struct ht_buf data, flag, sink;
 	unsigned int i, round;
@@ -441,11 +442,11 @@ static void data_before_signal(struct ht *t)
 			ht_buf_check(t, &sink, "data taken after the WAIT for its SIGNAL");
 		} else { /* by the CPU */
 			ht_submit_all(t, p, ops, PIECES + 1);
-			until_ns = ht_now_ns() + HT_OP_DEADLINE_S * HT_NS_PER_S;
+			limit = ht_limit(HT_OP_LIMIT_S);
 			do {
 				v = __atomic_load_n((uint64_t *)flag.p, __ATOMIC_ACQUIRE);
-				HT_TRUE(t, v == round || ht_now_ns() < until_ns, "no SIGNAL seen within %d s",
-					HT_OP_DEADLINE_S);
+				HT_TRUE(t, v == round || !ht_limit_over(&limit), "no SIGNAL seen within %d s",
+					HT_OP_LIMIT_S);
 			} while (v != round);
 			ht_buf_check(t, &data, "data seen by the CPU after the SIGNAL");
 		}

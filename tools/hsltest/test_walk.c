@@ -14,7 +14,7 @@
 #define QUEUES 4
 #define CHIP_BUFS 4
 #define CHECK_EVERY 64	   /* operations between looks at all memory */
-#define OP_S 5		   /* for completions */
+#define SHRINK_OP_S 5	   /* for completions, when it is known that something is wrong */
 #define SHRINK_TRIES 1500
 #define SHRINK_S 20
 
@@ -176,11 +176,11 @@ static void run_batch(struct walk *w, const struct walk_op *ops, unsigned int at
 	struct hsl_queue **q = &w->q[ops[0].queue];
 	struct hsl_completion c[WALK_BATCH + 1];
 	struct hsl_op op[WALK_BATCH];
-	uint64_t until_ns = ht_now_ns() + OP_S * HT_NS_PER_S;
 	unsigned int i, have = 0;
 	struct walk_expect e;
 	int rc;
 
+	ht_progress(w->t);
 	for (i = 0; i < n; i++) {
 		op[i] = command(w, &ops[i], i);
 		if (n > 1) /* in a batch it takes strong order that each sees the one before it */
@@ -192,7 +192,10 @@ static void run_batch(struct walk *w, const struct walk_op *ops, unsigned int at
 		return;
 	}
 	while (have < n) {
-		rc = hsl_queue_wait(*q, c + have, n + 1 - have, until_ns);
+		if (w->shrink_until_ns)
+			rc = hsl_queue_wait(*q, c + have, n + 1 - have, ht_now_ns() + SHRINK_OP_S * HT_NS_PER_S);
+		else
+			rc = ht_completions(*q, c + have, n + 1 - have);
 		if (rc == -EINTR)
 			continue;
 		if (rc <= 0)
@@ -202,7 +205,7 @@ static void run_batch(struct walk *w, const struct walk_op *ops, unsigned int at
 	for (i = 0; i < n; i++) {
 		walk_model_apply(&ops[i], w->model, &e);
 		if (i >= have)
-			differs(w, at + i, "no completion within %d s", OP_S);
+			differs(w, at + i, "no completion");
 		else if (c[i].cookie != i)
 			differs(w, at + i, "completion %u of %u has cookie %" PRIu64, i, n, c[i].cookie);
 		else if (c[i].status != e.status)
@@ -357,6 +360,6 @@ static void random_walk(struct ht *t)
 }
 
 const struct ht_test ht_tests_walk[] = {
-	{ "HEP-TXN-029", "random_walk", "a random sequence of legal operations gives every byte and result of a golden model", random_walk, 0, 600 },
+	{ "HEP-TXN-029", "random_walk", "a random sequence of legal operations gives every byte and result of a golden model", random_walk, 0, 0 },
 	{ 0 },
 };
