@@ -38,6 +38,9 @@ exec 3</dev/hsl0
 run 1 rmmod vendor_chip
 ok 'rmmod is refused while a file of the fabric is open'
 exec 3<&-
+run 0 hsltest run --tap --disruptive --bring-up /hsl/tests/guest/vendor_up.sh SEC-003 && has '^ok 1 - HEP-SEC-003 home_decides$' &&
+	run 0 hslctl doctor
+ok 'hsltest takes both chips from their drivers and gives them back'
 run 0 rmmod vendor_chip && run 0 hslctl list && [ "$(grep -c ' ready ' $out)" = 1 ] && run 0 insmod /lib/hsl/vendor_chip.ko &&
 	run 0 hslctl doctor
 ok 'rmmod and insmod'

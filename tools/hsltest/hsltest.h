@@ -85,6 +85,7 @@ struct ht_config {
 	const char *url; /* NULL = libhsl's default */
 	uint64_t seed;
 	bool disruptive;
+	const char *bring_up; /* program that sets up a chip which is without its maker's driver; NULL: none */
 	enum ht_effort effort;
 	uint32_t limit_s; /* 0 = each test's own */
 };

@@ -33,6 +33,7 @@ static const char help[] =
 	"      --timeout S       seconds without progress that end a test, instead of its own (60 for most)\n"
 	"      --stop-on-fail    end at the first failure\n"
 	"      --disruptive      also the tests that reset chips under everybody (root)\n"
+	"      --bring-up PROG   'PROG BUS-ADDRESS' sets up a chip that was taken from its maker's driver\n"
 	"      --waivers FILE    failures that are known: name | owner | until | reason\n"
 	"      --trace FILE      also judge a capture of links made before, as check-trace does\n"
 	"      --set KEY=VALUE   for the report: vendor, device, serial, firmware, peer, tester, note\n"
@@ -53,7 +54,7 @@ static const char help[] =
 
 enum { OPT_SEED = 256, OPT_DISRUPTIVE, OPT_LIMIT, OPT_TAP, OPT_TABLE, OPT_JSON, OPT_REQUIREMENTS, OPT_COMPLETE, OPT_REPEAT,
        OPT_STOP, OPT_JUNIT, OPT_HTML, OPT_LANG, OPT_QUICK, OPT_FULL, OPT_WAIVERS, OPT_SET,
-       OPT_TRACE };
+       OPT_TRACE, OPT_BRING_UP };
 
 static const struct option options[] = {
 	{ "fabric", required_argument, NULL, 'f' },
@@ -61,6 +62,7 @@ static const struct option options[] = {
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "repeat", required_argument, NULL, OPT_REPEAT },
 	{ "disruptive", no_argument, NULL, OPT_DISRUPTIVE },
+	{ "bring-up", required_argument, NULL, OPT_BRING_UP },
 	{ "timeout", required_argument, NULL, OPT_LIMIT },
 	{ "time-limit", required_argument, NULL, OPT_LIMIT },
 	{ "stop-on-fail", no_argument, NULL, OPT_STOP },
@@ -384,6 +386,11 @@ static int parse(int argc, char **argv, struct args *a)
 			a->config.limit_s = (uint32_t)v;
 			break;
 		case OPT_DISRUPTIVE: a->config.disruptive = true; break;
+		case OPT_BRING_UP:
+			if (access(optarg, X_OK))
+				return tool_usage("--bring-up %s: %s", optarg, strerror(errno));
+			a->config.bring_up = optarg;
+			break;
 		case OPT_STOP: a->stop_on_fail = true; break;
 		case OPT_QUICK: a->config.effort = HT_QUICK; break;
 		case OPT_FULL: a->config.effort = HT_FULL; break;

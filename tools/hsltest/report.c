@@ -48,8 +48,9 @@ char *ht_again(const struct ht_config *c, const struct ht_result *r)
 
 char *ht_reproduce(const struct ht_config *c, uint64_t seed, const char *test)
 {
-	return tool_printf("hsltest run -f %s --seed %" PRIu64 "%s%s %s", tool_fabric_name(c->url), seed,
-			   c->disruptive ? " --disruptive" : "",
+	return tool_printf("hsltest run -f %s --seed %" PRIu64 "%s%s%s%s %s", tool_fabric_name(c->url), seed,
+			   c->disruptive ? " --disruptive" : "", c->bring_up ? " --bring-up " : "",
+			   c->bring_up ? c->bring_up : "",
 			   c->effort == HT_QUICK  ? " --quick"
 			   : c->effort == HT_FULL ? " --full"
 						  : "",

@@ -4,12 +4,17 @@
  * and the test is their driver: rings and tables are in locked pages of its own, whose addresses
  * come from /proc/self/pagemap. So it needs root, no IOMMU in front of the chips, and --disruptive.
  *
+ * A chip whose DVSEC asks for its maker's driver need not answer without it: a program that the user names (--bring-up) sets
+ * it up.
+ *
  * A child of the test does it, so that the driver is bound again however that ends. On sim: the
  * driver is in the process itself, and the chip finds memory at its address in there.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,26 +60,49 @@ static bool sysfs_write(const char *path, const char *text)
 	return ok;
 }
 
-static void can_unbind(struct ht *t, const struct hsl_chip_props *chip)
+static void bars_of(struct ht *t, struct bare *b)
 {
+	uint8_t cfg[4096];
+	unsigned int n, off;
+
+	if (t->sim) {
+		b->bars = HSL_BAR_REGS | HSL_BAR_MEM << 4 | HSL_BAR_WIN << 8;
+		b->ctf_at = HSL_CTF_OFFSET_DEFAULT;
+		return;
+	}
+	n = ht_config_read(t, b->chip, cfg, sizeof(cfg));
+	off = ht_dvsec_find(cfg, n);
+	HT_TRUE(t, off, "the DVSEC of chip %u cannot be read", b->chip->node);
+	memcpy(&b->bars, cfg + off + HSL_DVSEC_O_BARS, 4);
+	memcpy(&b->regs_at, cfg + off + HSL_DVSEC_O_REGS, 4);
+	memcpy(&b->ctf_at, cfg + off + HSL_DVSEC_O_CTF, 4);
+	b->ctf_at -= b->regs_at;
+}
+
+/* Whose it is, hsl_pci or its maker's: the folder of its driver in sysfs, for as long as it is unbound. */
+static void driver_of(struct ht *t, const struct hsl_chip_props *chip, char driver[PATH_MAX])
+{
+	struct bare b = { .chip = chip };
 	char path[128];
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", chip->bus_addr);
 	if (!access(path, F_OK))
 		HT_SKIP_TEST(t, "chip %u is behind an IOMMU", chip->node);
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/hsl_pci/%s", chip->bus_addr);
-	if (access(path, F_OK))
-		HT_SKIP_TEST(t, "chip %u is not hsl_pci's", chip->node);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", chip->bus_addr);
+	if (!realpath(path, driver))
+		HT_SKIP_TEST(t, "chip %u (%s) is no PCI function with a driver", chip->node, chip->bus_addr);
+	bars_of(t, &b);
+	if ((b.bars & HSL_DVSEC_BARS_OWN_DRIVER) && !t->config->bring_up)
+		HT_SKIP_TEST(t, "chip %u does not answer without its maker's driver: --bring-up says what sets it up", chip->node);
 }
 
-static bool unbind(const struct hsl_chip_props *chip)
+/* file: "bind" or "unbind" */
+static bool driver_write(const char *driver, const char *file, const struct hsl_chip_props *chip)
 {
-	return sysfs_write("/sys/bus/pci/drivers/hsl_pci/unbind", chip->bus_addr);
-}
+	char path[PATH_MAX + 16];
 
-static bool bind_again(const struct hsl_chip_props *chip)
-{
-	return sysfs_write("/sys/bus/pci/drivers/hsl_pci/bind", chip->bus_addr);
+	snprintf(path, sizeof(path), "%s/%s", driver, file);
+	return sysfs_write(path, chip->bus_addr);
 }
 
 static uint64_t bus_address(struct ht *t, const void *p)
@@ -103,28 +131,31 @@ static void pci_enable(struct ht *t, const struct hsl_chip_props *chip)
 	close(fd);
 }
 
+/* What the maker's driver does to the function before its register block answers, done by a program of the maker's. */
+static void bring_up(struct ht *t, const struct hsl_chip_props *chip)
+{
+	const char *prog = t->config->bring_up;
+	int status = 0, null;
+	pid_t pid = fork();
+
+	HT_TRUE(t, pid >= 0, "fork: %s", strerror(errno));
+	if (!pid) {
+		null = open("/dev/null", O_RDWR);
+		if (dup2(null, 0) < 0 || dup2(null, 1) < 0) /* a test never prints */
+			_exit(126);
+		execl(prog, prog, chip->bus_addr, (char *)NULL);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status)
+		HT_ERROR_TEST(t, "'%s %s' failed: %s %d", prog, chip->bus_addr, WIFEXITED(status) ? "exit status" : "signal",
+			      WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+}
+
 static void *page(struct bare *b, enum page p)
 {
 	return b->mem + p * PAGE;
-}
-
-static void bars_of(struct ht *t, struct bare *b)
-{
-	uint8_t cfg[4096];
-	unsigned int n, off;
-
-	if (t->sim) {
-		b->bars = HSL_BAR_REGS | HSL_BAR_MEM << 4 | HSL_BAR_WIN << 8;
-		b->ctf_at = HSL_CTF_OFFSET_DEFAULT;
-		return;
-	}
-	n = ht_config_read(t, b->chip, cfg, sizeof(cfg));
-	off = ht_dvsec_find(cfg, n);
-	HT_TRUE(t, off, "the DVSEC of chip %u cannot be read", b->chip->node);
-	memcpy(&b->bars, cfg + off + HSL_DVSEC_O_BARS, 4);
-	memcpy(&b->regs_at, cfg + off + HSL_DVSEC_O_REGS, 4);
-	memcpy(&b->ctf_at, cfg + off + HSL_DVSEC_O_CTF, 4);
-	b->ctf_at -= b->regs_at;
 }
 
 static void bare_open(struct ht *t, struct bare *b, const struct hsl_chip_props *chip)
@@ -135,6 +166,8 @@ static void bare_open(struct ht *t, struct bare *b, const struct hsl_chip_props 
 	if (!t->sim)
 		pci_enable(t, chip);
 	bars_of(t, b);
+	if (b->bars & HSL_DVSEC_BARS_OWN_DRIVER)
+		bring_up(t, chip);
 	ht_bar_map(t, chip, HSL_DVSEC_BARS_REGS(b->bars), &b->regs);
 	b->regs.p += b->regs_at;
 	b->mem = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
@@ -234,6 +267,7 @@ static void queue_reset(struct bare *b)
 static void bare_test(struct ht *t, unsigned int n, void (*fn)(struct ht *t, struct bare *b))
 {
 	struct bare b[2];
+	char driver[2][PATH_MAX];
 	bool unbound = true, bound = true;
 	int status = 0, err = 0;
 	unsigned int i;
@@ -248,9 +282,9 @@ static void bare_test(struct ht *t, unsigned int n, void (*fn)(struct ht *t, str
 		return;
 	}
 	for (i = 0; i < n; i++)
-		can_unbind(t, &t->chip[i]);
+		driver_of(t, &t->chip[i], driver[i]);
 	for (i = 0; i < n; i++)
-		unbound &= unbind(&t->chip[i]);
+		unbound &= driver_write(driver[i], "unbind", &t->chip[i]);
 	if (unbound)
 		pid = fork();
 	if (!pid) {
@@ -264,7 +298,7 @@ static void bare_test(struct ht *t, unsigned int n, void (*fn)(struct ht *t, str
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	for (i = 0; i < n; i++)
-		if (!bind_again(&t->chip[i])) {
+		if (!driver_write(driver[i], "bind", &t->chip[i])) {
 			err = errno;
 			bound = false;
 		}
