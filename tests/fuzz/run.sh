@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# run.sh flit|command SECONDS: libFuzzer on the link layer, or on the command path of a chip, from the inputs in
-# corpus_flit or corpus_command. New inputs stay in build/fuzz, also the one that failed. Needs clang.
+# run.sh flit|command|socket SECONDS: libFuzzer on the link layer, on the command path of a chip, or as the peer at a
+# flit socket, from the inputs in corpus_flit, corpus_command or corpus_socket. New inputs stay in build/fuzz, also the one that failed. Needs clang.
 set -eu
 cd "$(dirname "$0")/../.."
 command -v clang >/dev/null || { echo "1..0 # SKIP clang is not installed"; exit 77; }
@@ -11,7 +11,8 @@ what=${1-}
 case $what in
 flit) sources="qemu/model/link.c qemu/model/link_look.c qemu/model/pkt.c qemu/model/flit.c qemu/model/crc64.c" ;;
 command) sources=$(echo qemu/model/*.c qemu/engine/*.c) ;;
-*) echo "usage: tests/fuzz/run.sh flit|command [SECONDS]" >&2; exit 2 ;;
+socket) sources=$(echo qemu/model/*.c qemu/engine/flit_socket.c) ;;
+*) echo "usage: tests/fuzz/run.sh flit|command|socket [SECONDS]" >&2; exit 2 ;;
 esac
 mkdir -p "$dir/corpus_$what" "$dir/obj_$what"
 for source in "tests/fuzz/fuzz_$what.c" $sources; do
