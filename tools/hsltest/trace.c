@@ -15,7 +15,8 @@
  *
  * A request is followed where its requester's own link carries it, an answer where it reaches that
  * node. An agent of the same chip may answer READ_S, READ_U or UPGRADE without any link seeing it;
- * then the ACK to the home shows that there was an answer.
+ * then the ACK to the home shows that there was an answer. Requests and ACKs are on different virtual
+ * channels: one of a request from before the capture may come behind the next one with its tag.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -62,6 +63,8 @@ struct dir {
 struct txn {
 	uint32_t key;			/* agent [31:16], tag [15:0] */
 	bool used, open, retried;
+	bool before;			/* an ACK of a request from before the capture may come */
+	bool acked;			/* it was open until an ACK came */
 	uint8_t opcode;
 	uint32_t acks_due;		/* of requests with this tag that are answered */
 	uint32_t reused;		/* taken again before an ACK showed the answer */
@@ -284,8 +287,10 @@ static void request_seen(struct trace *t, const struct dir *d, const struct hsl_
 	}
 	if (x->era != t->era)
 		x->acks_due = x->reused = 0;
+	if (!x->record)
+		x->before = !d->from_zero;
 	x->open = true;
-	x->retried = false;
+	x->retried = x->acked = false;
 	x->opcode = h->opcode;
 	x->record = t->record;
 	x->era = t->era;
@@ -317,6 +322,11 @@ static void answer_seen(struct trace *t, const struct dir *d, const struct hsl_p
 	}
 	if (x->open && h->opcode == HSL_PKT_GO && x->opcode == HSL_PKT_WRITE)
 		return;
+	if (x->acked && x->before && ends(x->opcode, h->opcode)) {	/* so the ACK was an older one's */
+		x->acked = x->before = false;
+		x->acks_due++;
+		return;
+	}
 	/* the request may have been one to a home of this chip, or from before the capture */
 	if (h->opcode == HSL_PKT_RSP_DATA || !x->record || x->first_era != t->era)
 		return;
@@ -344,8 +354,10 @@ static void requester_goes_on(struct trace *t, const struct hsl_pkt_hdr *h)
 		x->acks_due--;
 	else if (h->opcode == HSL_PKT_ACK && x->reused)
 		x->reused--;
-	else if (h->opcode == HSL_PKT_ACK && answered_nearby(x->opcode))
+	else if (h->opcode == HSL_PKT_ACK && answered_nearby(x->opcode) && x->open) {
 		x->open = false;
+		x->acked = true;
+	}
 }
 
 static void requests_end(struct trace *t, bool complete)
