@@ -16,12 +16,16 @@
 
 #include "dut.h"
 #include "exit.h"
+#include "flit_test.h"
 #include "json.h"
 
 static const struct ht_dut_kind kinds[] = {
 	{ .prefix = "/", .what = "a fabric of the driver, /dev/hsl<N>" },
 	{ .prefix = "sim:", .what = "emulated chips in this process, sim:mesh4" },
 	{ .prefix = "plugin:", .what = "what a shared object serves (hsl/plugin.h), plugin:FILE.so" },
+	{ .prefix = "flit:unix:", .what = "the other end of a link at a flit socket (docs/flit-socket.md), flit:unix:PATH[,patience=S]",
+	  .unseen = "one link does not show it: software beside the device has to, or a capture of more (docs/partner-guide.md)",
+	  .tests = ht_flit_tests, .probe = ht_flit_probe, .open = ht_flit_open, .close = ht_flit_close },
 };
 #define NKINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -47,6 +51,13 @@ int ht_dut_check(const char *url)
 	for (i = 0; i < NKINDS; i++)
 		fprintf(stderr, "  %s\n", kinds[i].what);
 	return TOOL_USAGE;
+}
+
+unsigned int ht_dut_tests(const char *url, const struct ht_test **list, unsigned int max)
+{
+	const struct ht_dut_kind *kind = url ? ht_dut_kind(url) : NULL;
+
+	return kind && kind->tests ? kind->tests(list, max) : ht_tests_all(list, max);
 }
 
 void ht_dut_probe(const struct ht_config *config, struct ht_probe *p)
@@ -211,6 +222,29 @@ static void chip_json(struct json_object *o, const struct ht_chip_probe *c)
 	}
 }
 
+static void hello_json(struct json_object *dut, const struct ht_probe *p)
+{
+	static const char *const vcs[HSL_VC_COUNT] = { "REQ", "RSP", "SNP", "DAT", "MGMT" };
+	const struct hsl_fs_hello *h = &p->hello;
+	struct json_object *o = tool_json_set(dut, "link", tool_json_object()), *slots;
+	unsigned int vc;
+
+	tool_json_str(o, "wrong", p->hello_wrong[0] ? p->hello_wrong : NULL);
+	tool_json_u64(o, "node", h->node);
+	tool_json_u64(o, "peer", h->peer);
+	tool_json_u64(o, "lanes", h->lanes);
+	tool_json_u64(o, "rate_mtps", h->rate_mtps);
+	tool_json_u64(o, "replay_flits", h->replay_flits);
+	tool_json_u64(o, "reorder", h->reorder);
+	tool_json_u64(o, "seq_bits", h->seq_bits);
+	tool_json_u64(o, "credit_shift", h->credit_shift);
+	slots = tool_json_set(o, "rx_slots", tool_json_object());
+	for (vc = 0; vc < HSL_VC_COUNT; vc++)
+		tool_json_u64(slots, vcs[vc], h->rx_slots[vc]);
+	tool_json_u64(o, "latency_ps", h->latency_ps);
+	tool_json_u64(o, "open_bytes", h->open_bytes);
+}
+
 struct json_object *ht_dut_json(const struct ht_config *config, const struct ht_probe *p)
 {
 	struct json_object *dut = tool_json_object(), *chips;
@@ -226,6 +260,10 @@ struct json_object *ht_dut_json(const struct ht_config *config, const struct ht_
 		snprintf(id, sizeof(id), "%u.%u", p->driver_abi >> 16, p->driver_abi & 0xffff);
 	tool_json_str(dut, "driver_abi", p->driver_abi ? id : NULL);
 	chips = tool_json_set(dut, "chips", tool_json_array());
+	if (p->has_hello) { /* there is no more to be known of the chip */
+		hello_json(dut, p);
+		return dut;
+	}
 	for (i = 0; i < p->nchips; i++)
 		chip_json(tool_json_append(chips, tool_json_object()), &p->chip[i]);
 	return dut;

@@ -13,6 +13,7 @@
 struct ht_dut_kind {
 	const char *prefix; /* of the URL */
 	const char *what;
+	const char *unseen; /* of a requirement that no test of this kind judges; NULL: as the requirement says */
 	unsigned int (*tests)(const struct ht_test **list, unsigned int max);
 	void (*probe)(const struct ht_config *config, struct ht_probe *p);
 	void (*open)(struct ht *t);

@@ -9,10 +9,10 @@
 #include "run.h"
 #include "table.h"
 
-int ht_list_tests(bool json, char *const *globs, int nglobs)
+int ht_list_tests(const char *url, bool json, char *const *globs, int nglobs)
 {
 	const struct ht_test *list[HT_TESTS_MAX];
-	unsigned int n = ht_tests_all(list, HT_TESTS_MAX), i, shown = 0;
+	unsigned int n = ht_dut_tests(url, list, HT_TESTS_MAX), i, shown = 0;
 	struct tool_table *t = tool_table_new(NULL);
 	struct json_object *doc = tool_json_object(), *a, *o;
 	int rc = 0;

@@ -40,6 +40,7 @@ static const char help[] =
 	"  shown:    --table (on a terminal), --tap (in a pipe), --json\n"
 	"  written:  --json FILE.json   --junit FILE   --html FILE [--lang en|zh_CN]\n"
 	"list\n"
+	"  -f, --dut URL         the tests for this kind of device\n"
 	"      --requirements    every requirement with its class and tests; UNTESTED where there is none\n"
 	"      --json\n"
 	"report: of one run again as --html or --junit, or how B differs from A\n"
@@ -137,7 +138,7 @@ static bool have_all(const struct ht_probe *p, uint64_t cap)
 }
 
 /* From results to outcomes of requirements and classes. */
-static void judge(struct ht_report *rep, const struct ht_test *const *all, unsigned int nall)
+static void judge(struct ht_report *rep, const struct ht_dut_kind *kind, const struct ht_test *const *all, unsigned int nall)
 {
 	unsigned int i;
 	size_t k;
@@ -145,10 +146,16 @@ static void judge(struct ht_report *rep, const struct ht_test *const *all, unsig
 
 	for (i = 0; i < rep->n; i++)
 		rep->summary.count[rep->results[i].verdict]++;
-	for (k = 0; k < ht_requirement_count; k++)
-		ht_outcome_of(&ht_requirements[k], rep->results, rep->n, all, nall, &rep->outcomes[k]);
+	for (k = 0; k < ht_requirement_count; k++) {
+		struct ht_outcome *o = &rep->outcomes[k];
+
+		ht_outcome_of(&ht_requirements[k], rep->results, rep->n, all, nall, o);
+		if (kind->unseen && !o->decider)
+			snprintf(o->evidence, sizeof(o->evidence), "%s", kind->unseen);
+	}
 	for (c = 0; c < HT_CLASSES; c++) {
-		bool claimed = c == HT_COHERENT ? have_all(rep->probe, HSL_CAP_MODELLED)
+		bool claimed = rep->probe->has_hello ? c == HT_LINK || (c == HT_COHERENT && rep->probe->hello.open_bytes)
+			       : c == HT_COHERENT ? have_all(rep->probe, HSL_CAP_MODELLED)
 			       : c == HT_DRIVER ? !strcmp(rep->probe->backend, "kernel")
 						: true;
 
@@ -220,7 +227,7 @@ static int run(struct args *a)
 	if (rc)
 		return rc;
 	kind = ht_dut_kind(a->config.url);
-	n = kind->tests ? kind->tests(all, HT_TESTS_MAX) : ht_tests_all(all, HT_TESTS_MAX);
+	n = ht_dut_tests(a->config.url, all, HT_TESTS_MAX);
 	for (i = 0; i < n; i++) {
 		if (ht_test_matches(all[i], a->rest, a->nrest))
 			list[chosen++] = all[i];
@@ -258,7 +265,7 @@ static int run(struct args *a)
 		ht_report_test(&rep, chosen * rep.rounds + i + 1, 0, &rep.results[chosen + i]);
 	}
 	rep.n += rep.ntrace;
-	judge(&rep, all, n);
+	judge(&rep, kind, all, n);
 	ht_report_end(&rep);
 	rc = write_reports(a, &rep) ? TOOL_PASS : TOOL_ENV;
 	if (!rc && (rep.summary.count[HT_FAIL] || rep.summary.count[HT_ERROR] || rep.interrupted))
@@ -458,10 +465,12 @@ int main(int argc, char **argv)
 	a.nrest = argc - optind;
 	if (!strcmp(verb, "run")) {
 		rc = run(&a);
+	} else if (!strcmp(verb, "list") && a.config.url && (rc = ht_dut_check(a.config.url))) {
+		/* said why */
 	} else if (!strcmp(verb, "list")) {
 		if (a.requirements && a.nrest)
 			return tool_usage("--requirements takes no pattern");
-		rc = tool_finish(a.requirements ? ht_list_requirements(a.json) : ht_list_tests(a.json, a.rest, a.nrest));
+		rc = tool_finish(a.requirements ? ht_list_requirements(a.json) : ht_list_tests(a.config.url, a.json, a.rest, a.nrest));
 	} else if (!strcmp(verb, "report")) {
 		rc = report(&a);
 	} else if (!strcmp(verb, "check-trace")) {

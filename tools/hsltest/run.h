@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "hsl/flit_socket.h"
 #include "hsltest.h"
 
 struct json_object;
@@ -54,12 +55,17 @@ struct ht_probe {
 	uint32_t host_node;
 	uint64_t fabric_id[2];
 	char backend[16];
+	bool has_hello; /* at a flit socket: what it said of its end of the link, zeros if that was wrong */
+	char hello_wrong[120];
+	struct hsl_fs_hello hello;
 	struct ht_chip_probe chip[HT_CHIPS_MAX];
 };
 
 void ht_probe_fabric(const struct ht_config *config, struct ht_probe *p);
 /* Checks that the URL is of a kind that hsltest can test, before it is opened; TOOL_PASS, or what to exit with. */
 int ht_dut_check(const char *url);
+/* The tests for this kind of device; url NULL: for a fabric. As ht_tests_all. */
+unsigned int ht_dut_tests(const char *url, const struct ht_test **list, unsigned int max);
 const char *ht_link_state_name(unsigned int state); /* HSL_LTSSM_* */
 /* What software can know of the chips; "dut" of the document. */
 struct json_object *ht_dut_json(const struct ht_config *config, const struct ht_probe *p);
@@ -180,7 +186,7 @@ char *ht_html_diff(struct json_object *a, struct json_object *b, enum ht_lang la
 int ht_diff_print(struct json_object *a, struct json_object *b);
 
 /* list.c, check_trace.c */
-int ht_list_tests(bool json, char *const *globs, int nglobs);
+int ht_list_tests(const char *url, bool json, char *const *globs, int nglobs);
 int ht_list_requirements(bool json);
 int ht_check_trace(const char *path, bool complete);
 /* What a capture tells, as results of tests: HT_TRACE_RESULTS of them. TOOL_PASS, or said on stderr why not. */

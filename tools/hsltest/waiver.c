@@ -15,6 +15,7 @@
 
 #include "exit.h"
 #include "file.h"
+#include "flit_test.h"
 #include "run.h"
 
 static bool known(const char *name)
@@ -24,6 +25,7 @@ static bool known(const char *name)
 
 	if (ht_requirement_find(name))
 		return true;
+	n += ht_flit_tests(list + n, HT_TESTS_MAX - n);
 	for (i = 0; i < n; i++) {
 		if (!strcmp(list[i]->name, name))
 			return true;
