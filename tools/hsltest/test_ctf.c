@@ -1,230 +1,13 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * CTF and counters: one link between two neighbouring chips as a tester sees it, from both ends.
- *
- * Traffic is commands of one chip on observable memory of the other that no cache keeps
- * (NONCOHERENT), so that each crosses the link; what it should leave in memory is in a shadow.
  * Whatever is armed, what software sees stays right: that is half of every test here.
  */
 #include <stdlib.h>
 
 #include "hsl/ctf.h"
-#include "hsltest.h"
+#include "lab.h"
 #include "trace.h"
-
-#define LEN	 ((uint64_t)4096)
-#define WORDS	 (LEN / 8 - 1)
-#define COUNT_AT (LEN - 8)		/* the last word counts the atomics */
-
-struct end {
-	uint32_t node, link;	/* link block that leads to the other end */
-	struct hsl_ctf *ctf;
-};
-
-struct lab {
-	struct ht *t;
-	struct end here, there;
-	struct hsl_queue *q;	/* of here */
-	struct hsl_segment *seg; /* of there */
-	uint64_t ga;
-	uint64_t shadow[LEN / 8];
-};
-
-/* ---- the facility ---- */
-
-static int command(struct end *e, uint32_t cmd, uint64_t a0, uint64_t a1, uint64_t a2,
-		   uint64_t result[2])
-{
-	uint64_t arg[3] = { a0, a1, a2 };
-
-	return hsl_ctf_command(e->ctf, e->link, cmd, arg, result);
-}
-
-#define DO(lab, e, cmd, a0, a1, a2)                                                    \
-	do {                                                                           \
-		int rc_ = command(e, cmd, a0, a1, a2, NULL);                           \
-		HT_TRUE((lab)->t, !rc_, "chip %u link %u, %s: expected success, got %s", \
-			(e)->node, (e)->link, #cmd, ht_errno_name(rc_));               \
-	} while (0)
-
-static uint64_t ask(struct lab *l, struct end *e, uint32_t cmd, uint64_t a0, uint64_t *second)
-{
-	uint64_t r[2] = { 0, 0 };
-	int rc = command(e, cmd, a0, 0, 0, r);
-
-	HT_TRUE(l->t, !rc, "chip %u link %u, command %u: expected success, got %s", e->node, e->link,
-		cmd, ht_errno_name(rc));
-	if (second)
-		*second = r[1];
-	return r[0];
-}
-
-static bool has(const struct end *e, uint32_t cmd)
-{
-	return cmd < 32 && hsl_ctf_commands(e->ctf) >> cmd & 1;
-}
-
-static void need(struct lab *l, uint32_t cmd, const char *what)
-{
-	const struct end *e[2] = { &l->here, &l->there };
-
-	for (int i = 0; i < 2; i++)
-		if (!has(e[i], cmd))
-			HT_SKIP_TEST(l->t, "the facility of chip %u has no %s", e[i]->node, what);
-}
-
-static struct hsl_ctf *ctf_open(struct ht *t, uint32_t node)
-{
-	struct hsl_ctf *c = NULL;
-	int rc = hsl_ctf_open(t->f, node, &c);
-
-	if (rc == -EOPNOTSUPP || rc == -EACCES || rc == -EPERM)
-		HT_SKIP_TEST(t, "test facility of chip %u: %s", node, ht_errno_name(rc));
-	HT_TRUE(t, !rc, "opening the test facility of chip %u: %s", node, ht_errno_name(rc));
-	return c;
-}
-
-/* ---- a link between two chips ---- */
-
-static struct hsl_link_props link_of(struct lab *l, const struct end *e)
-{
-	struct hsl_link_props p = { .size = sizeof(p) };
-
-	HT_OK(l->t, hsl_link_query(l->t->f, e->node, e->link, &p));
-	return p;
-}
-
-static bool link_to(struct ht *t, uint32_t node, uint32_t peer, uint32_t *index)
-{
-	struct hsl_link_props p = { .size = sizeof(p) };
-
-	for (*index = 0; !hsl_link_query(t->f, node, *index, &p); ++*index)
-		if (p.peer == peer)
-			return true;
-	return false;
-}
-
-static void lab_new(struct ht *t, struct lab *l)
-{
-	struct hsl_segment_opts o = { .size = sizeof(o),
-				      .flags = HSL_SEGMENT_OBSERVABLE | HSL_SEGMENT_NONCOHERENT };
-
-	ht_need_cap(t, HSL_CAP_MODELLED, "observable memory");
-	ht_need_cap(t, HSL_CAP_CTF, "a test facility");
-	memset(l, 0, sizeof(*l));
-	l->t = t;
-	for (unsigned int i = 1; !l->there.node && i < t->nchips; i++) {
-		uint32_t a = t->chip[0].node, b = t->chip[i].node;
-
-		if (link_to(t, a, b, &l->here.link) && link_to(t, b, a, &l->there.link)) {
-			l->here.node = a;
-			l->there.node = b;
-		}
-	}
-	if (!l->there.node)
-		HT_SKIP_TEST(t, "chip %u has no link to another chip", t->chip[0].node);
-	l->here.ctf = ctf_open(t, l->here.node);
-	l->there.ctf = ctf_open(t, l->there.node);
-	l->q = ht_queue_new(t, l->here.node, 0);
-	HT_OK(t, hsl_segment_alloc(t->f, l->there.node, LEN, &o, &l->seg));
-	l->ga = hsl_segment_ga(l->seg);
-}
-
-static void lab_free(struct lab *l)
-{
-	hsl_ctf_close(l->here.ctf);
-	hsl_ctf_close(l->there.ctf);
-	ht_queue_free(l->t, l->q);
-	HT_OK(l->t, hsl_segment_free(l->seg));
-}
-
-/* n accesses, each of which crosses the link; loads are compared as they come. */
-static void work(struct lab *l, unsigned int n, const char *when)
-{
-	for (unsigned int i = 0; i < n; i++) {
-		uint64_t word = ht_random_below(l->t, WORDS), v = ht_random(l->t), old = 0;
-		uint64_t ga = l->ga + word * 8;
-		int rc;
-
-		ht_step(l->t, "access %u %s", i, when);
-		switch (i % 3) {
-		case 0:
-			rc = hsl_store(l->q, ga, &v, 8);
-			l->shadow[word] = v;
-			break;
-		case 1:
-			rc = hsl_load(l->q, ga, 8, &v);
-			HT_TRUE(l->t, rc || v == l->shadow[word],
-				"load %s: expected %#llx, got %#llx", when,
-				(unsigned long long)l->shadow[word], (unsigned long long)v);
-			break;
-		default:
-			rc = hsl_atomic(l->q, HSL_ATOMIC_ADD, l->ga + COUNT_AT, 8, 1, 0, &old);
-			HT_TRUE(l->t, rc || old == l->shadow[WORDS],
-				"atomic add %s: expected %llu before it, got %llu", when,
-				(unsigned long long)l->shadow[WORDS], (unsigned long long)old);
-			l->shadow[WORDS]++;
-			break;
-		}
-		HT_TRUE(l->t, !rc, "access %s: expected success, got %s", when, ht_errno_name(rc));
-	}
-}
-
-static void memory_is_right(struct lab *l, const char *when)
-{
-	for (uint64_t i = 0; i <= WORDS; i++) {
-		uint64_t v = 0;
-
-		HT_OK(l->t, hsl_load(l->q, l->ga + i * 8, 8, &v));
-		HT_TRUE(l->t, v == l->shadow[i], "word %llu %s: expected %#llx, got %#llx",
-			(unsigned long long)i, when, (unsigned long long)l->shadow[i],
-			(unsigned long long)v);
-	}
-}
-
-static bool carries(const struct hsl_link_props *p)
-{
-	return p->state == HSL_LTSSM_L0 || p->state == HSL_LTSSM_L1;
-}
-
-/* Both ends carry packets at this width; 0: any. */
-static void wait_up(struct lab *l, uint32_t width, const char *when)
-{
-	struct ht_limit limit = ht_limit(HT_OP_LIMIT_S);
-	struct hsl_link_props a, b;
-
-	do {
-		a = link_of(l, &l->here);
-		b = link_of(l, &l->there);
-		if (carries(&a) && carries(&b) && a.width == b.width &&
-		    (!width || a.width == width))
-			return;
-	} while (!ht_limit_over(&limit));
-	HT_FAIL_TEST(l->t, "%s: the ends are in states %u and %u with %u and %u lanes, expected L0 with %u",
-		     when, a.state, b.state, a.width, b.width, width);
-}
-
-/* ---- counters ---- */
-
-#define COUNTERS_MAX 64
-
-/* Of a link, or with HSL_COUNTERS_CHIP of the chip. */
-static uint64_t counter_of(struct ht *t, uint32_t node, uint32_t link, const char *name)
-{
-	uint64_t v[COUNTERS_MAX];
-	int n = hsl_counters(t->f, node, link, v, COUNTERS_MAX);
-
-	HT_TRUE(t, n > 0 && n <= COUNTERS_MAX, "counters of chip %u: %s", node, ht_errno_name(n));
-	for (int i = 0; i < n; i++)
-		if (!strcmp(hsl_counter_name(link, (unsigned int)i), name))
-			return v[i];
-	HT_FAIL_TEST(t, "chip %u has no counter %s", node, name);
-}
-
-static uint64_t counter(struct lab *l, const struct end *e, const char *name)
-{
-	return counter_of(l->t, e->node, e->link, name);
-}
 
 /* ---- HEP-CTF-001 to -003 ---- */
 
@@ -262,7 +45,7 @@ static void found(struct ht *t)
 			continue;
 		n++;
 		/* the driver's door is shut while we are at the registers */
-		c = ctf_open(t, t->chip[i].node);
+		c = lab_ctf_open(t, t->chip[i].node);
 		ht_bar_map(t, &t->chip[i], HSL_DVSEC_BARS_REGS(bars), &b);
 		HT_EQ(t, "ID", ht_read32(&b, at + HSL_CTF_ID), HSL_CTF_ID_VALUE);
 		ht_write32(&b, at + HSL_CTF_KEY, HSL_CTF_UNLOCK);
@@ -303,7 +86,7 @@ static void opened_once(struct ht *t)
 		}
 		n++;
 		for (unsigned int k = 0; k < 3; k++) {
-			c = ctf_open(t, t->chip[i].node);
+			c = lab_ctf_open(t, t->chip[i].node);
 			HT_RC(t, hsl_ctf_open(t->f, t->chip[i].node, &d), -EBUSY);
 			HT_TRUE(t, hsl_ctf_commands(c), "the facility of chip %u has no command",
 				t->chip[i].node);
@@ -316,7 +99,7 @@ static void opened_once(struct ht *t)
 
 static uint64_t credits(struct lab *l, uint32_t vc)
 {
-	return ask(l, &l->here, HSL_CTF_CMD_CREDITS, vc, NULL);
+	return lab_ask(l, &l->here, HSL_CTF_CMD_CREDITS, vc, NULL);
 }
 
 /* Credit that may be free and not told: part of a unit (section 8.3), and a quarter of the buffer may wait (section 9). */
@@ -353,34 +136,34 @@ static void locked_again(struct ht *t)
 
 	lab_new(t, &l);
 	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
-	need(&l, HSL_CTF_CMD_ARM, "ARM");
-	need(&l, HSL_CTF_CMD_COUNT, "COUNT");
-	need(&l, HSL_CTF_CMD_WIRE, "WIRE");
-	need(&l, HSL_CTF_CMD_FREEZE, "FREEZE");
-	need(&l, HSL_CTF_CMD_CREDITS, "CREDITS");
-	need(&l, HSL_CTF_CMD_STATE, "STATE");
-	work(&l, 30, "before test mode");
+	lab_need(&l, HSL_CTF_CMD_ARM, "ARM");
+	lab_need(&l, HSL_CTF_CMD_COUNT, "COUNT");
+	lab_need(&l, HSL_CTF_CMD_WIRE, "WIRE");
+	lab_need(&l, HSL_CTF_CMD_FREEZE, "FREEZE");
+	lab_need(&l, HSL_CTF_CMD_CREDITS, "CREDITS");
+	lab_need(&l, HSL_CTF_CMD_STATE, "STATE");
+	lab_work(&l, 30, "before test mode");
 	fresh[0] = credits(&l, HSL_VC_REQ);
 	fresh[1] = credits(&l, HSL_VC_DAT);
 	need_room(&l, fresh[0] < fresh[1] ? fresh[0] : fresh[1]);
-	DO(&l, &l.there, HSL_CTF_CMD_FREEZE, 1u << HSL_VC_REQ | 1u << HSL_VC_DAT, 0, 0);
-	work(&l, 60, "while credits are frozen");
-	DO(&l, &l.here, HSL_CTF_CMD_ARM, HSL_CTF_ARM_DROP, 1000ull << 32 | 1000000, 0);
-	DO(&l, &l.here, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_DROP, UINT64_MAX / 4, 0);
-	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_DISABLE, 0, 0);
+	LAB_DO(&l, &l.there, HSL_CTF_CMD_FREEZE, 1u << HSL_VC_REQ | 1u << HSL_VC_DAT, 0, 0);
+	lab_work(&l, 60, "while credits are frozen");
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_ARM, HSL_CTF_ARM_DROP, 1000ull << 32 | 1000000, 0);
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_DROP, UINT64_MAX / 4, 0);
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_DISABLE, 0, 0);
 	hsl_ctf_close(l.here.ctf);
 	hsl_ctf_close(l.there.ctf);
-	wait_up(&l, 0, "after test mode");
-	l.here.ctf = ctf_open(t, l.here.node);
-	l.there.ctf = ctf_open(t, l.there.node);
-	ask(&l, &l.here, HSL_CTF_CMD_COUNT, 0, &left);
+	lab_wait_up(&l, 0, "after test mode");
+	l.here.ctf = lab_ctf_open(t, l.here.node);
+	l.there.ctf = lab_ctf_open(t, l.there.node);
+	lab_ask(&l, &l.here, HSL_CTF_CMD_COUNT, 0, &left);
 	HT_EQ(t, "flits left to hit", left, 0);
-	left = counter(&l, &l.there, "rx_discarded");
-	work(&l, half_of(fresh[0] > fresh[1] ? fresh[0] : fresh[1]), "after test mode");
-	HT_EQ(t, "flits after a lost one", counter(&l, &l.there, "rx_discarded"), left);
+	left = lab_counter(&l, &l.there, "rx_discarded");
+	lab_work(&l, half_of(fresh[0] > fresh[1] ? fresh[0] : fresh[1]), "after test mode");
+	HT_EQ(t, "flits after a lost one", lab_counter(&l, &l.there, "rx_discarded"), left);
 	credits_back(&l, HSL_VC_REQ, fresh[0], "after test mode");
 	credits_back(&l, HSL_VC_DAT, fresh[1], "after test mode");
-	memory_is_right(&l, "after test mode");
+	lab_memory(&l, "after test mode");
 	lab_free(&l);
 }
 
@@ -415,23 +198,23 @@ static void bad_arguments(struct ht *t)
 
 	lab_new(t, &l);
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		uint32_t want = has(&l.here, bad[i].cmd) ? bad[i].want : HSL_ST_OPCODE;
-		int rc = command(&l.here, bad[i].cmd, bad[i].a0, bad[i].a1, bad[i].a2, NULL);
+		uint32_t want = lab_has(&l.here, bad[i].cmd) ? bad[i].want : HSL_ST_OPCODE;
+		int rc = lab_command(&l.here, bad[i].cmd, bad[i].a0, bad[i].a1, bad[i].a2, NULL);
 
 		HT_TRUE(t, rc == hsl_status_errno(want),
 			"command %u, %#llx, %#llx, %#llx: expected status %u, got %s", bad[i].cmd,
 			(unsigned long long)bad[i].a0, (unsigned long long)bad[i].a1,
 			(unsigned long long)bad[i].a2, want, ht_errno_name(rc));
 	}
-	if (has(&l.here, HSL_CTF_CMD_COUNT)) {
-		struct end stranger = l.here;
+	if (lab_has(&l.here, HSL_CTF_CMD_COUNT)) {
+		struct lab_end stranger = l.here;
 
 		stranger.link = HSL_LINK_MAX;
-		HT_RC(t, command(&stranger, HSL_CTF_CMD_COUNT, 0, 0, 0, NULL),
+		HT_RC(t, lab_command(&stranger, HSL_CTF_CMD_COUNT, 0, 0, 0, NULL),
 		      hsl_status_errno(HSL_ST_UNREACHABLE));
 	}
-	work(&l, 60, "after refused commands");
-	memory_is_right(&l, "after refused commands");
+	lab_work(&l, 60, "after refused commands");
+	lab_memory(&l, "after refused commands");
 	lab_free(&l);
 }
 
@@ -444,24 +227,24 @@ static void crc_errors(struct ht *t)
 
 	lab_new(t, &l);
 	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
-	need(&l, HSL_CTF_CMD_ARM, "ARM");
-	need(&l, HSL_CTF_CMD_COUNT, "COUNT");
+	lab_need(&l, HSL_CTF_CMD_ARM, "ARM");
+	lab_need(&l, HSL_CTF_CMD_COUNT, "COUNT");
 	for (unsigned int i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
-		uint64_t bad = counter(&l, &l.there, "rx_bad");
-		uint64_t again = counter(&l, &l.here, "tx_replayed");
-		uint64_t injected = ask(&l, &l.here, HSL_CTF_CMD_COUNT, 0, NULL), left;
+		uint64_t bad = lab_counter(&l, &l.there, "rx_bad");
+		uint64_t again = lab_counter(&l, &l.here, "tx_replayed");
+		uint64_t injected = lab_ask(&l, &l.here, HSL_CTF_CMD_COUNT, 0, NULL), left;
 
-		DO(&l, &l.here, HSL_CTF_CMD_ARM, HSL_CTF_ARM_CRC, 3ull << 32 | 5, bits[i]);
-		work(&l, 60, "with CRC errors");
-		injected = ask(&l, &l.here, HSL_CTF_CMD_COUNT, 0, &left) - injected;
+		LAB_DO(&l, &l.here, HSL_CTF_CMD_ARM, HSL_CTF_ARM_CRC, 3ull << 32 | 5, bits[i]);
+		lab_work(&l, 60, "with CRC errors");
+		injected = lab_ask(&l, &l.here, HSL_CTF_CMD_COUNT, 0, &left) - injected;
 		HT_EQ(t, "errors injected", injected, 3);
 		HT_EQ(t, "errors left", left, 0);
 		HT_EQ(t, "flits refused by the other end",
-		      counter(&l, &l.there, "rx_bad") - bad, 3);
-		HT_TRUE(t, counter(&l, &l.here, "tx_replayed") > again,
+		      lab_counter(&l, &l.there, "rx_bad") - bad, 3);
+		HT_TRUE(t, lab_counter(&l, &l.here, "tx_replayed") > again,
 			"three flits were refused and none was sent again");
 	}
-	memory_is_right(&l, "after CRC errors");
+	lab_memory(&l, "after CRC errors");
 	lab_free(&l);
 }
 
@@ -480,22 +263,22 @@ static void flit_errors(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
-	need(&l, HSL_CTF_CMD_ARM, "ARM");
-	need(&l, HSL_CTF_CMD_COUNT, "COUNT");
+	lab_need(&l, HSL_CTF_CMD_ARM, "ARM");
+	lab_need(&l, HSL_CTF_CMD_COUNT, "COUNT");
 	for (unsigned int i = 0; i < 2 * sizeof(errors) / sizeof(errors[0]); i++) {
-		struct end *e = i % 2 ? &l.there : &l.here;
-		uint64_t before = ask(&l, e, HSL_CTF_CMD_COUNT, 0, NULL);
+		struct lab_end *e = i % 2 ? &l.there : &l.here;
+		uint64_t before = lab_ask(&l, e, HSL_CTF_CMD_COUNT, 0, NULL);
 
-		int rc = command(e, HSL_CTF_CMD_ARM, errors[i / 2].kind, 20ull << 32 | 3,
+		int rc = lab_command(e, HSL_CTF_CMD_ARM, errors[i / 2].kind, 20ull << 32 | 3,
 				 errors[i / 2].arg, NULL);
 
 		if (errors[i / 2].kind == HSL_CTF_ARM_REORDER && rc)
 			continue;	/* this wire keeps the order: R is 0 */
 		HT_OK(t, rc);
-		work(&l, 90, errors[i / 2].what);
-		HT_EQ(t, "errors injected", ask(&l, e, HSL_CTF_CMD_COUNT, 0, NULL) - before, 20);
+		lab_work(&l, 90, errors[i / 2].what);
+		HT_EQ(t, "errors injected", lab_ask(&l, e, HSL_CTF_CMD_COUNT, 0, NULL) - before, 20);
 	}
-	memory_is_right(&l, "after errors of flits");
+	lab_memory(&l, "after errors of flits");
 	lab_free(&l);
 }
 
@@ -506,21 +289,21 @@ static void random_errors(struct ht *t)
 
 	lab_new(t, &l);
 	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
-	need(&l, HSL_CTF_CMD_WIRE, "WIRE");
+	lab_need(&l, HSL_CTF_CMD_WIRE, "WIRE");
 	for (unsigned int i = 0; i < 2; i++) {
-		struct end *e = i ? &l.there : &l.here;
+		struct lab_end *e = i ? &l.there : &l.here;
 
-		DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_SEED, ht_random(t), 0);
-		DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_BIT, UINT64_MAX / 100000, 0);
-		DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_DROP, UINT64_MAX / 50, 0);
-		DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_DUPLICATE, UINT64_MAX / 50, 0);
-		DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_BURST, UINT64_MAX / 50, 32);
+		LAB_DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_SEED, ht_random(t), 0);
+		LAB_DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_BIT, UINT64_MAX / 100000, 0);
+		LAB_DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_DROP, UINT64_MAX / 50, 0);
+		LAB_DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_DUPLICATE, UINT64_MAX / 50, 0);
+		LAB_DO(&l, e, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_BURST, UINT64_MAX / 50, 32);
 	}
-	before = counter(&l, &l.there, "rx_bad");
-	work(&l, 1500, "on a bad wire");
-	HT_TRUE(t, counter(&l, &l.there, "rx_bad") > before,
+	before = lab_counter(&l, &l.there, "rx_bad");
+	lab_work(&l, 1500, "on a bad wire");
+	HT_TRUE(t, lab_counter(&l, &l.there, "rx_bad") > before,
 		"1500 accesses with one flit in fifty damaged, and none was refused");
-	memory_is_right(&l, "after a bad wire");
+	lab_memory(&l, "after a bad wire");
 	lab_free(&l);
 }
 
@@ -535,7 +318,7 @@ static void use_up_frozen(struct lab *l)
 
 	while (left >= 3 * REQ_MOST) {
 		before = left;
-		work(l, 3, "while credits are frozen");	/* one of each kind */
+		lab_work(l, 3, "while credits are frozen");	/* one of each kind */
 		left = credits(l, HSL_VC_REQ);
 		HT_TRUE(l->t, left < before, "3 accesses while credit of REQ is frozen, and it goes from %llu to %llu",
 			(unsigned long long)before, (unsigned long long)left);
@@ -548,21 +331,21 @@ static void frozen_credits(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
-	need(&l, HSL_CTF_CMD_FREEZE, "FREEZE");
-	need(&l, HSL_CTF_CMD_CREDITS, "CREDITS");
-	work(&l, 9, "before credits are frozen");
+	lab_need(&l, HSL_CTF_CMD_FREEZE, "FREEZE");
+	lab_need(&l, HSL_CTF_CMD_CREDITS, "CREDITS");
+	lab_work(&l, 9, "before credits are frozen");
 	for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++)
 		full[vc] = credits(&l, vc);
 	need_room(&l, full[HSL_VC_REQ]);
-	DO(&l, &l.there, HSL_CTF_CMD_FREEZE, 1u << HSL_VC_REQ, 0, 0);
+	LAB_DO(&l, &l.there, HSL_CTF_CMD_FREEZE, 1u << HSL_VC_REQ, 0, 0);
 	use_up_frozen(&l);
 	for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++)
 		if (vc != HSL_VC_REQ)
 			credits_back(&l, vc, full[vc], "of another channel");
-	DO(&l, &l.there, HSL_CTF_CMD_FREEZE, 0, 0, 0);
-	work(&l, 300, "after credits were frozen");
+	LAB_DO(&l, &l.there, HSL_CTF_CMD_FREEZE, 0, 0, 0);
+	lab_work(&l, 300, "after credits were frozen");
 	credits_back(&l, HSL_VC_REQ, full[HSL_VC_REQ], "afterwards");
-	memory_is_right(&l, "after credits were frozen");
+	lab_memory(&l, "after credits were frozen");
 	lab_free(&l);
 }
 
@@ -580,7 +363,7 @@ _Static_assert(sizeof(struct record) == HSL_CTF_RECORD_BYTES, "docs/capture.md")
 
 static bool record_next(struct lab *l, struct record *r, uint64_t *lost)
 {
-	if (!ask(l, &l->here, HSL_CTF_CMD_NEXT, 0, lost))
+	if (!lab_ask(l, &l->here, HSL_CTF_CMD_NEXT, 0, lost))
 		return false;
 	HT_OK(l->t, hsl_ctf_record(l->here.ctf, r));
 	return true;
@@ -595,14 +378,14 @@ static void captured(struct ht *t)
 
 	lab_new(t, &l);
 	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
-	need(&l, HSL_CTF_CMD_CAPTURE, "CAPTURE");
-	need(&l, HSL_CTF_CMD_NEXT, "NEXT");
-	work(&l, 3, "before a capture");
-	room = ask(&l, &l.here, HSL_CTF_CMD_CAPTURE, HSL_CTF_CAPTURE_TX | HSL_CTF_CAPTURE_RX, NULL);
+	lab_need(&l, HSL_CTF_CMD_CAPTURE, "CAPTURE");
+	lab_need(&l, HSL_CTF_CMD_NEXT, "NEXT");
+	lab_work(&l, 3, "before a capture");
+	room = lab_ask(&l, &l.here, HSL_CTF_CMD_CAPTURE, HSL_CTF_CAPTURE_TX | HSL_CTF_CAPTURE_RX, NULL);
 	HT_TRUE(t, room >= 64, "a capture holds %llu records", (unsigned long long)room);
-	sent = counter(&l, &l.here, "tx_flits");
-	work(&l, 6, "while it is captured");
-	sent = counter(&l, &l.here, "tx_flits") - sent;
+	sent = lab_counter(&l, &l.here, "tx_flits");
+	lab_work(&l, 6, "while it is captured");
+	sent = lab_counter(&l, &l.here, "tx_flits") - sent;
 	while (record_next(&l, &r, &lost)) {
 		bool rx = r.flags & FLAG_RX;
 		uint32_t seq = r.flit.hdr & ((1u << HSL_FLIT_SEQ_BITS) - 1);
@@ -627,9 +410,9 @@ static void captured(struct ht *t)
 	HT_TRUE(t, flits[1] >= 6, "%llu data flits captured as received, six accesses were answered",
 		(unsigned long long)flits[1]);
 
-	room = ask(&l, &l.here, HSL_CTF_CMD_CAPTURE, HSL_CTF_CAPTURE_TX | HSL_CTF_CAPTURE_RX, NULL);
+	room = lab_ask(&l, &l.here, HSL_CTF_CMD_CAPTURE, HSL_CTF_CAPTURE_TX | HSL_CTF_CAPTURE_RX, NULL);
 	for (uint64_t i = 0; i < room; i += 30)
-		work(&l, 30, "while a full capture loses records");
+		lab_work(&l, 30, "while a full capture loses records");
 	while (record_next(&l, &r, &lost))
 		got++;
 	HT_EQ(t, "records of a full capture", got, room);
@@ -653,13 +436,13 @@ static const uint32_t edges[8] = {
 };
 
 /* The whole log of an end: how many entries, the states it has entered, and the last of them. */
-static uint64_t log_read(struct lab *l, struct end *e, uint32_t *seen, uint32_t *at)
+static uint64_t log_read(struct lab *l, struct lab_end *e, uint32_t *seen, uint32_t *at)
 {
 	uint64_t r[2], last = 0, i;
 
 	*seen = 0;
 	*at = HSL_LTSSM_DETECT;
-	for (i = 0; !command(e, HSL_CTF_CMD_LOG, i, 0, 0, r); i++) {
+	for (i = 0; !lab_command(e, HSL_CTF_CMD_LOG, i, 0, 0, r); i++) {
 		uint32_t from = r[1] & 0xff, to = r[1] >> 8 & 0xff;
 
 		HT_TRUE(l->t, from < 8 && to < 8 && edges[from] >> to & 1,
@@ -680,22 +463,22 @@ static void state_log(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
-	need(&l, HSL_CTF_CMD_LOG, "LOG");
-	need(&l, HSL_CTF_CMD_STATE, "STATE");
+	lab_need(&l, HSL_CTF_CMD_LOG, "LOG");
+	lab_need(&l, HSL_CTF_CMD_STATE, "STATE");
 	for (i = 0; i < 5; i++) {
-		DO(&l, i % 2 ? &l.there : &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_RETRAIN, 0, 0);
-		work(&l, 9, "after retraining");
+		LAB_DO(&l, i % 2 ? &l.there : &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_RETRAIN, 0, 0);
+		lab_work(&l, 9, "after retraining");
 	}
-	wait_up(&l, 0, "after retraining");
-	before = link_of(&l, &l.here).state;
+	lab_wait_up(&l, 0, "after retraining");
+	before = lab_link(&l, &l.here).state;
 	i = log_read(&l, &l.here, &seen, &at);
 	HT_TRUE(t, i >= 15, "five retrainings, and the log has %llu entries", (unsigned long long)i);
 	HT_TRUE(t, (seen & (TO(RECOVERY) | TO(CONFIG) | TO(L0))) == (TO(RECOVERY) | TO(CONFIG) | TO(L0)),
 		"states entered: %#x", seen);
 	/* unless it has gone to L1, or left it, meanwhile */
-	HT_TRUE(t, at == before || before != link_of(&l, &l.here).state,
+	HT_TRUE(t, at == before || before != lab_link(&l, &l.here).state,
 		"the log ends in state %u, the link is in state %u", at, before);
-	memory_is_right(&l, "after retraining");
+	lab_memory(&l, "after retraining");
 	lab_free(&l);
 }
 
@@ -708,17 +491,17 @@ static void phy_edges(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
-	need(&l, HSL_CTF_CMD_LOG, "LOG");
-	need(&l, HSL_CTF_CMD_STATE, "STATE");
-	need(&l, HSL_CTF_CMD_LANE, "LANE");
-	work(&l, 9, "before the link changes its state");
-	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_RETRAIN, 0, 0);
-	work(&l, 9, "after retraining");
-	DO(&l, &l.there, HSL_CTF_CMD_LANE, link_of(&l, &l.here).width - 1, 0, 0);
-	work(&l, 9, "after a lane failed");
-	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_DISABLE, 0, 0);
-	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_ENABLE, 0, 0);
-	wait_up(&l, 0, "when it is enabled again");
+	lab_need(&l, HSL_CTF_CMD_LOG, "LOG");
+	lab_need(&l, HSL_CTF_CMD_STATE, "STATE");
+	lab_need(&l, HSL_CTF_CMD_LANE, "LANE");
+	lab_work(&l, 9, "before the link changes its state");
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_RETRAIN, 0, 0);
+	lab_work(&l, 9, "after retraining");
+	LAB_DO(&l, &l.there, HSL_CTF_CMD_LANE, lab_link(&l, &l.here).width - 1, 0, 0);
+	lab_work(&l, 9, "after a lane failed");
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_DISABLE, 0, 0);
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_ENABLE, 0, 0);
+	lab_wait_up(&l, 0, "when it is enabled again");
 	for (unsigned int i = 0; i < 2; i++) {
 		log_read(&l, i ? &l.there : &l.here, &seen, &at);
 		HT_TRUE(t, !(~seen & (TO(RECOVERY) | TO(CONFIG) | TO(L0) | TO(DISABLED) | TO(DETECT) | TO(POLLING))),
@@ -733,9 +516,9 @@ static void lose(struct lab *l, unsigned int n, uint64_t lost)
 	while (n--) {
 		uint64_t left;
 
-		DO(l, &l->here, HSL_CTF_CMD_ARM, HSL_CTF_ARM_DROP, lost << 32, 0);
-		work(l, 1, "whose flits are lost");
-		ask(l, &l->here, HSL_CTF_CMD_COUNT, 0, &left);
+		LAB_DO(l, &l->here, HSL_CTF_CMD_ARM, HSL_CTF_ARM_DROP, lost << 32, 0);
+		lab_work(l, 1, "whose flits are lost");
+		lab_ask(l, &l->here, HSL_CTF_CMD_COUNT, 0, &left);
 		HT_TRUE(l->t, !left, "an access is done, and %llu of %llu flits that it needs are still to be lost",
 			(unsigned long long)left, (unsigned long long)lost);
 	}
@@ -749,13 +532,13 @@ static void replays(struct ht *t)
 
 	lab_new(t, &l);
 	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
-	need(&l, HSL_CTF_CMD_ARM, "ARM");
-	need(&l, HSL_CTF_CMD_COUNT, "COUNT");
-	again = counter(&l, &l.here, "tx_replayed");
+	lab_need(&l, HSL_CTF_CMD_ARM, "ARM");
+	lab_need(&l, HSL_CTF_CMD_COUNT, "COUNT");
+	again = lab_counter(&l, &l.here, "tx_replayed");
 	lose(&l, 30, 1);
-	again = counter(&l, &l.here, "tx_replayed") - again;
+	again = lab_counter(&l, &l.here, "tx_replayed") - again;
 	HT_TRUE(t, again >= 30, "30 flits were lost, and %llu sent again", (unsigned long long)again);
-	memory_is_right(&l, "after lost flits");
+	lab_memory(&l, "after lost flits");
 	lab_free(&l);
 }
 
@@ -767,13 +550,13 @@ static void recovery(struct ht *t)
 
 	lab_new(t, &l);
 	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
-	need(&l, HSL_CTF_CMD_ARM, "ARM");
-	need(&l, HSL_CTF_CMD_COUNT, "COUNT");
-	trained = counter(&l, &l.here, "retrains");
+	lab_need(&l, HSL_CTF_CMD_ARM, "ARM");
+	lab_need(&l, HSL_CTF_CMD_COUNT, "COUNT");
+	trained = lab_counter(&l, &l.here, "retrains");
 	lose(&l, 6, 12);
-	HT_TRUE(t, counter(&l, &l.here, "retrains") > trained,
+	HT_TRUE(t, lab_counter(&l, &l.here, "retrains") > trained,
 		"12 times in a row nothing of a flit arrived, and the link did not retrain");
-	memory_is_right(&l, "after recovery");
+	lab_memory(&l, "after recovery");
 	lab_free(&l);
 }
 
@@ -793,10 +576,10 @@ static void raw_flits(struct ht *t)
 
 	lab_new(t, &l);
 	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
-	need(&l, HSL_CTF_CMD_SEND, "SEND");
-	work(&l, 30, "before raw flits");
+	lab_need(&l, HSL_CTF_CMD_SEND, "SEND");
+	lab_work(&l, 30, "before raw flits");
 	for (unsigned int i = 0; i < 40; i++) {
-		uint64_t bad = counter(&l, &l.there, "rx_bad");
+		uint64_t bad = lab_counter(&l, &l.there, "rx_bad");
 
 		for (unsigned int k = 0; k < sizeof(f) / 8; k++)
 			((uint64_t *)&f)[k] = ht_random(t);
@@ -821,14 +604,14 @@ static void raw_flits(struct ht *t)
 			break;
 		}
 		HT_OK(t, hsl_ctf_flit(l.here.ctf, &f));
-		for (unsigned int k = 0; command(&l.here, HSL_CTF_CMD_SEND, 0, 0, 0, NULL); k++) {
+		for (unsigned int k = 0; lab_command(&l.here, HSL_CTF_CMD_SEND, 0, 0, 0, NULL); k++) {
 			HT_TRUE(t, k < 100, "SEND fails, also when the link is not idle");
-			work(&l, 1, "to wake the link");
+			lab_work(&l, 1, "to wake the link");
 		}
-		work(&l, 3, "after a raw flit");
-		HT_EQ(t, "flits refused", counter(&l, &l.there, "rx_bad") - bad, 1);
+		lab_work(&l, 3, "after a raw flit");
+		HT_EQ(t, "flits refused", lab_counter(&l, &l.there, "rx_bad") - bad, 1);
 	}
-	memory_is_right(&l, "after raw flits");
+	lab_memory(&l, "after raw flits");
 	lab_free(&l);
 }
 
@@ -842,11 +625,11 @@ static void poisoned_line(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
-	need(&l, HSL_CTF_CMD_POISON, "POISON");
-	need(&l, HSL_CTF_CMD_LINE, "LINE");
-	work(&l, 90, "before poison");
-	DO(&l, &l.there, HSL_CTF_CMD_POISON, l.ga + AT, 1, 0);
-	r = ask(&l, &l.there, HSL_CTF_CMD_LINE, l.ga + AT, NULL);
+	lab_need(&l, HSL_CTF_CMD_POISON, "POISON");
+	lab_need(&l, HSL_CTF_CMD_LINE, "LINE");
+	lab_work(&l, 90, "before poison");
+	LAB_DO(&l, &l.there, HSL_CTF_CMD_POISON, l.ga + AT, 1, 0);
+	r = lab_ask(&l, &l.there, HSL_CTF_CMD_LINE, l.ga + AT, NULL);
 	HT_TRUE(t, r >> 24 & 1, "LINE of a poisoned line says %#llx", (unsigned long long)r);
 	for (uint64_t off = AT - 64; off < AT + 128; off += 8) {
 		bool in = off - AT < 64;
@@ -860,9 +643,9 @@ static void poisoned_line(struct ht *t)
 	op = ht_op_fill(l.ga + AT, 64, 0);
 	ht_expect(t, l.q, &op, HSL_ST_OK, "FILL of the poisoned line");
 	memset(&l.shadow[AT / 8], 0, 64);
-	DO(&l, &l.there, HSL_CTF_CMD_POISON, l.ga + 64, 1, 0);
-	DO(&l, &l.there, HSL_CTF_CMD_POISON, l.ga + 64, 0, 0);
-	memory_is_right(&l, "when poison is healed");
+	LAB_DO(&l, &l.there, HSL_CTF_CMD_POISON, l.ga + 64, 1, 0);
+	LAB_DO(&l, &l.there, HSL_CTF_CMD_POISON, l.ga + 64, 0, 0);
+	lab_memory(&l, "when poison is healed");
 	lab_free(&l);
 }
 
@@ -875,18 +658,18 @@ static void sequence_wraps(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
-	need(&l, HSL_CTF_CMD_PRESET, "PRESET");
-	need(&l, HSL_CTF_CMD_STATE, "STATE");
-	need(&l, HSL_CTF_CMD_CAPTURE, "CAPTURE");
-	need(&l, HSL_CTF_CMD_NEXT, "NEXT");
-	DO(&l, &l.here, HSL_CTF_CMD_PRESET, HSL_CTF_PRESET_SEQ, 4080, 0);
-	DO(&l, &l.there, HSL_CTF_CMD_PRESET, HSL_CTF_PRESET_SEQ, 4080, 0);
-	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_DISABLE, 0, 0);
-	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_ENABLE, 0, 0);
-	wait_up(&l, 0, "with a preset sequence number");
-	DO(&l, &l.here, HSL_CTF_CMD_CAPTURE, HSL_CTF_CAPTURE_TX | HSL_CTF_CAPTURE_RX, 0, 0);
+	lab_need(&l, HSL_CTF_CMD_PRESET, "PRESET");
+	lab_need(&l, HSL_CTF_CMD_STATE, "STATE");
+	lab_need(&l, HSL_CTF_CMD_CAPTURE, "CAPTURE");
+	lab_need(&l, HSL_CTF_CMD_NEXT, "NEXT");
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_PRESET, HSL_CTF_PRESET_SEQ, 4080, 0);
+	LAB_DO(&l, &l.there, HSL_CTF_CMD_PRESET, HSL_CTF_PRESET_SEQ, 4080, 0);
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_DISABLE, 0, 0);
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_ENABLE, 0, 0);
+	lab_wait_up(&l, 0, "with a preset sequence number");
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_CAPTURE, HSL_CTF_CAPTURE_TX | HSL_CTF_CAPTURE_RX, 0, 0);
 	for (unsigned int i = 0; i < 20; i++) {
-		work(&l, 3, "around the wrap of sequence numbers");
+		lab_work(&l, 3, "around the wrap of sequence numbers");
 		while (record_next(&l, &r, NULL)) {
 			uint32_t seq = r.flit.hdr & ((1u << HSL_FLIT_SEQ_BITS) - 1);
 
@@ -898,7 +681,7 @@ static void sequence_wraps(struct ht *t)
 		}
 	}
 	HT_TRUE(t, wrapped[0] && wrapped[1], "numbers did not wrap");
-	memory_is_right(&l, "after the wrap of sequence numbers");
+	lab_memory(&l, "after the wrap of sequence numbers");
 	lab_free(&l);
 }
 
@@ -910,22 +693,22 @@ static void lanes_fail(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
-	need(&l, HSL_CTF_CMD_LANE, "LANE");
-	need(&l, HSL_CTF_CMD_STATE, "STATE");
-	work(&l, 30, "before a lane fails");
-	width = link_of(&l, &l.here).width;
+	lab_need(&l, HSL_CTF_CMD_LANE, "LANE");
+	lab_need(&l, HSL_CTF_CMD_STATE, "STATE");
+	lab_work(&l, 30, "before a lane fails");
+	width = lab_link(&l, &l.here).width;
 	for (uint32_t lane = width; lane-- > 1;) {
 		want = lane >= 16 ? 16 : lane >= 8 ? 8 : lane >= 4 ? 4 : 1;
-		DO(&l, lane % 2 ? &l.there : &l.here, HSL_CTF_CMD_LANE, lane, 0, 0);
-		work(&l, 9, "after a lane failed");
-		wait_up(&l, want, "after a lane failed");
+		LAB_DO(&l, lane % 2 ? &l.there : &l.here, HSL_CTF_CMD_LANE, lane, 0, 0);
+		lab_work(&l, 9, "after a lane failed");
+		lab_wait_up(&l, want, "after a lane failed");
 	}
 	for (uint32_t lane = 1; lane < width; lane++)
-		DO(&l, lane % 2 ? &l.there : &l.here, HSL_CTF_CMD_LANE, lane, 1, 0);
-	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_RETRAIN, 0, 0);
-	wait_up(&l, width, "when all lanes work again");
-	work(&l, 30, "when all lanes work again");
-	memory_is_right(&l, "when all lanes work again");
+		LAB_DO(&l, lane % 2 ? &l.there : &l.here, HSL_CTF_CMD_LANE, lane, 1, 0);
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_RETRAIN, 0, 0);
+	lab_wait_up(&l, width, "when all lanes work again");
+	lab_work(&l, 30, "when all lanes work again");
+	lab_memory(&l, "when all lanes work again");
 	lab_free(&l);
 }
 
@@ -938,23 +721,23 @@ static void disabled(struct ht *t)
 
 	lab_new(t, &l);
 	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
-	need(&l, HSL_CTF_CMD_STATE, "STATE");
-	work(&l, 30, "before the link is disabled");
-	downs = counter(&l, &l.there, "downs");
-	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_DISABLE, 0, 0);
-	HT_EQ(t, "state of the disabled link", link_of(&l, &l.here).state, HSL_LTSSM_DISABLED);
-	HT_TRUE(t, !carries(&(struct hsl_link_props){ .state = link_of(&l, &l.there).state }),
+	lab_need(&l, HSL_CTF_CMD_STATE, "STATE");
+	lab_work(&l, 30, "before the link is disabled");
+	downs = lab_counter(&l, &l.there, "downs");
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_DISABLE, 0, 0);
+	HT_EQ(t, "state of the disabled link", lab_link(&l, &l.here).state, HSL_LTSSM_DISABLED);
+	HT_TRUE(t, !lab_carries(&(struct hsl_link_props){ .state = lab_link(&l, &l.there).state }),
 		"one end is disabled, the other one is up");
 	rc = hsl_topology_path(t->f, l.here.node, l.there.node, &p);
 	if (rc == -EHOSTUNREACH)
 		HT_RC(t, hsl_load(l.q, l.ga, 8, &v), hsl_status_errno(HSL_ST_UNREACHABLE));
 	else
-		work(&l, 30, "on another way");
-	DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_ENABLE, 0, 0);
-	wait_up(&l, 0, "after it was enabled");
-	work(&l, 90, "after it was enabled");
-	HT_EQ(t, "times down", counter(&l, &l.there, "downs") - downs, 1);
-	memory_is_right(&l, "after it was enabled");
+		lab_work(&l, 30, "on another way");
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_ENABLE, 0, 0);
+	lab_wait_up(&l, 0, "after it was enabled");
+	lab_work(&l, 90, "after it was enabled");
+	HT_EQ(t, "times down", lab_counter(&l, &l.there, "downs") - downs, 1);
+	lab_memory(&l, "after it was enabled");
 	lab_free(&l);
 }
 
@@ -968,9 +751,9 @@ static unsigned int counters_everywhere(struct ht *t, uint64_t *v)
 	for (unsigned int i = 0; i < t->nchips; i++)
 		for (uint32_t k = 0; k <= t->chip[i].nlinks; k++) {
 			int got = hsl_counters(t->f, t->chip[i].node,
-					       k < t->chip[i].nlinks ? k : HSL_COUNTERS_CHIP, v + n, COUNTERS_MAX);
+					       k < t->chip[i].nlinks ? k : HSL_COUNTERS_CHIP, v + n, LAB_COUNTERS_MAX);
 
-			HT_TRUE(t, got > 0 && got <= COUNTERS_MAX, "counters of chip %u: %s", t->chip[i].node,
+			HT_TRUE(t, got > 0 && got <= LAB_COUNTERS_MAX, "counters of chip %u: %s", t->chip[i].node,
 				ht_errno_name(got));
 			n += (unsigned int)got;
 		}
@@ -979,7 +762,7 @@ static unsigned int counters_everywhere(struct ht *t, uint64_t *v)
 
 static uint64_t *counters_new(struct ht *t)
 {
-	uint64_t *v = calloc(HT_CHIPS_MAX, (HSL_LINK_MAX + 1) * COUNTERS_MAX * sizeof(*v));
+	uint64_t *v = calloc(HT_CHIPS_MAX, (HSL_LINK_MAX + 1) * LAB_COUNTERS_MAX * sizeof(*v));
 
 	HT_TRUE(t, v, "no memory");
 	return v;
@@ -995,7 +778,7 @@ static void lab_plain(struct ht *t, struct lab *l)
 	memset(l, 0, sizeof(*l));
 	l->t = t;
 	l->q = ht_queue_new(t, t->chip[0].node, 0);
-	HT_OK(t, hsl_segment_alloc(t->f, t->chip[t->nchips - 1].node, LEN, &o, &l->seg));
+	HT_OK(t, hsl_segment_alloc(t->f, t->chip[t->nchips - 1].node, LAB_LEN, &o, &l->seg));
 	l->ga = hsl_segment_ga(l->seg);
 }
 
@@ -1005,7 +788,7 @@ static void grow(struct ht *t, struct lab *l, int (*disturb)(struct ht *))
 	unsigned int n = counters_everywhere(t, before), grown = 0;
 
 	if (l)
-		work(l, 90, "while counters are watched");
+		lab_work(l, 90, "while counters are watched");
 	if (disturb)
 		HT_OK(t, disturb(t));
 	HT_EQ(t, "counters", counters_everywhere(t, after), n);
@@ -1042,7 +825,7 @@ static void counters_survive_reset(struct ht *t)
 	struct lab l;
 
 	lab_plain(t, &l);
-	work(&l, 90, "before a reset");
+	lab_work(&l, 90, "before a reset");
 	ht_queue_free(t, l.q);
 	grow(t, NULL, flr_first);
 	HT_OK(t, hsl_segment_free(l.seg));
@@ -1062,9 +845,9 @@ static void carried_now(struct ht *t, struct carried *c)
 	static const char *const taken[HSL_VC_COUNT] = { "rx_packets_req", "rx_packets_rsp", "rx_packets_snp",
 							 "rx_packets_dat", "rx_packets_mgmt" };
 
-	c->taken = counter_of(t, c->to, c->back, taken[c->vc]);
-	c->sent = counter_of(t, c->from, c->link, sent[c->vc]);
-	c->downs = counter_of(t, c->from, c->link, "downs");
+	c->taken = lab_counter_of(t, c->to, c->back, taken[c->vc]);
+	c->sent = lab_counter_of(t, c->from, c->link, sent[c->vc]);
+	c->downs = lab_counter_of(t, c->from, c->link, "downs");
 }
 
 static void packets_conserved(struct ht *t)
@@ -1076,15 +859,15 @@ static void packets_conserved(struct ht *t)
 	struct lab l;
 
 	lab_plain(t, &l);
-	work(&l, 9, "before packets are counted");
+	lab_work(&l, 9, "before packets are counted");
 	for (unsigned int a = 0; a < t->nchips; a++)
 		for (uint32_t i = 0; i < t->chip[a].nlinks; i++) {
 			struct hsl_link_props p = { .size = sizeof(p) };
 			uint32_t back;
 
 			HT_OK(t, hsl_link_query(t->f, t->chip[a].node, i, &p));
-			if (p.peer_type != HSL_NODE_TYPE_CHIP || !carries(&p) ||
-			    !link_to(t, p.peer, t->chip[a].node, &back))
+			if (p.peer_type != HSL_NODE_TYPE_CHIP || !lab_carries(&p) ||
+			    !lab_link_to(t, p.peer, t->chip[a].node, &back))
 				continue;
 			for (unsigned int vc = 0; vc < HSL_VC_COUNT; vc++) {
 				was[n] = (struct carried){ t->chip[a].node, i, p.peer, back, vc, 0, 0, 0 };
@@ -1093,7 +876,7 @@ static void packets_conserved(struct ht *t)
 		}
 	if (!n)
 		HT_SKIP_TEST(t, "no link joins two chips");
-	work(&l, 300, "while packets are counted");
+	lab_work(&l, 300, "while packets are counted");
 	for (unsigned int k = 0; k < n; k++) {
 		struct carried now = was[k];
 
@@ -1125,7 +908,7 @@ static void miss_then_hit(struct ht *t)
 
 	ht_need_cap(t, HSL_CAP_MODELLED, "observable memory");
 	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
-	HT_OK(t, hsl_segment_alloc(t->f, node, LEN, &o, &s));
+	HT_OK(t, hsl_segment_alloc(t->f, node, LAB_LEN, &o, &s));
 	rc = hsl_segment_map(s, &p);
 	if (rc == -EOPNOTSUPP)
 		HT_SKIP_TEST(t, "observable memory cannot be mapped here");
@@ -1133,7 +916,7 @@ static void miss_then_hit(struct ht *t)
 	for (unsigned int i = 0; i < 20; i++) {
 		for (unsigned int k = 0; k < 3; k++) {
 			for (unsigned int c = 0; c < 3; c++)
-				at[k][c] = counter_of(t, node, HSL_COUNTERS_CHIP, names[c]);
+				at[k][c] = lab_counter_of(t, node, HSL_COUNTERS_CHIP, names[c]);
 			if (k < 2)
 				(void)*((volatile uint64_t *)p + i * 8 + k);
 		}
