@@ -155,6 +155,15 @@ void hsl_chip_set_dma(struct hsl_chip_engine *c, bool enabled);
 /* Link between two nodes up or down (tests, monitor). -EINVAL no such link. */
 int hsl_fabric_engine_set_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up);
 /*
+ * Errors on purpose, in the words of hslctl inject, at one end of a link or in a chip:
+ *   "1-2 ber 1e-6 seed 7"      in what node 1 sends to node 2; a node may be a switch
+ *   "1-2 clear"                ends them, and lanes work again; a link that is down needs "1-2 link up"
+ *   "2 fatal", "poison 0x2000000001000"
+ * All of it or, with -EINVAL and one English line in why, nothing. It lasts until it is ended, or until a tester who uses the
+ * facility of that chip leaves test mode. Any thread, with no lock of the engine.
+ */
+int hsl_fabric_engine_inject(struct hsl_fabric_engine *f, const char *text, char *why, size_t why_len);
+/*
  * Everything that links carry from now on goes into a pcapng file (docs/capture.md), instead of one that was; path NULL:
  * into none. -EOPNOTSUPP: the fabric has no modelled memory; -errno of opening it. failed: called once, from any thread,
  * when the file cannot be written any more, which ends the capture.

@@ -441,6 +441,14 @@ void hsl_facility_write(struct hsl_chip_engine *c, uint64_t off, uint64_t val, u
 void hsl_facility_end(struct hsl_chip_engine *c);
 /* An end of the chip has sent, received or become something. Under the lock of the modelled fabric. */
 void hsl_facility_record(struct hsl_chip_engine *c, const struct hsl_fab_record *r);
+/*
+ * From outside of the chip, whatever mode it is in, one of WIRE, ARM, STATE, LANE, POISON, FATAL: at node a's end of its link to
+ * b, with chip c at a, NULL if that is a switch. Between hsl_modelled_enter and leave. Fatal: hsl_chip_event is due
+ * afterwards. After a change of state: hsl_facility_sync, with ctl_lock.
+ */
+uint32_t hsl_facility_give(struct hsl_fabric_engine *f, struct hsl_chip_engine *c, uint32_t a, uint32_t b, uint32_t cmd,
+                           const uint64_t arg[3], bool *fatal);
+void hsl_facility_sync(struct hsl_fabric_engine *f, uint32_t a, uint32_t b);
 
 /* move.c */
 uint32_t hsl_move_start(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);

@@ -12,6 +12,8 @@
  * tester disables is taken from the routes of the other model too. That needs ctl_lock, outside of
  * ours, so it comes after the command.
  *
+ * Who makes errors from outside, at the host (inject.c), gives commands without a mailbox: hsl_facility_give.
+ *
  * Test mode ends by KEY, in hsl_chip_forget (CTRL.RESET, FLR, detach) and when the chip is gone.
  */
 #include <errno.h>
@@ -57,8 +59,9 @@ struct hsl_facility {
 
 /* A command under way. */
 struct call {
+    struct hsl_fabric_engine *f;
     struct hsl_modelled *m;
-    struct hsl_chip_engine *c;
+    struct hsl_chip_engine *c;          /* NULL, of commands that are not about chips: node is a switch */
     struct hsl_facility *t;
     uint32_t node, peer;                /* ends of the selected link */
     const uint32_t *peers;              /* of all links */
@@ -97,7 +100,15 @@ static uint32_t state_of(const struct call *a, bool of_peer)
     return hsl_fab_phy(a->m->fab, of_peer ? a->peer : a->node, of_peer ? a->node : a->peer)->state;
 }
 
-/* Until both ends are in the state. */
+static void drive_for(const struct call *a, uint64_t ps)
+{
+    uint64_t end = hsl_fab_now_ps(a->m->fab) + ps;
+
+    while (hsl_modelled_step(a->m, end)) {
+    }
+}
+
+/* Until both ends are in the state, and what follows from it has happened: routes are as they will be. */
 static void drive_to(const struct call *a, uint32_t state)
 {
     uint64_t end = hsl_fab_now_ps(a->m->fab) + TRAINED_PS;
@@ -105,14 +116,7 @@ static void drive_to(const struct call *a, uint32_t state)
     while ((state_of(a, false) != state || state_of(a, true) != state) &&
            hsl_modelled_step(a->m, end)) {
     }
-}
-
-static void drive_for(const struct call *a, uint64_t ps)
-{
-    uint64_t end = hsl_fab_now_ps(a->m->fab) + ps;
-
-    while (hsl_modelled_step(a->m, end)) {
-    }
+    drive_for(a, SETTLED_PS);
 }
 
 static struct hsl_fab_test tested(const struct call *a)
@@ -382,7 +386,7 @@ static uint32_t cmd_loopback(struct call *a)
 /* Until it has arrived, and been answered if it is. */
 static uint32_t cmd_send(struct call *a)
 {
-    const struct hsl_profile *profile = &a->c->f->cfg.model.profile;
+    const struct hsl_profile *profile = &a->f->cfg.model.profile;
     struct hsl_fab_in in = to_fabric(a, HSL_FAB_SEND, 0);
     uint64_t end = hsl_fab_now_ps(a->m->fab) + TRAINED_PS;
     struct hsl_flit flit;
@@ -574,7 +578,7 @@ static void command(struct call *a, uint32_t cmd)
 {
     struct hsl_facility *t = a->t;
 
-    drive_for(a, SETTLED_PS + 10 * hsl_time_crossing_ps(&a->c->f->cfg.model.profile));
+    drive_for(a, SETTLED_PS + 10 * hsl_time_crossing_ps(&a->f->cfg.model.profile));
     t->result[0] = t->result[1] = 0;
     if (cmd >= COMMANDS || !commands[cmd].run) {
         t->status = HSL_ST_OPCODE;
@@ -583,6 +587,18 @@ static void command(struct call *a, uint32_t cmd)
     } else {
         t->status = commands[cmd].run(a);
     }
+}
+
+uint32_t hsl_facility_give(struct hsl_fabric_engine *f, struct hsl_chip_engine *c, uint32_t a, uint32_t b, uint32_t cmd,
+                           const uint64_t arg[3], bool *fatal)
+{
+    struct hsl_facility t = { .open = true };
+    struct call call = { f, f->modelled, c, &t, a, b, NULL, false };
+
+    memcpy(t.arg, arg, sizeof(t.arg));
+    command(&call, cmd);
+    *fatal |= call.fatal;
+    return t.status;
 }
 
 static void begin(struct call *a)
@@ -623,23 +639,20 @@ static void end(struct call *a)
 
 /* ---- links of direct memory; ctl_lock held ---- */
 
-static void sync_links(struct hsl_chip_engine *c, const uint32_t *peers)
+static void sync_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b)
 {
-    struct hsl_fabric_engine *f = c->f;
+    struct hsl_event ev = { .type = HSL_EV_LINK, .u.link = { .a = a, .b = b } };
 
-    for (uint32_t i = 0; i < link_count(c); i++) {
-        struct hsl_event ev = { .type = HSL_EV_LINK };
-        struct hsl_model_link l = { 0 };
+    ev.u.link.up = hsl_fab_phy(hsl_modelled_enter(f), a, b)->state != HSL_LTSSM_DISABLED;
+    hsl_modelled_leave(f);
+    pthread_mutex_lock(&f->model_lock);
+    hsl_model_post(f->model, &ev);
+    pthread_mutex_unlock(&f->model_lock);
+}
 
-        hsl_fabric_engine_link(f, c->cfg.node, i, &l);
-        ev.u.link.a = c->cfg.node;
-        ev.u.link.b = peers[i];
-        ev.u.link.up = l.state != HSL_LTSSM_DISABLED;
-        pthread_mutex_lock(&f->model_lock);
-        hsl_model_post(f->model, &ev);
-        pthread_mutex_unlock(&f->model_lock);
-    }
-    /* grants were given over routes that may be gone */
+/* They were given over routes that may be gone. */
+static void end_grants(struct hsl_fabric_engine *f)
+{
     for (uint32_t n = 1; n <= f->cfg.model.nodes; n++) {
         struct hsl_chip_engine *other = hsl_chip_at(f, n);
 
@@ -649,6 +662,23 @@ static void sync_links(struct hsl_chip_engine *c, const uint32_t *peers)
     }
 }
 
+static void sync_links(struct hsl_chip_engine *c, const uint32_t *peers)
+{
+    struct hsl_fabric_engine *f = c->f;
+
+    for (uint32_t i = 0; i < link_count(c); i++) {
+        if (peers[i]) {
+            sync_link(f, c->cfg.node, peers[i]);
+        }
+    }
+    end_grants(f);
+}
+
+void hsl_facility_sync(struct hsl_fabric_engine *f, uint32_t a, uint32_t b)
+{
+    sync_link(f, a, b);
+    end_grants(f);
+}
 /* ---- life ---- */
 
 struct hsl_facility *hsl_facility_new(void)
@@ -752,7 +782,7 @@ static void all_peers(struct hsl_chip_engine *c, uint32_t peers[HSL_LINK_MAX])
 static void write_register(struct hsl_chip_engine *c, uint64_t o, uint64_t val, unsigned int size)
 {
     uint32_t peers[HSL_LINK_MAX] = { 0 };
-    struct call a = { c->f->modelled, c, c->ctf, c->cfg.node, 0, peers, false };
+    struct call a = { c->f, c->f->modelled, c, c->ctf, c->cfg.node, 0, peers, false };
     bool changed = false;
 
     all_peers(c, peers);
@@ -794,7 +824,7 @@ void hsl_facility_write(struct hsl_chip_engine *c, uint64_t off, uint64_t val, u
 void hsl_facility_end(struct hsl_chip_engine *c)
 {
     uint32_t peers[HSL_LINK_MAX] = { 0 };
-    struct call a = { c->f->modelled, c, c->ctf, c->cfg.node, 0, peers, false };
+    struct call a = { c->f, c->f->modelled, c, c->ctf, c->cfg.node, 0, peers, false };
     bool changed;
 
     if (!c->ctf) {

@@ -651,6 +651,11 @@ int hsl_fab_drain(struct hsl_fab *f, struct hsl_fab_out *out)
 
 /* ---- queries ---- */
 
+const struct hsl_fab_cfg *hsl_fab_config(const struct hsl_fab *f)
+{
+    return &f->cfg;
+}
+
 uint64_t hsl_fab_now_ps(const struct hsl_fab *f)
 {
     return f->now_ps;

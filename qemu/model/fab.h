@@ -193,6 +193,7 @@ void hsl_fab_forget(struct hsl_fab *f, uint32_t node, uint64_t offset, uint64_t 
 /* A chip is wrong: its agents, its home, its ends of links. enum hsl_deviation */
 void hsl_fab_deviate(struct hsl_fab *f, uint32_t node, uint32_t deviation);
 uint64_t hsl_fab_now_ps(const struct hsl_fab *f);
+const struct hsl_fab_cfg *hsl_fab_config(const struct hsl_fab *f);
 uint64_t hsl_fab_hash(const struct hsl_fab *f);
 /* Nothing is under way: links may still train, or send idle flits. */
 bool hsl_fab_quiet(const struct hsl_fab *f);

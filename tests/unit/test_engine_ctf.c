@@ -3,6 +3,7 @@
  * The compliance test facility of emulated chips (HEP-CTF-001 to 013): each command by what is seen of it, at the other
  * end where there is one; that accesses give right results in every armed state; that a hostile guest finds nothing.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -1178,6 +1179,68 @@ static void fatal(void **state)
 	world_free(w);
 }
 
+/* ---- from outside of the chips ---- */
+
+static void inject(struct world *w, const char *text)
+{
+	char why[160] = "";
+
+	if (hsl_fabric_engine_inject(w->f->e, text, why, sizeof(why)))
+		fail_msg("%s: %s", text, why);
+}
+
+/* In words, without test mode: at a link, which serves again at once when it is up, at a switch, and of one that leaves. */
+static void from_outside(void **state)
+{
+	struct world *w = world_new();
+	struct hsl_chip_engine *e = chip(w, 1)->e;
+	uint32_t seed = 31;
+	char why[160];
+	uint64_t bad;
+
+	(void)state;
+	for (unsigned int i = 0; i < 5; i++) {
+		inject(w, i % 2 ? "2-1 link down" : "1-2 link down");
+		assert_int_equal(link_state(w, 1), HSL_LTSSM_DISABLED);
+		assert_int_equal(hsl_chip_window_read(e, 0, 64 * (10 + i), 8), UINT64_MAX);
+		IS(fake_copy(&w->q[0], H(0), B(0), 8), HSL_ST_UNREACHABLE);
+		inject(w, i % 2 ? "2-1 link up" : "1-2 link up");
+		assert_int_equal(link_state(w, 2), HSL_LTSSM_L0);
+		assert_int_equal(hsl_chip_window_read(e, 0, 64 * (20 + i), 8), 0);
+		OK(fake_fill(&w->q[0], B(0), 64, i));
+	}
+	heal(w);
+	inject(w, "1-2 ber 1e-4 seed 7 drop 0.01");
+	traffic(w, 300, &seed);
+	compare(w);
+	assert_true(stat(w, 2, HSL_LINK_STAT_RX_BAD) > 0);
+	inject(w, "1-2 clear");
+	bad = stat(w, 2, HSL_LINK_STAT_RX_BAD);
+	traffic(w, 300, &seed);
+	compare(w);
+	assert_int_equal(stat(w, 2, HSL_LINK_STAT_RX_BAD), bad);
+	world_free(w);
+
+	w = world_of(2, HSL_TOPO_SWITCH);
+	inject(w, "28672-1 crc 2");
+	assert_int_equal(hsl_fabric_engine_inject(w->f->e, "28672 fatal", why, sizeof(why)), -EINVAL);
+	traffic(w, 100, &seed);
+	compare(w);
+	assert_int_equal(stat(w, 1, HSL_LINK_STAT_RX_BAD), 2);
+	world_free(w);
+
+	w = world_of(3, HSL_TOPO_MESH);
+	inject(w, "1-2 link leave");
+	assert_int_equal(link_state(w, 1), HSL_LTSSM_DISABLED);
+	traffic(w, 100, &seed);
+	compare(w);
+	assert_int_equal(hsl_fabric_engine_inject(w->f->e, "ber 1 1-3 link leave", why, sizeof(why)), -EINVAL);
+	assert_int_equal(hsl_fabric_engine_inject(w->f->e, "1-3 ber 1 link leave", why, sizeof(why)), -EINVAL);
+	traffic(w, 100, &seed);
+	compare(w);
+	world_free(w);
+}
+
 /* ---- a hostile guest ---- */
 
 static void storm(struct world *w, uint32_t node, uint32_t *seed)
@@ -1264,6 +1327,7 @@ int main(void)
 		cmocka_unit_test(raw_refused), cmocka_unit_test(raw_forged), cmocka_unit_test(loopback),
 		cmocka_unit_test(state_log), cmocka_unit_test(lines), cmocka_unit_test(poison), cmocka_unit_test(packets),
 		cmocka_unit_test(captured), cmocka_unit_test(fatal),
+		cmocka_unit_test(from_outside),
 		cmocka_unit_test(undone), cmocka_unit_test(hostile), cmocka_unit_test(not_there),
 	};
 

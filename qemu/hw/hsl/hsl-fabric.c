@@ -10,7 +10,8 @@
  * run and differs between fabrics of a VM), modelled (chips have CAP.MODELLED; on by default, and off for more than 64
  * chips), time (wall; modelled: see hsl-time.c, needs -icount), and at run time
  * link-down, the list of links that are held down: qom-set path=/objects/fab0 property=link-down value="1-2 2-3", and
- * capture, the pcapng file that takes all that links carry (docs/capture.md): a path begins one, "" ends it.
+ * capture, the pcapng file that takes all that links carry (docs/capture.md): a path begins one, "" ends it, and inject,
+ * which makes errors as 'hslctl inject' does: property=inject value="1-2 ber 1e-6 seed 7" (docs/architecture.md).
  *
  * States: properties can be set -> complete: engine exists, chips attach and detach -> finalize. Chips hold references,
  * and object_del is refused while there are any, so the engine outlives them. All of it is under the BQL.
@@ -147,6 +148,38 @@ static bool hsl_capture_set(HslFabric *f, const char *path, Error **errp)
     return !err;
 }
 
+/* ---- errors on purpose ---- */
+
+typedef struct HslInjectJob {
+    HslFabric *fabric;
+    const char *text;
+    char why[200];
+    int ret;
+} HslInjectJob;
+
+static void hsl_inject_job(void *opaque)
+{
+    HslInjectJob *job = opaque;
+
+    job->ret = hsl_fabric_engine_inject(job->fabric->engine, job->text, job->why, sizeof(job->why));
+}
+
+static bool hsl_inject_set(HslFabric *f, const char *text, Error **errp)
+{
+    HslInjectJob job = { .fabric = f, .text = text };
+
+    if (!*text) {
+        return true;
+    }
+    hsl_fabric_call(f, hsl_inject_job, &job);
+    if (job.ret) {
+        error_setg(errp, "inject: %s", job.why);
+        return false;
+    }
+    trace_hsl_fabric_inject(text);
+    return true;
+}
+
 /* ---- properties ---- */
 
 static bool hsl_fabric_can_set(HslFabric *f, const char *name, Error **errp)
@@ -257,6 +290,22 @@ static void hsl_fabric_set_capture(Object *obj, const char *value, Error **errp)
     }
     g_free(f->capture);
     f->capture = g_strdup(value);
+}
+
+static char *hsl_fabric_get_inject(Object *obj, Error **errp)
+{
+    return g_strdup(HSL_FABRIC(obj)->inject);
+}
+
+static void hsl_fabric_set_inject(Object *obj, const char *value, Error **errp)
+{
+    HslFabric *f = HSL_FABRIC(obj);
+
+    if (f->engine && !hsl_inject_set(f, value, errp)) {
+        return;
+    }
+    g_free(f->inject);
+    f->inject = g_strdup(value);
 }
 
 /* opaque: offset of the uint32_t in HslFabric */
@@ -440,8 +489,8 @@ static void hsl_fabric_complete(UserCreatable *uc, Error **errp)
         return;
     }
     f->chips = g_new0(HslChip *, f->nodes + 1);
-    if (hsl_capture_set(f, f->capture, errp)) {
-        hsl_links_apply(f, NULL, f->link_down, errp);
+    if (hsl_capture_set(f, f->capture, errp) && hsl_links_apply(f, NULL, f->link_down, errp)) {
+        hsl_inject_set(f, f->inject, errp);
     }
 }
 
@@ -462,6 +511,7 @@ static void hsl_fabric_init(Object *obj)
     f->topology = g_strdup("mesh");
     f->link_down = g_strdup("");
     f->capture = g_strdup("");
+    f->inject = g_strdup("");
     f->host_node = HSL_NODE_HOST_DEFAULT;
     f->modelled = true;
 }
@@ -482,6 +532,7 @@ static void hsl_fabric_finalize(Object *obj)
     g_free(f->profile);
     g_free(f->link_down);
     g_free(f->capture);
+    g_free(f->inject);
 }
 
 /* ---- chips ---- */
@@ -555,6 +606,8 @@ static void hsl_fabric_class_init(ObjectClass *oc, void *data)
     object_class_property_set_description(oc, "link-down", "links held down, as in \"1-2 2-3\"");
     object_class_property_add_str(oc, "capture", hsl_fabric_get_capture, hsl_fabric_set_capture);
     object_class_property_set_description(oc, "capture", "pcapng file that takes all that links carry");
+    object_class_property_add_str(oc, "inject", hsl_fabric_get_inject, hsl_fabric_set_inject);
+    object_class_property_set_description(oc, "inject", "errors on purpose, as in \"1-2 ber 1e-6 seed 7\"; the last ones");
     for (size_t i = 0; i < ARRAY_SIZE(u32); i++) {
         object_class_property_add(oc, u32[i].name, "uint32", hsl_fabric_get_u32, hsl_fabric_set_u32, NULL,
                                   (void *)u32[i].offset);

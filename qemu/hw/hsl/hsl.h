@@ -51,6 +51,7 @@ struct HslFabric {
     bool uuid_set;
     char *link_down;                    /* links held down: "1-2 2-3"; may be set at run time */
     char *capture;                      /* file that takes what links carry, "": none; so may this */
+    char *inject;                       /* errors that were made last; so may this */
 
     struct hsl_fabric_engine *engine;
     QEMUTimer *timer;                   /* modelled time: runs the engine and sends interrupts */
