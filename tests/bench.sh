@@ -25,7 +25,11 @@ run 0 --help && out '^usage: hslbench' && [ ! -s "$dir/err" ]; ok '--help'
 run 0 --version && out '^hslbench [0-9.]+ \(HEP 1\.0\)$'; ok '--version'
 for args in '' nonsense 'bw extra' 'bw --no-such-option' 'bw --size 0' 'bw --size 4KB' 'bw --op nothing' 'all --op c2c' \
 	'bw --depth 8 --batch 16' 'bw --iters -1' 'bw --duration soon' 'bw --basis model' 'bw -f sim:nonsense4' \
-	'bw -f sim:mesh4 --src 9' 'bw --ci much' 'bw --rounds 0' 'bw --window never' 'bw -f sim:mesh4,time=wall' 'bw -f sim:mesh4 --src 1 --dst 1' 'bw -f sim:mesh4 --depth 65536'; do
+	'bw -f sim:mesh4 --src 9' 'bw --ci much' 'bw --rounds 0' 'bw --window never' 'bw -f sim:mesh4,time=wall' 'bw -f sim:mesh4 --src 1 --dst 1' 'bw -f sim:mesh4 --depth 65536' \
+	'bw --queues 0' 'bw --queues 5000' 'bw --threads 65' 'bw --pattern ring' 'bw --pattern all-pairs --bidir' 'bw --rate 0' 'bw --rate fast' 'bw --wait long' \
+	'bw --offset 4096' 'bw --stride 0' 'lat --queues 2' 'all --threads 2' 'matrix --pattern pair' 'bw --op load --queues 2' 'bw --op h2c --pattern bisection' \
+	'rate --op nop --bidir' 'bw --rate 5 --procs 2' 'bw -f sim:mesh4 --procs 2' 'bw -f sim:mesh4,time=modelled --threads 2' 'bw -f sim:mesh4,time=modelled --wait event' \
+	'bw -f sim:mesh4 --numa 1000'; do
 	# shellcheck disable=SC2086
 	run 2 $args && err '^hslbench: ' && [ ! -s "$dir/out" ]; ok "refused with 2: hslbench $args"
 done
@@ -98,6 +102,27 @@ done
 [ $n_bad = 0 ]; ok 'suite: a wrong line is refused before anything is measured'
 run 3 suite "$dir/none.suite" -f $sim; ok 'suite: no such file'
 run 0 bw -f $sim --op c2c -a -n 2 --json && "$check" has "$dir/out" size_bytes=2 && "$check" has "$dir/out" size_bytes=8388608; ok '-a: all sizes, as perftest'
+
+# many queues
+run 0 bw -f sim:mesh4 --op c2c,h2c,fill --size 100,4K --queues 1,3 --iters 60 --json && "$check" schema "$dir/out" bw && "$check" has "$dir/out" op=c2c queues=3 flows=3 operations=60 &&
+	"$check" has "$dir/out" op=fill size_bytes=100 queues=1 fairness=1; ok '--queues: each of the list'
+for p in one-to-all=3 all-to-one=3 bisection=2 all-pairs=12; do
+	run 0 bw -f sim:mesh4 --size 4K --pattern ${p%=*} --queues 2 --threads 2 --iters 48 --json && "$check" schema "$dir/out" bw &&
+		"$check" has "$dir/out" op=c2c pattern=${p%=*} flows=$((2 * ${p#*=})) operations=48 threads=2; ok "--pattern ${p%=*}: its pairs, by two threads"
+done
+run 0 bw -f sim:mesh4 --op c2c,h2c --size 4K --bidir --iters 10 && [ "$(grep -c 'both ways\|  2 .* ok$' "$dir/out")" = 3 ]; ok '--bidir: twice the queues'
+run 0 rate -f sim:mesh4 --op nop --batch 2 --depth 8 --rate 1000 --iters 40 --wait event --json && "$check" schema "$dir/out" rate && "$check" has "$dir/out" wait=event rate_per_s=1000 operations=40 &&
+	"$check" paced "$dir/out" 2>>"$dir/err"; ok '--rate: not faster than it is due, latency from then on'
+run 0 bw -f $sim --op c2c --size 64 --queues 2 --observable --json && "$check" has "$dir/out" flows=2 basis=model-emergent deterministic=True; ok '--queues of observable memory, modelled'
+run 0 bw -f $sim --op c2c --size 64 --queues 2 --iters 8 && out 'model-input: commands of different queues never wait'; ok 'what queues add is no measurement where nothing waits'
+run 0 bw -f sim:mesh4 --op c2c,h2c,store --size 100 --offset 8 --stride 1000 --iters 20 --json && "$check" has "$dir/out" op=store offset_bytes=8 stride_bytes=1000; ok '--offset, --stride'
+run 0 bw -f sim:mesh4 --op c2c,load --size 100 --offset 3 --iters 20 && out 'c2c .* ok$' && out 'load .*not run: words of 8 bytes'; ok '--offset: an odd one is of commands'
+run 0 lat -f sim:mesh4 --op nop --wait poll --iters 10 && ! out '^  nop .*event'; ok 'lat --wait poll: nobody sleeps'
+run 77 bw -f sim:mesh4 --op c2c --size 64 --queues 100 --iters 100 && out 'not run: queue of depth 16 on chip 1: '; ok 'more queues than a chip has: not run, with the reason'
+run 77 bw -f sim:mesh4 --op c2c --size 64 --queues 2 --threads 4 --iters 100 && err '2 queues are too few for 4 threads'; ok 'fewer queues than threads: not run, with the reason'
+run 0 bw -f $sim --op c2c --size 64 --iters 8 --json="$dir/q1.json" && run 0 bw -f $sim --op c2c --size 64 --queues 2 --iters 8 --json="$dir/q2.json" &&
+	run 1 compare "$dir/q1.json" "$dir/q2.json" && out ' missing$' && sed '/"queues"\|"flow\|"bidirectional"/d' "$dir/q1.json" >"$dir/q0.json" && run 0 compare "$dir/q0.json" "$dir/q1.json"
+ok 'compare: another number of queues is another measurement, one that nobody asked for is not'
 
 # what is made of a document
 before=$dir/run1.json

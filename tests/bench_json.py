@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""bench_json.py schema FILE VERB | same FILE... | topology FILE | columns FILE.csv | has FILE KEY=VALUE...: is that document of hslbench what it should be?
+"""bench_json.py schema FILE VERB | same FILE... | topology FILE | columns FILE.csv | paced FILE | has FILE KEY=VALUE...: is that document of hslbench what it should be?
 
 schema: of tools/hslbench/hslbench-1.schema.json, with measured results of that verb, numbers that agree with each other, nothing wrong.
 same: all are one document apart from the environment.
 topology: a modelled matrix shows the topology: bandwidth falls and latency grows with each link more, and only with that.
+paced: commands were due at a pace, and not done before.
 columns: of a CSV: all that the schema has of a result, and nothing else.
 has: there is a result with all these values.
 """
@@ -90,6 +91,15 @@ def has(path, *wanted):
     fail("no result with " + " ".join(wanted))
 
 
+def paced(path):
+    """Of a run that was due at a pace: no faster than that, and what was late is not forgotten."""
+    for r in load(path)["results"]:
+        if r["ops_per_s"] > 1.02 * r["flows"] * r["rate_per_s"] * r["operations"] / (r["operations"] - r["rounds"] * r["batch"] * r["flows"]):
+            fail("faster than due: %s" % r)
+        if r["latency_ns"]["p50"] is None or r["latency_ns"]["min"] <= 0:
+            fail("no latency: %s" % r)
+
+
 def columns(path):
     import csv
 
@@ -105,6 +115,6 @@ def columns(path):
         fail("lines of different length")
 
 
-if len(sys.argv) < 3 or sys.argv[1] not in ("schema", "same", "topology", "columns", "has"):
+if len(sys.argv) < 3 or sys.argv[1] not in ("schema", "same", "topology", "columns", "paced", "has"):
     fail(__doc__)
 globals()[sys.argv[1]](*sys.argv[2:])

@@ -2,7 +2,7 @@
 /*
  * bench_json: runs `hslbench all --quick --json` on the fabric of this machine and holds the document to schema hslbench/1:
  * every field of every result is there with its type, null only where nothing applies, numbers agree with each other,
- * every operation of the issue is among them and verified. No speed is judged.
+ * every operation of the issue is among them and verified. Then many queues, of several processes and threads. No speed is judged.
  */
 #include <math.h>
 #include <stdarg.h>
@@ -173,16 +173,16 @@ static void check_results(struct json_object *list)
 	}
 }
 
-int main(void)
+static struct json_object *document_of(const char *command)
 {
 	enum json_tokener_error error;
 	struct json_tokener *tok = json_tokener_new();
-	struct json_object *doc, *env;
+	struct json_object *doc;
 	int status;
-	char *text = output_of("hslbench all --quick --json", &status);
+	char *text = output_of(command, &status);
 	size_t len = strlen(text);
 
-	check(WIFEXITED(status) && !WEXITSTATUS(status), "hslbench all --quick --json ends with 0");
+	check(WIFEXITED(status) && !WEXITSTATUS(status), "%s ends with 0", command);
 	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
 	doc = json_tokener_parse_ex(tok, text, (int)len);
 	error = json_tokener_get_error(tok);
@@ -190,6 +190,39 @@ int main(void)
 	check(doc && strspn(text + json_tokener_get_parse_end(tok), "\n") == len - json_tokener_get_parse_end(tok),
 	      "one document and nothing else");
 	check(doc && is(doc, "schema", "hslbench/1"), "schema hslbench/1");
+	json_tokener_free(tok);
+	free(text);
+	return doc;
+}
+
+/* One result that is no baseline is of so many queues, each did something, and they are its sum. */
+static void check_flows(const char *command, unsigned int flows, bool paced)
+{
+	struct json_object *doc = document_of(command), *list = doc ? get(doc, "results") : NULL;
+	unsigned int n = 0;
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		struct json_object *r = json_object_array_get_idx(list, i);
+		const char *wrong = wrong_with(r);
+		double least = num(r, "flow_ops_per_s_min"), fair = num(r, "fairness");
+
+		if (json_object_get_boolean(get(r, "baseline")))
+			continue;
+		if (!wrong && (has(r, "skipped", "s") || num(r, "flows") != flows || !(least > 0) || !(fair > 1.0 / flows && fair <= 1.0001) ||
+			       has(get(r, "latency_ns"), "p50", "n") != paced))
+			wrong = "flows";
+		if (wrong)
+			printf("# %s in %s\n", wrong, json_object_to_json_string(r));
+		n += !wrong;
+	}
+	check(n == 1, "%u queues at work, all of them", flows);
+	json_object_put(doc);
+}
+
+int main(void)
+{
+	struct json_object *doc = document_of("hslbench all --quick --json"), *env;
+
 	env = get(doc, "environment");
 	check(env && has(env, "fabric", "s") && has(env, "backend", "s") && has(env, "chips", "a") && has(env, "cpu_model", "s") &&
 	      has(env, "cpus", "i") && has(env, "kernel", "s") && has(env, "clock", "s") && has(env, "libhsl", "s"),
@@ -198,9 +231,9 @@ int main(void)
 		check_results(get(doc, "results"));
 	else
 		check(false, "results");
-	printf("1..%u\n", tests);
 	json_object_put(doc);
-	json_tokener_free(tok);
-	free(text);
+	check_flows("hslbench bw --quick --op c2c --size 4K --queues 4 --procs 2 --threads 2 --bidir --json", 8, false);
+	check_flows("hslbench rate --quick --op copy --batch 1 --threads 2 --rate 100 --wait event --json", 2, true);
+	printf("1..%u\n", tests);
 	return failures ? 1 : 0;
 }

@@ -127,6 +127,34 @@ static void test_small(void **state)
 	tool_stats_free(s);
 }
 
+/* Samples dealt out to several and merged are what one had got. */
+static void test_merge(void **state)
+{
+	struct tool_stats *one = tool_stats_new_small(), *part[3], *all = tool_stats_new_small();
+	struct tool_summary a, b;
+	uint64_t v = 1;
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++)
+		part[i] = tool_stats_new_small();
+	for (unsigned int i = 0; i < 10000; i++) {
+		v = v * 6364136223846793005ull + 1442695040888963407ull;
+		tool_stats_add(one, v >> 44);
+		tool_stats_add(part[i % 7 ? 0 : 1], v >> 44);	/* the third gets none */
+	}
+	for (unsigned int i = 0; i < 3; i++)
+		tool_stats_merge(all, part[i]);
+	tool_stats_summary(one, &a);
+	tool_stats_summary(all, &b);
+	assert_true(a.count == b.count && a.min == b.min && a.max == b.max && a.p50 == b.p50 && a.p99 == b.p99);
+	assert_near(b.mean, a.mean, 1e-9);
+	assert_near(b.stdev, a.stdev, 1e-9);
+	for (unsigned int i = 0; i < 3; i++)
+		tool_stats_free(part[i]);
+	tool_stats_free(one);
+	tool_stats_free(all);
+}
+
 /* Rounds: numbers that are no integers. Student's t of 4 degrees of freedom is 2.776. */
 static void test_moments(void **state)
 {
@@ -345,7 +373,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known),
-		cmocka_unit_test(test_small), cmocka_unit_test(test_moments), cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_small), cmocka_unit_test(test_merge), cmocka_unit_test(test_moments), cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_numeric),
 		cmocka_unit_test(test_long_run),
 		cmocka_unit_test(test_handover),

@@ -85,6 +85,21 @@ void tool_stats_add(struct tool_stats *s, uint64_t v)
 	s->m2 += delta * ((double)v - s->mean);
 }
 
+void tool_stats_merge(struct tool_stats *s, const struct tool_stats *from)
+{
+	double n = (double)(s->count + from->count), delta = from->mean - s->mean;
+
+	if (!from->count)
+		return;
+	for (unsigned int b = 0; b < BUCKETS; b++)
+		s->hist[b] += from->hist[b];
+	s->min = from->min < s->min ? from->min : s->min;
+	s->max = from->max > s->max ? from->max : s->max;
+	s->m2 += from->m2 + delta * delta * (double)s->count * (double)from->count / n;
+	s->mean += delta * (double)from->count / n;
+	s->count += from->count;
+}
+
 static int by_value(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;

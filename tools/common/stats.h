@@ -29,6 +29,8 @@ struct tool_stats *tool_stats_new(void);
 struct tool_stats *tool_stats_new_small(void);
 void tool_stats_add(struct tool_stats *s, uint64_t v);
 void tool_stats_reset(struct tool_stats *s);
+/* All samples of from as well. Both are small ones. */
+void tool_stats_merge(struct tool_stats *s, const struct tool_stats *from);
 /* All zero when there are no samples. */
 void tool_stats_summary(const struct tool_stats *s, struct tool_summary *out);
 /* parts of 10000: 9990 is p99.9; 0 is the minimum, 10000 the maximum */

@@ -60,30 +60,56 @@ uint64_t bench_stride(uint64_t size)
 	return (size + CACHE_LINE - 1) & ~(uint64_t)(CACHE_LINE - 1);
 }
 
-static uint64_t page_round(uint64_t len)
+uint64_t bench_huge_bytes(void)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long kib = 0;
+	char line[128];
 
-	return (len + page - 1) & ~(page - 1);
+	while (f && !kib && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Hugepagesize: %lu kB", &kib) != 1)
+			kib = 0;
+	if (f)
+		fclose(f);
+	return kib * 1024ull;
+}
+
+static uint64_t page_round(const struct bench *b, uint64_t len)
+{
+	uint64_t page = b->config->huge ? bench_huge_bytes() : (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return page ? (len + page - 1) / page * page : len;
+}
+
+static void *host_map(const struct bench *b, uint64_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | (b->config->huge ? MAP_HUGETLB : 0), -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* --offset: buffers begin so far behind the start of their memory, which is that of a page. */
+static void shift(const struct bench *b, struct bench_area *a)
+{
+	a->p += a->copy ? 0 : b->config->offset;
+	a->ga += b->config->offset;
 }
 
 /* src and dst in one mapping, far enough from ALIAS_BYTES apart */
 static int host_new(struct bench *b, struct bench_set *s, char *reason)
 {
 	struct bench_area *src = &s->host_src, *dst = &s->host_dst;
-	uint64_t apart = page_round(s->len), r = apart % ALIAS_BYTES;
+	uint64_t off = b->config->offset, apart = page_round(b, s->len + off), r = apart % ALIAS_BYTES;
 	int rc;
 
 	if (r < ALIAS_NEAR || r > ALIAS_BYTES - ALIAS_NEAR)
-		apart += 2 * ALIAS_NEAR;
-	src->mapping_len = apart + page_round(s->len);
-	src->mapping = mmap(NULL, src->mapping_len, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (src->mapping == MAP_FAILED) {
+		apart += page_round(b, 2 * ALIAS_NEAR);
+	src->mapping_len = apart + page_round(b, s->len + off);
+	src->mapping = host_map(b, src->mapping_len);
+	if (!src->mapping) {
 		rc = -errno;
-		src->mapping = NULL;
-		snprintf(reason, 160, "%llu bytes of host memory: %s",
-			 (unsigned long long)src->mapping_len, strerror(-rc));
+		snprintf(reason, 160, "%llu bytes of host memory: %s%s", (unsigned long long)src->mapping_len, strerror(-rc),
+			 b->config->huge ? " (free huge pages: /proc/sys/vm/nr_hugepages)" : "");
 		return rc;
 	}
 	src->p = src->mapping;
@@ -94,7 +120,7 @@ static int host_new(struct bench *b, struct bench_set *s, char *reason)
 	for (int i = 0; b->f && i < 2; i++) {
 		struct bench_area *a = i ? dst : src;
 
-		rc = hsl_segment_register(b->f, a->p, a->len, NULL, &a->seg);
+		rc = hsl_segment_register(b->f, a->p, a->len + off, NULL, &a->seg);
 		if (rc) {
 			snprintf(reason, 160, "registering %llu bytes of host memory: %s%s",
 				 (unsigned long long)a->len,
@@ -103,6 +129,8 @@ static int host_new(struct bench *b, struct bench_set *s, char *reason)
 		}
 		a->ga = hsl_segment_ga(a->seg);
 	}
+	shift(b, src);
+	shift(b, dst);
 	return 0;
 }
 
@@ -110,12 +138,10 @@ static int copy_new(struct bench *b, struct bench_area *a, uint64_t len)
 {
 	int rc;
 
-	a->mapping_len = page_round(len);
-	a->mapping = mmap(NULL, a->mapping_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (a->mapping == MAP_FAILED) {
-		a->mapping = NULL;
+	a->mapping_len = page_round(b, len);
+	a->mapping = host_map(b, a->mapping_len);
+	if (!a->mapping)
 		return -errno;
-	}
 	rc = hsl_segment_register(b->f, a->mapping, len, NULL, &a->copy);
 	if (!rc && !b->carrier)
 		rc = hsl_queue_create(b->f, b->a.node, NULL, &b->carrier);
@@ -130,7 +156,7 @@ int bench_area_new(struct bench *b, struct bench_area *a, uint32_t node, uint64_
 		.flags = b->config->observable ? HSL_SEGMENT_OBSERVABLE : 0,
 	};
 	void *p = NULL;
-	int rc = hsl_segment_alloc(b->f, node, len, &opts, &a->seg);
+	int rc = hsl_segment_alloc(b->f, node, len + b->config->offset, &opts, &a->seg);
 
 	if (rc) {
 		snprintf(reason, 160, "%llu bytes on chip %u: %s", (unsigned long long)len, node,
@@ -149,6 +175,7 @@ int bench_area_new(struct bench *b, struct bench_area *a, uint32_t node, uint64_
 	a->node = node;
 	a->ga = hsl_segment_ga(a->seg);
 	a->len = len;
+	shift(b, a);
 	snprintf(a->name, sizeof(a->name), "chip %u", node);
 	return 0;
 }
@@ -196,7 +223,7 @@ int bench_set_new(struct bench *b, struct bench_set *s, uint64_t size, uint32_t 
 		snprintf(reason, 160, "no memory is that large");
 		return -ENOMEM;
 	}
-	s->stride = bench_stride(size);
+	s->stride = b->config->stride ? b->config->stride : bench_stride(size);
 	s->len = s->stride * slots + CACHE_LINE;
 	rc = host_new(b, s, reason);
 	if (!rc && b->f)

@@ -15,23 +15,35 @@
 #define SIZE_MAX_BYTES		(1ull << 40)
 #define DEPTH_MAX		65536u
 
+/* Axes that not every verb has. */
+static const struct { const char *option, *verbs; } axes[] = {
+	{ "--queues", "bw,rate" }, { "--threads", "bw,rate" }, { "--procs", "bw,rate" }, { "--bidir", "bw,rate" },
+	{ "--pattern", "bw,rate" }, { "--rate", "bw,rate" }, { "--wait", "bw,rate,lat" }, { "--offset", "bw,rate,lat" },
+	{ "--stride", "bw,rate" }, { "--huge", "bw,baseline" },
+};
+enum { AX_QUEUES, AX_THREADS, AX_PROCS, AX_BIDIR, AX_PATTERN, AX_RATE, AX_WAIT, AX_OFFSET, AX_STRIDE, AX_HUGE };
+#define NAXES	(sizeof(axes) / sizeof(axes[0]))
+#define THREADS_MAX	64u
+#define QUEUES_MAX	4096u
+
 static const struct verb {
 	const char *name;
 	const char *ops;		/* that --op may name */
+	const char *parallel;		/* those that many queues may do */
 	void (*run)(struct bench *b);
 	bool alone;			/* not among those of all */
 } verbs[] = {
-	{ "bw", "memcpy,memset,ram-load,ram-store,h2c,c2h,c2c,same,fill,load,store", bench_bw, false },
-	{ "lat", "nop,copy", bench_lat, false },
-	{ "rate", "nop,copy", bench_rate, false },
-	{ "matrix", "copy,load", bench_matrix, false },
-	{ "load", "seq,random,chase,mix,loaded", bench_load, false },
-	{ "atomic", "add,signal,cpu-add", bench_atomic, false },
-	{ "mem", "alloc,map,touch,export,import,revoke,free,register,deregister", bench_mem, false },
-	{ "wake", "nop,eventfd,pipe", bench_wake_verb, false },
-	{ "collective", "all-reduce,reduce-scatter,all-gather,broadcast,all-to-all", bench_collective, false },
-	{ "coherence", "load,store,atomic,ping-pong,share", bench_coherence, false },
-	{ "baseline", "memcpy", bench_baseline, true },
+	{ "bw", "memcpy,memset,ram-load,ram-store,h2c,c2h,c2c,same,fill,load,store", "memcpy,memset,h2c,c2h,c2c,same,fill", bench_bw, false },
+	{ "lat", "nop,copy", "nop,copy", bench_lat, false },
+	{ "rate", "nop,copy", "nop,copy", bench_rate, false },
+	{ "matrix", "copy,load", NULL, bench_matrix, false },
+	{ "load", "seq,random,chase,mix,loaded", NULL, bench_load, false },
+	{ "atomic", "add,signal,cpu-add", NULL, bench_atomic, false },
+	{ "mem", "alloc,map,touch,export,import,revoke,free,register,deregister", NULL, bench_mem, false },
+	{ "wake", "nop,eventfd,pipe", NULL, bench_wake_verb, false },
+	{ "collective", "all-reduce,reduce-scatter,all-gather,broadcast,all-to-all", NULL, bench_collective, false },
+	{ "coherence", "load,store,atomic,ping-pong,share", NULL, bench_coherence, false },
+	{ "baseline", "memcpy", NULL, bench_baseline, true },
 };
 #define NVERBS	(sizeof(verbs) / sizeof(verbs[0]))
 
@@ -90,6 +102,17 @@ static const char help[] =
 "  -b, --batch LIST      commands per doorbell   (bw: 1, rate: 1,8,32,128)\n"
 "  -t, --duration TIME   of each measurement: 250ms, 2s   (default: 300ms; also -D)\n"
 "  -n, --iters N         of each measurement: N operations, instead of a time\n"
+"      --queues LIST     of each pair of chips, all at once   (bw, rate; as many as threads)\n"
+"      --threads N, --procs N    that share these queues: N threads in each of N processes\n"
+"      --pattern NAME    pair, one-to-all, all-to-one, bisection, all-pairs   (default: pair)\n"
+"      --bidir           the other way as well, at once\n"
+"      --rate N          commands that each queue is due per second, in time or not; their\n"
+"                        latency is from when they were due\n"
+"      --wait poll|event     how completions are waited for   (bw, rate, lat)\n"
+"      --offset BYTES    of buffers from the start of a page   (bw, rate, lat)\n"
+"      --stride BYTES    from one buffer to the next   (bw, rate; default: whole lines)\n"
+"      --huge            host memory is of huge pages   (bw)\n"
+"      --numa NODE       threads and host memory are on this node\n"
 "      --observable      the chips' memory is observable: packets through links and caches\n"
 "  -q, --quick           a short run: fewer sizes, 60ms each\n"
 "      --ci PERCENT      repeat until the mean is known this well  (default: 5; 0: never)\n"
@@ -182,7 +205,7 @@ static int ops_check(const char *verb, const char *ops)
 }
 
 enum { OPT_SRC = 256, OPT_DST, OPT_OP, OPT_SEED, OPT_BASIS, OPT_JSON, OPT_OBSERVABLE, OPT_CI, OPT_ROUNDS, OPT_WINDOW, OPT_CSV, OPT_PLOT, OPT_HTML,
-       OPT_BASELINE, OPT_TOLERANCE, OPT_EXPECT };
+       OPT_BASELINE, OPT_TOLERANCE, OPT_EXPECT, OPT_NUMA, OPT_AXIS };
 
 /* "--json FILE" as "--json=FILE": only verbs are arguments. NULL: standard output. */
 static const char *file_argument(int argc, char **argv)
@@ -190,6 +213,98 @@ static const char *file_argument(int argc, char **argv)
 	if (!optarg && optind < argc && argv[optind][0] != '-' && !is_verb(argv[optind]))
 		optarg = argv[optind++];
 	return optarg && strcmp(optarg, "-") ? optarg : NULL;
+}
+
+static int count_parse(const char *opt, unsigned int *n)
+{
+	uint64_t v;
+
+	if (tool_u64_parse(optarg, 1, THREADS_MAX, &v))
+		return tool_usage("%s %s: from 1 to %u", opt, optarg, THREADS_MAX);
+	*n = (unsigned int)v;
+	return 0;
+}
+
+/* 100000, 2.5e6 */
+static int rate_parse(struct bench_config *c)
+{
+	char *end;
+
+	c->per_s = strtod(optarg, &end);
+	if (end == optarg || *end || !(c->per_s >= 0.1 && c->per_s <= 1e9))
+		return tool_usage("--rate %s: commands per second, from 0.1 to 1e9", optarg);
+	return 0;
+}
+
+static int bytes_parse(const char *opt, uint64_t least, uint64_t most, uint64_t *bytes)
+{
+	if (tool_size_parse(optarg, bytes) || *bytes < least || *bytes > most)
+		return tool_usage("%s %s: bytes, from %llu to %llu", opt, optarg, (unsigned long long)least, (unsigned long long)most);
+	return 0;
+}
+
+static int axis_parse(unsigned int axis, struct bench_config *c)
+{
+	const char *opt = axes[axis].option;
+
+	c->axes |= 1u << axis;
+	switch (axis) {
+	case AX_QUEUES:
+		return list_parse("queues", optarg, c->queues, &c->nqueues, QUEUES_MAX);
+	case AX_THREADS:
+		return count_parse(opt, &c->threads);
+	case AX_PROCS:
+		return count_parse(opt, &c->procs);
+	case AX_BIDIR:
+		c->bidir = true;
+		return 0;
+	case AX_PATTERN:
+		if (bench_pattern_parse(optarg) < 0)
+			return tool_usage("--pattern %s: pair, one-to-all, all-to-one, bisection or all-pairs", optarg);
+		c->pattern = (enum bench_pattern)bench_pattern_parse(optarg);
+		return 0;
+	case AX_RATE:
+		return rate_parse(c);
+	case AX_WAIT:
+		c->wait = !strcmp(optarg, "event") ? BENCH_EVENT : BENCH_POLL;
+		return c->wait == BENCH_EVENT || !strcmp(optarg, "poll") ? 0 : tool_usage("--wait %s: poll or event", optarg);
+	case AX_OFFSET:
+		return bytes_parse(opt, 0, 4095, &c->offset);
+	case AX_STRIDE:
+		return bytes_parse(opt, 1, 1ull << 30, &c->stride);
+	default:
+		c->huge = true;
+		return 0;
+	}
+}
+
+/* What options say together. */
+static int axes_check(const char *name, const struct bench_config *c)
+{
+	const struct verb *v = verb_find(name);
+	char *copy, *rest, *item;
+	int rc = 0;
+
+	for (unsigned int i = 0; i < NAXES; i++)
+		if (c->axes >> i & 1 && !bench_list_has(axes[i].verbs, name))
+			return tool_usage("%s goes with %s, not with %s", axes[i].option, axes[i].verbs, name);
+	if (c->pattern == BENCH_ALL_PAIRS && c->bidir)
+		return tool_usage("--bidir: --pattern all-pairs has both directions");
+	if (c->per_s > 0 && c->procs > 1)
+		return tool_usage("--rate: with --threads, not with --procs");
+	copy = rest = c->ops && bench_parallel(c) ? tool_printf("%s", c->ops) : NULL;
+	while (!rc && rest && (item = strsep(&rest, ","))) {
+		bool chips = !strcmp(item, "c2c") || (!strcmp(item, "copy") && !strcmp(name, "rate"));
+
+		if (!bench_list_has(v->parallel, item))
+			rc = tool_usage("--op %s: of the CPU itself: no axis of commands goes with it", item);
+		else if (c->pattern && !chips)
+			rc = tool_usage("--op %s: --pattern is of chip to chip", item);
+		else if (c->bidir && !chips && strcmp(item, "h2c"))
+			rc = tool_usage("--op %s: --bidir goes with c2c and h2c, and with copy of rate", item);
+	}
+	free(copy);
+	return rc;
 }
 
 /* 0, or the exit code + 1: --help ends with 0 */
@@ -212,6 +327,12 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 		{ "plot", required_argument, NULL, OPT_PLOT }, { "html", required_argument, NULL, OPT_HTML },
 		{ "baseline", required_argument, NULL, OPT_BASELINE }, { "tolerance", required_argument, NULL, OPT_TOLERANCE },
 		{ "expect", required_argument, NULL, OPT_EXPECT },
+		{ "queues", required_argument, NULL, OPT_AXIS + AX_QUEUES }, { "threads", required_argument, NULL, OPT_AXIS + AX_THREADS },
+		{ "procs", required_argument, NULL, OPT_AXIS + AX_PROCS }, { "bidir", no_argument, NULL, OPT_AXIS + AX_BIDIR },
+		{ "pattern", required_argument, NULL, OPT_AXIS + AX_PATTERN }, { "rate", required_argument, NULL, OPT_AXIS + AX_RATE },
+		{ "wait", required_argument, NULL, OPT_AXIS + AX_WAIT }, { "offset", required_argument, NULL, OPT_AXIS + AX_OFFSET },
+		{ "stride", required_argument, NULL, OPT_AXIS + AX_STRIDE }, { "huge", no_argument, NULL, OPT_AXIS + AX_HUGE },
+		{ "numa", required_argument, NULL, OPT_NUMA },
 		{ "basis", required_argument, NULL, OPT_BASIS }, { "json", optional_argument, NULL,
 								  OPT_JSON },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 }
@@ -308,12 +429,21 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 			c->expect = optarg;
 			rc = bench_expect_check(optarg);
 			break;
+		case OPT_NUMA:
+			if (tool_u64_parse(optarg, 0, 1023, &v))
+				rc = tool_usage("--numa %s: not a node of memory", optarg);
+			c->numa = (int)v;
+			break;
 		case 'h':
 			fputs(help, stdout);
 			return TOOL_PASS + 1;
 		case 'V':
 			return tool_version() + 1;
 		default:
+			if (o >= OPT_AXIS) {
+				rc = axis_parse((unsigned int)(o - OPT_AXIS), c);
+				break;
+			}
 			fprintf(stderr, "Try 'hslbench --help'.\n");
 			rc = TOOL_USAGE;
 		}
@@ -329,6 +459,8 @@ static int run_check(const char *verb, struct bench_config *c)
 	if (!is_verb(verb))
 		return tool_usage("'%s': no such verb", verb);
 	rc = c->ops ? ops_check(verb, c->ops) : 0;
+	if (!rc)
+		rc = axes_check(verb, c);
 	if (rc)
 		return rc;
 	if (c->nbatches && c->ndepths && strcmp(verb, "rate") && c->batch[0] > c->depth[0])
@@ -437,7 +569,7 @@ int bench_args(int argc, char **argv, struct bench_args *out)
 	struct bench_config *c = &out->config;
 	int rc;
 
-	*out = (struct bench_args){ .config = { .seed = 1, .ci = 0.05, .window_ns = 10000000, .tolerance = NAN } };
+	*out = (struct bench_args){ .config = { .seed = 1, .ci = 0.05, .window_ns = 10000000, .tolerance = NAN, .numa = -1 } };
 	argv[0] = (char *)tool_name;	/* what getopt calls itself */
 	c->command = command_line(argc, argv);
 	rc = args_parse(argc, argv, c);

@@ -6,6 +6,7 @@
  *	area.c		buffers on hosts and chips, their payload, who says what is wrong with it
  *	drive.c		submits operations and takes completions, timed
  *	move.c		does that with buffers, and compares what they hold then
+ *	flow.c		many queues at once: patterns of chips, threads, processes
  *	cpu.c		what the CPU does itself: memcpy, memset, loads, stores, two-thread ping-pong; host baseline
  *	point.c		rounds: order, windows, repetition, what the report gets
  *	bw.c lat.c rate.c matrix.c load.c atomic.c mem.c wake.c collective.c coherence.c	the verbs
@@ -31,6 +32,9 @@
 #include "stats.h"
 #include "stop.h"
 
+enum bench_pattern { BENCH_PAIR, BENCH_ONE_TO_ALL, BENCH_ALL_TO_ONE, BENCH_BISECTION, BENCH_ALL_PAIRS };
+enum bench_wait { BENCH_WAIT_DEFAULT, BENCH_POLL, BENCH_EVENT };
+
 #define BENCH_SIZES_MAX		64
 #define BENCH_LIST_MAX		16
 #define BENCH_BATCH_MAX		1024
@@ -46,6 +50,17 @@ struct bench_config {
 	const char *ops;		/* comma-separated, NULL = all of the verb */
 	uint64_t depth[BENCH_LIST_MAX], batch[BENCH_LIST_MAX];
 	unsigned int ndepths, nbatches;	/* 0 = the verb's own; bw and lat use the first */
+	uint64_t queues[BENCH_LIST_MAX];	/* of each pair of chips */
+	unsigned int nqueues;		/* 0: as many as there are threads */
+	unsigned int threads, procs;	/* of each process; 0: one, and nobody asked */
+	enum bench_pattern pattern;
+	bool bidir;
+	double per_s;			/* operations each queue is due per second, 0 = as fast as it goes */
+	enum bench_wait wait;
+	uint64_t offset, stride;	/* of buffers: from the start of a page; 0: whole lines, from one to the next */
+	bool huge;			/* host memory is of huge pages */
+	int numa;			/* threads and host memory are on this node, -1: anywhere */
+	unsigned int axes;		/* which of these were asked for, for args.c */
 	uint64_t iters;			/* 0 = by time */
 	uint64_t duration_ns;		/* of one measurement */
 	uint64_t seed;
@@ -96,6 +111,14 @@ struct bench_result {
 	double ratio;			/* bandwidth: this / that; latency: p50 of this / p50 of that */
 	double host_bytes_per_s;	/* memcpy on the machine below the VM, NaN = not told */
 	char reason[160];		/* not run: why; then there are no numbers */
+	/* of many queues; 0, false, NULL, NaN: does not apply */
+	unsigned int queues, threads, procs, flows;	/* flows: queues of all pairs of chips */
+	bool bidir;
+	const char *pattern;
+	double per_s;			/* operations that each queue was given per second */
+	double flow_ops_per_s_min, flow_bytes_per_s_min;	/* of the slowest queue */
+	uint64_t offset, stride, page_bytes;
+	int numa;
 };
 
 struct bench_queue {
@@ -200,6 +223,7 @@ void bench_set_free(struct bench_set *s);
 uint64_t bench_stride(uint64_t size);
 /* How many slots of that size are used at that depth: in flight together they are to fit a cache. */
 uint32_t bench_slots(const struct bench *b, uint64_t size, uint32_t depth);
+uint64_t bench_huge_bytes(void);		/* of a huge page, 0: there are none */
 /* Everything becomes what no test pattern is. */
 void bench_area_poison(struct bench *b, const struct bench_area *a);
 void bench_area_pattern(struct bench *b, const struct bench_set *s, const struct bench_area *a,
@@ -235,7 +259,32 @@ struct bench_limit {
 uint64_t bench_now_ns(void);
 /* Time is that of this fabric's chips, which stands still while the program works; NULL: CLOCK_MONOTONIC. */
 void bench_clock_of(struct hsl_fabric *f);
-/* Keeps up to depth operations in flight, submitted batch at a time, taking them from op[0..nops) in turn. */
+/*
+ * A queue that is kept busy: up to depth operations in flight, submitted batch at a time, taken from op[0..nops) in turn. With a gap the
+ * operations are due at times that are fixed from the start on (open loop), and stats get the time from when one was due until it
+ * has completed: one that could not be submitted in time has waited, too.
+ */
+struct bench_lane {
+	const char *name;
+	struct hsl_queue *q;
+	const struct hsl_op *op;
+	unsigned int nops;
+	uint32_t depth, batch;
+	uint64_t iters;			/* 0: by time */
+	double gap_ns;			/* 0: as fast as it goes */
+	struct tool_stats *stats;	/* only with a gap */
+	/* what came of it */
+	uint64_t done, errors, end_ns;	/* end: of the last completion */
+	/* bench_lanes_drive's own */
+	struct hsl_op *train;
+	unsigned int next, check, period;
+	uint64_t sent;
+	bool stop, ended;
+};
+/* All of them by this thread until ns after start, or their iters. event: it sleeps on their descriptors while nothing happens. */
+void bench_lanes_drive(struct bench *b, struct bench_lane *l, unsigned int n, bool event, uint64_t start, uint64_t ns,
+		       struct tool_windows *windows);
+/* One lane, b->q. Keeps up to depth operations in flight, submitted batch at a time, taking them from op[0..nops) in turn. */
 void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, unsigned int nops,
 		 uint32_t depth, uint32_t batch,
 		 const struct bench_limit *limit, struct bench_share *out);
@@ -249,6 +298,8 @@ void bench_drive_single(struct bench *b, const char *name, const struct hsl_op *
  */
 int bench_queue_ready(struct bench *b, uint32_t node, uint32_t depth, bool event, char *reason);
 void bench_queues_free(struct bench *b);
+/* What a queue with so many operations in flight is made with. */
+uint32_t bench_queue_depth(uint32_t depth);
 /* Waits for one completion of q. 0, or the errno that ended the wait. */
 int bench_take(struct hsl_queue *q, struct hsl_completion *c, uint64_t since_ns);
 
@@ -268,6 +319,35 @@ struct hsl_op *bench_move_ops(const struct bench_move *m);
 /* Is there what so many operations leave there? Complains. */
 bool bench_move_check(struct bench *b, const struct bench_move *m, uint64_t ops);
 
+/* ---- flow.c ---- */
+
+struct bench_edge {
+	uint32_t src, dst;		/* nodes; 0: the host's memory, and the other one's chip does it */
+};
+struct bench_flows {
+	const char *name;
+	uint8_t opcode;			/* NOP, COPY or FILL */
+	enum tool_pattern_kind kind;	/* what destinations hold then */
+	struct bench_set shape;		/* of each flow's buffers: sizes only */
+	uint32_t depth, batch;
+	double per_s;			/* 0 = as fast as it goes */
+	struct bench_edge *edge;
+	unsigned int nedges, queues, threads, procs;
+	uint64_t *ops, *ns;		/* of each flow, all rounds */
+};
+struct bench_point;
+/* Has the user asked for more than one queue that is polled as fast as it goes? */
+bool bench_parallel(const struct bench_config *c);
+int bench_pattern_parse(const char *text);	/* -1: it is none */
+const char *bench_pattern_name(enum bench_pattern p);
+/* What p, with depth and batch, is to run; edges are added, then it is made ready: reason of p says why it cannot be. */
+struct bench_flows *bench_flows_new(const struct bench *b, struct bench_point *p, uint64_t queues);
+void bench_edges_of(const struct bench *b, struct bench_flows *x);	/* of the pattern; both ways with --bidir, as are the next */
+void bench_edges_add(const struct bench *b, struct bench_flows *x, uint32_t src, uint32_t dst);
+void bench_flows_ready(const struct bench *b, struct bench_point *p, const struct bench_set *shape);
+void bench_flows_result(const struct bench_flows *x, double bytes_per_op, struct bench_result *r);
+void bench_flows_free(struct bench_flows *x);
+
 /* ---- point.c ---- */
 
 /*
@@ -281,6 +361,7 @@ struct bench_point {
 	unsigned int key[4];		/* the verb's own, as the next */
 	uint64_t side[2];
 	double bytes_per_op;		/* 0: there is no bandwidth */
+	struct bench_flows *flows;	/* NULL, or what is run; bench_points_run frees it */
 	double bus_factor;		/* collective: bus over algorithm bandwidth, 0 = none */
 	struct tool_stats *stats;	/* bench_points_run frees it */
 	unsigned int warm_up;		/* operations before the first round that do not count */

@@ -46,8 +46,20 @@ struct bytes {
 	uint32_t depth, batch;
 };
 
+/* Queues of a pattern are of chip to chip; both ways at once are there with an end on either side. */
+static bool fits_axes(const struct bench_config *c, const struct way *w)
+{
+	bool c2c = w->src == A && w->dst == B, h2c = w->src == HOST && w->dst == A;
+
+	if (!w->baseline || !bench_parallel(c))
+		return true;
+	return w->by_chip && (c2c || !c->pattern) && (c2c || h2c || !c->bidir);
+}
+
 static bool wanted(const struct bench *b, const struct way *w)
 {
+	if (!fits_axes(b->config, w))
+		return false;
 	if (!w->baseline && b->f && bench_stands_still(b))
 		return false;
 	if (bench_wants(b, w->op))
@@ -55,7 +67,7 @@ static bool wanted(const struct bench *b, const struct way *w)
 	/* a baseline whose ratio is asked for */
 	for (size_t i = 0; i < NWAYS; i++)
 		if (ways[i].baseline && !strcmp(ways[i].baseline, w->op) &&
-		    bench_wants(b, ways[i].op))
+		    bench_wants(b, ways[i].op) && fits_axes(b->config, &ways[i]))
 			return true;
 	return false;
 }
@@ -124,6 +136,25 @@ static bool needs_mapping(const struct way *w)
 	return !w->by_chip && w->baseline;
 }
 
+static uint32_t node_of(const struct bench *b, enum where where)
+{
+	return where == HOST ? 0 : where == A ? b->a.node : b->b.node;
+}
+
+/* Several queues instead of one. */
+static void make_flows(struct bench *b, struct bytes *y, struct bench_point *p, const struct way *w, uint64_t queues)
+{
+	struct bench_flows *x = bench_flows_new(b, p, queues);
+
+	x->opcode = w->opcode;
+	x->kind = w->kind;
+	if (w->dst == B)
+		bench_edges_of(b, x);
+	else
+		bench_edges_add(b, x, node_of(b, w->src), node_of(b, w->dst));
+	bench_flows_ready(b, p, &y->set);
+}
+
 static struct bench_point *point(struct bench *b, struct bytes *y, struct bench_point **list, unsigned int *n, const char *verb,
 				 const struct way *w)
 {
@@ -151,13 +182,28 @@ static struct bench_point *point(struct bench *b, struct bytes *y, struct bench_
 	p->run = run;
 	p->arg = y;
 	p->key[0] = (unsigned int)(w - ways);
-	if (needs_mapping(w) && y->set.a_src.copy)
+	if (!w->by_chip && w->cpu_op != BENCH_MEMCPY && w->cpu_op != BENCH_MEMSET && b->config->offset % 8)
+		strcpy(p->r.reason, "words of 8 bytes are loaded and stored: --offset is not a multiple");
+	else if (needs_mapping(w) && y->set.a_src.copy)
 		strcpy(p->r.reason, "observable memory of sim: cannot be mapped");
 	else if (needs_mapping(w) && bench_stands_still(b))
 		strcpy(p->r.reason, BENCH_NO_CPU);
 	else if (w->dst == B && !b->have_b)
 		strcpy(p->r.reason, "needs two chips, the fabric has one");
 	return p;
+}
+
+static void points_of(struct bench *b, struct bytes *y, struct bench_point **list, unsigned int *n, const struct way *w)
+{
+	const struct bench_config *c = b->config;
+	unsigned int points = w->by_chip && c->nqueues ? c->nqueues : 1;
+
+	for (unsigned int i = 0; i < points; i++) {
+		struct bench_point *p = point(b, y, list, n, "bw", w);
+
+		if (w->by_chip && bench_parallel(c))
+			make_flows(b, y, p, w, c->nqueues ? c->queues[i] : 0);
+	}
 }
 
 /* Buffers of one size, filled; reason gets why there are none. */
@@ -173,6 +219,8 @@ static void bytes_new(struct bench *b, struct bytes *y, uint64_t size, char *rea
 	if (b->f && size > b->a.max_len_bytes) {
 		snprintf(reason, 160, "longer than one command of chip %u can be (%llu bytes)", b->a.node,
 			 (unsigned long long)b->a.max_len_bytes);
+	} else if (c->stride && c->stride < size) {
+		snprintf(reason, 160, "--stride %llu is less than the size", (unsigned long long)c->stride);
 	} else if (!bench_set_new(b, &y->set, size, bench_slots(b, size, y->depth), reason)) {
 		bench_area_pattern(b, &y->set, &y->set.host_src, &pt);
 		if (b->f)
@@ -193,7 +241,7 @@ static void measure_size(struct bench *b, uint64_t size)
 	for (size_t i = 0; i < NWAYS; i++)
 		/* without buffers there is nothing to compare with */
 		if (wanted(b, &ways[i]) && (!*reason || ways[i].baseline))
-			point(b, &y, &list, &n, "bw", &ways[i]);
+			points_of(b, &y, &list, &n, &ways[i]);
 	bench_points_skip(list, n, reason);
 	bench_points_run(b, list, n);
 	bench_ratios(b, first);

@@ -55,18 +55,30 @@ const char *bench_str(struct json_object *o, const char *key)
 	return v ? json_object_get_string(v) : "";
 }
 
+/* Null or not. */
+static bool has(struct json_object *o, const char *key)
+{
+	return json_object_object_get_ex(o, key, NULL);
+}
+
 static bool same_measurement(struct json_object *a, struct json_object *b, bool any_basis)
 {
 	static const char *const keys[] = {
 		"verb", "op", "variant", "src", "dst", "home", "size_bytes", "depth", "batch", "wait", "participants",
 	};
 
+	static const char *const later[] = {
+		"observable", "queues", "threads", "procs", "pattern", "bidirectional", "offset_bytes", "stride_bytes", "page_bytes", "numa_node",
+		"rate_per_s",
+	};
+
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (strcmp(bench_str(a, keys[i]), bench_str(b, keys[i])))
 			return false;
-	/* an earlier document does not say which memory it was */
-	if (bench_get(a, "observable") && bench_get(b, "observable") && strcmp(bench_str(a, "observable"), bench_str(b, "observable")))
-		return false;
+	/* an earlier document does not say which memory it was, or how many queues */
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		if (has(a, later[i]) && has(b, later[i]) && strcmp(bench_str(a, later[i]), bench_str(b, later[i])))
+			return false;
 	return any_basis || !strcmp(bench_str(a, "basis"), bench_str(b, "basis"));
 }
 

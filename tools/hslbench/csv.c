@@ -17,6 +17,8 @@ static const char *const columns[] = {
 	"clock", "basis", "errors", "verified", "wait", "operations", "duration_ns", "bytes_per_s_min", "bytes_per_s_max", "variant", "home",
 	"observable", "participants", "hops", "offered_bytes_per_s", "injected_bytes_per_s", "bus_bytes_per_s", "fairness", "rounds", "ci95",
 	"converged", "baseline", "ratio_to", "ratio", "ratio_host_memcpy", "skipped", "deterministic",
+	"queues", "threads", "procs", "flows", "pattern", "bidirectional", "offset_bytes", "stride_bytes", "page_bytes", "numa_node", "rate_per_s",
+	"flow_bytes_per_s_min", "flow_ops_per_s_min",
 };
 #define NCOLUMNS	(sizeof(columns) / sizeof(columns[0]))
 

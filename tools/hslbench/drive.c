@@ -17,6 +17,7 @@
 #include "bench.h"
 
 #define TURNS_PER_CLOCK	64u
+#define LOOK_NS	100000000	/* a sleeper looks whether it is to end */
 #define TAKE_MAX	128u
 /*
  * A poller that has waited for this long gives its CPU away between looks: on a busy machine the emulator's thread
@@ -44,7 +45,7 @@ uint64_t bench_now_ns(void)
 	return (uint64_t)ts.tv_sec * BENCH_NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-static uint32_t pow2_at_least(uint32_t n)
+uint32_t bench_queue_depth(uint32_t n)
 {
 	uint32_t p = 2;
 
@@ -65,7 +66,7 @@ static struct bench_queue *queue_of(struct bench *b, uint32_t node)
 
 int bench_queue_ready(struct bench *b, uint32_t node, uint32_t depth, bool event, char *reason)
 {
-	struct hsl_queue_opts opts = { .size = sizeof(opts), .depth = pow2_at_least(depth) };
+	struct hsl_queue_opts opts = { .size = sizeof(opts), .depth = bench_queue_depth(depth) };
 	uint32_t error = 0;
 	int rc;
 
@@ -158,84 +159,185 @@ static void queue_drop(struct bench *b)
 	b->q = b->cur->q = NULL;
 }
 
-void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, unsigned int nops,
-		 uint32_t depth, uint32_t batch,
-		 const struct bench_limit *limit, struct bench_share *out)
+/* ---- lanes: queues that one thread keeps busy ---- */
+
+/* Due times of a lane with a pace are a batch apart, from the start on, whatever became of the operations before. */
+static uint64_t due_ns(const struct bench_lane *l, uint64_t start, uint64_t op)
 {
-	unsigned int turns = 0, next = 0, check = 0, period;
-	struct hsl_op *train = train_make(op, nops, batch, &period);
-	struct hsl_completion c[TAKE_MAX];
-	uint64_t sent = 0, done = 0, start, now, seen = 0, seen_ns, errors = 0;
-	bool stop = false, refused = false;
+	return start + (uint64_t)((double)(op / l->batch * l->batch) * l->gap_ns);
+}
+
+static void lane_failed(struct bench_lane *l)
+{
+	l->errors++;
+	l->ended = true;
+}
+
+/* No more is submitted; it ends with its last completion. */
+static void lane_stop(struct bench_lane *l, bool stop)
+{
+	l->stop |= stop;
+	if (l->ended || !l->stop || l->done != l->sent)
+		return;
+	l->ended = true;
+	l->end_ns = bench_now_ns();
+}
+
+static void lane_submit(struct bench *b, struct bench_lane *l, uint64_t start, uint64_t now)
+{
 	int rc;
 
-	start = now = seen_ns = bench_now_ns();
-	tool_windows_begin(&out->windows, start, 0);
-	for (;;) {
-		/* a poll takes what there is: one for each submission would cost more than it brings */
-		while (!stop && sent - done + batch <= depth) {
-			uint32_t n = batch;
+	/* a poll takes what there is: one for each submission would cost more than it brings */
+	while (!l->stop && l->sent - l->done + l->batch <= l->depth && (l->gap_ns <= 0 || now >= due_ns(l, start, l->sent))) {
+		uint32_t n = l->batch;
 
-			if (limit->iters && limit->iters - sent < n)
-				n = (uint32_t)(limit->iters - sent);
-			for (uint32_t i = 0; i < n; i++)
-				train[next + i].cookie = sent + i;
-			rc = hsl_queue_submit(b->q, &train[next], n);
-			if (rc < 0 || (uint32_t)rc != n) {
-				bench_complain(b, "%s: submit of %u operations, %u outstanding: %s",
-					       name, n,
-					       hsl_queue_outstanding(b->q), rc < 0 ? strerror(-rc) : "only some were taken");
-				errors++;
-				refused = true;
-				break;
-			}
-			next = next + n < period ? next + n : next + n - period;
-			sent += n;
-			stop = limit->iters && sent == limit->iters;
+		if (l->iters && l->iters - l->sent < n)
+			n = (uint32_t)(l->iters - l->sent);
+		for (uint32_t i = 0; i < n; i++)
+			l->train[l->next + i].cookie = l->sent + i;
+		rc = hsl_queue_submit(l->q, &l->train[l->next], n);
+		if (rc < 0 || (uint32_t)rc != n) {
+			bench_complain(b, "%s: submit of %u operations, %u outstanding: %s", l->name, n, hsl_queue_outstanding(l->q),
+				       rc < 0 ? strerror(-rc) : "only some were taken");
+			lane_failed(l);
+			return;
 		}
-		if (refused)
-			break;
-		rc = hsl_queue_poll(b->q, c, TAKE_MAX);
-		if (rc < 0) {
-			bench_complain(b, "%s: poll: %s", name, strerror(-rc));
-			errors++;
-			break;
+		l->next = l->next + n < l->period ? l->next + n : l->next + n - l->period;
+		l->sent += n;
+		l->stop = l->iters && l->sent == l->iters;
+	}
+}
+
+/* What has completed; *now is read again for operations that were due at a time. */
+static void lane_take(struct bench *b, struct bench_lane *l, uint64_t start, uint64_t *now)
+{
+	struct hsl_completion c[TAKE_MAX];
+	int rc = hsl_queue_poll(l->q, c, TAKE_MAX);
+
+	if (rc < 0) {
+		bench_complain(b, "%s: poll: %s", l->name, strerror(-rc));
+		lane_failed(l);
+		return;
+	}
+	if (rc && l->stats)
+		*now = bench_now_ns();
+	for (int i = 0; i < rc; i++) {
+		l->errors += !completion_good(b, l->name, &c[i], l->done, &l->op[l->check]);
+		l->check = l->check + 1 == l->nops ? 0 : l->check + 1;
+		if (l->stats)
+			tool_stats_add(l->stats, *now - due_ns(l, start, l->done));
+		l->done++;
+	}
+	lane_stop(l, l->errors);
+}
+
+/* Until a completion or the next operation that is due. */
+static void lanes_sleep(struct bench_lane *l, unsigned int n, uint64_t start, uint64_t now)
+{
+	struct pollfd *pfd = tool_calloc(n, sizeof(*pfd));
+	uint64_t until = now + LOOK_NS;
+	struct timespec ts;
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint64_t due = due_ns(&l[i], start, l[i].sent);
+
+		pfd[i] = (struct pollfd){ .fd = l[i].ended ? -1 : hsl_queue_fd(l[i].q), .events = POLLIN };
+		if (l[i].gap_ns > 0 && !l[i].stop && l[i].sent - l[i].done + l[i].batch <= l[i].depth && due < until)
+			until = due > now ? due : now;
+	}
+	ts = (struct timespec){ .tv_nsec = (long)(until - now) };
+	if (until > now)
+		ppoll(pfd, n, &ts, NULL);
+	free(pfd);
+}
+
+/* Is anything to come? Between operations that are due nothing is. */
+static bool lanes_busy(const struct bench_lane *l, unsigned int n)
+{
+	bool busy = false;
+
+	for (unsigned int i = 0; i < n; i++)
+		busy |= l[i].sent != l[i].done;
+	return busy;
+}
+
+static uint64_t lanes_done(const struct bench_lane *l, unsigned int n, bool *all_ended)
+{
+	uint64_t done = 0;
+
+	*all_ended = true;
+	for (unsigned int i = 0; i < n; i++) {
+		done += l[i].done;
+		*all_ended &= l[i].ended;
+	}
+	return done;
+}
+
+void bench_lanes_drive(struct bench *b, struct bench_lane *l, unsigned int n, bool event, uint64_t start, uint64_t ns,
+		       struct tool_windows *windows)
+{
+	uint64_t now = start, seen = 0, seen_ns = start, done, before = 0;
+	bool clocked = event, all_ended = false;
+	unsigned int turns = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		l[i].train = train_make(l[i].op, l[i].nops, l[i].batch, &l[i].period);
+		clocked |= l[i].gap_ns > 0;
+	}
+	tool_windows_begin(windows, start, 0);
+	while (!all_ended) {
+		for (unsigned int i = 0; i < n; i++) {
+			if (l[i].ended)
+				continue;
+			lane_submit(b, &l[i], start, now);
+			if (!l[i].ended)
+				lane_take(b, &l[i], start, &now);
 		}
-		for (int i = 0; i < rc; i++) {
-			errors += !completion_good(b, name, &c[i], done, &op[check]);
-			check = check + 1 == nops ? 0 : check + 1;
-			done++;
-		}
-		if (done == sent && stop)
-			break;
-		if (++turns < TURNS_PER_CLOCK)
+		done = lanes_done(l, n, &all_ended);
+		if (event && done == before && !all_ended)
+			lanes_sleep(l, n, start, now);
+		before = done;
+		if (!clocked && ++turns < TURNS_PER_CLOCK)
 			continue;
 		turns = 0;
 		now = bench_now_ns();
-		tool_windows_tick(&out->windows, now, done);
-		if ((!limit->iters && now - start >= limit->ns) || tool_stopped() || errors)
-			stop = true;
-		if (done == sent && stop)
-			break;
-		if (seen != done) {
+		tool_windows_tick(windows, now, done);
+		for (unsigned int i = 0; i < n; i++)
+			lane_stop(&l[i], (!l[i].iters && now - start >= ns) || tool_stopped());
+		if (seen != done || !lanes_busy(l, n)) {
 			seen = done;
 			seen_ns = now;
 		} else if (now - seen_ns > BENCH_HANG_NS) {
-			bench_complain(b, "%s: no completion for %llu s, %llu outstanding", name,
-				       BENCH_HANG_NS / BENCH_NS_PER_S, (unsigned long long)(sent - done));
-			errors++;
-			break;
+			bench_complain(b, "%s: no completion for %llu s", l[0].name, BENCH_HANG_NS / BENCH_NS_PER_S);
+			for (unsigned int i = 0; i < n; i++)
+				if (!l[i].ended)
+					lane_failed(&l[i]);
 		} else if (now - seen_ns > YIELD_AFTER_NS) {
 			sched_yield();
 		}
 	}
-	now = bench_now_ns();
-	tool_windows_end(&out->windows, now, done);
-	out->ops += done;
-	out->ns += now - start;
-	out->errors += errors;
-	free(train);
-	if (errors)
+	for (unsigned int i = 0; i < n; i++) {
+		if (!l[i].end_ns)
+			l[i].end_ns = bench_now_ns();
+		free(l[i].train);
+	}
+	tool_windows_end(windows, bench_now_ns(), before);
+}
+
+void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, unsigned int nops,
+		 uint32_t depth, uint32_t batch,
+		 const struct bench_limit *limit, struct bench_share *out)
+{
+	struct bench_lane l = {
+		.name = name, .q = b->q, .op = op, .nops = nops, .depth = depth, .batch = batch, .iters = limit->iters,
+	};
+	uint64_t start = bench_now_ns();
+
+	bench_lanes_drive(b, &l, 1, false, start, limit->ns, &out->windows);
+	out->ops += l.done;
+	out->ns += l.end_ns - start;
+	out->errors += l.errors;
+	if (l.errors)
 		queue_drop(b);
 }
 

@@ -58,7 +58,7 @@ static double command(const struct link *l, struct json_object *r, bool *idle)
 	bool chips = !strncmp(bench_str(r, "src"), "chip", 4) && !strncmp(bench_str(r, "dst"), "chip", 4);
 
 	*idle = bench_num(r, "depth") == 1;
-	if (bench_get(r, "skipped") || strcmp(bench_str(r, "basis"), "model-input") || json_object_get_boolean(bench_get(r, "baseline")))
+	if (bench_get(r, "skipped") || bench_get(r, "flows") || strcmp(bench_str(r, "basis"), "model-input") || json_object_get_boolean(bench_get(r, "baseline")))
 		return NAN;
 	if (!strcmp(verb, "lat") || !strcmp(verb, "rate"))
 		return !strcmp(op, "nop") ? l->port : read_(l, 0) + auth(l, links) + stream(l, n) + l->port;

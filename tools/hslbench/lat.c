@@ -118,7 +118,7 @@ void bench_lat(struct bench *b)
 	for (unsigned int event = 0; event < 2 && !bench_stands_still(b); event++)
 		point_threads(&list, &n, event);
 	/* a sleeper would sleep for ever where time goes on with each look */
-	for (unsigned int event = 0; event < (bench_stands_still(b) ? 1 : 2); event++) {
+	for (unsigned int event = c->wait == BENCH_EVENT; event < (bench_stands_still(b) || c->wait == BENCH_POLL ? 1 : 2); event++) {
 		/* sizes named by the user are of COPY: NOP stays */
 		if (c->nsizes)
 			point(b, &list, &n, 0, event);

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <numa.h>
+
 #include <json-c/json.h>
 
 #include "bench.h"
@@ -100,6 +102,41 @@ static void duration_default(const struct bench *b, struct bench_config *c)
 		c->duration_ns = c->quick ? DURATION_QUICK_NS : DURATION_NS;
 }
 
+/* What a fabric cannot have. */
+static int axes_check(const struct bench *b)
+{
+	const struct bench_config *c = b->config;
+	const char *one = c->threads > 1 ? "--threads" : c->procs > 1 ? "--procs" : c->per_s > 0 ? "--rate" : c->wait == BENCH_EVENT ? "--wait event" : NULL;
+
+	if (one && bench_stands_still(b))
+		return tool_usage("%s: the clock stands still while the program works: one thread, which polls, as fast as it goes", one);
+	if (c->procs > 1 && !strcmp(b->info.backend, "sim"))
+		return tool_usage("--procs: a fabric of sim: is in one process");
+	if (c->numa >= 0 && (numa_available() < 0 || c->numa > numa_max_node()))
+		return tool_usage("--numa %d: this machine has no such node", c->numa);
+	if (c->huge && !bench_huge_bytes())
+		return tool_usage("--huge: this kernel has no huge pages");
+	return 0;
+}
+
+/* Threads and memory of the run that begins. */
+static void numa_bind_to(int node)
+{
+	struct bitmask *nodes;
+
+	if (numa_available() < 0)
+		return;
+	numa_run_on_node(node);		/* -1: all */
+	if (node < 0) {
+		numa_set_localalloc();
+		return;
+	}
+	nodes = numa_allocate_nodemask();
+	numa_bitmask_setbit(nodes, (unsigned int)node);
+	numa_set_membind(nodes);
+	numa_free_nodemask(nodes);
+}
+
 /* One run's chips and what it asks of them. */
 static int run_prepare(struct bench *b)
 {
@@ -109,6 +146,9 @@ static int run_prepare(struct bench *b)
 		return rc;
 	if (bench_stands_still(b))
 		bench_clock_of(b->f);
+	rc = axes_check(b);
+	if (rc)
+		return rc;
 	if (b->config->observable && !(b->a.cap & HSL_CAP_MODELLED)) {
 		tool_error("nothing was measured: chip %u has no observable memory", b->a.node);
 		return TOOL_SKIP;
@@ -262,6 +302,8 @@ static int bench_run(struct bench *b, const struct bench_args *args)
 		b->config = &args->run[i].config;
 		if (fabric)
 			run_prepare(b);
+		if (b->config->numa >= 0 || (i && args->run[i - 1].config.numa >= 0))
+			numa_bind_to(b->config->numa);
 		bench_verb_run(b, args->run[i].verb);
 		run_account(b, &args->run[i], first);
 	}

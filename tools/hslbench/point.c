@@ -121,6 +121,8 @@ static void report(struct bench *b, struct bench_point *p)
 	}
 	if (p->bus_factor > 0)
 		r->bus_bytes_per_s = r->bytes_per_s * p->bus_factor;
+	if (p->flows)
+		bench_flows_result(p->flows, p->bytes_per_op, r);
 	if (p->stats)
 		tool_stats_summary(p->stats, &r->latency);
 	if (!r->ops && !r->errors && !r->reason[0])
@@ -215,6 +217,7 @@ void bench_points_run(struct bench *b, struct bench_point *list, unsigned int n)
 	for (unsigned int i = 0; i < n; i++) {
 		report(b, &list[i]);
 		tool_stats_free(list[i].stats);
+		bench_flows_free(list[i].flows);
 	}
 	free(order);
 	free(list);

@@ -31,8 +31,20 @@ static void run(struct bench *b, struct bench_point *p, const struct bench_limit
 	}
 }
 
+static void make_flows(struct bench *b, struct bench_set *s, struct bench_point *p, uint64_t queues)
+{
+	struct bench_flows *x = bench_flows_new(b, p, queues);
+
+	x->opcode = p->key[KEY_COPY] ? HSL_OP_COPY : HSL_OP_NOP;
+	if (p->key[KEY_COPY] && (b->have_b || b->config->pattern))
+		bench_edges_of(b, x);
+	else
+		bench_edges_add(b, x, b->a.node, b->a.node);
+	bench_flows_ready(b, p, p->key[KEY_COPY] ? s : NULL);
+}
+
 static void point(struct bench *b, struct bench_set *s, struct bench_point **list, unsigned int *n, bool copy, uint32_t depth,
-		  uint32_t batch)
+		  uint32_t batch, uint64_t queues)
 {
 	struct bench_point *p = bench_point_add(list, n, "rate", copy ? "copy" : "nop");
 
@@ -45,6 +57,8 @@ static void point(struct bench *b, struct bench_set *s, struct bench_point **lis
 	p->key[KEY_COPY] = copy;
 	p->run = run;
 	p->arg = s;
+	if (bench_parallel(b->config))
+		make_flows(b, s, p, queues);
 }
 
 void bench_rate(struct bench *b)
@@ -56,18 +70,21 @@ void bench_rate(struct bench *b)
 	unsigned int nd = c->ndepths ? c->ndepths : c->quick ? 1 : 2, nb = c->nbatches ? c->nbatches : 4, n = 0;
 	struct tool_pattern pt = { .seed = c->seed };
 	struct bench_point *list = NULL;
-	struct bench_set s;
+	struct bench_set s = { 0 };
 	char reason[160] = "";
 
-	if (!bench_set_new(b, &s, COPY_BYTES, 256, reason))
+	if (c->stride && c->stride < COPY_BYTES)
+		snprintf(reason, sizeof(reason), "--stride %llu is less than the size", (unsigned long long)c->stride);
+	else if (!bench_set_new(b, &s, COPY_BYTES, 256, reason))
 		bench_area_pattern(b, &s, &s.a_src, &pt);
-	for (int copy = 0; copy < 2; copy++)
+	/* a NOP goes nowhere */
+	for (int copy = c->pattern || c->bidir; copy < 2; copy++)
 		for (unsigned int d = 0; bench_wants(b, copy ? "copy" : "nop") && d < nd; d++)
 			for (unsigned int i = 0; i < nb; i++) {
 				uint32_t deep = depth[d] > b->a.max_depth && !c->ndepths ? b->a.max_depth : (uint32_t)depth[d];
 
-				if (batch[i] <= deep)
-					point(b, &s, &list, &n, copy, deep, (uint32_t)batch[i]);
+				for (unsigned int q = 0; batch[i] <= deep && q < (c->nqueues ? c->nqueues : 1); q++)
+					point(b, &s, &list, &n, copy, deep, (uint32_t)batch[i], c->nqueues ? c->queues[q] : 0);
 			}
 	bench_points_skip(list, n, reason);
 	bench_points_run(b, list, n);

@@ -22,12 +22,18 @@ void bench_result_init(struct bench_result *r, const char *verb, const char *op)
 	r->injected_per_s = r->fairness = NAN;
 	r->bytes_per_s = r->bytes_per_s_min = r->bytes_per_s_max = r->bus_bytes_per_s = r->offered_per_s = NAN;
 	r->ops_per_s = r->ci95 = r->ratio = r->host_bytes_per_s = NAN;
+	r->per_s = r->flow_ops_per_s_min = r->flow_bytes_per_s_min = NAN;
+	r->numa = -1;
 }
 
 void bench_result_of(const struct bench *b, struct bench_result *r)
 {
 	r->observable |= b->config->observable;
 	r->ci_wanted = b->config->ci;
+	r->offset = b->config->offset;
+	r->stride = b->config->stride;
+	r->page_bytes = b->config->huge ? bench_huge_bytes() : 0;
+	r->numa = b->config->numa;
 }
 
 struct bench_result *bench_result_add(struct bench *b, const char *verb, const char *op)
@@ -167,8 +173,117 @@ static const struct bench_result *baseline_of(const struct bench *b, const struc
 	return NULL;
 }
 
+/* ---- many queues ---- */
+
+/* Which of them a table has. */
+struct axes {
+	bool flows, paced;
+};
+
+static struct axes axes_of(const struct bench *b, const char *verb)
+{
+	struct axes a = { 0 };
+
+	for (unsigned int i = 0; i < b->nresults; i++) {
+		const struct bench_result *r = &b->result[i];
+
+		if (strcmp(r->verb, verb))
+			continue;
+		a.flows |= r->flows != 0;
+		a.paced |= isfinite(r->per_s);
+	}
+	return a;
+}
+
+static void axes_columns(struct tool_table *t, const struct axes *a, const char *unit)
+{
+	if (a->flows) {
+		tool_table_column(t, "queues", NULL, TOOL_RIGHT);
+		tool_table_column(t, "slowest queue", unit, TOOL_RIGHT);
+		tool_table_column(t, "fair", NULL, TOOL_RIGHT);
+	}
+	if (a->paced) {
+		tool_table_column(t, "p50", "us", TOOL_RIGHT);
+		tool_table_column(t, "p99", "us", TOOL_RIGHT);
+		tool_table_column(t, "max", "us", TOOL_RIGHT);
+	}
+}
+
+static void axes_cells(struct tool_table *t, const struct axes *a, const struct bench_result *r, bool bytes)
+{
+	const struct tool_summary *l = &r->latency;
+
+	if (a->flows) {
+		tool_table_cell(t, r->flows ? "%u" : NULL, r->flows);
+		if (bytes)
+			bench_cell_number(t, "%.2f", r->flow_bytes_per_s_min / 1e9);
+		else if (r->flows)
+			bench_cell_count(t, r->flow_ops_per_s_min);
+		else
+			tool_table_cell(t, NULL);
+		bench_cell_number(t, "%.3f", r->flows ? r->fairness : NAN);
+	}
+	if (a->paced) {
+		bench_cell_number(t, "%.2f", l->count ? (double)l->p50 / 1e3 : NAN);
+		bench_cell_number(t, "%.2f", l->count ? (double)l->p99 / 1e3 : NAN);
+		bench_cell_number(t, "%.2f", l->count ? (double)l->max / 1e3 : NAN);
+	}
+}
+
+/* "all-to-one, both ways, 4 queues a pair, 2 threads, ...": the end of a title; free() it. */
+static char *axes_title(const struct bench *b, const char *what)
+{
+	const struct bench_config *c = b->config;
+	char *text = NULL, size[TOOL_SIZE_LEN];
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out) {
+		tool_error("out of memory");
+		exit(TOOL_ENV);
+	}
+	fprintf(out, "\n%s", what);
+	if (c->pattern)
+		fprintf(out, ", %s", bench_pattern_name(c->pattern));
+	if (c->bidir)
+		fputs(", both ways", out);
+	if (c->nqueues == 1)
+		fprintf(out, ", %llu queue%s a pair", (unsigned long long)c->queues[0], c->queues[0] == 1 ? "" : "s");
+	if (c->threads)
+		fprintf(out, ", %u thread%s", c->threads, c->threads == 1 ? "" : "s");
+	if (c->procs)
+		fprintf(out, " in each of %u processes", c->procs);
+	if (c->per_s > 0)
+		fprintf(out, ", %.6g/s due of each queue", c->per_s);
+	if (c->wait)
+		fputs(c->wait == BENCH_EVENT ? ", waiting for events" : ", polling", out);
+	if (c->offset)
+		fprintf(out, ", offset %llu", (unsigned long long)c->offset);
+	if (c->stride)
+		fprintf(out, ", stride %s", tool_size_format(c->stride, size, sizeof(size)));
+	if (c->huge)
+		fprintf(out, ", pages of %s", tool_size_format(bench_huge_bytes(), size, sizeof(size)));
+	if (c->numa >= 0)
+		fprintf(out, ", NUMA node %d", c->numa);
+	fprintf(out, ": %s", bench_how_fast(b));
+	fclose(out);
+	return text;
+}
+
+static void axes_notes(struct tool_table *t, const struct bench *b, const struct axes *a)
+{
+	if (a->flows)
+		tool_table_note(t, "queues: of all pairs together, from one start to the last completion of the last.  fair: Jain's index, 1: all got the same.");
+	if (a->flows && bench_stands_still(b) && !b->config->observable)
+		tool_table_note(t, "model-input: commands of different queues never wait for each other (HEP section 9), so what queues add is no measurement.");
+	if (a->flows && bench_stands_still(b) && b->config->observable)
+		tool_table_note(t, "Commands of different queues are not in the model's links at once: load --op link shows what contention does.");
+	if (a->paced)
+		tool_table_note(t, "p50, p99, max: from when a command was due, submitted in time or not, until it had completed.");
+}
+
 static void bw_row(struct tool_table *t, const struct bench *b, const struct bench_result *r,
-		   bool host)
+		   bool host, const struct axes *axes)
 {
 	const struct bench_result *base = baseline_of(b, r);
 	char buf[TOOL_SIZE_LEN];
@@ -184,6 +299,7 @@ static void bw_row(struct tool_table *t, const struct bench *b, const struct ben
 	bench_cell_number(t, "%.2f", r->bytes_per_s / 1e9);
 	bench_cell_number(t, "%.2f", r->bytes_per_s_min / 1e9);
 	bench_cell_count(t, r->ops_per_s);
+	axes_cells(t, axes, r, true);
 	tool_table_cell(t, base ? "%s" : NULL, r->ratio_to);
 	bench_cell_number(t, "%.2f", base ? base->bytes_per_s / 1e9 : NAN);
 	bench_cell_number(t, "%.2f", r->ratio);
@@ -201,7 +317,8 @@ static bool bw_shown(const struct bench *b, const struct bench_result *r)
 
 static void print_bw(const struct bench *b)
 {
-	char *title = tool_printf("\nBandwidth: %s", bench_how_fast(b));
+	char *title = axes_title(b, "Bandwidth");
+	struct axes axes = axes_of(b, "bw");
 	struct tool_table *t = tool_table_new(title);
 	const struct bench_result *last = NULL, *command = NULL;
 	bool host = false;
@@ -218,6 +335,7 @@ static void print_bw(const struct bench *b)
 	tool_table_column(t, "speed", "GB/s", TOOL_RIGHT);
 	tool_table_column(t, "slowest", "GB/s", TOOL_RIGHT);
 	tool_table_column(t, "rate", "op/s", TOOL_RIGHT);
+	axes_columns(t, &axes, "GB/s");
 	tool_table_column(t, "baseline", NULL, TOOL_LEFT);
 	tool_table_column(t, "speed", "GB/s", TOOL_RIGHT);
 	tool_table_column(t, "ratio", NULL, TOOL_RIGHT);
@@ -233,7 +351,7 @@ static void print_bw(const struct bench *b)
 		if (last && last->size_bytes != r->size_bytes && strcmp(last->op, r->op))
 			tool_table_blank(t);
 		last = r;
-		bw_row(t, b, r, host);
+		bw_row(t, b, r, host, &axes);
 	}
 	tool_table_note(t,
 			"baseline: one thread on RAM, same size, same run.  slowest: the slowest window (--window).");
@@ -243,6 +361,7 @@ static void print_bw(const struct bench *b)
 		tool_table_note(t,
 				"commands: %u in flight, %u per doorbell.  check: destination compared byte by byte.",
 				command->depth, command->batch);
+	axes_notes(t, b, &axes);
 	tool_table_print(t, stdout);
 	tool_table_free(t);
 	free(title);
@@ -251,8 +370,7 @@ static void print_bw(const struct bench *b)
 static void print_lat(const struct bench *b)
 {
 	static const char *const names[] = { "min", "p50", "p90", "p99", "p99.9", "max", "mean" };
-	char *title = tool_printf("\nLatency, submit to completion, one at a time: %s",
-				  bench_how_fast(b));
+	char *title = axes_title(b, "Latency, submit to completion, one at a time");
 	struct tool_table *t = tool_table_new(title);
 	char buf[TOOL_SIZE_LEN];
 	bool threads = false;
@@ -301,7 +419,8 @@ static void print_lat(const struct bench *b)
 
 static void print_rate(const struct bench *b)
 {
-	char *title = tool_printf("\nRate of commands: %s", bench_how_fast(b));
+	char *title = axes_title(b, "Rate of commands");
+	struct axes axes = axes_of(b, "rate");
 	struct tool_table *t = tool_table_new(title);
 	char buf[TOOL_SIZE_LEN];
 
@@ -312,6 +431,7 @@ static void print_rate(const struct bench *b)
 	tool_table_column(t, "per doorbell", NULL, TOOL_RIGHT);
 	tool_table_column(t, "rate", "op/s", TOOL_RIGHT);
 	tool_table_column(t, "time", "ns/op", TOOL_RIGHT);
+	axes_columns(t, &axes, "op/s");
 	tool_table_column(t, "check", NULL, TOOL_LEFT);
 	for (unsigned int i = 0; i < b->nresults; i++) {
 		const struct bench_result *r = &b->result[i];
@@ -331,8 +451,10 @@ static void print_rate(const struct bench *b)
 		}
 		bench_cell_count(t, r->ops_per_s);
 		bench_cell_number(t, "%.0f", 1e9 / r->ops_per_s);
+		axes_cells(t, &axes, r, false);
 		bench_cell_check(t, r);
 	}
+	axes_notes(t, b, &axes);
 	tool_table_print(t, stdout);
 	tool_table_free(t);
 	free(title);
@@ -486,6 +608,22 @@ static void result_json(struct json_object *list, const struct bench *b,
 	else
 		tool_json_null(o, "deterministic");
 	tool_json_bool(o, "baseline", r->baseline);
+	number_or_null(o, "queues", r->queues);
+	number_or_null(o, "threads", r->threads);
+	number_or_null(o, "procs", r->procs);
+	number_or_null(o, "flows", r->flows);
+	tool_json_str(o, "pattern", r->pattern);
+	tool_json_bool(o, "bidirectional", r->bidir);
+	number_or_null(o, "offset_bytes", r->offset);
+	number_or_null(o, "stride_bytes", r->stride);
+	number_or_null(o, "page_bytes", r->page_bytes);
+	if (r->numa >= 0)
+		tool_json_i64(o, "numa_node", r->numa);
+	else
+		tool_json_null(o, "numa_node");
+	tool_json_double(o, "rate_per_s", r->per_s);
+	tool_json_double(o, "flow_bytes_per_s_min", round(r->flow_bytes_per_s_min));
+	tool_json_double(o, "flow_ops_per_s_min", round(r->flow_ops_per_s_min * 100) / 100);
 	tool_json_str(o, "ratio_to", r->ratio_to);
 	tool_json_double(o, "ratio", round(r->ratio * 1e4) / 1e4);
 	tool_json_double(o, "ratio_host_memcpy",
