@@ -43,7 +43,7 @@ struct sim_config {
 	char *capture;			/* file, or NULL; free() it */
 	uint32_t deviation;		/* enum hsl_deviation, of every chip */
 	struct hsl_remote_config remote;	/* a 0: none */
-	char *remote_path;		/* free() it */
+	char *remote_text;		/* that remote.path is in; free() it */
 	char why[256];			/* it was refused */
 };
 
@@ -242,36 +242,20 @@ static int parse_deviation(const char **s, struct sim_config *c)
 	return c->deviation ? 0 : refuse(c, "deviate is one of the names in qemu/model/deviations.def");
 }
 
-/* A-B:listen:PATH or A-B:connect:PATH */
 static int parse_remote(const char **s, struct sim_config *c)
 {
 	size_t n = strcspn(*s, ",");
-	uint64_t a = 0, b = 0;
-	char *text = strndup(*s, n), *verb, *path;
-	const char *p = text;
+	char *text = strndup(*s, n);
 
 	*s += n;
 	if (!text)
 		return -ENOMEM;
-	if (c->remote.a || !parse_number(&p, &a) || *p++ != '-' || !parse_number(&p, &b) || *p++ != ':' || !a ||
-	    a > UINT16_MAX || b > UINT16_MAX)
-		goto bad;
-	verb = text + (p - text);
-	path = strchr(verb, ':');
-	if (!path || !path[1])
-		goto bad;
-	*path++ = 0;
-	if (strcmp(verb, "listen") && strcmp(verb, "connect"))
-		goto bad;
-	c->remote.a = (uint32_t)a;
-	c->remote.b = (uint32_t)b;
-	c->remote.listen = !strcmp(verb, "listen");
-	c->remote_path = strdup(path);
-	free(text);
-	return c->remote_path ? 0 : -ENOMEM;
-bad:
-	free(text);
-	return refuse(c, "remote is NODE-NODE:listen:PATH or NODE-NODE:connect:PATH, this end's node first");
+	if (c->remote_text || !hsl_remote_parse(&c->remote, text)) {
+		free(text);
+		return refuse(c, "remote is NODE-NODE:listen:PATH or NODE-NODE:connect:PATH, this end's node first");
+	}
+	c->remote_text = text;
+	return 0;
 }
 
 static int parse_open(const char **s, struct sim_config *c)
@@ -467,7 +451,6 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 		ec.opaque = f;
 	}
 	if (remote.a) {
-		remote.path = cfg->remote_path;
 		remote.say = remote_says;
 		remote.opaque = f;
 		ec.remote = &remote;
@@ -499,7 +482,7 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 	}
 	err = hsl_fabric_engine_meet(f->engine, MEET_MS);
 	if (err) {
-		hslp_err("sim:%s: nobody to talk to at %s: %s", spec, cfg->remote_path, strerror(-err));
+		hslp_err("sim:%s: nobody to talk to at %s: %s", spec, cfg->remote.path, strerror(-err));
 		goto free_all;
 	}
 	hslp_info("sim:%s: %u chips of %" PRIu64 " MiB", spec, f->nchips, cfg->mem_bytes >> 20);
@@ -535,7 +518,7 @@ static int fabric_new(const char *spec, struct sim_fabric **out)
 		hslp_err("sim:%s: %s", spec, why);
 	if (!err)
 		err = fabric_make(spec, &cfg, out);
-	free(cfg.remote_path);
+	free(cfg.remote_text);
 	free(cfg.capture);
 	free(cfg.conf);
 	return err;

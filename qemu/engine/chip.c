@@ -110,6 +110,9 @@ static uint32_t window_check(struct hsl_chip_engine *c, const struct hsl_window 
     if (!size || size > 1ull << c->cfg.win_stride_log2) {
         return HSL_ST_LENGTH;
     }
+    if (ctrl & HSL_WIN_CTRL_MODELLED && hsl_fabric_engine_is_remote(c->f, HSL_GA_NODE(ga))) {
+        return HSL_ST_OK;               /* its home looks at each packet: docs/flit-socket.md */
+    }
     if (!target) {
         return HSL_ST_SEGMENT;
     }
@@ -139,7 +142,7 @@ void hsl_window_write(struct hsl_chip_engine *c, unsigned int i, uint32_t val)
     if (!status) {
         uint64_t off = HSL_GA_OFFSET(ga), size = atomic_load(&w->size);
 
-        if (hsl_deviates(c, HSL_DEV_WINDOW_OFFSET) &&
+        if (hsl_deviates(c, HSL_DEV_WINDOW_OFFSET) && hsl_chip_at(c->f, HSL_GA_NODE(ga)) &&
             off + size + HSL_WIN_ALIGN <= hsl_chip_at(c->f, HSL_GA_NODE(ga))->cfg.mem_bytes) {
             off += HSL_WIN_ALIGN;
         }

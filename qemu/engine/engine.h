@@ -44,6 +44,9 @@ struct hsl_remote_config {
     void *opaque;
 };
 
+/* "A-B:listen:PATH" or "A-B:connect:PATH" into a, b, listen and path, which is the end of text. False: it is neither. */
+bool hsl_remote_parse(struct hsl_remote_config *r, const char *text);
+
 struct hsl_fabric_engine_config {
     struct hsl_model_config model;
     const struct hsl_remote_config *remote;     /* NULL: no link leaves it; for the call only */
@@ -51,7 +54,7 @@ struct hsl_fabric_engine_config {
     unsigned int workers;               /* 0 = cores - 1, at least 1, at most 8; none in modelled time */
     unsigned int spin_iterations;       /* 0 = 20000: empty polls before a worker sleeps */
     bool modelled;                      /* chips have CAP.MODELLED, if the modelled fabric can be built: hsl_fab_check */
-    /* optional: called in each worker thread at its start and end (QEMU: rcu_register_thread) */
+    /* optional: called in each thread of the engine at its start and end (QEMU: rcu_register_thread) */
     void (*thread_start)(void *opaque);
     void (*thread_end)(void *opaque);
     /*

@@ -34,6 +34,37 @@ struct hsl_remote {
     bool listen;
 };
 
+/* Digits to the end that is wanted. */
+static bool parse_node(const char **s, char until, uint32_t *node)
+{
+    unsigned long v;
+    char *end;
+
+    if (**s < '0' || **s > '9') {
+        return false;
+    }
+    v = strtoul(*s, &end, 10);
+    *s = end + 1;
+    *node = (uint32_t)v;
+    return *end == until && v && v <= UINT16_MAX;
+}
+
+bool hsl_remote_parse(struct hsl_remote_config *r, const char *text)
+{
+    const char *path;
+
+    if (!parse_node(&text, '-', &r->a) || !parse_node(&text, ':', &r->b)) {
+        return false;
+    }
+    path = strchr(text, ':');
+    if (!path || !path[1]) {
+        return false;
+    }
+    r->listen = !strncmp(text, "listen:", 7);
+    r->path = path + 1;
+    return r->listen || !strncmp(text, "connect:", 8);
+}
+
 static void take(void *opaque)
 {
     struct hsl_remote *r = opaque;
@@ -151,9 +182,8 @@ bool hsl_remote_connected(const struct hsl_remote *r)
 
 /* ---- the thread ---- */
 
-static void *serve(void *opaque)
+static void serve_until_stopped(struct hsl_remote *r)
 {
-    struct hsl_remote *r = opaque;
     struct pollfd fds[3];
 
     for (;;) {
@@ -165,13 +195,26 @@ static void *serve(void *opaque)
         n = hsl_flit_socket_poll(r->socket, fds, &timeout);
         hsl_modelled_leave(r->f);       /* serves */
         fds[n] = (struct pollfd){ .fd = r->stop, .events = POLLIN };
-        if (poll(fds, n + 1, timeout) < 0 && errno != EINTR) {
-            return NULL;
-        }
-        if (fds[n].revents) {
-            return NULL;
+        if ((poll(fds, n + 1, timeout) < 0 && errno != EINTR) || fds[n].revents) {
+            return;
         }
     }
+}
+
+/* What the peer accesses is the memory of chips here: their host is told of writes from this thread. */
+static void *serve(void *opaque)
+{
+    struct hsl_remote *r = opaque;
+    const struct hsl_fabric_engine_config *cfg = &r->f->cfg;
+
+    if (cfg->thread_start) {
+        cfg->thread_start(cfg->opaque);
+    }
+    serve_until_stopped(r);
+    if (cfg->thread_end) {
+        cfg->thread_end(cfg->opaque);
+    }
+    return NULL;
 }
 
 int hsl_remote_start(struct hsl_fabric_engine *f, unsigned int wait_ms)

@@ -249,6 +249,11 @@ static bool hsl_chip_check(HslChip *c, Error **errp)
                    " bytes", object_get_canonical_path_component(OBJECT(c->memdev)), mem_bytes);
         return false;
     }
+    if (c->fabric->open >= mem_bytes) {
+        error_setg(errp, "open=%" PRIu64 " of the fabric: less than the memory of each chip, memdev=%s has %" PRIu64,
+                   c->fabric->open, object_get_canonical_path_component(OBJECT(c->memdev)), mem_bytes);
+        return false;
+    }
     if (c->queues < 2 || c->queues > 256) {
         error_setg(errp, "queues=%u: 2 to 256, the admin queue included", c->queues);
         return false;

@@ -8,12 +8,14 @@
  * built for; they may come and go; a file says it itself), profile (link profile, or a file), host-node (node id of this
  * VM), workers (0: spare cores), uuid (fabric id; by default made from the object's id, so that it is the same in every
  * run and differs between fabrics of a VM), modelled (chips have CAP.MODELLED; on by default, and off for more than 64
- * chips), time (wall; modelled: see hsl-time.c, needs -icount), and at run time
+ * chips), time (wall; modelled: see hsl-time.c, needs -icount), remote, open and patience (a link that leaves the fabric:
+ * docs/flit-socket.md; not in modelled time), and at run time
  * link-down, the list of links that are held down: qom-set path=/objects/fab0 property=link-down value="1-2 2-3", and
  * capture, the pcapng file that takes all that links carry (docs/capture.md): a path begins one, "" ends it, and inject,
  * which makes errors as 'hslctl inject' does: property=inject value="1-2 ber 1e-6 seed 7" (docs/architecture.md).
  *
- * States: properties can be set -> complete: engine exists, chips attach and detach -> finalize. Chips hold references,
+ * States: properties can be set -> complete: engine exists, chips attach and detach -> with remote, when the machine is
+ * done: the other program is met -> finalize. Chips hold references,
  * and object_del is refused while there are any, so the engine outlives them. All of it is under the BQL.
  */
 #include "qemu/osdep.h"
@@ -148,6 +150,76 @@ static bool hsl_capture_set(HslFabric *f, const char *path, Error **errp)
     return !err;
 }
 
+/* ---- a link to another program ---- */
+
+#define HSL_MEET_MS     10000u          /* who connects at start waits so long, and does not start if nobody comes */
+#define HSL_MEET_LATE_MS 1000u          /* while the VM runs, and stands still meanwhile */
+
+/* In any thread, with locks of the engine held. */
+static void hsl_remote_says(void *opaque, bool there, const char *text)
+{
+    if (there) {
+        info_report("hsl-fabric: the other end of the link: %s", text);
+    } else {
+        warn_report("hsl-fabric: the other end of the link is gone: %s", text);
+    }
+}
+
+static bool hsl_remote_config(HslFabric *f, struct hsl_remote_config *remote, Error **errp)
+{
+    *remote = (struct hsl_remote_config) {
+        .open_bytes = f->open, .patience_ms = f->patience * 1000, .say = hsl_remote_says,
+    };
+    if (!f->remote && (f->open || f->patience)) {
+        error_setg(errp, "hsl-fabric: open and patience go with remote");
+        return false;
+    }
+    if (f->remote && !hsl_remote_parse(remote, f->remote)) {
+        error_setg(errp, "remote=%s: NODE-NODE:listen:PATH or NODE-NODE:connect:PATH, this end's node first", f->remote);
+        return false;
+    }
+    if (f->open % HSL_WIN_ALIGN) {
+        error_setg(errp, "open=%" PRIu64 ": a multiple of 64 KiB", f->open);
+        return false;
+    }
+    if (f->patience > 3600) {
+        error_setg(errp, "patience=%u: at most 3600 seconds", f->patience);
+        return false;
+    }
+    return true;
+}
+
+typedef struct HslMeetJob {
+    HslFabric *fabric;
+    unsigned int wait_ms;
+    int ret;
+} HslMeetJob;
+
+static void hsl_meet_job(void *opaque)
+{
+    HslMeetJob *job = opaque;
+
+    job->ret = hsl_fabric_engine_meet(job->fabric->engine, job->wait_ms);
+}
+
+static bool hsl_fabric_meet(HslFabric *f, unsigned int wait_ms, Error **errp)
+{
+    HslMeetJob job = { f, wait_ms, 0 };
+
+    hsl_fabric_call(f, hsl_meet_job, &job);
+    if (job.ret) {
+        error_setg_errno(errp, -job.ret, "remote=%s: nobody to talk to there", f->remote);
+    }
+    return !job.ret;
+}
+
+static void hsl_fabric_machine_done(Notifier *n, void *data)
+{
+    HslFabric *f = container_of(n, HslFabric, machine_done);
+
+    hsl_fabric_meet(f, HSL_MEET_MS, &error_fatal);
+}
+
 /* ---- errors on purpose ---- */
 
 typedef struct HslInjectJob {
@@ -240,6 +312,7 @@ static void hsl_fabric_set_time(Object *obj, const char *value, Error **errp)
 
 HSL_FABRIC_STRING(topology, "topology")
 HSL_FABRIC_STRING(profile, "profile")
+HSL_FABRIC_STRING(remote, "remote")
 
 static char *hsl_fabric_get_uuid(Object *obj, Error **errp)
 {
@@ -323,6 +396,23 @@ static void hsl_fabric_set_u32(Object *obj, Visitor *v, const char *name, void *
 
     if (hsl_fabric_can_set(f, name, errp) && visit_type_uint32(v, name, &value, errp)) {
         *(uint32_t *)((char *)f + (uintptr_t)opaque) = value;
+    }
+}
+
+static void hsl_fabric_get_open(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    uint64_t value = HSL_FABRIC(obj)->open;
+
+    visit_type_size(v, name, &value, errp);
+}
+
+static void hsl_fabric_set_open(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    HslFabric *f = HSL_FABRIC(obj);
+    uint64_t value;
+
+    if (hsl_fabric_can_set(f, name, errp) && visit_type_size(v, name, &value, errp)) {
+        f->open = value;
     }
 }
 
@@ -448,8 +538,13 @@ static void hsl_fabric_complete(UserCreatable *uc, Error **errp)
         .opaque = f,
     };
     g_autofree struct hsl_conf *conf = NULL;
+    struct hsl_remote_config remote;
     const char *why;
 
+    if (!hsl_remote_config(f, &remote, errp)) {
+        return;
+    }
+    cfg.remote = f->remote ? &remote : NULL;
     if (hsl_is_file(f->topology)) {
         conf = hsl_conf_read(f->topology, errp);
         if (!conf) {
@@ -485,12 +580,19 @@ static void hsl_fabric_complete(UserCreatable *uc, Error **errp)
     }
     f->engine = hsl_fabric_engine_new(&cfg, &why);
     if (!f->engine) {
-        error_setg(errp, "hsl-fabric: %s", why);
+        error_setg(errp, "hsl-fabric%s%s: %s", f->remote ? " with remote=" : "", f->remote ? f->remote : "", why);
         return;
     }
     f->chips = g_new0(HslChip *, f->nodes + 1);
-    if (hsl_capture_set(f, f->capture, errp) && hsl_links_apply(f, NULL, f->link_down, errp)) {
-        hsl_inject_set(f, f->inject, errp);
+    if (!hsl_capture_set(f, f->capture, errp) || !hsl_links_apply(f, NULL, f->link_down, errp) ||
+        !hsl_inject_set(f, f->inject, errp) || !f->remote) {
+        return;
+    }
+    if (phase_check(PHASE_MACHINE_READY)) {
+        hsl_fabric_meet(f, HSL_MEET_LATE_MS, errp);
+    } else {
+        f->machine_done.notify = hsl_fabric_machine_done;
+        qemu_add_machine_init_done_notifier(&f->machine_done);
     }
 }
 
@@ -521,7 +623,11 @@ static void hsl_fabric_finalize(Object *obj)
     HslFabric *f = HSL_FABRIC(obj);
 
     assert(!f->nchips);
+    if (f->machine_done.notify) {
+        qemu_remove_machine_init_done_notifier(&f->machine_done);
+    }
     if (f->engine) {
+        hsl_fabric_engine_closing(f->engine);
         hsl_fabric_call(f, hsl_fabric_free_job, f->engine);
     }
     if (f->timer) {
@@ -533,6 +639,7 @@ static void hsl_fabric_finalize(Object *obj)
     g_free(f->link_down);
     g_free(f->capture);
     g_free(f->inject);
+    g_free(f->remote);
 }
 
 /* ---- chips ---- */
@@ -553,6 +660,10 @@ bool hsl_fabric_attach(HslFabric *f, HslChip *chip, uint32_t node, Error **errp)
     }
     if (node > f->nodes) {
         error_setg(errp, "node=%u: the fabric was built for nodes 1 to %u", node, f->nodes);
+        return false;
+    }
+    if (hsl_fabric_engine_is_remote(f->engine, node)) {
+        error_setg(errp, "node=%u: a chip of the other program, with remote=%s", node, f->remote);
         return false;
     }
     if (f->chips[node]) {
@@ -587,6 +698,7 @@ static void hsl_fabric_class_init(ObjectClass *oc, void *data)
         { "nodes", offsetof(HslFabric, nodes), "chips the topology is built for" },
         { "host-node", offsetof(HslFabric, host_node), "node id of this VM's host port" },
         { "workers", offsetof(HslFabric, workers), "engine threads, 0 = spare cores" },
+        { "patience", offsetof(HslFabric, patience), "seconds for which the other program may be silent" },
     };
 
     ucc->complete = hsl_fabric_complete;
@@ -596,6 +708,10 @@ static void hsl_fabric_class_init(ObjectClass *oc, void *data)
     object_class_property_set_description(oc, "topology", "pair, ring, mesh, switch, or a fabric file");
     object_class_property_add_str(oc, "profile", hsl_fabric_get_profile, hsl_fabric_set_profile);
     object_class_property_set_description(oc, "profile", "link profile: default, gen2, pcie5, or a fabric file");
+    object_class_property_add_str(oc, "remote", hsl_fabric_get_remote, hsl_fabric_set_remote);
+    object_class_property_set_description(oc, "remote", "link that leaves the fabric: NODE-NODE:listen|connect:PATH");
+    object_class_property_add(oc, "open", "size", hsl_fabric_get_open, hsl_fabric_set_open, NULL, NULL);
+    object_class_property_set_description(oc, "open", "bytes of each chip that the other program may access");
     object_class_property_add_bool(oc, "modelled", hsl_fabric_get_modelled, hsl_fabric_set_modelled);
     object_class_property_set_description(oc, "modelled", "chips have modelled memory (at most 64 chips)");
     object_class_property_add_str(oc, "time", hsl_fabric_get_time, hsl_fabric_set_time);

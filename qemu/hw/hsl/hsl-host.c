@@ -13,7 +13,7 @@
  * Interrupts are set in a bitmap and sent by a bottom half (modelled time: by the timer), so a worker never waits to raise one. Reset takes back what
  * has not been sent.
  *
- * Direct windows are aliases of the peer's memory; modelled ones trap, and the CPU waits in here while packets cross the
+ * Direct windows are aliases of the peer's memory, which is of this program; modelled ones trap, and the CPU waits in here while packets cross the
  * model. The memory map changes under the BQL only.
  */
 #include "qemu/osdep.h"
@@ -208,13 +208,13 @@ static void hsl_host_window_job(void *opaque)
     if (!job->ctrl) {
         return;
     }
-    if (!peer) {
+    if (!peer && !hsl_fabric_engine_is_remote(c->fabric->engine, job->node)) {
         job->status = HSL_ST_UNREACHABLE;
         return;
     }
-    mem = hsl_chip_memory(peer);
-    if (job->offset >= memory_region_size(mem) || job->size > memory_region_size(mem) - job->offset ||
-        !job->size || job->size > (1ull << c->window_shift)) {
+    mem = peer ? hsl_chip_memory(peer) : NULL;
+    if ((mem && (job->offset >= memory_region_size(mem) || job->size > memory_region_size(mem) - job->offset)) ||
+        !job->size || job->size > (1ull << c->window_shift) || (!mem && !(job->ctrl & HSL_WIN_CTRL_MODELLED))) {
         job->status = HSL_ST_RANGE;
         return;
     }

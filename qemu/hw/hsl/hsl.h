@@ -47,6 +47,9 @@ struct HslFabric {
     uint32_t workers;
     bool modelled;
     bool modelled_time;
+    char *remote;                       /* NULL: no link leaves it */
+    uint64_t open;                      /* bytes of each chip, to the other program */
+    uint32_t patience;                  /* s; 0: default */
     QemuUUID uuid;
     bool uuid_set;
     char *link_down;                    /* links held down: "1-2 2-3"; may be set at run time */
@@ -54,6 +57,7 @@ struct HslFabric {
     char *inject;                       /* errors that were made last; so may this */
 
     struct hsl_fabric_engine *engine;
+    Notifier machine_done;              /* until the chips are there: meets the other program */
     QEMUTimer *timer;                   /* modelled time: runs the engine and sends interrupts */
     bool in_timer;
     uint64_t owed_ps;                   /* of accesses, less than a nanosecond: not charged yet */
