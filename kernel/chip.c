@@ -176,18 +176,20 @@ static void hsl_fail_work(struct work_struct *work)
 	if (!mutex_trylock(&chip->life))
 		return;
 	if (hsl_chip_state_get(chip) == HSL_STATE_READY) {
+		hsl_dump_failed(chip, READ_ONCE(chip->fail_why));
 		hsl_chip_stop(chip, HSL_STATE_FAILED);
 		hsl_chip_changed(chip);
 	}
 	mutex_unlock(&chip->life);
 }
 
-/* The chip misbehaves. Callable from any context; it is stopped soon after. */
+/* The chip misbehaves; why is a constant. Callable from any context; it is stopped soon after. */
 void hsl_chip_fail(struct hsl_chip *chip, const char *why)
 {
 	if (hsl_chip_state_get(chip) != HSL_STATE_READY)
 		return;
 	dev_err(&chip->dev, "failed: %s; a function level reset (echo 1 > reset of the PCI device) may help\n", why);
+	WRITE_ONCE(chip->fail_why, why);
 	schedule_work(&chip->fail_work);
 }
 

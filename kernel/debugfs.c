@@ -7,6 +7,7 @@
  * contexts neither come nor go.
  */
 #include <linux/debugfs.h>
+#include <linux/mm.h>
 #include <linux/seq_file.h>
 
 #include "hsl_priv.h"
@@ -91,82 +92,20 @@ static int hsl_state_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(hsl_state);
 
-/* ---- registers ---- */
-
-struct hsl_debug_reg {
-	const char *name;
-	u32 off;
-	bool wide;	/* u64 */
-};
-
-#define HSL_DEBUG32(name)	{ #name, HSL_REG_##name, false }
-#define HSL_DEBUG64(name)	{ #name, HSL_REG_##name, true }
-static const struct hsl_debug_reg hsl_debug_regs[] = {
-	HSL_DEBUG32(MAGIC), HSL_DEBUG32(VERSION), HSL_DEBUG64(CAP), HSL_DEBUG32(NODE), HSL_DEBUG32(HOST_NODE),
-	HSL_DEBUG64(FABRIC_LO), HSL_DEBUG64(FABRIC_HI), HSL_DEBUG64(MEM_SIZE), HSL_DEBUG32(GA_BITS),
-	HSL_DEBUG32(NQUEUES), HSL_DEBUG32(DB_OFFSET), HSL_DEBUG32(DB_STRIDE), HSL_DEBUG32(MAX_DEPTH),
-	HSL_DEBUG32(NCONTEXTS), HSL_DEBUG64(MAX_LEN), HSL_DEBUG32(NWINDOWS), HSL_DEBUG32(WIN_STRIDE_LOG2),
-	HSL_DEBUG32(NLINKS), HSL_DEBUG32(NVECTORS), HSL_DEBUG32(CTRL), HSL_DEBUG32(STATUS), HSL_DEBUG32(EVENT),
-	HSL_DEBUG32(EVENT_MASK), HSL_DEBUG64(SCRATCH), HSL_DEBUG64(AQ_SQ), HSL_DEBUG64(AQ_CQ), HSL_DEBUG32(AQ_DEPTH),
-	HSL_DEBUG64(CTX_TABLE), HSL_DEBUG32(CTX_COUNT),
-};
-
-#define HSL_DEBUG_LINK(name)	{ #name, HSL_LINK_O_##name, false }
-static const struct hsl_debug_reg hsl_debug_link_regs[] = {
-	HSL_DEBUG_LINK(PEER), HSL_DEBUG_LINK(STATE), HSL_DEBUG_LINK(WIDTH), HSL_DEBUG_LINK(RATE),
-	HSL_DEBUG_LINK(LATENCY),
-};
-
-#define HSL_DEBUG_WIN(name, wide)	{ #name, HSL_WIN_O_##name, wide }
-static const struct hsl_debug_reg hsl_debug_win_regs[] = {
-	HSL_DEBUG_WIN(GA, true), HSL_DEBUG_WIN(SIZE, true), HSL_DEBUG_WIN(CTRL, false), HSL_DEBUG_WIN(CTX, false),
-	HSL_DEBUG_WIN(STATUS, false),
-};
-
-static void hsl_dump_regs(struct seq_file *m, void __iomem *regs, u32 base, const char *block,
-			  const struct hsl_debug_reg *r, unsigned int n)
-{
-	unsigned int i;
-
-	for (i = 0; i < n; i++) {
-		void __iomem *at = regs + base + r[i].off;
-
-		if (r[i].wide)
-			seq_printf(m, "0x%04x %s%-15s 0x%016llx\n", base + r[i].off, block, r[i].name,
-				   (unsigned long long)readq(at));
-		else
-			seq_printf(m, "0x%04x %s%-15s 0x%08x\n", base + r[i].off, block, r[i].name, readl(at));
-	}
-}
-
-/* A failed chip is read as well: why it failed is what a report is about. One in reset, or gone, is not. */
 static int hsl_registers_show(struct seq_file *m, void *unused)
 {
 	struct hsl_chip *chip = m->private;
-	enum hsl_chip_state state;
-	char block[16];
-	u32 i;
+	char *text = kvmalloc(HSL_DUMP_BYTES, GFP_KERNEL);
+	int n;
 
+	if (!text)
+		return -ENOMEM;
 	hsl_chip_settled(chip);
-	down_read(&chip->access);
-	state = hsl_chip_state_get(chip);
-	if (state != HSL_STATE_READY && state != HSL_STATE_FAILED) {
-		up_read(&chip->access);
-		return -ENODEV;
-	}
-	hsl_dump_regs(m, chip->p.regs, 0, "", hsl_debug_regs, ARRAY_SIZE(hsl_debug_regs));
-	for (i = 0; i < chip->nlinks; i++) {
-		snprintf(block, sizeof(block), "LINK%u_", i);
-		hsl_dump_regs(m, chip->p.regs, HSL_REG_LINK(i), block, hsl_debug_link_regs,
-			      ARRAY_SIZE(hsl_debug_link_regs));
-	}
-	for (i = 0; i < chip->nwindows; i++) {
-		snprintf(block, sizeof(block), "WIN%u_", i);
-		hsl_dump_regs(m, chip->p.regs, HSL_REG_WIN(i), block, hsl_debug_win_regs,
-			      ARRAY_SIZE(hsl_debug_win_regs));
-	}
-	up_read(&chip->access);
-	return 0;
+	n = hsl_dump_registers(chip, text, HSL_DUMP_BYTES);
+	if (n > 0)
+		seq_write(m, text, n);
+	kvfree(text);
+	return n < 0 ? n : 0;
 }
 DEFINE_SHOW_ATTRIBUTE(hsl_registers);
 

@@ -211,6 +211,7 @@ struct hsl_chip {
 	struct work_struct zero_work;
 	struct work_struct event_work;
 	struct work_struct fail_work;
+	const char *fail_why;		/* of the last hsl_chip_fail() */
 	atomic_t events;		/* HSL_EVENT_* seen by the handler, for event_work */
 
 	struct hsl_link_info *links;	/* last seen; event_work's own after registration */
@@ -557,11 +558,18 @@ void hsl_queue_info(struct hsl_queue *q, struct hsl_queue_info *i);
 long hsl_context_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 long hsl_queue_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
-/* sysfs.c, debugfs.c */
+/* sysfs.c */
 extern const struct attribute_group *hsl_fabric_groups[];
 int hsl_sysfs_init(struct hsl_chip *chip);
 void hsl_sysfs_free(struct hsl_chip *chip);
 const char *hsl_chip_state_name(enum hsl_chip_state state);
+
+/* dump.c */
+#define HSL_DUMP_BYTES	SZ_64K	/* more than all registers take: below 700 lines of at most 50 bytes */
+int hsl_dump_registers(struct hsl_chip *chip, char *buf, size_t len);
+void hsl_dump_failed(struct hsl_chip *chip, const char *why);
+
+/* debugfs.c */
 void hsl_debugfs_init(void);
 void hsl_debugfs_exit(void);
 void hsl_debugfs_add(struct hsl_fabric *f);

@@ -25,6 +25,30 @@ run 0 hslctl dump && has '^/sys/module/hsl/parameters/max_contexts: ' && has '^/
 ok dump
 run 0 /hsl/tests/guest/as_user 1000 hslctl dump && has '/state: \(Permission denied\)|/state: \(none\)' && ! has '^0x0000 MAGIC'; ok 'dump: not root'
 
+# docs/abi has what is there, and what it has is there
+abi=/host/docs/abi/sysfs-hsl
+block() { awk -v what="$1" '$1 == "What:" { on = index($2, what) == 1 && length($2) == length(what) } on' $abi; }
+attributes() { block "$1" | sed -n 's/^\t\t\([a-z_]*\)\t.*/\1/p' | sort; }
+files() { find "$1" -maxdepth 1 -type f ! -name uevent ! -name dev | sed 's|.*/||' | sort; }
+same() { # same WHAT DIRECTORY
+	[ -n "$(attributes "$1")" ] && [ "$(attributes "$1")" = "$(files "$2")" ] && return
+	echo "# $1: $(attributes "$1" | tr '\n' ' ') but there are: $(files "$2" | tr '\n' ' ')"
+	return 1
+}
+counters() { # counters WHAT DIRECTORY: each file is named, families by their prefix or virtual channel
+	for name in $(files "$2"); do
+		name=$(echo "$name" | sed 's/^\(cache\|host_port\|home\)_//; s/_\(req\|rsp\|snp\|dat\|mgmt\)$/_<vc>/')
+		block "$1" | grep -Eq -- "(^|[[:blank:],:])$name([[:blank:],]|\$)" || { echo "# $2/$name is not in $abi"; return 1; }
+	done
+}
+same '/sys/class/hsl/hsl<N>/' /sys/class/hsl/hsl0/ && same '/sys/bus/hsl/devices/hsl<N>-<node>/' /sys/bus/hsl/devices/hsl0-1/
+ok 'docs/abi: attributes of fabric and chip'
+counters '/sys/bus/hsl/devices/hsl<N>-<node>/counters/' /sys/bus/hsl/devices/hsl0-1/counters/ &&
+	counters '/sys/bus/hsl/devices/hsl<N>-<node>/counters_link<i>/' /sys/bus/hsl/devices/hsl0-1/counters_link0/
+ok 'docs/abi: counters'
+for p in $(files /sys/module/hsl/parameters); do grep -q "parameters/.*$p\|^What:.* $p" $abi || echo "$p"; done >$out
+[ ! -s $out ]; ok 'docs/abi: parameters'
+
 chmod 600 /dev/hsl0
 run 1 /hsl/tests/guest/as_user 1000 hslctl doctor && has 'FAIL +device +/dev/hsl0 +no permission for uid 1000' && has 'NOT CHECKED +fabric'
 ok 'doctor: no permission'
@@ -81,8 +105,10 @@ run 1 hslctl doctor && has "FAIL +pci +$bdf +memory decode on, bus master OFF"; 
 printf "\\$(printf %o "$command")" | dd of="$setpci" bs=1 seek=4 conv=notrunc 2>/dev/null
 # what was submitted meanwhile is lost, so the driver has given the chip up
 run 1 hslctl doctor && has "FAIL +chip +chip 1 +failed" && has "echo 1 > /sys/bus/pci/devices/$bdf/reset" &&
+	run 0 hslctl dump && has '^/sys/class/devcoredump/devcd[0-9]+/data:$' && has '^hsl0-1: failed: an admin command did not complete$' &&
+	[ "$(grep -c '^0x0084 STATUS  ' "$out")" = 3 ] && run 0 /hsl/tests/guest/as_user 1000 hslctl dump && ! has '^0x0084' &&
 	echo 1 >"/sys/bus/pci/devices/$bdf/reset" && run 0 hslctl doctor
-ok 'doctor: a failed chip, and its remedy'
+ok 'doctor, dump: a failed chip with its coredump, and the remedy'
 
 rmmod hsl_pci
 run 1 hslctl doctor && has 'WARN +kernel +hsl_pci' && has 'no driver is bound' && has 'FAIL +device' && has 'NOT CHECKED'

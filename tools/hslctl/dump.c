@@ -95,6 +95,24 @@ static void add_lines(FILE *out, const char *path, const char *word)
 	fclose(in);
 }
 
+/* Registers of chips that the driver has given up, as they were just before. */
+static void add_coredumps(FILE *out)
+{
+	char *text;
+	size_t len;
+	glob_t g;
+
+	if (glob("/sys/class/devcoredump/devcd*/data", 0, NULL, &g))
+		return;
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		text = tool_file_read(g.gl_pathv[i], &len);
+		if (text && !strncmp(text, "hsl", 3)) /* "hsl0-1: failed: " */
+			fprintf(out, "%s:\n%s", g.gl_pathv[i], text);
+		free(text);
+	}
+	globfree(&g);
+}
+
 /* ---- the kernel's log ---- */
 
 static bool about_hsl(const char *line, const struct ctl_pci *pci, int n)
@@ -306,6 +324,7 @@ static void add_driver(FILE *out)
 	section(out, "driver");
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
 		add_files(out, patterns[i]);
+	add_coredumps(out);
 	add_lines(out, "/proc/interrupts", "hsl");
 	add_lines(out, "/proc/iomem", "hsl");
 }
