@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
 # docs.sh: the profile as HTML has an anchor for each requirement, an index that names each, and no link inside it that leads nowhere;
-# links of the documents to each other and to files of the tree lead somewhere.
+# links of the documents to each other and to files of the tree lead somewhere. docs/troubleshooting.md explains each message of the
+# driver and each bad finding of doctor; docs/abi/ioctl-hsl has each ioctl.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tmp=$(mktemp -d)
@@ -29,6 +30,28 @@ for f in README.md docs/*.md docs/zh_CN/*.md; do
 	done
 done >"$tmp/dead"
 ok 'files that documents name are there' "$tmp/dead"
+
+# messages as the document has them: what varies is an ellipsis
+plain() { sed 's/\\n$//; s/%[#0-9.*]*[lh]*[a-zA-Z]/…/g; s/\\"/"/g'; }
+unexplained() { while IFS= read -r text; do grep -qF -- "$text" docs/troubleshooting.md || echo "$text"; done; }
+{ grep -ohE 'dev_(err|warn|crit)(_ratelimited)?\([^"]*"[^"]*"' kernel/*.c || :; } | sed 's/^[^"]*"//; s/"$//' | plain >"$tmp/messages"
+sed 's/\(unreachable NOW: \).*/\1…/' "$tmp/messages" | unexplained >"$tmp/dead"
+[ "$(wc -l <"$tmp/messages")" -gt 20 ] || echo 'no messages of the driver were found' >>"$tmp/dead"
+ok 'troubleshooting.md has each message of the driver' "$tmp/dead"
+
+printf '#include <inttypes.h>\n#include "tools/hslctl/doctor_text.h"\n#define X(id, en, zh) @ id @ en\n%s\n' 'DOCTOR_TEXTS(X)' |
+	${CC:-cc} -E -P -I. -x c - | tr '\n' ' ' | sed 's/" *"//g; s/@ \([A-Z_]*\) @ "\([^@]*\)" */\n@\1@\2/g' | sed -n 's/^@//p' >"$tmp/texts"
+tr '\n' ' ' <tools/hslctl/doctor.c | grep -oE 'report\([^;]*;' | grep -E 'WARN|FAIL' | grep -oE '\b[A-Z][A-Z_]+\b' | sort -u >"$tmp/words"
+awk -F@ 'NR == FNR { word[$1] = 1; next } $1 in word' "$tmp/words" "$tmp/texts" | sed 's/^[A-Z_]*@//' | plain |
+	grep -vx '…' | sort -u >"$tmp/findings"
+unexplained <"$tmp/findings" >"$tmp/dead"
+[ "$(wc -l <"$tmp/findings")" -gt 20 ] || echo 'no findings of doctor were found' >>"$tmp/dead"
+ok 'troubleshooting.md has each bad finding of doctor' "$tmp/dead"
+
+sed -n 's/^#define \(HSL_IOC_[A-Z_]*\)[[:space:]]*HSL_IO(\(0x[0-9a-f]*\))$/\2 \1/p' include/uapi/linux/hsl.h | sort >"$tmp/want"
+awk '/^What:/ { next } $1 == "Description:" { next } $1 ~ /^0x/ { print $1, $2 }' docs/abi/ioctl-hsl | sort >"$tmp/have"
+diff "$tmp/want" "$tmp/have" >"$tmp/diff" || :
+ok 'docs/abi/ioctl-hsl has each ioctl, and no other' "$tmp/diff"
 
 if ! command -v pandoc >/dev/null; then
 	echo "ok $((n + 1)) - the rendered profile # SKIP pandoc is not installed"
