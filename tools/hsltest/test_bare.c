@@ -593,6 +593,8 @@ static void fatal_of(struct ht *t, struct bare *b)
 	HT_TRUE(t, !(status & HSL_STATUS_READY), "STATUS after ENABLE with a fatal error is %#x", status);
 
 	HT_OK(t, ht_chip_flr(t, b[1].chip));
+	if (b[1].bars & HSL_DVSEC_BARS_OWN_DRIVER)
+		bring_up(t, b[1].chip);
 	ht_write32(&b[1].regs, HSL_REG_CTRL, HSL_CTRL_RESET);
 	HT_EQ(t, "STATUS after FLR", ht_read32(&b[1].regs, HSL_REG_STATUS), 0);
 	b[1].admin.tail = b[1].admin.head = 0;

@@ -679,8 +679,8 @@ static void window_direct(struct ht *t)
 	unsigned int k;
 
 	ht_regs_map(t, chip, &regs);
-	ht_bar_map(t, chip, ht_bar_of(t, chip, HT_BAR_WIN), &win);
 	w = free_window(t, &regs, chip);
+	ht_bar_map(t, chip, ht_bar_of(t, chip, HT_BAR_WIN), &win);
 	at = (uint64_t)w << ht_read32(&regs, HSL_REG_WIN_STRIDE_LOG2);
 	HT_TRUE(t, at < win.len && len <= win.len - at, "window %u at %#" PRIx64 " is outside its BAR",
 		w, at);
