@@ -194,6 +194,7 @@ uint32_t ht_rawq_state(struct ht *t, struct ht_rawq *q, uint32_t *error)
 
 void ht_rawq_ring(struct ht *t, struct ht_rawq *q)
 {
+	ht_progress(t);
 	/* descriptors before the doorbell, and store tail before load flag (HEP section 5) */
 	if (q->shadow)
 		__atomic_store_n(&q->shadow->tail, q->tail, __ATOMIC_SEQ_CST);

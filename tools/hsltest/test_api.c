@@ -510,6 +510,7 @@ static void rounds(struct ht *t, unsigned int n)
 	void *p;
 
 	for (i = 0; i < n; i++) {
+		ht_progress(t);
 		HT_OK(t, hsl_segment_alloc(t->f, t->chip[i % t->nchips].node, 4096 * (1 + i % 5),
 					   NULL, &s));
 		HT_OK(t, hsl_segment_map(s, &p));
@@ -717,6 +718,7 @@ static void *work(void *arg)
 		}                                                                              \
 	} while (0)
 	for (i = 0; i < 60; i++) {
+		ht_progress(t);
 		uint64_t n = 1 + ht_mix(rng++) % (len - 16), at = ht_mix(rng++) % (len - n);
 
 		TRY(hsl_queue_create(t->f, node, &qo, &q));
