@@ -21,6 +21,7 @@
 #include "hw/pci/pci_device.h"
 #include "system/hostmem.h"
 #include "system/runstate.h"
+#include "system/system.h"
 #include "system/tcg.h"
 #include "exec/icount.h"
 #include "system/cpu-timers-internal.h"
@@ -36,6 +37,7 @@
 
 #include "sysemu/hostmem.h"
 #include "sysemu/runstate.h"
+#include "sysemu/sysemu.h"
 #include "sysemu/tcg.h"
 #include "sysemu/cpu-timers.h"
 #include "softmmu/timers-state.h"
