@@ -312,71 +312,38 @@ static int by_time(const void *a, const void *b)
 	return x->order < y->order ? -1 : 1;
 }
 
-static uint8_t *le(uint8_t *p, uint64_t v, unsigned int n)
+static void record(struct ht_trace_out *o, const struct fe *e, const struct fe_record *r)
 {
-	for (; n; n--, v >>= 8)
-		*p++ = (uint8_t)v;
-	return p;
-}
-
-/* Length at both ends of a block that begins at `block` and has room for the second one at `end`. */
-static uint8_t *close_block(uint8_t *block, uint8_t *end)
-{
-	end += (size_t)(block - end) & 3;
-	le(block + 4, (uint64_t)(end + 4 - block), 4);
-	return le(end, (uint64_t)(end + 4 - block), 4);
-}
-
-static uint8_t *option(uint8_t *p, unsigned int code, const char *text)
-{
-	const size_t n = strlen(text);
-
-	p = le(le(p, code, 2), n, 2);
-	memcpy(p, text, n);
-	return p + n + (-n & 3);
-}
-
-static uint8_t *interface(uint8_t *p, const struct hsl_fs_hello *h)
-{
-	uint8_t *const block = p;
-	char text[120];
-
-	p = le(le(le(le(p, 1, 4), 0, 4), 159, 4), 0, 4);
-	snprintf(text, sizeof(text), "%u-%u", h->node, h->peer);
-	p = option(p, 2, text);
-	snprintf(text, sizeof(text), "seq_bits=%u replay_flits=%u rx_slots=%u,%u,%u,%u,%u credit_shift=%u", h->seq_bits, h->replay_flits,
-		 h->rx_slots[0], h->rx_slots[1], h->rx_slots[2], h->rx_slots[3], h->rx_slots[4], h->credit_shift);
-	return close_block(block, le(option(p, 3, text), 0, 4));
-}
-
-static uint8_t *record(uint8_t *p, const struct fe *e, const struct fe_record *r)
-{
-	const size_t len = r->kind == HT_TRACE_STATE ? 12 : sizeof(r->body);
 	const struct hsl_fs_hello *from = r->from_dut ? &e->dut : &e->own;
 	const bool rx = !r->from_dut && r->kind == HT_TRACE_FLIT;
-	uint8_t *const block = p;
+	struct ht_trace_raw raw = {
+		.version = HT_TRACE_VERSION, .kind = r->kind, .flags = (uint8_t)((rx ? HT_TRACE_F_RX : 0) | e->dut.seq_bits << 4),
+		.src = from->node, .dst = from->peer, .time_ps = r->time_ps,
+	};
 
-	p = le(le(le(le(p, 6, 4), 0, 4), r->from_dut || rx ? 0 : 1, 4), r->time_ps >> 32, 4);
-	p = le(le(le(p, r->time_ps, 4), 16 + len, 4), 16 + len, 4);
-	p = le(le(le(le(p, 1, 1), r->kind, 1), (rx ? HT_TRACE_F_RX : 0) | (uint64_t)e->dut.seq_bits << 4, 1), 0, 1);
-	p = le(le(le(p, from->node, 2), from->peer, 2), r->time_ps, 8);
-	memcpy(p, r->body, len);
-	return close_block(block, p + len);
+	memcpy(raw.body, r->body, sizeof(raw.body));
+	ht_trace_put(o, r->from_dut || rx ? 0 : 1, &raw);
+}
+
+static void interface(struct ht_trace_out *o, const struct hsl_fs_hello *h)
+{
+	struct ht_trace_end end = { .node = h->node, .peer = h->peer, .seq_bits = h->seq_bits, .replay_flits = h->replay_flits, .credit_shift = h->credit_shift };
+
+	for (unsigned int vc = 0; vc < HSL_VC_COUNT; vc++)
+		end.rx_slots[vc] = h->rx_slots[vc];
+	ht_trace_put_end(o, &end);
 }
 
 void fe_judge(struct fe *e, struct ht_trace_result *res)
 {
-	uint8_t *file = calloc(e->nrecords + 2, sizeof(struct fe_record) + 64), *p = file;
+	struct ht_trace_out o = { 0 };
 
-	if (!file)
-		abort();
 	qsort(e->records, e->nrecords, sizeof(*e->records), by_time);
-	p = le(le(le(le(p, 0x0a0d0d0a, 4), 28, 4), 0x1a2b3c4d, 4), 1, 4);
-	p = le(le(p, UINT64_MAX, 8), 28, 4);
-	p = interface(interface(p, &e->dut), &e->own);
+	interface(&o, &e->dut);
+	interface(&o, &e->own);
 	for (size_t i = 0; i < e->nrecords; i++)
-		p = record(p, e, &e->records[i]);
-	if (ht_trace_check(file, (size_t)(p - file), false, res))
+		record(&o, e, &e->records[i]);
+	if (ht_trace_check(o.p, o.len, false, res))
 		HT_ERROR_TEST(e->t, "the suite's own capture: %s", res->error);
-	free(file);
+	free(o.p);
 }

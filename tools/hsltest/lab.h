@@ -50,6 +50,12 @@ void lab_wait_up(struct lab *l, uint32_t width, const char *when);
 uint64_t lab_counter_of(struct ht *t, uint32_t node, uint32_t link, const char *name);
 uint64_t lab_counter(struct lab *l, const struct lab_end *e, const char *name);
 
+/* Credit of so many that may be free and not told: part of a unit (section 8.3), and a quarter of the buffer may wait (section 9). */
+static inline uint64_t lab_untold(uint64_t full)
+{
+	return full / 4 + full / 32 + 7;
+}
+
 #define LAB_DO(lab, e, cmd, a0, a1, a2)                                                  \
 	do {                                                                             \
 		int rc_ = lab_command(e, cmd, a0, a1, a2, NULL);                         \

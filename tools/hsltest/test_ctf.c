@@ -102,12 +102,6 @@ static uint64_t credits(struct lab *l, uint32_t vc)
 	return lab_ask(l, &l->here, HSL_CTF_CMD_CREDITS, vc, NULL);
 }
 
-/* Credit that may be free and not told: part of a unit (section 8.3), and a quarter of the buffer may wait (section 9). */
-static uint64_t untold(uint64_t full)
-{
-	return full / 4 + full / 32 + 7;
-}
-
 /* So many accesses, of 2 to 3 slots each, take about 7/12 of the credit of REQ: less than all, more than may be untold. */
 static unsigned int half_of(uint64_t full)
 {
@@ -125,7 +119,7 @@ static void credits_back(struct lab *l, uint32_t vc, uint64_t full, const char *
 {
 	uint64_t now = credits(l, vc);
 
-	HT_TRUE(l->t, now + untold(full) >= full, "credit of channel %u %s: %llu of %llu", vc, which,
+	HT_TRUE(l->t, now + lab_untold(full) >= full, "credit of channel %u %s: %llu of %llu", vc, which,
 		(unsigned long long)now, (unsigned long long)full);
 }
 

@@ -50,6 +50,25 @@ void ht_trace_close(struct ht_trace_file *f);
 /* The next record, or the next end, which is then the last of f->ends. ERROR: f->error says why. */
 enum ht_trace_what ht_trace_next(struct ht_trace_file *f, struct ht_trace_record *r);
 
+/* ---- trace_out.c: a capture that the suite makes itself, in memory ---- */
+
+struct ht_trace_raw { /* a record of docs/capture.md, as NEXT of the test facility gives it */
+	uint8_t version, kind, flags, link;
+	hsl_le16 src, dst;
+	hsl_le64 time_ps;
+	uint8_t body[HSL_FLIT_BYTES];
+};
+HSL_ASSERT_SIZE(ht_trace_raw, 272);
+#define HT_TRACE_VERSION	1
+
+struct ht_trace_out {
+	uint8_t *p;			/* free() it */
+	size_t len, room;
+};
+/* An end, interface 0 and up; before its records. What is 0 is not known. */
+void ht_trace_put_end(struct ht_trace_out *o, const struct ht_trace_end *e);
+void ht_trace_put(struct ht_trace_out *o, uint32_t interface, const struct ht_trace_raw *r);
+
 /* ---- trace.c ---- */
 
 enum ht_trace_req {
