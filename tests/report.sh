@@ -64,6 +64,35 @@ done <"$dir/texts" >"$dir/out"
 [ "$(wc -l <"$dir/texts")" -gt 60 ] && [ ! -s "$dir/out" ]; ok 'every text of a page has its Chinese'
 cp "$dir/a.json" "$dir/good.json"
 
+# ---- the PICS form, with the maker's answers
+pics() { # the item of the form
+	py "i = {i['item']: i for i in d['pics']['items']}['$1']
+assert $2, i"
+}
+cat >"$dir/pics.json" <<-EOT
+	{ "P1": "Example & Sons", "P3": ["Base"], "C2": false, "O8": true, "X1": "10 ms" }
+EOT
+# shellcheck disable=SC2086
+run 1 run -f sim:pair2,deviate=copy2d-gap $files --quick --tap --pics "$dir/pics.json" TXN-001 TXN-002 TXN-018 &&
+	out '^# PICS C2, .*: the maker says no, the device yes$' && out '^# PICS O8, COPY2D: it is claimed, and HEP-TXN-018 failed$' && out '^# PICS P3, .*: Base is claimed, and is failed$' &&
+	pics O1 "i['verdict'] == 'pass' and i['claim'] is None" && pics C2 "i['claim'] == 'yes' and i['answer'] == 'no'" &&
+	pics X1 "i['answer'] == '10 ms' and not i['contradiction']" && pics O4 "i['claim'] == 'yes' and i['verdict'] == 'not-run'" &&
+	py "assert d['pics']['contradictions'] == 3 and len(d['pics']['items']) == $(sed '1,/^### 14.2/d' "$top/docs/hep.md" | grep -c '^| [PCOQLX][0-9] |')"
+ok 'the form holds what device, maker and tests say, and where they disagree'
+page "$dir/a.html" && grep -q 'Example &amp; Sons' "$dir/a.html" && [ "$(grep -c 'class="v contradiction"' "$dir/a.html")" = 3 ] &&
+	run 0 report "$dir/a.json" --html "$dir/zh.html" --lang zh_CN && page "$dir/zh.html" && grep -q '厂商回答' "$dir/zh.html"
+ok 'HTML has the form'
+sed 's/.*{ "\(P[0-9]\|[COQLX][0-9]\)", "\([^"]*\)", "[^"]*", "\([^"]*\)",.*/\2\n\3/;t;d' "$top/tools/hsltest/pics.c" | while IFS= read -r text; do
+	grep -qF "{ \"$text\"" "$top/tools/hsltest/html_text.c" || echo "no translation: $text"
+done >"$dir/out"
+[ ! -s "$dir/out" ]; ok 'every text of the form has its Chinese'
+for answers in '{"Z9": true}' '{"C2": "yes"}' '{"P3": ["Foo"]}' '[1' 'null'; do
+	echo "$answers" >"$dir/pics.json"
+	run 2 run -f sim:pair2 --pics "$dir/pics.json" nop && err 'hsltest: --pics'
+	ok "answers that are refused: $answers"
+done
+run 3 run -f sim:pair2 --pics "$dir/none.json" nop && err 'No such file'; ok 'answers that are not there'
+
 # ---- a bad one
 # shellcheck disable=SC2086
 run 1 run -f sim:pair2,deviate=copy-short $files --quick 'TXN-00[1-6]' LNK-003 API-002; ok 'a wrong chip is status 1'

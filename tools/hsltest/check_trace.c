@@ -83,7 +83,7 @@ int ht_trace_results(const char *path, struct ht_result *r)
 	for (unsigned int i = 0; i < HT_TRACE_REQS; i++) {
 		const struct ht_trace_verdict *v = &res.req[i];
 
-		tests[i] = (struct ht_test){ .requirement = v->id, .name = "trace", .sentence = "a capture of links is as it says" };
+		tests[i] = (struct ht_test){ .requirement = v->id, .name = "trace", .flags = HT_F_TRACE, .sentence = "a capture of links is as it says" };
 		r[i] = (struct ht_result){ .test = &tests[i], .again = again, .runs = 1, .failures = v->violations > 0 };
 		r[i].verdict = v->violations ? HT_FAIL : v->checked ? HT_PASS : HT_SKIP;
 		if (v->violations)

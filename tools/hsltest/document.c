@@ -201,6 +201,7 @@ struct json_object *ht_document(const struct ht_report *rep)
 	results_json(doc, rep);
 	requirements_json(doc, rep);
 	waivers_json(doc, rep);
+	tool_json_set(doc, "pics", json_object_get(rep->pics));
 	o = tool_json_set(doc, "summary", tool_json_object());
 	tool_json_u64(o, "passed", n[HT_PASS]);
 	tool_json_u64(o, "failed", n[HT_FAIL]);

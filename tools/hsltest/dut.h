@@ -26,9 +26,7 @@ void ht_dut_probe(const struct ht_config *config, struct ht_probe *p);
 
 struct ht_capability {
 	uint64_t bit;
-	const char *item; /* of the PICS form, docs/hep.md section 14.2 */
 	const char *name;
-	const char *what;
 };
 extern const struct ht_capability ht_capabilities[]; /* ends with a zeroed one */
 

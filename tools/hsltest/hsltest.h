@@ -47,6 +47,7 @@ enum ht_verdict { HT_NONE, HT_PASS, HT_FAIL, HT_SKIP, HT_NOT_RUN, HT_NA, HT_INCO
 #define HT_F_RAW (1u << 9)   /* rings of its own (raw.c): the driver's ioctl interface, or sim: */
 #define HT_F_TWO_CHIPS (1u << 4)
 #define HT_F_LONG (1u << 6) /* not with --quick */
+#define HT_F_TRACE (1u << 11) /* a capture from elsewhere (--trace) tells as much: then it need not run */
 #define HT_F_LINK (1u << 5) /* takes links down under everybody: on the driver only with --disruptive */
 
 struct ht;

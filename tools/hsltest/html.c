@@ -36,7 +36,7 @@ static const char style[] =
 	".v{display:inline-block;border:1px solid;border-radius:3px;padding:0 6px;font-size:12px;font-weight:600;white-space:nowrap;line-height:1.55}\n"
 	".v.pass,.v.passed{color:var(--pass);background:#eaf5ee}\n"
 	".v.fail,.v.failed,.v.error{color:#fff;background:var(--fail);border-color:var(--fail)}\n"
-	".v.inconclusive,.v.waived,.v.passed-with-waivers,.v.incomplete,.v.worse{color:var(--warn);background:#fdf4e0}\n"
+	".v.inconclusive,.v.waived,.v.passed-with-waivers,.v.incomplete,.v.worse,.v.contradiction{color:var(--warn);background:#fdf4e0}\n"
 	".v.better{color:var(--pass)}.v.skip,.v.not-run,.v.not-applicable,.v.changed{color:var(--none);background:#fff;border-style:dashed}\n"
 	".cards{display:flex;gap:12px;margin:0 0 6px;flex-wrap:wrap}\n"
 	".card{flex:1 1 190px;border:1px solid var(--line);border-left:6px solid var(--none);padding:10px 14px;break-inside:avoid}\n"
@@ -247,108 +247,45 @@ static void dut_section(FILE *f, enum ht_lang lang, struct json_object *doc)
 	fputs("</tbody></table>\n", f);
 }
 
-/* Two chips that say the same share a column. */
-static bool same_chip(struct json_object *a, struct json_object *b)
+static void pics_row(FILE *f, enum ht_lang lang, struct json_object *o)
 {
-	static const char *const strs[] = { "vendor", "device", "revision", "hep", "cap" };
-	static const char *const numbers[] = { "mem_bytes", "queues", "max_depth", "max_len_bytes", "nlinks" };
+	const char *wrong = doc_str(o, "contradiction"), *verdict = doc_str(o, "verdict");
 
-	for (size_t i = 0; i < sizeof(strs) / sizeof(strs[0]); i++) {
-		if (strcmp(doc_str(a, strs[i]), doc_str(b, strs[i])))
-			return false;
+	markup(f, "<tr><td class=\"id\">%s</td><td>%s<div class=\"how\">%s</div></td><td class=\"id\">%s</td>", doc_str(o, "item"), T(doc_str(o, "feature")),
+	       T(doc_str(o, "status")), doc_str(o, "found_in"));
+	markup(f, "<td>%s</td><td>%s</td><td>", T(doc_str(o, "claim")), T(doc_str(o, "answer")));
+	if (*verdict) {
+		ht_html_verdict(f, lang, verdict);
+		markup(f, "<div class=\"how\">%s</div>", doc_str(o, "decided_by"));
 	}
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		if (doc_u64(a, numbers[i]) != doc_u64(b, numbers[i]))
-			return false;
+	if (*wrong) {
+		fputs("<div>", f);
+		ht_html_verdict(f, lang, "contradiction");
+		markup(f, " %s</div>", wrong);
 	}
-	return true;
+	fputs("</td></tr>\n", f);
 }
 
-static bool first_of_its_kind(struct json_object *chips, size_t i)
-{
-	for (size_t k = 0; k < i; k++) {
-		if (same_chip(doc_at(chips, k), doc_at(chips, i)))
-			return false;
-	}
-	return true;
-}
-
-static void pics_head(FILE *f, enum ht_lang lang, struct json_object *chips)
-{
-	markup(f, "<h2>%s</h2>\n<p class=\"soft\">%s</p>\n", T("Implementation statement (PICS)"),
-	       T("The items of the form in section 14.2 of the profile that software can read, as the chips claim them in CAP and in their registers. "
-		 "The other items are the maker's to declare. What a chip does not claim is not tested and does not count against it."));
-	markup(f, "<table><thead><tr><th>%s</th><th>%s</th><th>%s</th>", T("Item"), T("Feature"), T("Found in"));
-	for (size_t i = 0; i < doc_len(chips); i++) {
-		if (!first_of_its_kind(chips, i))
-			continue;
-		fprintf(f, "<th>%s", T("chip"));
-		for (size_t k = i; k < doc_len(chips); k++) {
-			if (same_chip(doc_at(chips, i), doc_at(chips, k)))
-				fprintf(f, "%s%llu", k == i ? " " : ", ", (unsigned long long)doc_u64(doc_at(chips, k), "node"));
-		}
-		fputs("</th>", f);
-	}
-	fputs("</tr></thead>\n<tbody>\n", f);
-}
-
-static void pics_value(FILE *f, struct json_object *c, const char *item)
-{
-	struct json_object *links = doc_get(c, "links");
-	char size[TOOL_SIZE_LEN];
-
-	if (!strcmp(item, "P1"))
-		markup(f, *doc_str(c, "vendor") ? "%s:%s %s" : "–", doc_str(c, "vendor"), doc_str(c, "device"), doc_str(c, "revision"));
-	else if (!strcmp(item, "P2"))
-		markup(f, "%s", doc_str(c, "hep"));
-	else if (!strcmp(item, "P5"))
-		fputs(tool_size_format(doc_u64(c, "mem_bytes"), size, sizeof(size)), f);
-	else if (!strcmp(item, "P6"))
-		fprintf(f, "%llu; %llu", (unsigned long long)doc_u64(c, "queues") + 1, (unsigned long long)doc_u64(c, "max_depth"));
-	else if (!strcmp(item, "P7"))
-		fputs(tool_size_format(doc_u64(c, "max_len_bytes"), size, sizeof(size)), f);
-	else
-		fprintf(f, "%zu; ×%llu; %g GT/s", doc_len(links), (unsigned long long)doc_u64(doc_at(links, 0), "width"),
-			(double)doc_u64(doc_at(links, 0), "rate_mtps") / 1000);
-}
-
-/* What the chips claim: the form of what is implemented, as far as software can fill it in. */
+/* The form of what is implemented, as the device, its maker and the tests fill it in. */
 static void pics_section(FILE *f, enum ht_lang lang, struct json_object *doc)
 {
-	static const struct {
-		const char *item, *what, *where;
-	} values[] = {
-		{ "P1", "maker:chip and revision", "PCI ids" },
-		{ "P2", "HEP version", "DVSEC, VERSION" },
-		{ "P5", "chip memory", "MEM_SIZE" },
-		{ "P6", "queues; largest depth", "NQUEUES, MAX_DEPTH" },
-		{ "P7", "longest command", "MAX_LEN" },
-		{ "P9", "links; width and rate of the first", "NLINKS, LINK(i)" },
-	};
-	struct json_object *chips = doc_get(doc_get(doc, "dut"), "chips");
+	struct json_object *pics = doc_get(doc, "pics"), *list = doc_get(pics, "items");
 
-	pics_head(f, lang, chips);
-	for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++) {
-		markup(f, "<tr><td class=\"id\">%s</td><td>%s</td><td class=\"id\">%s</td>", values[k].item, T(values[k].what), values[k].where);
-		for (size_t i = 0; i < doc_len(chips); i++) {
-			if (!first_of_its_kind(chips, i))
-				continue;
-			fputs("<td>", f);
-			pics_value(f, doc_at(chips, i), values[k].item);
-			fputs("</td>", f);
-		}
-		fputs("</tr>\n", f);
+	if (!pics) /* a document of before */
+		return;
+	markup(f, "<h2>%s</h2>\n<p class=\"soft\">%s</p>\n", T("Implementation statement (PICS)"),
+	       T("The form of section 14.2 of the profile: what the device claims where software reads it, what its maker answers, and the gravest verdict "
+		 "of the requirements that are about it. What is not claimed is not tested and does not count against it."));
+	if (!doc_bool(pics, "answered"))
+		markup(f, "<p class=\"soft\">%s</p>\n", T("No answers of the maker were given (--pics)."));
+	if (doc_u64(pics, "contradictions")) {
+		markup(f, "<div class=\"notice\">%s ", T("Statements that contradict each other or the tests:"));
+		fprintf(f, "%llu</div>\n", (unsigned long long)doc_u64(pics, "contradictions"));
 	}
-	for (size_t k = 0; ht_capabilities[k].bit; k++) {
-		fprintf(f, "<tr><td class=\"id\">%s</td><td>%s</td><td class=\"id\">CAP.%s</td>", ht_capabilities[k].item,
-			T(ht_capabilities[k].what), ht_capabilities[k].name);
-		for (size_t i = 0; i < doc_len(chips); i++) {
-			if (first_of_its_kind(chips, i))
-				markup(f, "<td>%s</td>",
-				       doc_bool(doc_get(doc_at(chips, i), "capabilities"), ht_capabilities[k].name) ? T("yes") : T("no"));
-		}
-		fputs("</tr>\n", f);
-	}
+	markup(f, "<table class=\"pics\"><thead><tr><th>%s</th><th>%s</th><th>%s</th><th>%s</th><th>%s</th><th>%s</th></tr></thead>\n<tbody>\n", T("Item"),
+	       T("Feature"), T("Found in"), T("The device says"), T("Its maker says"), T("Tests"));
+	for (size_t i = 0; i < doc_len(list); i++)
+		pics_row(f, lang, doc_at(list, i));
 	fputs("</tbody></table>\n", f);
 }
 

@@ -12,6 +12,7 @@
 #include "exit.h"
 #include "file.h"
 #include "json.h"
+#include "pics.h"
 #include "size.h"
 #include "stop.h"
 
@@ -36,6 +37,7 @@ static const char help[] =
 	"      --bring-up PROG   'PROG BUS-ADDRESS' sets up a chip that was taken from its maker's driver\n"
 	"      --waivers FILE    failures that are known: name | owner | until | reason\n"
 	"      --trace FILE      also judge a capture of links made before, as check-trace does\n"
+	"      --pics FILE       answers of the maker to the PICS form: {\"C4\": true, \"X1\": \"10 ms\"}\n"
 	"      --set KEY=VALUE   for the report: vendor, device, serial, firmware, peer, tester, note\n"
 	"  shown:    --table (on a terminal), --tap (in a pipe), --json\n"
 	"  written:  --json FILE.json   --junit FILE   --html FILE [--lang en|zh_CN]\n"
@@ -55,7 +57,7 @@ static const char help[] =
 
 enum { OPT_SEED = 256, OPT_DISRUPTIVE, OPT_LIMIT, OPT_TAP, OPT_TABLE, OPT_JSON, OPT_REQUIREMENTS, OPT_COMPLETE, OPT_REPEAT,
        OPT_STOP, OPT_JUNIT, OPT_HTML, OPT_LANG, OPT_QUICK, OPT_FULL, OPT_WAIVERS, OPT_SET,
-       OPT_TRACE, OPT_BRING_UP };
+       OPT_TRACE, OPT_BRING_UP, OPT_PICS };
 
 static const struct option options[] = {
 	{ "fabric", required_argument, NULL, 'f' },
@@ -72,6 +74,7 @@ static const struct option options[] = {
 	{ "waivers", required_argument, NULL, OPT_WAIVERS },
 	{ "set", required_argument, NULL, OPT_SET },
 	{ "trace", required_argument, NULL, OPT_TRACE },
+	{ "pics", required_argument, NULL, OPT_PICS },
 	{ "tap", no_argument, NULL, OPT_TAP },
 	{ "table", no_argument, NULL, OPT_TABLE },
 	{ "json", optional_argument, NULL, OPT_JSON },
@@ -93,7 +96,7 @@ struct args {
 	enum ht_lang lang;
 	bool json, requirements, complete, stop_on_fail;
 	unsigned int rounds;
-	const char *json_file, *junit_file, *html_file, *waiver_file, *trace_file;
+	const char *json_file, *junit_file, *html_file, *waiver_file, *trace_file, *pics_file;
 	char *stated[STATED_MAX];
 	unsigned int nstated;
 	char *command;
@@ -217,6 +220,7 @@ static int run(struct args *a)
 	static struct ht_result traced[HT_TRACE_RESULTS];
 	const struct ht_dut_kind *kind;
 	const struct ht_test *all[HT_TESTS_MAX], *list[HT_TESTS_MAX];
+	struct json_object *answers = NULL;
 	struct ht_waivers waivers;
 	struct ht_probe *probe;
 	struct ht_report rep;
@@ -240,6 +244,8 @@ static int run(struct args *a)
 			return rc;
 	}
 	rc = today_waivers(a, &waivers);
+	if (!rc && a->pics_file)
+		rc = ht_pics_read(a->pics_file, &answers);
 	if (rc)
 		return rc;
 	tool_stop_install();
@@ -247,6 +253,7 @@ static int run(struct args *a)
 	ht_probe_fabric(&a->config, probe);
 	if (probe->rc || !probe->nchips) {
 		rc = no_device(&a->config, probe);
+		tool_json_free(answers);
 		free(probe);
 		return rc;
 	}
@@ -266,14 +273,19 @@ static int run(struct args *a)
 	}
 	rep.n += rep.ntrace;
 	judge(&rep, kind, all, n);
+	rep.answers = answers;
+	rep.pics = ht_pics_json(&rep);
 	ht_report_end(&rep);
 	rc = write_reports(a, &rep) ? TOOL_PASS : TOOL_ENV;
-	if (!rc && (rep.summary.count[HT_FAIL] || rep.summary.count[HT_ERROR] || rep.interrupted))
+	if (!rc && (rep.summary.count[HT_FAIL] || rep.summary.count[HT_ERROR] || rep.interrupted ||
+		    (answers && ht_pics_contradictions(rep.pics))))
 		rc = TOOL_FAIL;
 	else if (!rc && !rep.summary.count[HT_PASS] && !rep.summary.count[HT_WAIVED])
 		rc = TOOL_SKIP;
 	free(rep.results);
 	free(rep.outcomes);
+	tool_json_free(rep.pics);
+	tool_json_free(answers);
 	free(waivers.list);
 	free(probe);
 	return tool_finish(rc);
@@ -403,6 +415,7 @@ static int parse(int argc, char **argv, struct args *a)
 		case OPT_FULL: a->config.effort = HT_FULL; break;
 		case OPT_WAIVERS: a->waiver_file = optarg; break;
 		case OPT_TRACE: a->trace_file = optarg; break;
+		case OPT_PICS: a->pics_file = optarg; break;
 		case OPT_SET:
 			if (!stated_known(optarg))
 				return tool_usage("--set %s: KEY=VALUE with vendor, device, serial, firmware, peer, tester or note", optarg);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "doc.h"
 #include "exit.h"
 #include "progress.h"
 #include "run.h"
@@ -198,6 +199,18 @@ static void print_classes(const struct ht_report *rep, const char *before)
 	}
 }
 
+static void print_contradictions(const struct ht_report *rep, const char *before)
+{
+	struct json_object *list = doc_get(rep->pics, "items"), *o;
+	size_t i;
+
+	for (i = 0; i < doc_len(list); i++) {
+		o = doc_at(list, i);
+		if (*doc_str(o, "contradiction"))
+			printf("%sPICS %s, %s: %s\n", before, doc_str(o, "item"), doc_str(o, "feature"), doc_str(o, "contradiction"));
+	}
+}
+
 static void print_summary(const struct ht_report *rep)
 {
 	const unsigned int *n = rep->summary.count;
@@ -225,6 +238,7 @@ static void tap_end(const struct ht_report *rep)
 	unsigned int not_run = rep->summary.count[HT_NOT_RUN];
 
 	print_classes(rep, "# ");
+	print_contradictions(rep, "# ");
 	if (rep->interrupted) {
 		printf("Bail out! interrupted, %u tests not run", not_run);
 		print_rounds(rep);
@@ -246,6 +260,7 @@ static void table_end(const struct ht_report *rep)
 	groups_table(rep);
 	putchar('\n');
 	print_classes(rep, "  ");
+	print_contradictions(rep, "  ");
 	putchar('\n');
 	print_summary(rep);
 	if (rep->summary.count[HT_NOT_RUN])

@@ -150,6 +150,8 @@ struct ht_report {
 	const struct ht_config *config;
 	const struct ht_probe *probe;
 	const struct ht_waivers *waivers;
+	struct json_object *answers; /* of --pics; NULL: none */
+	struct json_object *pics;    /* the form, filled in; NULL until the end */
 	char *const *stated; /* KEY=VALUE of --set */
 	unsigned int nstated;
 	const char *command; /* what the user typed, for a shell */

@@ -318,17 +318,17 @@ static void storm(struct ht *t)
 }
 
 const struct ht_test ht_tests_link[] = {
-	{ "HEP-LNK-001", "captured_flits", "captured flits have the layout and a right CRC", captured, HT_F_TWO_CHIPS, 0 },
-	{ "HEP-LNK-002", "captured_channels", "captured packets use the virtual channel of their opcode", captured, HT_F_TWO_CHIPS, 0 },
-	{ "HEP-LNK-004", "captured_numbers", "captured numbers and acknowledgements follow each other, also over replays", captured, HT_F_TWO_CHIPS, 0 },
-	{ "HEP-LNK-005", "credits_conserved", "a link at rest has the credit that it had, whatever it lost", credit_conserved, HT_F_TWO_CHIPS, 0 },
-	{ "HEP-LNK-007", "captured_naks", "in captures a missing flit is answered by one NAK", captured, HT_F_TWO_CHIPS, 0 },
+	{ "HEP-LNK-001", "captured_flits", "captured flits have the layout and a right CRC", captured, HT_F_TWO_CHIPS | HT_F_TRACE, 0 },
+	{ "HEP-LNK-002", "captured_channels", "captured packets use the virtual channel of their opcode", captured, HT_F_TWO_CHIPS | HT_F_TRACE, 0 },
+	{ "HEP-LNK-004", "captured_numbers", "captured numbers and acknowledgements follow each other, also over replays", captured, HT_F_TWO_CHIPS | HT_F_TRACE, 0 },
+	{ "HEP-LNK-005", "credits_conserved", "a link at rest has the credit that it had, whatever it lost", credit_conserved, HT_F_TWO_CHIPS | HT_F_TRACE, 0 },
+	{ "HEP-LNK-007", "captured_naks", "in captures a missing flit is answered by one NAK", captured, HT_F_TWO_CHIPS | HT_F_TRACE, 0 },
 	{ "HEP-LNK-008", "stream_not_stopped", "streams wait for no credit", never_stopped, HT_F_TWO_CHIPS, 0 },
 	{ "HEP-PHY-004", "phy_no_lane", "a link without lanes goes down and its accesses are answered; it comes back with its lanes", no_lane,
 	  HT_F_TWO_CHIPS | HT_F_LINK, 0 },
 	{ "HEP-NET-004", "link_leaves", "a link that leaves in order, and comes back, loses nothing", leaves, HT_F_TWO_CHIPS | HT_F_LINK, 0 },
-	{ "HEP-TXN-020", "captured_tags", "captured tags are unique among outstanding requests", captured, HT_F_TWO_CHIPS, 0 },
-	{ "HEP-TXN-021", "captured_answers", "captured requests have one answer each", captured, HT_F_TWO_CHIPS, 0 },
+	{ "HEP-TXN-020", "captured_tags", "captured tags are unique among outstanding requests", captured, HT_F_TWO_CHIPS | HT_F_TRACE, 0 },
+	{ "HEP-TXN-021", "captured_answers", "captured requests have one answer each", captured, HT_F_TWO_CHIPS | HT_F_TRACE, 0 },
 	{ "HEP-TXN-027", "request_swallowed", "a command whose request is lost ends with TIMEOUT, once, done once or not", swallowed, HT_F_TWO_CHIPS, 0 },
 	{ "HEP-COH-004", "coh_storm", "many commands on few lines all end, and each RETRY has its GRANT", storm, 0, 0 },
 	{ 0 }

@@ -27,6 +27,18 @@ static const char *how_seen(const struct ht_requirement *q)
 	return "no test of this run judges it";
 }
 
+/* A capture from elsewhere shows that it holds. */
+static bool traced(const struct ht_requirement *q, const struct ht_result *r, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (r[i].test->flags & HT_F_TRACE && r[i].again && r[i].verdict == HT_PASS && !strcmp(r[i].test->requirement, q->id))
+			return true;
+	}
+	return false;
+}
+
 /* Tests of the requirement that have no result. */
 static unsigned int not_chosen(const struct ht_requirement *q, const struct ht_result *r, unsigned int n,
 			       const struct ht_test *const *all, unsigned int nall)
@@ -34,7 +46,7 @@ static unsigned int not_chosen(const struct ht_requirement *q, const struct ht_r
 	unsigned int i, k, count = 0;
 
 	for (i = 0; i < nall; i++) {
-		if (strcmp(all[i]->requirement, q->id))
+		if (strcmp(all[i]->requirement, q->id) || (all[i]->flags & HT_F_TRACE && traced(q, r, n)))
 			continue;
 		for (k = 0; k < n && r[k].test != all[i]; k++)
 			;
@@ -52,7 +64,8 @@ void ht_outcome_of(const struct ht_requirement *q, const struct ht_result *r, un
 	memset(o, 0, sizeof(*o));
 	o->requirement = q;
 	for (i = 0; i < n; i++) {
-		if (strcmp(r[i].test->requirement, q->id))
+		if (strcmp(r[i].test->requirement, q->id) ||
+		    (r[i].verdict == HT_SKIP && r[i].test->flags & HT_F_TRACE && traced(q, r, n)))
 			continue;
 		tests++;
 		passed += r[i].verdict == HT_PASS;
