@@ -168,8 +168,8 @@ $(B)/obj/tools/hsltest/document.o: EXTRA_CFLAGS = $(TOOL_CFLAGS) -I$(B)/gen
 
 # hslctl writes captures and takes words of errors: parts of the model that the library does not export
 $(B)/hslctl $(B)/install/hslctl: $(call obj,qemu/model/pcapng.c qemu/model/inject.c)
-# hslbench knows profiles and their files
-$(B)/hslbench $(B)/install/hslbench: $(call obj,qemu/model/profile.c qemu/model/conf.c qemu/model/time.c qemu/model/net.c)
+# hslbench knows profiles and their files, and has a modelled fabric of its own
+$(B)/hslbench $(B)/install/hslbench: $(call obj,$(wildcard qemu/model/*.c))
 
 # plugins of libhsl
 $(PLUGINS:%=$(B)/%.so): $(B)/%.so: $(B)/obj/%.o $(B)/libhsl.so

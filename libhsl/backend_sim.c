@@ -339,6 +339,7 @@ static void fabric_free(struct sim_fabric *f)
 	pthread_mutex_destroy(&f->run_lock);
 	pthread_mutex_destroy(&f->lock);
 	free(f->spec);
+	free((void *)f->model.links);
 	free(f);
 }
 
@@ -437,6 +438,16 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 		goto free_all;
 	err = -ENOMEM;
 	f->spec = strdup(spec);
+	f->model = cfg->model;
+	f->model.links = NULL;
+	if (cfg->model.nlinks) {
+		struct hsl_topo_link *links = calloc(cfg->model.nlinks, sizeof(*links));
+
+		if (!links)
+			goto free_all;
+		memcpy(links, cfg->model.links, cfg->model.nlinks * sizeof(*links));
+		f->model.links = links;
+	}
 	f->ctx_table = sim_dma_alloc(f, SIM_CONTEXTS * sizeof(*f->ctx_table));
 	if (!f->spec || !f->ctx_table)
 		goto free_all;

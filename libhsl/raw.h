@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Not part of the interface: what only a driver may do with a chip, on sim:, for the tests of hsltest that come to a chip
- * as its driver or by registers. In a VM they go through sysfs instead. Exported as HSL_PRIVATE, for programs of the same
+ * as its driver or by registers; and what a model is made of, for hslbench. In a VM they go through sysfs instead. Exported as HSL_PRIVATE, for programs of the same
  * build. f is a fabric of sim:, else -EOPNOTSUPP, zero or NULL.
  */
 #ifndef HSLP_RAW_H
@@ -25,6 +25,10 @@ int hslp_raw_reset(struct hsl_fabric *f, uint32_t node);
  */
 int hslp_raw_unbind(struct hsl_fabric *f, uint32_t node, void *mem, size_t len);
 int hslp_raw_bind(struct hsl_fabric *f, uint32_t node, void *mem, size_t len);
+
+struct hsl_model_config;
+/* Topology and profile (qemu/model/model.h), valid until the fabric is closed. */
+int hslp_raw_model(struct hsl_fabric *f, struct hsl_model_config *out);
 
 struct hslp_raw_rings {
 	struct hsl_desc *sq;

@@ -175,6 +175,7 @@ struct sim_fabric {
 	uint64_t fabric_id[2];
 	uint32_t page_size;
 	struct hsl_fabric_engine *engine;
+	struct hsl_model_config model;	/* what it was made of; its links are a copy, free() them */
 	bool modelled_time;		/* time=modelled: see sim_time_step */
 	uint64_t now_ps;		/* then: the clock, under run_lock */
 	pthread_mutex_t run_lock;	/* then: one thread at a time is in the engine; recursive: callbacks call it again */

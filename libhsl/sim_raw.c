@@ -75,6 +75,14 @@ int hslp_raw_bind(struct hsl_fabric *f, uint32_t node, void *mem, size_t len)
 	return err;
 }
 
+int hslp_raw_model(struct hsl_fabric *f, struct hsl_model_config *out)
+{
+	if (!f->sim)
+		return -EOPNOTSUPP;
+	*out = f->sim->fabric->model;
+	return 0;
+}
+
 int hslp_raw_rings(struct hsl_queue *q, struct hslp_raw_rings *r)
 {
 	if (!q->sim)

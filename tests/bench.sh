@@ -103,6 +103,12 @@ done
 run 3 suite "$dir/none.suite" -f $sim; ok 'suite: no such file'
 run 0 bw -f $sim --op c2c -a -n 2 --json && "$check" has "$dir/out" size_bytes=2 && "$check" has "$dir/out" size_bytes=8388608; ok '-a: all sizes, as perftest'
 
+# what links do, by the goodput of docs/hep.md section 9: 0.7 of 64 GB/s
+run 0 load --op link --quick -f sim:pair2,profile=pcie5,time=modelled --json && "$check" schema "$dir/out" load && "$check" loaded "$dir/out" 44.8 2>>"$dir/err" &&
+	"$check" has "$dir/out" basis=model-emergent clock=modelled deterministic=True; ok 'load link: latency rises as links near their goodput'
+run 77 load --op link -f sim:mesh4 --iters 1 && err 'modelled time of sim: alone'; ok 'load link: not on a wall clock, with the reason'
+run 77 load --op link -f sim:pair1,time=modelled --iters 1 && err 'needs two chips'; ok 'load link: not on one chip'
+
 # many queues
 run 0 bw -f sim:mesh4 --op c2c,h2c,fill --size 100,4K --queues 1,3 --iters 60 --json && "$check" schema "$dir/out" bw && "$check" has "$dir/out" op=c2c queues=3 flows=3 operations=60 &&
 	"$check" has "$dir/out" op=fill size_bytes=100 queues=1 fairness=1; ok '--queues: each of the list'

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""bench_json.py schema FILE VERB | same FILE... | topology FILE | columns FILE.csv | paced FILE | has FILE KEY=VALUE...: is that document of hslbench what it should be?
+"""bench_json.py schema FILE VERB | same FILE... | topology FILE | columns FILE.csv | paced FILE | loaded FILE GB/S | has FILE KEY=VALUE...: is that document of hslbench what it should be?
 
 schema: of tools/hslbench/hslbench-1.schema.json, with measured results of that verb, numbers that agree with each other, nothing wrong.
 same: all are one document apart from the environment.
 topology: a modelled matrix shows the topology: bandwidth falls and latency grows with each link more, and only with that.
+loaded: of load --op link: latency grows with what links carry, which is their goodput at most.
 paced: commands were due at a pace, and not done before.
 columns: of a CSV: all that the schema has of a result, and nothing else.
 has: there is a result with all these values.
@@ -91,6 +92,20 @@ def has(path, *wanted):
     fail("no result with " + " ".join(wanted))
 
 
+def loaded(path, goodput):
+    """Latency grows with what the links carry, which is what was offered and at most their goodput (GB/s)."""
+    steps = [r for r in load(path)["results"] if r["op"] == "link"]
+    mean = [r["latency_ns"]["mean"] for r in steps]
+    moved = [r["injected_bytes_per_s"] / 1e9 for r in steps]
+    if len(steps) < 5 or mean != sorted(mean) or mean[-1] < 1.2 * mean[0] or mean[-2] < 1.05 * mean[0]:
+        fail("latency does not grow: %s" % mean)
+    if moved[0] or not 0.97 * float(goodput) < moved[-1] <= 1.001 * float(goodput):
+        fail("the link carries %s" % moved)
+    for r in steps:
+        if abs(r["injected_bytes_per_s"] - r["offered_bytes_per_s"]) > 0.15 * r["offered_bytes_per_s"]:
+            fail("not what was offered: %s" % r)
+
+
 def paced(path):
     """Of a run that was due at a pace: no faster than that, and what was late is not forgotten."""
     for r in load(path)["results"]:
@@ -115,6 +130,6 @@ def columns(path):
         fail("lines of different length")
 
 
-if len(sys.argv) < 3 or sys.argv[1] not in ("schema", "same", "topology", "columns", "paced", "has"):
+if len(sys.argv) < 3 or sys.argv[1] not in ("schema", "same", "topology", "columns", "paced", "loaded", "has"):
     fail(__doc__)
 globals()[sys.argv[1]](*sys.argv[2:])

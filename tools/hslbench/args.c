@@ -37,7 +37,7 @@ static const struct verb {
 	{ "lat", "nop,copy", "nop,copy", bench_lat, false },
 	{ "rate", "nop,copy", "nop,copy", bench_rate, false },
 	{ "matrix", "copy,load", NULL, bench_matrix, false },
-	{ "load", "seq,random,chase,mix,loaded", NULL, bench_load, false },
+	{ "load", "seq,random,chase,mix,loaded,link", NULL, bench_load, false },
 	{ "atomic", "add,signal,cpu-add", NULL, bench_atomic, false },
 	{ "mem", "alloc,map,touch,export,import,revoke,free,register,deregister", NULL, bench_mem, false },
 	{ "wake", "nop,eventfd,pipe", NULL, bench_wake_verb, false },
@@ -77,6 +77,7 @@ static const char help[] =
 "  rate       commands per second, by commands in flight and per doorbell: nop copy\n"
 "  matrix     every chip to every chip: bandwidth of COPY, latency of LOAD; row = source\n"
 "  load       loads and stores of the CPU: seq random chase mix loaded\n"
+"             link: a read while others cross the same links, modelled (sim:)\n"
 "  atomic     ATOMIC and SIGNAL on counters: add signal\n"
 "  mem        what it takes to get memory and to give it back: alloc map touch export\n"
 "             import revoke free register deregister\n"

@@ -9,7 +9,7 @@
  *	flow.c		many queues at once: patterns of chips, threads, processes
  *	cpu.c		what the CPU does itself: memcpy, memset, loads, stores, two-thread ping-pong; host baseline
  *	point.c		rounds: order, windows, repetition, what the report gets
- *	bw.c lat.c rate.c matrix.c load.c atomic.c mem.c wake.c collective.c coherence.c	the verbs
+ *	bw.c lat.c rate.c matrix.c load.c link.c atomic.c mem.c wake.c collective.c coherence.c	the verbs
  *	noise.c		was the machine quiet
  *	output.h	what is made of a document: comparison, CSV, pictures, page, expectation
  *	report.c	tables of bw, lat and rate, JSON; tables.c: the other tables; environment.c: where it was measured
@@ -420,6 +420,7 @@ void bench_lat(struct bench *b);
 void bench_rate(struct bench *b);
 void bench_matrix(struct bench *b);
 void bench_load(struct bench *b);
+void bench_load_link(struct bench *b);	/* a part of it, link.c */
 void bench_atomic(struct bench *b);
 void bench_mem(struct bench *b);
 void bench_wake_verb(struct bench *b);

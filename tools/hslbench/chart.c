@@ -232,6 +232,18 @@ static void of_matrix(struct charts *all, struct of *o, unsigned int basis, bool
 	chart_keep(all);
 }
 
+/* What links add, in one picture: latency by what they carried. */
+static void of_links(struct charts *all, struct of *o, unsigned int basis)
+{
+	struct chart *c = chart_new(all, CHART_LINES, o->verb, basis, "A read while others cross the same links", "GB/s moved meanwhile", "ns");
+	static const char *const keys[] = { "p50", "mean", "p99" };
+
+	EACH(r, o)
+		for (unsigned int i = 0; !strcmp(bench_str(r, "op"), "link") && i < 3; i++)
+			point(c, keys[i], bench_num(r, "injected_bytes_per_s") / 1e9, bench_num(bench_get(r, "latency_ns"), keys[i]));
+	chart_keep(all);
+}
+
 static void of_load(struct charts *all, struct of *o, unsigned int basis)
 {
 	struct chart *c = chart_new(all, CHART_BARS, o->verb, basis, "Loads and stores of the CPU", "", "GB/s");
@@ -248,6 +260,7 @@ static void of_load(struct charts *all, struct of *o, unsigned int basis)
 			point(c, size_of(r, size), category(c, strcmp(bench_str(r, "src"), "host") ? bench_str(r, "src") : "RAM"),
 			      1e9 / bench_num(r, "ops_per_s"));
 	chart_keep(all);
+	of_links(all, o, basis);
 	c = chart_new(all, CHART_LINES, o->verb, basis, "Loaded latency: chase while the chip copies", "GB/s moved meanwhile", "ns a load");
 	EACH(r, o)
 		if (!strcmp(bench_str(r, "op"), "loaded"))

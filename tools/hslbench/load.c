@@ -6,6 +6,7 @@
  *   chase		each load's address is what the one before has found: a round trip each. All lines of the footprint in one cycle
  *   mix		loads of one buffer and stores into another, R:W pieces in turn
  *   loaded		the chase while the chip copies within the same memory, at stepped shares of what it can
+ *   link	the same of links, modelled: link.c
  *
  * Loaded values are summed and compared, stored ones read back; the chase must be where so many steps lead.
  */
@@ -408,4 +409,7 @@ void bench_load(struct bench *b)
 
 	for (unsigned int i = 0; i < n && !tool_stopped(); i++)
 		measure(b, size[i]);
+	/* it takes seconds */
+	if (bench_wants(b, "link") && (!c->quick || c->ops))
+		bench_load_link(b);
 }
