@@ -49,9 +49,9 @@ caught() { # caught NAME REQUIREMENT TEST…
 }
 
 deep=${1:-}
-model pair2,mem=128M open=1M && judge 0 && out '^# 22 passed, 0 failed, 1 skipped' && out '^# HEP-Link .* incomplete .* 12 of' &&
+model pair2,mem=128M open=1M && judge 0 && out '^# 22 passed, 0 failed, 1 skipped' && out '^# HEP-Link .*incomplete .* 11 of' &&
 	[ "$(verdict HEP-COH-003)" = pass ] && [ "$(verdict HEP-QUE-001)" = not-run ] && grep -q 'one link does not show it' "$dir/report.json"
-ok "a device that is right: $(sed -n 's/^# \([0-9]* passed.*\)/\1/p' "$dir/out")"
+ok 'a device that is right' # nothing in $() here: bash takes its status for what stands before
 model pair2,mem=128M && judge 0 LNK PHY COH-005 && out '^ok .*link_dirty # SKIP the device opens 0 bytes'
 ok 'a device without open memory'
 caught no-replay HEP-LNK-006 LNK-006

@@ -204,6 +204,25 @@ static const char *or_unknown(enum ht_lang lang, const char *s)
 	return *s ? s : T("not reported");
 }
 
+/* What a link end has said in its HELLO. */
+static void link_rows(FILE *f, enum ht_lang lang, struct json_object *l)
+{
+	static const char *const vcs[] = { "REQ", "RSP", "SNP", "DAT", "MGMT" };
+	struct json_object *slots = doc_get(l, "rx_slots");
+	char size[TOOL_SIZE_LEN];
+
+	row(f, T("Wrong in its HELLO"), doc_str(l, "wrong"));
+	if (!doc_u64(l, "lanes"))
+		return;
+	fprintf(f, "<tr><th>%s</th><td>%llu → %llu, ×%llu, %g GT/s</td></tr>\n", T("Node, peer; widest, fastest"), (unsigned long long)doc_u64(l, "node"),
+		(unsigned long long)doc_u64(l, "peer"), (unsigned long long)doc_u64(l, "lanes"), (double)doc_u64(l, "rate_mtps") / 1000);
+	fprintf(f, "<tr><th>%s</th><td>b %llu, W %llu, R %llu, u %llu;", T("Link layer"), (unsigned long long)doc_u64(l, "seq_bits"),
+		(unsigned long long)doc_u64(l, "replay_flits"), (unsigned long long)doc_u64(l, "reorder"), (unsigned long long)doc_u64(l, "credit_shift"));
+	for (size_t i = 0; i < sizeof(vcs) / sizeof(vcs[0]); i++)
+		fprintf(f, " %s %llu", vcs[i], (unsigned long long)doc_u64(slots, vcs[i]));
+	fprintf(f, "</td></tr>\n<tr><th>%s</th><td>%s</td></tr>\n", T("Open memory"), tool_size_format(doc_u64(l, "open_bytes"), size, sizeof(size)));
+}
+
 static void dut_section(FILE *f, enum ht_lang lang, struct json_object *doc)
 {
 	struct json_object *dut = doc_get(doc, "dut"), *chips = doc_get(dut, "chips"),
@@ -218,6 +237,11 @@ static void dut_section(FILE *f, enum ht_lang lang, struct json_object *doc)
 		row(f, T(names[i]), doc_str(stated, keys[i]));
 	row_code(f, T("Reached through"), doc_str(dut, "name"));
 	row(f, T("Backend"), T(doc_str(dut, "backend")));
+	if (doc_get(dut, "link")) {
+		link_rows(f, lang, doc_get(dut, "link"));
+		fputs("</table>\n", f);
+		return;
+	}
 	row(f, T("Driver interface"), doc_str(dut, "driver_abi"));
 	row_code(f, T("Fabric id"), doc_str(dut, "fabric_id"));
 	row_count(f, T("Chips"), doc_len(chips), doc_u64(env, "chips_present"));

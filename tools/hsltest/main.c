@@ -157,7 +157,7 @@ static void judge(struct ht_report *rep, const struct ht_dut_kind *kind, const s
 			snprintf(o->evidence, sizeof(o->evidence), "%s", kind->unseen);
 	}
 	for (c = 0; c < HT_CLASSES; c++) {
-		bool claimed = rep->probe->has_hello ? c == HT_LINK || (c == HT_COHERENT && rep->probe->hello.open_bytes)
+		bool claimed = rep->probe->has_hello ? c == HT_BASE || c == HT_LINK || (c == HT_COHERENT && rep->probe->hello.open_bytes)
 			       : c == HT_COHERENT ? have_all(rep->probe, HSL_CAP_MODELLED)
 			       : c == HT_DRIVER ? !strcmp(rep->probe->backend, "kernel")
 						: true;
