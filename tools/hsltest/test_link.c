@@ -229,6 +229,156 @@ static void leaves(struct ht *t)
 	lab_free(&l);
 }
 
+/* ------------------------------------------------------------------ order */
+
+struct way { /* what one end of all ways captures: new flits of each link, first slots of packets */
+	struct lab_end end;
+	uint8_t kind; /* HT_TRACE_F_RX: as received */
+	bool known[HSL_LINK_MAX];
+	uint32_t next[HSL_LINK_MAX];
+	struct hsl_pkt_hdr *packet; /* between the two chips, in order */
+	unsigned int n;
+};
+#define PACKETS_MAX 100000u
+
+static unsigned int channel_of(uint8_t opcode)
+{
+	if (opcode == HSL_PKT_RSP_DATA || opcode == HSL_PKT_SNP_DATA || opcode == HSL_PKT_WR_DATA)
+		return HSL_VC_DAT;
+	return opcode >= HSL_PKT_RSP ? HSL_VC_RSP : opcode >= HSL_PKT_SNP_S ? HSL_VC_SNP : HSL_VC_REQ;
+}
+
+/* RSP and GRANT name no line. */
+static bool names_line(const struct hsl_pkt_hdr *h)
+{
+	return h->opcode != HSL_PKT_RSP && h->opcode != HSL_PKT_GRANT;
+}
+
+static void way_packets(struct way *w, const struct hsl_flit *f, uint32_t src, uint32_t dst)
+{
+	struct hsl_pkt_hdr h;
+
+	for (unsigned int i = 0; i < HSL_FLIT_SLOTS; i++) {
+		const unsigned int entry = f->slot_map[i / 2] >> (i % 2 * 4) & 15;
+
+		if (entry < 8 || entry == 15)
+			continue;
+		memcpy(&h, f->slot[i], sizeof(h));
+		h.addr &= (UINT64_C(1) << 48) - 1; /* without hops */
+		if ((h.src & ~HSL_AGENT_HOST_PORT) == src && (h.dst & ~HSL_AGENT_HOST_PORT) == dst && names_line(&h) && w->n < PACKETS_MAX)
+			w->packet[w->n++] = h;
+	}
+}
+
+static void way_drain(struct ht *t, struct way *w, uint32_t src, uint32_t dst)
+{
+	uint64_t r[2] = { 0, 0 }, crc;
+	struct ht_trace_raw raw;
+	struct hsl_flit f;
+
+	while (!lab_command(&w->end, HSL_CTF_CMD_NEXT, 0, 0, 0, r) && r[0]) {
+		HT_OK(t, hsl_ctf_record(w->end.ctf, &raw));
+		memcpy(&f, raw.body, sizeof(f));
+		crc = ht_crc64(&f, offsetof(struct hsl_flit, crc));
+		if (raw.kind != HT_TRACE_FLIT || (raw.flags & HT_TRACE_F_RX) != w->kind || raw.link >= HSL_LINK_MAX || memcmp(&crc, f.crc, sizeof(crc)) ||
+		    f.hdr >> HSL_FLIT_SEQ_BITS != HSL_FLIT_DATA)
+			continue;
+		f.hdr &= (1u << HSL_FLIT_SEQ_BITS) - 1;
+		if (w->known[raw.link] && f.hdr != w->next[raw.link])
+			continue; /* sent again, or out of order */
+		w->known[raw.link] = true;
+		w->next[raw.link] = (f.hdr + 1) % (1u << HSL_FLIT_SEQ_BITS);
+		way_packets(w, &f, src, dst);
+	}
+	if (r[1])
+		HT_INCONCLUSIVE_TEST(t, "%llu records of chip %u did not fit into the capture", (unsigned long long)r[1], w->end.node);
+}
+
+/* The next packet from *at on of the same line and channel as h; false: none. */
+static bool next_of(const struct way *w, unsigned int *at, const struct hsl_pkt_hdr *h)
+{
+	for (; *at < w->n; ++*at) {
+		const struct hsl_pkt_hdr *p = &w->packet[*at];
+
+		if (p->src == h->src && p->dst == h->dst && p->addr / 64 == h->addr / 64 && channel_of(p->opcode) == channel_of(h->opcode))
+			return true;
+	}
+	return false;
+}
+
+/* Both chips want the same few lines, so that requests, acknowledgements and answers to snoops of a line follow each other. */
+static void contend(struct ht *t, struct hsl_queue *const q[2], uint64_t ga)
+{
+	struct hsl_completion c[16];
+	struct hsl_op ops[16];
+
+	for (unsigned int k = 0; k < 2; k++) {
+		for (unsigned int i = 0; i < 16; i++) {
+			const uint64_t at = ga + 64 * ht_random_below(t, 4);
+
+			ops[i] = ht_random_below(t, 3) ? hsl_op_store(at, i, 8) : hsl_op_load(0, at, 8);
+			ops[i].order = HSL_ORDER_RELAXED;
+			ops[i].cookie = i;
+		}
+		ht_submit_all(t, q[k], ops, 16);
+	}
+	for (unsigned int k = 0; k < 2; k++) {
+		ht_wait_all(t, q[k], c, 16);
+		for (unsigned int i = 0; i < 16; i++)
+			ht_status(t, &c[i], HSL_ST_OK, "a command on a line that two chips want");
+	}
+}
+
+/* Packets of a line leave one chip and arrive at another one in the same order. */
+static void in_order(struct ht *t)
+{
+	struct hsl_segment_opts o = { .size = sizeof(o), .flags = HSL_SEGMENT_OBSERVABLE };
+	const uint32_t a = t->chip[0].node, b = t->chip[t->nchips / 2].node;
+	struct way from = { .end.node = a, .kind = 0 }, to = { .end.node = b, .kind = HT_TRACE_F_RX };
+	struct hsl_segment *seg;
+	struct hsl_queue *q[2];
+
+	ht_need_cap(t, HSL_CAP_MODELLED, "observable memory");
+	ht_need_cap(t, HSL_CAP_OP_LOADSTORE, "LOAD and STORE");
+	ht_need_cap(t, HSL_CAP_CTF, "a test facility");
+	from.end.ctf = lab_ctf_open(t, a);
+	to.end.ctf = lab_ctf_open(t, b);
+	if (!lab_has(&from.end, HSL_CTF_CMD_CAPTURE) || !lab_has(&to.end, HSL_CTF_CMD_CAPTURE))
+		HT_SKIP_TEST(t, "the facility has no CAPTURE");
+	from.packet = calloc(PACKETS_MAX, sizeof(*from.packet));
+	to.packet = calloc(PACKETS_MAX, sizeof(*to.packet));
+	if (!from.packet || !to.packet)
+		abort();
+	q[0] = ht_queue_new(t, a, 0);
+	q[1] = ht_queue_new(t, b, 0);
+	HT_OK(t, hsl_segment_alloc(t->f, b, LAB_LEN, &o, &seg));
+	HT_OK(t, lab_command(&from.end, HSL_CTF_CMD_CAPTURE, HSL_CTF_CAPTURE_TX | HSL_CTF_CAPTURE_ALL_LINKS, 0, 0, NULL));
+	HT_OK(t, lab_command(&to.end, HSL_CTF_CMD_CAPTURE, HSL_CTF_CAPTURE_RX | HSL_CTF_CAPTURE_ALL_LINKS, 0, 0, NULL));
+	for (unsigned int i = 0; i < 60; i++) {
+		contend(t, q, hsl_segment_ga(seg));
+		way_drain(t, &from, a, b);
+		way_drain(t, &to, a, b);
+	}
+	HT_TRUE(t, from.n, "chip %u has sent chip %u nothing that it captured", a, b);
+	HT_EQ(t, "packets that arrived, of those sent", to.n, from.n);
+	for (unsigned int i = 0; i < from.n; i++) {
+		unsigned int at = 0;
+
+		HT_TRUE(t, next_of(&to, &at, &from.packet[i]) && !memcmp(&to.packet[at], &from.packet[i], sizeof(to.packet[at])),
+			"packet %u to chip %u, opcode 0x%02x, tag %u, line 0x%llx: another one of its line and channel arrived first", i, b,
+			from.packet[i].opcode, from.packet[i].tag, (unsigned long long)from.packet[i].addr);
+		to.packet[at].src = to.packet[at].dst = 0; /* it is found */
+	}
+	ht_note(t, "%u packets from chip %u to chip %u", from.n, a, b);
+	free(from.packet);
+	free(to.packet);
+	hsl_ctf_close(from.end.ctf);
+	hsl_ctf_close(to.end.ctf);
+	ht_queue_free(t, q[0]);
+	ht_queue_free(t, q[1]);
+	HT_OK(t, hsl_segment_free(seg));
+}
+
 /* ------------------------------------------------------------------ requests */
 
 /* Requests that are swallowed: each command ends once, with TIMEOUT, and has done nothing or all. */
@@ -326,6 +476,7 @@ const struct ht_test ht_tests_link[] = {
 	{ "HEP-LNK-008", "stream_not_stopped", "streams wait for no credit", never_stopped, HT_F_TWO_CHIPS, 0 },
 	{ "HEP-PHY-004", "phy_no_lane", "a link without lanes goes down and its accesses are answered; it comes back with its lanes", no_lane,
 	  HT_F_TWO_CHIPS | HT_F_LINK, 0 },
+	{ "HEP-NET-003", "packets_in_order", "packets of a line and channel arrive in the order in which they left, by whatever way", in_order, HT_F_TWO_CHIPS, 0 },
 	{ "HEP-NET-004", "link_leaves", "a link that leaves in order, and comes back, loses nothing", leaves, HT_F_TWO_CHIPS | HT_F_LINK, 0 },
 	{ "HEP-TXN-020", "captured_tags", "captured tags are unique among outstanding requests", captured, HT_F_TWO_CHIPS | HT_F_TRACE, 0 },
 	{ "HEP-TXN-021", "captured_answers", "captured requests have one answer each", captured, HT_F_TWO_CHIPS | HT_F_TRACE, 0 },
