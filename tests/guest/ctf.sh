@@ -68,10 +68,21 @@ until_out 2 'chip [12] link 0: Disabled' $out.watch && until_out 2 'chip [12] li
 kill -TERM $watch
 wait $watch; ok 'link --watch ends with 0'
 
+hslctl monitor --interval 200ms >$out.watch &
+watch=$!
+hslctl monitor --interval 200ms --json >$out.lines &
+lines=$!
+until_out 1 'ctrl-C ends' $out.watch && until_out 1 '"line":"sample"' $out.lines; ok 'monitor, and monitor --json'
 bad=$(cat /sys/bus/hsl/devices/hsl0-2/counters_link0/rx_bad)
 run 0 hslctl inject --node 1 --link 0 crc 3@2 77 -- $traffic && has 'chip 1 link 0 \(to chip 2\): crc 3 flits after the next 2, bit 77' &&
 	has ': 3 errors injected; the link is in L0$' && ! has '^not ok'; ok 'inject crc: 3 errors, results are right'
 [ "$(cat /sys/bus/hsl/devices/hsl0-2/counters_link0/rx_bad)" = $((bad + 3)) ]; ok 'the other end has refused 3 flits'
+until_out 1 'chip 2 link 0: .*[1-3] flits refused' $out.watch &&
+	until_out 1 '"line":"event",.*"type":"errors","node":2,"link":0,"by":\{.*"rx_bad":[1-3][,}]' $out.lines &&
+	until_out 1 '"tx_bytes_per_s":[1-9]' $out.lines
+ok 'monitor has seen it'
+kill -TERM $watch $lines
+wait $watch && wait $lines; ok 'monitor ends with 0'
 run 0 hslctl inject --node 1 seed 7 drop 0.01 ber 1e-6 -- $traffic && has ': [1-9][0-9]* errors injected' && ! has '^not ok'
 ok 'inject: random errors, results are right'
 run 0 hslctl inject --node 2 lose 2 -- $traffic && has ': 2 errors injected' && has 'tx_replayed [1-9]'; ok 'inject lose'
