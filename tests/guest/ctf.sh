@@ -115,6 +115,9 @@ for _ in $(seq 100); do # until the driver has heard of it
 done
 run 0 hslctl list && has '^ +1 .* ready ' && has '^ +2 .* failed ' && dmesg | grep -q 'it reports a fatal error'
 ok 'its driver stops the chip, and no other'
+run 0 hslctl link && has '^ +1 +0 +chip 2 ' && has 'chip 2 is left out: failed'; ok 'link shows the others'
+run 0 hslctl stat && has '^ +1 +0 +chip 2 ' && has 'chip 2 is left out: failed'; ok 'stat, too'
+run 3 hslctl link --node 2; ok 'link of a chip that has failed is 3'
 run 3 hslctl inject --node 2 crc 1 -- true; ok 'no test mode in a chip that has failed'
 echo 1 >"/sys/bus/pci/devices/$node2/reset"
 run 0 hslctl list && has '^ +2 .* ready ' && run 0 $traffic && ! has '^not ok'; ok 'a function level reset brings it back'

@@ -109,6 +109,8 @@ const char *ctl_peer(const struct hsl_link_props *l, char buf[CTL_PEER_LEN]);
 void ctl_peer_json(struct json_object *o, const struct hsl_link_props *l);
 /* A connected link of a chip: an exit code. */
 int ctl_link_query(struct hsl_fabric *f, uint32_t node, uint32_t link, struct hsl_link_props *l);
+/* A chip whose driver answers nothing, as it has failed or is in reset, and that was not asked for: that it is left out is said. */
+bool ctl_left_out(const struct ctl_args *a, struct hsl_fabric *f, const struct hsl_chip_props *p);
 /* A counter by its name; false: the chip has none. */
 bool ctl_counter(struct hsl_fabric *f, uint32_t node, uint32_t link, const char *name, uint64_t *v);
 

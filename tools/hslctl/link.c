@@ -68,6 +68,8 @@ static int show_links(const struct ctl_args *a, struct hsl_fabric *f, struct jso
 	tool_table_column(t, "downs", NULL, TOOL_RIGHT);
 	code = ctl_chips(a, f, &p, &n);
 	for (unsigned int i = 0; code == TOOL_PASS && i < n; i++) {
+		if (ctl_left_out(a, f, &p[i]))
+			continue;
 		code = ctl_links(a, &p[i], &first, &end);
 		for (uint32_t k = first; code == TOOL_PASS && k < end; k++) {
 			code = ctl_link_query(f, p[i].node, k, &l);

@@ -82,6 +82,8 @@ static int choose(const struct ctl_args *a, struct hsl_fabric *f, struct sample 
 	code = ctl_chips(a, f, &p, &n);
 	s->block = tool_calloc((unsigned long)n * (HSL_LINK_MAX + 1), sizeof(*s->block));
 	for (unsigned int i = 0; code == TOOL_PASS && i < n; i++) {
+		if (ctl_left_out(a, f, &p[i]))
+			continue;
 		code = ctl_links(a, &p[i], &first, &end);
 		for (uint32_t k = first; code == TOOL_PASS && k < end; k++)
 			add_block(s, p[i].node, k);

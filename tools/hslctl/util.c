@@ -105,6 +105,16 @@ int ctl_link_query(struct hsl_fabric *f, uint32_t node, uint32_t link, struct hs
 	return TOOL_ENV;
 }
 
+bool ctl_left_out(const struct ctl_args *a, struct hsl_fabric *f, const struct hsl_chip_props *p)
+{
+	struct hsl_link_props l = { .size = sizeof(l) };
+
+	if (a->node || !p->state || !p->nlinks || hsl_link_query(f, p->node, 0, &l) != -ENODEV)
+		return false;
+	tool_error("chip %u is left out: %s", p->node, ctl_chip_state(p->state));
+	return true;
+}
+
 bool ctl_counter(struct hsl_fabric *f, uint32_t node, uint32_t link, const char *name, uint64_t *v)
 {
 	uint64_t all[64];
