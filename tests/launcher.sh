@@ -100,11 +100,14 @@ ok 'the time limit' test $rc = 124
 vm RUN=true BOOT_TIMEOUT=1
 ok 'a guest that does not boot' test $rc = 71
 
+HSL_BUILD=$tmp/none vm CHIPS=1 MODULES=1 RUN=true BOOT_TIMEOUT=1
+ok 'without modules it says, before it boots, that there will be no driver' grep -q 'no hsl.ko has been built' "$tmp/err"
+
 vm RUN=true EXTRA='-device hsl-no-such-device'
 ok 'QEMU that does not start: status 3 and its message' \
 	sh -c "test $rc = 3 && grep -q hsl-no-such-device '$tmp/err'"
 
-for bad in MEM=1x MEM=64M MEM=65G CPUS=0 CHIPS=x TOPO=../x IOMMU=2 NOSUCH=1 ACCEL=fast KERNEL=0.1 REMOTE=1-2 OPEN=1M; do
+for bad in MEM=1x MEM=64M MEM=65G CPUS=0 CHIPS=x TOPO=../x IOMMU=2 NOSUCH=1 ACCEL=fast KERNEL=0.1 REMOTE=1-2 OPEN=1M VECTORS=x VECTORS=1,2; do
 	vm "$bad" RUN=true
 	ok "$bad is refused" sh -c "test $rc = 2 && test -s '$tmp/err'"
 done
