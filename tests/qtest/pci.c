@@ -337,7 +337,6 @@ static void bad_properties(void **state)
 					   CHIP("fabric=fab0,memdev=m1,node=1") } },
 		{ "queues=1", { FABRIC, ONE, CHIP("fabric=fab0,memdev=m1,node=1,queues=1") } },
 		{ "queues=257", { FABRIC, ONE, CHIP("fabric=fab0,memdev=m1,node=1,queues=257") } },
-		{ "vectors=0", { FABRIC, ONE, CHIP("fabric=fab0,memdev=m1,node=1,vectors=0") } },
 		{ "vectors=1025", { FABRIC, ONE, CHIP("fabric=fab0,memdev=m1,node=1,vectors=1025") } },
 		{ "windows=65", { FABRIC, ONE, CHIP("fabric=fab0,memdev=m1,node=1,windows=65") } },
 		{ "power of two", { FABRIC, ONE, CHIP("fabric=fab0,memdev=m1,node=1,aperture=100M") } },

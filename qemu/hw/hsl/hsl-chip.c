@@ -13,6 +13,8 @@
  * Reset and FLR: the engine chip is reset and DMA is off until the guest sets bus mastering again; memory is kept.
  * Unplug (exit): the engine lets go of the chip first, then windows, vectors and the backend are given back; MMIO that
  * is still on its way reads as ones.
+ * Absent (qom-set property=absent value=true): the function is where it was and answers nothing, as with its power or its
+ * link lost: configuration space and BARs read as ones, writes are lost, no DMA. Set to false it is as it was left.
  *
  * Locking: everything here runs under the BQL. Engine functions that wait for workers are called through
  * hsl_fabric_call (see hsl-bql.c).
@@ -152,13 +154,30 @@ static const MemoryRegionOps hsl_chip_regs_ops = {
     .impl = { .min_access_size = 1, .max_access_size = 8 },
 };
 
+static uint64_t hsl_chip_absent_read(void *opaque, hwaddr off, unsigned int size)
+{
+    return UINT64_MAX;
+}
+
+static void hsl_chip_absent_write(void *opaque, hwaddr off, uint64_t val, unsigned int size)
+{
+}
+
+static const MemoryRegionOps hsl_chip_absent_ops = {
+    .read = hsl_chip_absent_read,
+    .write = hsl_chip_absent_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = { .min_access_size = 1, .max_access_size = 8 },
+    .impl = { .min_access_size = 1, .max_access_size = 8 },
+};
+
 /* ---- bus mastering, reset ---- */
 
 /* DMA is on while the guest has set bus mastering and the VM runs. */
 static void hsl_chip_update_dma(HslChip *c)
 {
     PCIDevice *pdev = PCI_DEVICE(c);
-    bool on = c->running && (pci_get_word(pdev->config + PCI_COMMAND) & PCI_COMMAND_MASTER);
+    bool on = c->running && !c->absent && (pci_get_word(pdev->config + PCI_COMMAND) & PCI_COMMAND_MASTER);
 
     if (on != c->dma && c->engine) {
         c->dma = on;
@@ -175,8 +194,16 @@ static void hsl_chip_vm_state(void *opaque, bool running, RunState state)
     hsl_chip_update_dma(c);
 }
 
+static uint32_t hsl_chip_read_config(PCIDevice *pdev, uint32_t addr, int len)
+{
+    return HSL_CHIP(pdev)->absent ? UINT32_MAX : pci_default_read_config(pdev, addr, len);
+}
+
 static void hsl_chip_write_config(PCIDevice *pdev, uint32_t addr, uint32_t val, int len)
 {
+    if (HSL_CHIP(pdev)->absent) {
+        return;
+    }
     pci_default_write_config(pdev, addr, val, len);
     pcie_cap_flr_write_config(pdev, addr, val, len);
     hsl_chip_update_dma(HSL_CHIP(pdev));
@@ -258,8 +285,8 @@ static bool hsl_chip_check(HslChip *c, Error **errp)
         error_setg(errp, "queues=%u: 2 to 256, the admin queue included", c->queues);
         return false;
     }
-    if (!c->vectors || c->vectors > HSL_VECTORS_MAX) {
-        error_setg(errp, "vectors=%u: 1 to %u", c->vectors, HSL_VECTORS_MAX);
+    if (c->vectors > HSL_VECTORS_MAX) {
+        error_setg(errp, "vectors=%u: at most %u, 0 for no MSI-X capability", c->vectors, HSL_VECTORS_MAX);
         return false;
     }
     if (c->windows > HSL_WIN_MAX) {
@@ -368,7 +395,7 @@ static bool hsl_chip_add_engine(HslChip *c, Error **errp)
         .mem = memory_region_get_ram_ptr(hsl_chip_memory(c)),
         .mem_bytes = memory_region_size(hsl_chip_memory(c)),
         .nqueues = c->queues,
-        .nvectors = c->vectors,
+        .nvectors = MAX(c->vectors, 1),
         .nwindows = c->windows,
         .win_stride_log2 = c->window_shift,
         .max_len = c->max_len,
@@ -391,8 +418,57 @@ static bool hsl_chip_add_engine(HslChip *c, Error **errp)
 /* A region inside another holds a reference to its owner, this device: without this it would never be freed. */
 static void hsl_chip_drop_regions(HslChip *c)
 {
+    for (unsigned int i = 0; i < ARRAY_SIZE(c->hide); i++) {
+        memory_region_del_subregion(c->hide[i].container, &c->hide[i]);
+    }
     memory_region_del_subregion(&c->bar_regs, &c->regs);
     memory_region_del_subregion(&c->bar_mem, &c->mem);
+}
+
+/* Lies over a whole BAR, while the chip is absent. */
+static void hsl_chip_add_hide(HslChip *c, unsigned int i, MemoryRegion *bar)
+{
+    memory_region_init_io(&c->hide[i], OBJECT(c), &hsl_chip_absent_ops, c, "hsl-absent", memory_region_size(bar));
+    memory_region_set_enabled(&c->hide[i], false);
+    memory_region_add_subregion_overlap(bar, 0, &c->hide[i], 1);
+}
+
+static bool hsl_chip_get_absent(Object *obj, Error **errp)
+{
+    return HSL_CHIP(obj)->absent;
+}
+
+static void hsl_chip_set_absent(Object *obj, bool absent, Error **errp)
+{
+    HslChip *c = HSL_CHIP(obj);
+
+    if (!DEVICE(c)->realized) {
+        error_setg(errp, "absent: only of a chip that is there");
+        return;
+    }
+    c->absent = absent;
+    for (unsigned int i = 0; i < ARRAY_SIZE(c->hide); i++) {
+        memory_region_set_enabled(&c->hide[i], absent);
+    }
+    hsl_chip_update_dma(c);
+}
+
+static bool hsl_chip_add_msix(HslChip *c, Error **errp)
+{
+    const HslChipLayout *l = &HSL_CHIP_GET_CLASS(c)->layout;
+    PCIDevice *pdev = PCI_DEVICE(c);
+
+    if (!c->vectors) {
+        return true;
+    }
+    if (msix_init(pdev, c->vectors, &c->bar_regs, l->bar_regs, l->msix_table, &c->bar_regs, l->bar_regs, l->msix_pba,
+                  0, errp) < 0) {
+        return false;
+    }
+    for (unsigned int i = 0; i < c->vectors; i++) {
+        msix_vector_use(pdev, i);
+    }
+    return true;
 }
 
 static bool hsl_chip_add_bars(HslChip *c, Error **errp)
@@ -411,14 +487,13 @@ static bool hsl_chip_add_bars(HslChip *c, Error **errp)
     memory_region_add_subregion(&c->bar_mem, 0, &c->mem);
     memory_region_init(&c->bar_win, OBJECT(c), "hsl-bar-win", c->aperture);
     hsl_host_windows_init(c);
+    hsl_chip_add_hide(c, 0, &c->bar_regs);
+    hsl_chip_add_hide(c, 1, &c->bar_mem);
+    hsl_chip_add_hide(c, 2, &c->bar_win);
 
-    if (msix_init(pdev, c->vectors, &c->bar_regs, l->bar_regs, l->msix_table, &c->bar_regs, l->bar_regs, l->msix_pba,
-                  0, errp) < 0) {
+    if (!hsl_chip_add_msix(c, errp)) {
         hsl_chip_drop_regions(c);
         return false;
-    }
-    for (unsigned int i = 0; i < c->vectors; i++) {
-        msix_vector_use(pdev, i);
     }
     pci_register_bar(pdev, l->bar_regs, PCI_BASE_ADDRESS_MEM_TYPE_64, &c->bar_regs);
     pci_register_bar(pdev, l->bar_mem, pref, &c->bar_mem);
@@ -529,6 +604,7 @@ static void hsl_chip_class_init(ObjectClass *oc, void *data)
 
     pc->realize = hsl_chip_realize;
     pc->exit = hsl_chip_exit;
+    pc->config_read = hsl_chip_read_config;
     pc->config_write = hsl_chip_write_config;
     pc->vendor_id = HSL_PCI_VENDOR_ID;
     pc->device_id = HSL_PCI_DEVICE_ID;
@@ -541,6 +617,8 @@ static void hsl_chip_class_init(ObjectClass *oc, void *data)
     dc->vmsd = &hsl_chip_vmstate;
     hsl_class_set_reset(dc, hsl_chip_device_reset);
     device_class_set_props(dc, hsl_chip_properties);
+    object_class_property_add_bool(oc, "absent", hsl_chip_get_absent, hsl_chip_set_absent);
+    object_class_property_set_description(oc, "absent", "it answers nothing, as with its power lost; at run time only");
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }
 
