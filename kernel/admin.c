@@ -6,8 +6,9 @@
  * overflow. Whoever waits reaps completions for everybody. Waiting is polling, first in a spin, then with sleeps: admin
  * commands are short, and it works in every state of interrupts.
  *
- * A command that does not complete in time makes the chip FAILED; its waiter returns only after DMA has been cut off, because
- * it will release memory on return. A reset aborts what is outstanding; since tables are read afresh after a reset,
+ * A command that does not complete in time makes the chip FAILED, one whose chip reads as all ones at once; its waiter returns
+ * only after DMA has been cut off, because it will release memory on return. It waits for its request to be aborted, not for
+ * fail_work: that goes on to end queues, and the waiter may hold the lock of one. A reset aborts what is outstanding; since tables are read afresh after a reset,
  * invalidations are just submitted again, which also makes the caller wait for the end of the reset.
  *
  * Locking: admin.lock guards rings, counters, slots and the state of requests. chip->access is held (read) from the look
@@ -15,14 +16,24 @@
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
+#include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
 
 #include "hsl_priv.h"
 #include "trace.h"
 
-#define HSL_ADMIN_TIMEOUT_MS	30000
 #define HSL_ADMIN_SPIN_US	100
+#define HSL_ADMIN_SLEEP_US	1000u	/* between two looks, at most */
 #define HSL_FILL_BYTES		(32ull << 20)	/* one zeroing command: others get their turn in between */
+
+static unsigned int admin_timeout_ms = 30000;
+module_param(admin_timeout_ms, uint, 0644);
+MODULE_PARM_DESC(admin_timeout_ms, "time after which a chip that does not complete an admin command has failed; at least 100");
+
+static unsigned int hsl_admin_timeout_ms(void)
+{
+	return max(READ_ONCE(admin_timeout_ms), 100u);
+}
 
 static int hsl_admin_place(struct hsl_chip *chip, struct hsl_admin_req *req)
 {
@@ -107,7 +118,7 @@ static int hsl_admin_ready(struct hsl_chip *chip, unsigned int flags)
 /* -ENODEV: there is no such chip any more; -EAGAIN: in reset, with HSL_ADMIN_ONCE. */
 int hsl_admin_submit(struct hsl_chip *chip, struct hsl_admin_req *req, unsigned int flags)
 {
-	unsigned long end = jiffies + msecs_to_jiffies(HSL_ADMIN_TIMEOUT_MS);
+	unsigned long end = jiffies + msecs_to_jiffies(hsl_admin_timeout_ms());
 	int err;
 
 	for (;;) {
@@ -121,8 +132,7 @@ int hsl_admin_submit(struct hsl_chip *chip, struct hsl_admin_req *req, unsigned 
 			return 0;
 		if (time_after(jiffies, end)) {
 			hsl_chip_fail(chip, "its admin queue is stuck");
-			flush_work(&chip->fail_work);
-			end += msecs_to_jiffies(HSL_ADMIN_TIMEOUT_MS);
+			end = jiffies + msecs_to_jiffies(hsl_admin_timeout_ms());
 		}
 		if (err == -EBUSY)
 			wait_event_timeout(chip->admin.slot_wq, hsl_admin_slot_free(chip), HZ / 100);
@@ -148,15 +158,28 @@ static int hsl_admin_errno(struct hsl_chip *chip, struct hsl_admin_req *req)
 	return -EIO;
 }
 
+/* READY, and its registers do not answer. */
+static bool hsl_admin_lost(struct hsl_chip *chip)
+{
+	bool lost;
+
+	down_read(&chip->access);
+	lost = hsl_chip_state_get(chip) == HSL_STATE_READY && !hsl_chip_present(chip);
+	up_read(&chip->access);
+	return lost;
+}
+
 /* 0, -EIO (the chip refused; req->status), -EAGAIN (aborted by a reset), -ENODEV. Not killable, bounded. */
 int hsl_admin_wait(struct hsl_chip *chip, struct hsl_admin_req *req)
 {
 	ktime_t spin_end = ktime_add_us(req->start, HSL_ADMIN_SPIN_US);
-	ktime_t end = ktime_add_ms(req->start, HSL_ADMIN_TIMEOUT_MS);
+	ktime_t end = ktime_add_ms(req->start, hsl_admin_timeout_ms());
 	enum hsl_admin_state state;
 	unsigned int sleep_us = 20;
 
 	for (;;) {
+		const char *why = NULL;
+
 		state = hsl_admin_look(chip, req);
 		if (state != HSL_REQ_PENDING)
 			break;
@@ -164,14 +187,16 @@ int hsl_admin_wait(struct hsl_chip *chip, struct hsl_admin_req *req)
 			cpu_relax();
 			continue;
 		}
-		if (ktime_after(ktime_get(), end)) {
-			hsl_chip_fail(chip, "an admin command did not complete");
-			flush_work(&chip->fail_work);	/* has aborted the request, as every other change of state */
-			end = ktime_add_ms(end, HSL_ADMIN_TIMEOUT_MS);
-			continue;
+		if (ktime_after(ktime_get(), end))
+			why = "an admin command did not complete";
+		else if (sleep_us == HSL_ADMIN_SLEEP_US && hsl_admin_lost(chip))
+			why = "it does not answer";
+		if (why) {
+			hsl_chip_fail(chip, why);	/* aborts the request, as every other change of state */
+			end = ktime_add_ms(ktime_get(), hsl_admin_timeout_ms());
 		}
 		usleep_range(sleep_us, sleep_us * 2);
-		sleep_us = min(sleep_us * 2, 1000u);
+		sleep_us = min(sleep_us * 2, HSL_ADMIN_SLEEP_US);
 	}
 	trace_hsl_admin_command(chip->node, req->desc.opcode, le64_to_cpu(req->desc.arg0), le64_to_cpu(req->desc.arg1),
 				state == HSL_REQ_DONE ? req->status : HSL_ST_ABORTED,

@@ -80,8 +80,11 @@ static void hsl_chip_quiesce(struct hsl_chip *chip)
 	void __iomem *r = chip->p.regs;
 	u32 status;
 
-	if (!hsl_chip_present(chip))
+	if (!hsl_chip_present(chip)) {
+		/* gone, or only its registers are: then it may go on writing */
+		chip->p.ops->stop_dma(chip->parent);
 		return;
+	}
 	writel(0, r + HSL_REG_EVENT_MASK);
 	writel(HSL_CTRL_RESET, r + HSL_REG_CTRL);
 	if (readl_poll_timeout(r + HSL_REG_STATUS, status, !(status & HSL_STATUS_READY), 100,

@@ -157,8 +157,11 @@ static int hsl_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	u32 bars;
 
 	pos = pci_find_dvsec_capability(pdev, HSL_DVSEC_VENDOR, HSL_DVSEC_ID);
-	if (!pos)
+	if (!pos) {
+		if (!pci_device_is_present(pdev))
+			dev_err(&pdev->dev, "does not answer, its configuration space reads as all ones: power, link? Once it does: remove it (echo 1 > remove) and rescan the bus\n");
 		return -ENODEV;
+	}
 	pci_read_config_dword(pdev, pos + HSL_DVSEC_O_BARS, &bars);
 	if (bars & HSL_DVSEC_BARS_OWN_DRIVER) {
 		dev_info(&pdev->dev, "asks for its maker's driver: left alone\n");
