@@ -27,6 +27,10 @@
 #define HSL_READY_TIMEOUT_US	5000000
 #define HSL_SETTLE_TIMEOUT	(120 * HZ)
 
+static unsigned int reset_timeout_ms = 90000;
+module_param(reset_timeout_ms, uint, 0644);
+MODULE_PARM_DESC(reset_timeout_ms, "time after which a chip that does not come back from a reset has failed");
+
 enum hsl_chip_state hsl_chip_state_get(struct hsl_chip *chip)
 {
 	/* pairs with the release in hsl_chip_state_set */
@@ -196,22 +200,60 @@ void hsl_chip_fail(struct hsl_chip *chip, const char *why)
 	schedule_work(&chip->fail_work);
 }
 
+/* The PCI core tells nobody that it has given up to recover from an error: without an end its users would wait for ever. */
+static void hsl_overdue_work(struct work_struct *work)
+{
+	struct hsl_chip *chip = container_of(to_delayed_work(work), struct hsl_chip, overdue_work);
+
+	mutex_lock(&chip->life);
+	if (hsl_chip_state_get(chip) == HSL_STATE_STOPPED) {
+		dev_err(&chip->dev, "failed: its reset does not end; removing it (echo 1 > remove of the PCI device) and a rescan may help\n");
+		hsl_chip_state_set(chip, HSL_STATE_FAILED);
+		hsl_chip_tell_state(chip);
+		hsl_chip_changed(chip);
+	}
+	mutex_unlock(&chip->life);
+}
+
 void hsl_chip_reset_begin(struct hsl_chip *chip)
 {
 	hsl_numa_stop(chip);
 	mutex_lock(&chip->life);
-	if (hsl_chip_state_get(chip) != HSL_STATE_GONE)
+	if (hsl_chip_state_get(chip) != HSL_STATE_GONE) {
 		hsl_chip_stop(chip, HSL_STATE_STOPPED);
+		mod_delayed_work(system_wq, &chip->overdue_work, msecs_to_jiffies(READ_ONCE(reset_timeout_ms)));
+	}
 	mutex_unlock(&chip->life);
 }
 EXPORT_SYMBOL_GPL(hsl_chip_reset_begin);
 
+/* User space is frozen: nobody can take memory offline any more, so that this refuses where a reset tries. */
+int hsl_chip_suspend(struct hsl_chip *chip, bool keeps_memory)
+{
+	if (!keeps_memory) {
+		dev_err(&chip->dev, "its memory would be lost in this sleep: suspend to idle (echo s2idle > /sys/power/mem_sleep), or unbind its driver first\n");
+		return -EBUSY;
+	}
+	if (READ_ONCE(chip->numa.bytes)) {
+		dev_err(&chip->dev, "%llu MiB of it are in use as NUMA node %d: 'hslctl mem offline' first\n",
+			READ_ONCE(chip->numa.bytes) >> 20, chip->numa.node);
+		return -EBUSY;
+	}
+	hsl_chip_reset_begin(chip);
+	cancel_delayed_work_sync(&chip->overdue_work);	/* it sleeps as long as it sleeps */
+	return 0;
+}
+EXPORT_SYMBOL_GPL(hsl_chip_suspend);
+
 int hsl_chip_reset_done(struct hsl_chip *chip)
 {
+	enum hsl_chip_state state;
 	int err = -ENODEV;
 
+	cancel_delayed_work_sync(&chip->overdue_work);
 	mutex_lock(&chip->life);
-	if (hsl_chip_state_get(chip) == HSL_STATE_STOPPED) {
+	state = hsl_chip_state_get(chip);
+	if (state == HSL_STATE_STOPPED || state == HSL_STATE_FAILED) {
 		err = hsl_chip_start(chip);
 		hsl_chip_state_set(chip, err ? HSL_STATE_FAILED : HSL_STATE_READY);
 		hsl_chip_tell_state(chip);
@@ -270,6 +312,7 @@ void hsl_chip_unregister(struct hsl_chip *chip)
 	hsl_chip_disconnect(chip);
 	device_del(&chip->dev);
 	hsl_irq_exit(chip);
+	cancel_delayed_work_sync(&chip->overdue_work);
 	cancel_work_sync(&chip->fail_work);
 	cancel_work_sync(&chip->event_work);
 	flush_work(&chip->zero_work);
@@ -500,6 +543,7 @@ static struct hsl_chip *hsl_chip_new(struct device *parent, const struct hsl_chi
 	INIT_LIST_HEAD(&chip->queues);
 	INIT_LIST_HEAD(&chip->dirty);
 	INIT_WORK(&chip->fail_work, hsl_fail_work);
+	INIT_DELAYED_WORK(&chip->overdue_work, hsl_overdue_work);
 	INIT_WORK(&chip->event_work, hsl_event_work);
 	ida_init(&chip->qids);
 	device_initialize(&chip->dev);

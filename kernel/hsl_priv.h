@@ -18,7 +18,7 @@
  *
  *   READY      commands flow
  *   QUIESCING  on the way to one of the next; DMA may still run, so that nobody may release memory yet: wait
- *   STOPPED    in reset, no DMA; comes back as READY, or ends
+ *   STOPPED    in reset, no DMA; comes back as READY, or ends; FAILED after a time in which neither happened
  *   FAILED     does not answer; DMA was cut off; a reset (FLR) may bring it back
  *   GONE       unplugged or unbound; final
  *
@@ -212,6 +212,7 @@ struct hsl_chip {
 	struct work_struct event_work;
 	struct work_struct fail_work;
 	const char *fail_why;		/* of the last hsl_chip_fail() */
+	struct delayed_work overdue_work;	/* queued while a reset has begun */
 	atomic_t events;		/* HSL_EVENT_* seen by the handler, for event_work */
 
 	struct hsl_link_info *links;	/* last seen; event_work's own after registration */

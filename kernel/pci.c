@@ -13,6 +13,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/suspend.h>
 #include <linux/hsl_bus.h>
 #include <hsl/ctf.h>
 #include <hsl/regs.h>
@@ -268,6 +269,33 @@ static const struct pci_error_handlers hsl_pci_err_handlers = {
 	.resume = hsl_pci_resume,
 };
 
+static int hsl_pci_suspend(struct device *dev)
+{
+	struct hsl_pci *hp = dev_get_drvdata(dev);
+
+	return hsl_chip_suspend(hp->chip, !pm_suspend_via_firmware());
+}
+
+/* of hibernation */
+static int hsl_pci_freeze(struct device *dev)
+{
+	struct hsl_pci *hp = dev_get_drvdata(dev);
+
+	return hsl_chip_suspend(hp->chip, false);
+}
+
+static int hsl_pci_wake(struct device *dev)
+{
+	hsl_pci_reset_done(to_pci_dev(dev));
+	return 0;
+}
+
+static const struct dev_pm_ops hsl_pci_pm_ops = {
+	.suspend = pm_sleep_ptr(hsl_pci_suspend),
+	.resume = pm_sleep_ptr(hsl_pci_wake),
+	.freeze = pm_sleep_ptr(hsl_pci_freeze),
+};
+
 static const struct pci_device_id hsl_pci_ids[] = {
 	{ PCI_DEVICE_CLASS(HSL_PCI_CLASS << 8, 0xffff00) },
 	{ }
@@ -280,6 +308,7 @@ static struct pci_driver hsl_pci_driver = {
 	.probe = hsl_pci_probe,
 	.remove = hsl_pci_remove,
 	.err_handler = &hsl_pci_err_handlers,
+	.driver.pm = pm_sleep_ptr(&hsl_pci_pm_ops),
 };
 module_pci_driver(hsl_pci_driver);
 

@@ -11,6 +11,10 @@
  *	hsl_chip_reset_begin()	the chip does no DMA and raises no interrupt any more, queues have ended
  *	... the reset; restore configuration space and bus mastering ...
  *	hsl_chip_reset_done()	the chip is enabled again; segments and their contents have survived
+ *   sleep of the system (dev_pm_ops):
+ *	hsl_chip_suspend()	as hsl_chip_reset_begin(), or -EBUSY: this sleep would take something from users
+ *	... D3hot and back, by the PCI core ...
+ *	hsl_chip_reset_done()
  *   permanent error:
  *	hsl_chip_disconnect()	as if unplugged; only hsl_chip_unregister() may follow
  *   remove:
@@ -76,6 +80,8 @@ struct hsl_chip *hsl_chip_register(struct device *parent, const struct hsl_chip_
 void hsl_chip_unregister(struct hsl_chip *chip);
 void hsl_chip_disconnect(struct hsl_chip *chip);
 void hsl_chip_reset_begin(struct hsl_chip *chip);
+/* keeps_memory: chip memory stays powered, as in suspend to idle. */
+int hsl_chip_suspend(struct hsl_chip *chip, bool keeps_memory);
 int hsl_chip_reset_done(struct hsl_chip *chip);
 
 #endif /* _LINUX_HSL_BUS_H */

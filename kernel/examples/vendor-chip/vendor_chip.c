@@ -9,6 +9,7 @@
  *
  *	probe		power on -> hsl_chip_register
  *	FLR		hsl_chip_reset_begin -> reset -> power on -> hsl_chip_reset_done
+ *	sleep		hsl_chip_suspend -> D3hot -> power on -> hsl_chip_reset_done
  *	PCIe error	hsl_chip_reset_begin -> slot reset -> power on -> hsl_chip_reset_done; or hsl_chip_disconnect
  *	remove		hsl_chip_unregister -> power off
  *
@@ -19,6 +20,7 @@
 #include <linux/iopoll.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/suspend.h>
 #include <linux/hsl_bus.h>
 
 /* ours: docs of the chip say so, as they would in your case */
@@ -220,6 +222,33 @@ static const struct pci_error_handlers vendor_chip_err_handlers = {
 	.resume = vendor_chip_reset_done,
 };
 
+static int vendor_chip_suspend(struct device *dev)
+{
+	struct vendor_chip *vc = dev_get_drvdata(dev);
+
+	return hsl_chip_suspend(vc->chip, !pm_suspend_via_firmware());
+}
+
+/* of hibernation */
+static int vendor_chip_freeze(struct device *dev)
+{
+	struct vendor_chip *vc = dev_get_drvdata(dev);
+
+	return hsl_chip_suspend(vc->chip, false);
+}
+
+static int vendor_chip_wake(struct device *dev)
+{
+	vendor_chip_reset_done(to_pci_dev(dev));
+	return 0;
+}
+
+static const struct dev_pm_ops vendor_chip_pm_ops = {
+	.suspend = pm_sleep_ptr(vendor_chip_suspend),
+	.resume = pm_sleep_ptr(vendor_chip_wake),
+	.freeze = pm_sleep_ptr(vendor_chip_freeze),
+};
+
 static const struct pci_device_id vendor_chip_ids[] = {
 	{ PCI_DEVICE(VENDOR_PCI_VENDOR, VENDOR_PCI_DEVICE) },
 	{ }
@@ -232,6 +261,7 @@ static struct pci_driver vendor_chip_driver = {
 	.probe = vendor_chip_probe,
 	.remove = vendor_chip_remove,
 	.err_handler = &vendor_chip_err_handlers,
+	.driver.pm = pm_sleep_ptr(&vendor_chip_pm_ops),
 };
 module_pci_driver(vendor_chip_driver);
 

@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * What PCI Express, and the power management on top of it, does to a chip whose driver has users (HEP-RAS-002, HEP-RAS-003,
+ * HEP-RAS-005). Run as root in the VM.
+ *
+ *   pcie aer [cycles]	errors of the bus, injected by QEMU's monitor: correctable, non-fatal, fatal
+ *   pcie given-up	a fatal error that the kernel does not recover from: the port of chip 2 does not tell that its link is up
+ *   pcie lost		a chip that reads as all ones, in use and when its driver is bound
+ *   pcie mute		a chip that takes commands and completes none
+ *   pcie sleep		suspend to idle with users; sleeps that lose memory are refused
+ *   pcie vectors		VECTORS=0,1,3,64: each chip with as many interrupts as it has; refused without any
+ *
+ * Users are processes, one that copies without end and one that is asleep in poll, on chip 2; a third copies on chip 1 and has
+ * to go on through everything that happens to chip 2. The end state is always looked for: the users of chip 2 were told that
+ * it is gone, its state is the one documented (docs/driver-guide.md), memory is what it was, and the next user works.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/common/raw.h"
+
+#define SEG		(1u << 20)
+#define CHIPS		4u
+#define ADMIN_TIMEOUT	"/sys/module/hsl/parameters/admin_timeout_ms"
+#define RESET_TIMEOUT	"/sys/module/hsl/parameters/reset_timeout_ms"
+
+static char bdf[CHIPS + 1][32];		/* by node */
+static int qmp = -1;
+
+/* ---- the way to the chips ---- */
+
+static const char *chip_file(unsigned int node, const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf[node], name);
+	return path;
+}
+
+static int driver_write(const char *file, unsigned int node)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/hsl_pci/%s", file);
+	return raw_write_file(path, bdf[node]);
+}
+
+static void config_write16(const char *path, off_t off, uint16_t set, uint16_t clear)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	uint16_t v;
+
+	if (fd < 0 || pread(fd, &v, 2, off) != 2)
+		raw_bail(path);
+	v = (uint16_t)((v | set) & ~clear);
+	if (pwrite(fd, &v, 2, off) != 2)
+		raw_bail(path);
+	close(fd);
+}
+
+static void monitor(const char *fmt, const char *arg)
+{
+	char cmd[256];
+
+	if (qmp < 0) {
+		qmp = open("/dev/virtio-ports/org.hsl.qmp", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+		if (qmp < 0)
+			raw_skip_all("needs QMP=guest");
+		monitor("{\"execute\":\"qmp_capabilities\"}\n", "");
+	}
+	snprintf(cmd, sizeof(cmd), fmt, arg);
+	if (write(qmp, cmd, strlen(cmd)) < 0)
+		raw_bail("QMP");
+}
+
+/* What is in configuration space tells when QEMU has done it. */
+static void chip2_absent(bool absent)
+{
+	uint16_t id;
+	int fd;
+
+	monitor("{\"execute\":\"qom-set\",\"arguments\":{\"path\":\"/machine/peripheral/chip2\","
+		"\"property\":\"absent\",\"value\":%s}}\n", absent ? "true" : "false");
+	for (int i = 0; i < 10000; i++) {
+		fd = open(chip_file(2, "config"), O_RDONLY | O_CLOEXEC);
+		if (fd >= 0 && pread(fd, &id, 2, 0) == 2 && (id == 0xffff) == absent) {
+			close(fd);
+			return;
+		}
+		close(fd);
+		raw_sleep_us(1000);
+	}
+	raw_bail("chip 2 does not vanish and come back as it is told");
+}
+
+static bool said(const char *what)
+{
+	char cmd[160];
+
+	snprintf(cmd, sizeof(cmd), "dmesg | grep -q '%s'", what);
+	return system(cmd) == 0;
+}
+
+/* ---- users ---- */
+
+enum { BUSY, ASLEEP, OTHER, USERS };	/* on chip 2, on chip 2, on chip 1 */
+
+static pid_t pids[USERS];
+static atomic_uint *rounds;		/* shared; of copies; 1: the sleeper is about to sleep */
+
+/* 0: its queue ended, and the rings said that the chip is gone; the parent asked it to stop otherwise. */
+static int use(atomic_uint *done, unsigned int node, bool busy)
+{
+	int ctx = raw_open(0), st = 0, end;
+	struct raw_seg here, there;
+	struct raw_queue q;
+
+	if (ctx < 0 || raw_alloc(ctx, node, SEG, RAW_RW, &here) || raw_alloc(ctx, 3 - node, SEG, RAW_RW, &there) ||
+	    raw_queue_open(ctx, node, &q))
+		return 2;
+	while (busy && st >= 0) {
+		st = raw_copy(&q, there.ga, here.ga, SEG / 4);
+		/* the other chip may be in reset, have left, or be out of reach */
+		if (st > 0 && st != HSL_ST_UNREACHABLE && st != HSL_ST_REVOKED && st != HSL_ST_SEGMENT) {
+			printf("# a copy on chip %u ended with status %d\n", node, st);
+			return 3;
+		}
+		atomic_fetch_add(done, 1);
+	}
+	if (!busy) {
+		atomic_store(done, 1);
+		st = raw_complete(&q, 60000);
+	}
+	end = (int)q.ctrl->error;
+	if (st != -1 || end != HSL_ST_GONE)
+		printf("# on chip %u: %d, error %d in the rings\n", node, st, end);
+	return st == -1 && end == HSL_ST_GONE ? 0 : 4;
+}
+
+static bool moves(unsigned int which)
+{
+	unsigned int before = atomic_load(&rounds[which]);
+
+	for (int i = 0; i < 30000; i++) {
+		if (atomic_load(&rounds[which]) > before + 4)
+			return true;
+		raw_sleep_us(1000);
+	}
+	return false;
+}
+
+static void user_start(unsigned int which)
+{
+	atomic_store(&rounds[which], 0);
+	fflush(stdout);
+	pids[which] = fork();
+	if (!pids[which])
+		_exit(use(&rounds[which], which == OTHER ? 1 : 2, which != ASLEEP));
+	for (int i = 0; i < 30000 && !atomic_load(&rounds[which]); i++)
+		raw_sleep_us(1000);
+}
+
+static void users_start(void)
+{
+	user_start(BUSY);
+	user_start(ASLEEP);
+	raw_check(moves(BUSY), "a user copies on chip 2, another one sleeps");
+}
+
+static void users_ended(const char *after)
+{
+	for (int i = BUSY; i <= ASLEEP; i++) {
+		int status = -1;
+
+		waitpid(pids[i], &status, 0);
+		raw_check(status == 0, "%s: the user that %s was told that chip 2 is gone (status %#x)", after,
+			  i == BUSY ? "copied" : "slept", (unsigned int)status);
+	}
+}
+
+static void other_goes_on(const char *after)
+{
+	raw_check(moves(OTHER), "%s: chip 1 goes on", after);
+}
+
+static void other_end(void)
+{
+	int status = -1;
+
+	kill(pids[OTHER], SIGKILL);
+	waitpid(pids[OTHER], &status, 0);
+	raw_check(WIFSIGNALED(status), "the user of chip 1 saw nothing wrong to the end (status %#x)", (unsigned int)status);
+}
+
+/* ---- what is looked at afterwards ---- */
+
+static int ctx;				/* of the parent, with a segment on chip 2 that is to keep its bytes */
+static struct raw_seg kept;
+static volatile uint64_t *kept_mem;
+
+static void keep(void)
+{
+	if (kept_mem)
+		munmap((void *)(uintptr_t)kept_mem, SEG);
+	if (raw_alloc(ctx, 2, SEG, RAW_RW, &kept) || raw_map(ctx, &kept, PROT_READ | PROT_WRITE, &kept_mem))
+		raw_bail("a segment on chip 2");
+	for (unsigned int i = 0; i < SEG / 8; i += 512)
+		kept_mem[i] = i + 1;
+}
+
+static bool is_kept(void)
+{
+	for (unsigned int i = 0; i < SEG / 8; i += 512)
+		if (kept_mem[i] != i + 1)
+			return false;
+	return true;
+}
+
+static bool comes_to(unsigned int node, uint32_t state)
+{
+	struct hsl_chip_info ci = { 0 };
+
+	for (int i = 0; i < 60000; i++) {
+		if (!raw_chip(ctx, node, &ci) && ci.state == state)
+			return true;
+		raw_sleep_us(1000);
+	}
+	printf("# chip %u is in state %u\n", node, ci.state);
+	return false;
+}
+
+/* A new queue on chip 2, and a copy of the kept segment to a new one. */
+static bool works(void)
+{
+	volatile uint64_t *m;
+	struct raw_queue q;
+	struct raw_seg to;
+	bool ok;
+
+	if (raw_queue_open(ctx, 2, &q) || raw_alloc(ctx, 2, SEG, RAW_RW, &to) || raw_map(ctx, &to, PROT_READ, &m))
+		return false;
+	ok = raw_copy(&q, to.ga, kept.ga, SEG) == HSL_ST_OK && m[0] == kept_mem[0] && m[512] == kept_mem[512];
+	munmap((void *)(uintptr_t)m, SEG);
+	raw_free(ctx, to.handle);
+	raw_queue_close(&q);
+	return ok;
+}
+
+static void comes_back(const char *after)
+{
+	raw_check(comes_to(2, HSL_CHIP_READY), "%s: chip 2 is ready", after);
+	raw_check(is_kept(), "%s: its memory is what it was", after);
+	raw_check(works(), "%s: the next user works", after);
+}
+
+static void failed(const char *after)
+{
+	struct raw_queue q;
+
+	raw_check(comes_to(2, HSL_CHIP_FAILED), "%s: chip 2 has failed", after);
+	raw_check(raw_queue_open(ctx, 2, &q) == -ENODEV, "%s: a new queue on it is ENODEV", after);
+}
+
+/* ---- errors of the bus ---- */
+
+static void inject(const char *error)
+{
+	monitor("{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":"
+		"\"pcie_aer_inject_error chip2 %s\"}}\n", error);
+}
+
+/* The root port passes error messages on only with SERR in its bridge control. */
+static void let_errors_through(void)
+{
+	char port[PATH_MAX];
+
+	if (!realpath(chip_file(2, "../config"), port))
+		raw_bail("the root port of chip 2");
+	config_write16(port, 0x3e, 2, 0);
+}
+
+static void test_aer(int cycles)
+{
+	if (access(chip_file(2, "aer_dev_fatal"), F_OK))
+		raw_skip_all("this kernel has no AER");
+	let_errors_through();
+	keep();
+	user_start(OTHER);
+	for (int i = 0; i < cycles; i++) {
+		users_start();
+		inject("-c RCVR");	/* QEMU 7.2 does not send it up */
+		raw_check(moves(BUSY) && comes_to(2, HSL_CHIP_READY), "a correctable error changes nothing: its queues go on");
+		inject("COMP_TIME");
+		users_ended("non-fatal error");
+		comes_back("non-fatal error");
+		users_start();
+		inject("MALF_TLP");
+		users_ended("fatal error");
+		comes_back("fatal error");
+	}
+	raw_check(said("severity=Uncorrected (Non-Fatal)") && said("severity=Uncorrected (Fatal)"), "the log tells the errors");
+	other_goes_on("after all of these");
+	other_end();
+}
+
+static void test_given_up(void)
+{
+	if (raw_write_file(RESET_TIMEOUT, "3000"))
+		raw_bail(RESET_TIMEOUT);
+	let_errors_through();
+	user_start(OTHER);
+	users_start();
+	inject("MALF_TLP");
+	users_ended("fatal error");
+	failed("no recovery");
+	raw_check(said("failed: its reset does not end"), "the log says why");
+	other_goes_on("no recovery");
+	other_end();
+	raw_check(!raw_write_file(chip_file(2, "remove"), "1") && !raw_write_file("/sys/bus/pci/rescan", "1") &&
+		  comes_to(2, HSL_CHIP_READY), "it is removed, and found again");
+	keep();
+	raw_check(works(), "and the next user works");
+}
+
+/* ---- chips that do not answer ---- */
+
+static void test_lost(void)
+{
+	struct raw_queue q;
+
+	keep();
+	user_start(OTHER);
+	users_start();
+	chip2_absent(true);
+	raw_check(raw_queue_open(ctx, 2, &q) == -ENODEV, "all ones: who asks for a queue gets ENODEV");
+	users_ended("all ones");
+	failed("all ones");
+	raw_check(said("failed: it does not answer"), "the log says why");
+	raw_check(!RAW_TRY((void)kept_mem[0]), "a load from its memory is SIGBUS");
+	other_goes_on("all ones");
+	chip2_absent(false);
+	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it answers again, and is reset");
+	comes_back("reset");
+
+	raw_check(!driver_write("unbind", 2), "its driver is unbound");
+	chip2_absent(true);
+	raw_check(driver_write("bind", 2) == -ENODEV, "all ones: bind is ENODEV");
+	raw_check(said("does not answer, its configuration space reads as all ones"), "the log says why");
+	other_goes_on("bind");
+	chip2_absent(false);
+	raw_check(!driver_write("bind", 2), "it answers again, and is bound");
+	raw_check(comes_to(2, HSL_CHIP_READY), "bind: chip 2 is ready");
+	keep();
+	raw_check(works(), "bind: the next user works");
+
+	users_start();
+	chip2_absent(true);
+	raw_check(!driver_write("unbind", 2), "all ones: it is unbound, with users");
+	users_ended("unbind");
+	chip2_absent(false);
+	raw_check(!driver_write("bind", 2) && comes_to(2, HSL_CHIP_READY), "and bound again");
+	other_goes_on("unbind");
+	other_end();
+}
+
+static void test_mute(void)
+{
+	struct raw_queue q;
+
+	keep();
+	user_start(OTHER);
+	users_start();
+	if (raw_write_file(ADMIN_TIMEOUT, "300"))
+		raw_bail(ADMIN_TIMEOUT);
+	config_write16(chip_file(2, "config"), 4, 0, 4);	/* no bus mastering: it sees no command and writes no completion */
+	raw_check(raw_queue_open(ctx, 2, &q) == -ENODEV, "no completion: who asks for a queue gets ENODEV");
+	users_ended("no completion");
+	failed("no completion");
+	raw_check(said("an admin command did not complete"), "the log says why");
+	other_goes_on("no completion");
+	raw_check(!raw_write_file(ADMIN_TIMEOUT, "30000"), "the time limit is what it was");
+	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it is reset");
+	comes_back("reset");
+	other_end();
+}
+
+/* ---- sleep ---- */
+
+static bool can_sleep(const char *state)
+{
+	char line[64] = "";
+	FILE *f = fopen("/sys/power/state", "re");
+	bool can = f && fgets(line, sizeof(line), f) && strstr(line, state);
+
+	if (f)
+		fclose(f);
+	return can;
+}
+
+static void refuses(const char *state, const char *what)
+{
+	if (!can_sleep(state))
+		return;
+	raw_check(raw_write_file("/sys/power/state", state) == -EBUSY, "%s is refused", what);
+	other_goes_on(what);
+}
+
+/*
+ * pm_test=platform: devices and platform go all the way, and wake at once, as nothing wakes this machine. 9p does not live
+ * through any sleep, so that the host's tree goes first.
+ */
+static void test_sleep(void)
+{
+	if (!can_sleep("freeze") || access("/sys/power/pm_test", F_OK))
+		raw_skip_all("this kernel has no pm_test");
+	umount2("/host", MNT_DETACH);
+	raw_write_file("/sys/module/suspend/parameters/pm_test_delay", "0");
+	raw_write_file("/sys/power/mem_sleep", "deep");
+	keep();
+	for (int i = 0; i < 2; i++) {
+		users_start();
+		raw_check(!raw_write_file("/sys/power/pm_test", "platform") && !raw_write_file("/sys/power/state", "freeze") &&
+			  !raw_write_file("/sys/power/pm_test", "none"), "the system slept and woke");
+		users_ended("sleep");
+		comes_back("sleep");
+	}
+	user_start(OTHER);
+	refuses("mem", "suspend to RAM");
+	refuses("disk", "hibernation");
+	other_end();
+	comes_back("the refused ones");
+	raw_check(said("its memory would be lost in this sleep"), "the log says why");
+}
+
+/* ---- interrupts ---- */
+
+static unsigned int interrupts(unsigned int node)
+{
+	char line[1024], name[48];
+	unsigned int n = 0;
+	FILE *f = fopen("/proc/interrupts", "re");
+
+	snprintf(name, sizeof(name), "hsl-%s-", bdf[node]);
+	while (f && fgets(line, sizeof(line), f))
+		n += strstr(line, name) != NULL;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* Each queue sleeps until its own WAIT times out: whatever vector it shares has to wake it. */
+static void vectors_of(unsigned int node, unsigned int want)
+{
+	struct raw_queue q[8];
+	struct raw_seg s;
+	unsigned int woken = 0;
+
+	raw_check(interrupts(node) == want, "chip %u has %u interrupts of %u", node, interrupts(node), want);
+	if (raw_alloc(ctx, node, 4096, RAW_RW, &s))
+		raw_bail("a segment");
+	for (unsigned int i = 0; i < 8; i++) {
+		if (raw_queue_open(ctx, node, &q[i]))
+			raw_bail("a queue");
+		raw_submit(&q[i], &(struct hsl_desc){ .opcode = HSL_OP_WAIT, .subop = HSL_WAIT_EQ, .src = s.ga, .len = 8,
+						      .arg0 = 1, .arg1 = 100000000ull });
+	}
+	for (unsigned int i = 0; i < 8; i++) {
+		woken += raw_complete(&q[i], 20000) == HSL_ST_TIMEOUT;
+		raw_queue_close(&q[i]);
+	}
+	raw_check(woken == 8, "chip %u: %u of 8 sleepers were woken", node, woken);
+}
+
+static void test_vectors(void)
+{
+	struct hsl_chip_info ci;
+
+	if (raw_chip(ctx, 4, &ci))
+		raw_skip_all("needs CHIPS=4 VECTORS=0,1,3,64");
+	raw_check(raw_chip(ctx, 1, &ci) == -ENOENT, "no MSI-X: the chip is not there");
+	raw_check(said("no MSI-X capability: HEP 1.0 chips need it"), "the log says why");
+	raw_check(system("hslctl doctor | grep -q 'no MSI-X capability'") == 0, "and doctor too");
+	vectors_of(2, 1);
+	vectors_of(3, 3);
+	vectors_of(4, 64);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+	struct hsl_chip_info ci;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	raw_catch_faults();
+	ctx = raw_open(0);
+	if (ctx < 0)
+		raw_skip_all(RAW_DEV);
+	for (unsigned int i = 1; i <= CHIPS; i++)
+		if (!raw_chip(ctx, i, &ci))
+			memcpy(bdf[i], ci.bus_addr, sizeof(bdf[i]));
+	if (!bdf[2][0])
+		raw_skip_all("needs chip 2");
+	rounds = mmap(NULL, USERS * sizeof(*rounds), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (rounds == MAP_FAILED)
+		raw_bail("mmap");
+	if (!strcmp(name, "aer"))
+		test_aer(argc > 2 ? atoi(argv[2]) : 1);
+	else if (!strcmp(name, "given-up"))
+		test_given_up();
+	else if (!strcmp(name, "lost"))
+		test_lost();
+	else if (!strcmp(name, "mute"))
+		test_mute();
+	else if (!strcmp(name, "sleep"))
+		test_sleep();
+	else if (!strcmp(name, "vectors"))
+		test_vectors();
+	else
+		return fprintf(stderr, "usage: pcie aer [CYCLES]|given-up|lost|mute|sleep|vectors\n"), 2;
+	return raw_done();
+}
