@@ -50,10 +50,10 @@ no_process() {
 	done
 	return 1
 }
-wait_booted() { # until a run in the background has printed something
+wait_booted() { # until the command of a run in the background says that it is up; the launcher may have something to say, too
 	local i
-	for ((i = 0; i < 600; i++)); do
-		[ -s "$1" ] && return 0
+	for ((i = 0; i < 900; i++)); do
+		grep -qx up "$1" && return 0
 		sleep 0.1
 	done
 	return 1
