@@ -221,6 +221,19 @@ static bool called_away(struct hsl_worker *w)
            atomic_load_explicit(&f->stop, memory_order_relaxed) || (!(w->spun % 64) && hsl_tick_due(f));
 }
 
+/*
+ * Who spins offers the core now and then to whoever waits for one: on a busy machine that may be the one who has the next
+ * command. Not at once: a queue that is kept full pays nothing.
+ */
+#define SPINS_A_YIELD   256u
+
+static void offer_core(const struct hsl_worker *w)
+{
+    if (w->spun % SPINS_A_YIELD == SPINS_A_YIELD / 2) {
+        sched_yield();
+    }
+}
+
 static bool worker_wait(struct hsl_worker *w)
 {
     struct hsl_fabric_engine *f = w->f;
@@ -230,6 +243,7 @@ static bool worker_wait(struct hsl_worker *w)
         if (called_away(w)) {
             return !atomic_load(&f->stop);
         }
+        offer_core(w);
         hsl_cpu_relax();
     }
     pthread_mutex_lock(&f->run_lock);
@@ -268,6 +282,7 @@ static void linger(struct hsl_worker *w, struct hsl_queue_engine *q)
     /* a WAIT that does not hold is parked in the section that has looked at it: see waits_again */
     while (!q->cmd.waits && hsl_queue_live(q) && w->spun < w->f->cfg.spin_iterations && !called_away(w)) {
         hsl_section_leave(w);
+        offer_core(w);
         hsl_section_enter(w);
         /* it may be another queue by now, made without a shadow tail */
         if (!hsl_queue_live(q) || !atomic_load(&q->shadow)) {
