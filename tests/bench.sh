@@ -194,6 +194,14 @@ if command -v gnuplot >/dev/null; then
 	run 0 report "$before" --plot "$dir/p.svg" --html "$dir/p.html" && [ ! -s "$dir/err" ] && grep -q '</svg>' "$dir/p.svg" &&
 		grep -q 'modelled time, model-input' "$dir/p.svg" && [ "$(grep -c '<svg' "$dir/p.html")" = 10 ] &&
 		! grep -Eq '(src|href) *= *.(https?:|/|file)' "$dir/p.html"; ok '--plot, --html: every verb, nothing from outside'
+	grep -q '<image' "$dir/p.svg"
+	[ $? = 1 ]; ok 'a heat map is cells, which no browser smooths'
+	run 0 bw -f sim:mesh4,queues=128,time=modelled --op c2c --size 64,4K --queues 1,64 --iters 64 --plot "$dir/q.svg" && grep -q 'by queues at work at once' "$dir/q.svg" &&
+		grep -q '>64<' "$dir/q.svg" && grep -q 'c2c 4 KiB' "$dir/q.svg"; ok '--plot of several numbers of queues'
+	for c in 1 4 64; do
+		run 0 rate -f sim:ring$c,mem=128M,time=modelled --op nop --batch 1 --depth 16 --iters 20 --json="$dir/chips$c.json" || break
+	done && run 0 report "$dir/chips1.json" "$dir/chips4.json" "$dir/chips64.json" --plot "$dir/chips.svg" && grep -q 'rate, by chips of the fabric' "$dir/chips.svg" &&
+		grep -q '>64<' "$dir/chips.svg" && run 2 report "$dir/chips1.json" "$dir/chips4.json" --csv; ok 'report of several documents: by chips of their fabrics'
 	echo earlier >"$dir/kept.html"
 	(trap '' XFSZ; ulimit -f $(($(wc -c <"$dir/p.html") / 1024)); run 3 report "$before" --html "$dir/kept.html") && [ "$(cat "$dir/kept.html")" = earlier ] &&
 		[ "$(echo "$dir"/kept.html*)" = "$dir/kept.html" ]; ok '--html: whole or not at all'

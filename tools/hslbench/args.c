@@ -66,6 +66,7 @@ static const char help[] =
 "       hslbench suite FILE [options]\n"
 "       hslbench compare BEFORE.json NOW.json [--tolerance PERCENT]\n"
 "       hslbench report FILE.json --csv|--plot FILE|--html FILE|--expect PROFILE\n"
+"       hslbench report FILE.json FILE.json... --plot FILE   (by chips of their fabrics)\n"
 "\n"
 "Measures an HSL fabric in wall-clock time, or in modelled time where its chips have\n"
 "that, and checks every byte that was moved.\n"

@@ -144,14 +144,15 @@ static struct json_object *next(struct of *o)
 
 #define EACH(r, o)	(o)->next = 0; for (struct json_object *r; (r = next(o)); )
 
-static bool several_sizes(struct of *o)
+/* Are there results with more than one value of it? */
+static bool several(struct of *o, const char *key)
 {
 	double first = NAN;
 
 	EACH(r, o) {
-		if (isfinite(first) && first != bench_num(r, "size_bytes"))
+		if (isfinite(first) && isfinite(bench_num(r, key)) && first != bench_num(r, key))
 			return true;
-		first = bench_num(r, "size_bytes");
+		first = isfinite(bench_num(r, key)) ? bench_num(r, key) : first;
 	}
 	return false;
 }
@@ -165,7 +166,7 @@ static const char *size_of(struct json_object *r, char *buf)
 static void by_size(struct charts *all, struct of *o, unsigned int basis, const char *title, const char *key, double scale,
 		    const char *ylabel, bool log_y)
 {
-	bool lines = several_sizes(o);
+	bool lines = several(o, "size_bytes");
 	struct chart *c = chart_new(all, lines ? CHART_LINES : CHART_BARS, o->verb, basis, title, lines ? "size" : "", ylabel);
 
 	c->log_x = c->sizes = lines;
@@ -179,6 +180,46 @@ static void by_size(struct charts *all, struct of *o, unsigned int basis, const 
 		else
 			point(c, size_of(r, size), category(c, bench_str(r, "op")), y);
 	}
+	chart_keep(all);
+}
+
+/* Lines go from left to right, in whatever order documents were named. */
+static void series_order(struct chart_series *s)
+{
+	for (unsigned int i = 1; i < s->n; i++)
+		for (unsigned int k = i; k && s->x[k] < s->x[k - 1]; k--) {
+			double x = s->x[k], y = s->y[k];
+
+			s->x[k] = s->x[k - 1];
+			s->y[k] = s->y[k - 1];
+			s->x[k - 1] = x;
+			s->y[k - 1] = y;
+		}
+}
+
+/* By chips or queues: what each operation and size comes to. */
+static void by_count(struct charts *all, struct of *o, unsigned int basis, const char *key, const char *title, const char *xlabel)
+{
+	bool rate = !strcmp(o->verb, "rate"), lat = !strcmp(o->verb, "lat") || !strcmp(o->verb, "wake") || !strcmp(o->verb, "coherence");
+	struct chart *c = chart_new(all, CHART_LINES, o->verb, basis, title, xlabel, rate ? "Mop/s" : lat ? "p50, us" : "GB/s");
+	bool sizes = several(o, "size_bytes"), depths = several(o, "depth"), batches = several(o, "batch");
+
+	c->log_x = true;
+	EACH(r, o) {
+		double y = rate ? bench_num(r, "ops_per_s") / 1e6 : lat ? bench_num(bench_get(r, "latency_ns"), "p50") / 1e3 :
+			   bench_num(r, "bytes_per_s") / 1e9;
+		bool sized = sizes && bench_num(r, "size_bytes") > 0;
+		char size[TOOL_SIZE_LEN], depth[24] = "", batch[32] = "", name[64];
+
+		if (depths && bench_num(r, "depth") > 0)
+			snprintf(depth, sizeof(depth), ", %.0f in flight", bench_num(r, "depth"));
+		if (batches && bench_num(r, "batch") > 0)
+			snprintf(batch, sizeof(batch), ", %.0f a doorbell", bench_num(r, "batch"));
+		point(c, text(name, sizeof(name), "%s%s%s%s%s%s", bench_str(r, "op"), sized ? " " : "", sized ? size_of(r, size) : "",
+			      *bench_str(r, "wait") && lat ? bench_str(r, "wait") : "", depth, batch), bench_num(r, key), y);
+	}
+	for (unsigned int i = 0; i < c->nseries; i++)
+		series_order(&c->series[i]);
 	chart_keep(all);
 }
 
@@ -299,6 +340,7 @@ struct chart *bench_charts(struct json_object *doc, unsigned int *n)
 		"bw", "lat", "rate", "matrix", "load", "atomic", "mem", "wake", "collective", "coherence", "baseline",
 	};
 	struct charts all = { 0 };
+	char title[64];
 
 	for (size_t v = 0; v < sizeof(verbs) / sizeof(verbs[0]); v++)
 		for (unsigned int basis = 0; basis < NBASES; basis++) {
@@ -306,6 +348,15 @@ struct chart *bench_charts(struct json_object *doc, unsigned int *n)
 
 			if (!next(&o))
 				continue;
+			/* several documents, or queues: that is what the picture is about */
+			if (several(&o, "chips")) {
+				by_count(&all, &o, basis, "chips", text(title, sizeof(title), "%s, by chips of the fabric", verbs[v]), "chips");
+				continue;
+			}
+			if (several(&o, "queues")) {
+				by_count(&all, &o, basis, "queues", text(title, sizeof(title), "%s, by queues at work at once", verbs[v]), "queues of each pair of chips");
+				continue;
+			}
 			if (!strcmp(verbs[v], "bw") || !strcmp(verbs[v], "baseline"))
 				by_size(&all, &o, basis, "Bandwidth", "bytes_per_s", 1e9, "GB/s", false);
 			else if (!strcmp(verbs[v], "lat"))

@@ -272,3 +272,23 @@ int bench_doc_read(const char *path, struct json_object **doc)
 	*doc = o;
 	return TOOL_PASS;
 }
+
+static void chips_mark(struct json_object *doc)
+{
+	struct json_object *list = bench_get(doc, "results"), *chips = bench_get(bench_get(doc, "environment"), "chips");
+
+	for (size_t i = 0; json_object_is_type(chips, json_type_array) && i < json_object_array_length(list); i++)
+		if (!has(json_object_array_get_idx(list, i), "chips"))
+			tool_json_u64(json_object_array_get_idx(list, i), "chips", json_object_array_length(chips));
+}
+
+void bench_doc_join(struct json_object *doc, struct json_object *other)
+{
+	struct json_object *list = bench_get(doc, "results"), *more = bench_get(other, "results");
+
+	chips_mark(doc);
+	chips_mark(other);
+	for (size_t i = 0; i < json_object_array_length(more); i++)
+		json_object_array_add(list, json_object_get(json_object_array_get_idx(more, i)));
+	json_object_put(other);
+}

@@ -331,11 +331,19 @@ static int of_files(const struct bench_args *args)
 		if (!rc)
 			rc = bench_compare(a, b, isfinite(c->tolerance) ? c->tolerance : TOLERANCE, true);
 	} else {
-		if (n != 1)
-			return tool_usage("report takes one document");
+		if (n < 1)
+			return tool_usage("report takes a document");
+		if (n > 1 && (!c->plot_path || c->csv || c->html_path || c->baseline_path || c->expect))
+			return tool_usage("report of several documents is --plot alone");
 		if (!c->csv && !c->plot_path && !c->html_path && !c->baseline_path && !c->expect)
 			return tool_usage("report %s: as what? --csv, --plot, --html, --baseline, --expect", file[0]);
 		rc = bench_doc_read(file[0], &a);
+		for (int i = 1; !rc && i < n; i++) {
+			rc = bench_doc_read(file[i], &b);
+			if (!rc)
+				bench_doc_join(a, b);
+			b = NULL;
+		}
 		if (!rc)
 			rc = outputs(c, a, !c->csv || c->csv_path);
 	}

@@ -25,6 +25,8 @@ const char *bench_str(struct json_object *o, const char *key);		/* "" if not the
 
 /* A document of ours, json_object_put() it; TOOL_PASS or TOOL_ENV after a message. */
 int bench_doc_read(const char *path, struct json_object **doc);
+/* The other's results follow those of doc, each with the number of chips of its fabric; other is used up. */
+void bench_doc_join(struct json_object *doc, struct json_object *other);
 /* TOOL_PASS, or TOOL_FAIL: something is worse, wrong or missing. print: the table. */
 int bench_compare(struct json_object *was, struct json_object *is, double tolerance, bool print);
 /* Into a file, NULL: standard output. TOOL_PASS or TOOL_ENV after a message. */

@@ -163,8 +163,9 @@ static void lines(FILE *out, const struct chart *c)
 
 		for (double x = least; x < most; x *= 2)
 			steps++;
-		fputs("set logscale x 2\nset xtics nomirror (", out);
-		for (double x = least; x <= most; x *= steps > 12 ? 4 : 2) {
+		/* a tic at the very end of the range may be left out */
+		fprintf(out, "set logscale x 2\nset xrange [%.9g:%.9g]\nset xtics nomirror (", least / 1.04, most * 1.04);
+		for (double x = least; x <= most; x *= steps > 8 ? 4 : 2) {
 			fputs(x > least ? ", " : "", out);
 			if (c->sizes)
 				quoted(out, tool_size_format((uint64_t)x, buf, sizeof(buf)));
@@ -194,7 +195,8 @@ static void heat(FILE *out, const struct chart *c)
 	fprintf(out, "set xrange [-0.5:%g]\nset yrange [%g:-0.5]\nset size ratio -1\nunset grid\nunset key\n"
 		"set palette defined (0 '#f7fbff', 1 '#9ecae1', 2 '#3182bd', 3 '#08306b')\nset colorbox\n",
 		c->ncategories - 0.5, c->nseries - 0.5);
-	fputs("plot $d matrix with image", out);
+	/* as an image a browser would smooth it */
+	fputs("plot $d matrix with image pixels", out);
 	if (c->ncategories <= LABELS_MAX)
 		/* light on dark, dark on light */
 		for (unsigned int dark = 0; dark < 2; dark++)
