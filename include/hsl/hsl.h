@@ -155,7 +155,7 @@ int hsl_segment_alloc(struct hsl_fabric *f, uint32_t node, uint64_t len_bytes,
 		      const struct hsl_segment_opts *opts, struct hsl_segment **out);
 /*
  * Register host memory [addr, addr + len). It stays pinned until the segment is freed. -EFAULT not mapped or
- * not writable, -ENOMEM over RLIMIT_MEMLOCK.
+ * not writable, -ENOMEM over RLIMIT_MEMLOCK, -EINVAL bad length or rights, or flags or an alignment: it is what it is.
  */
 int hsl_segment_register(struct hsl_fabric *f, void *addr, uint64_t len_bytes,
 			 const struct hsl_segment_opts *opts, struct hsl_segment **out);

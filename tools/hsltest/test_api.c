@@ -654,6 +654,14 @@ static void refused_arguments(struct ht *t)
 	o.rights = 4;
 	HT_RC(t, hsl_segment_alloc(t->f, node, 4096, &o, &s), -EINVAL);
 	HT_RC(t, hsl_segment_register(t->f, &byte, 1, &o, &s), -EINVAL);
+	o.rights = 0;
+	o.flags = 1u << 31;
+	HT_RC(t, hsl_segment_alloc(t->f, node, 4096, &o, &s), -EINVAL);
+	HT_RC(t, hsl_segment_register(t->f, &byte, 1, &o, &s), -EINVAL);
+	o.flags = 0;
+	o.align_bytes = 4096;
+	HT_RC(t, hsl_segment_register(t->f, &byte, 1, &o, &s), -EINVAL);
+	o.align_bytes = 0;
 	HT_RC(t, hsl_segment_register(t->f, &byte, 0, NULL, &s), -EINVAL);
 	HT_TRUE(t, hsl_segment_register(t->f, &byte, UINT64_MAX, NULL, &s) < 0,
 		"registered 2^64 - 1 bytes");
