@@ -55,6 +55,12 @@ grep -q 'System RAM (hsl)' /proc/iomem; ok 'it is System RAM (hsl)'
 run 0 hslctl mem --json && has '"numa_node": 1' && has '"online_bytes": 268435456'; ok 'mem --json'
 run 0 hslctl mem online 256M --chip 1; ok 'the same size again: nothing to do'
 run 1 hslctl mem online 128M --chip 1 && has 'another size'; ok 'another size: refused'
+umount /host	# 9p lives through no attempt to sleep
+echo platform >/sys/power/pm_test	# would wake at once
+! sh -c 'echo freeze >/sys/power/state' 2>$out && grep -qi busy $out && dmesg | grep -q "are in use as NUMA node 1: 'hslctl mem offline' first" &&
+	attr state ready && attr mem_online_bytes $size
+ok 'the system does not sleep while memory is online'
+echo none >/sys/power/pm_test
 run 0 $numa use 1 32; ok 'libnuma and mbind: pages on the node, right bytes, moved there and back'
 run 0 $numa run 1 grep -q ' N1=' /proc/self/numa_maps; ok 'a plain program runs on it'
 run 0 $numa run 1 sh -c 'dd if=/dev/zero bs=1M count=64 2>/dev/null | md5sum' && has '^7f614da9329cd3aebf59b91aadc30bf0'
