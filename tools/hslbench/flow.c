@@ -405,9 +405,13 @@ static void flows_run(struct bench *b, struct bench_flows *x, const struct bench
 	if (x->procs * x->threads == 1)
 		share->windows = w->windows;
 	workers_free(w, x->threads);
-	for (unsigned int i = 1; i < made; i++)
+	for (unsigned int i = 1; i < made; i++) {
+		/* only this process may have been told to stop */
+		if (tool_stopped())
+			kill(pid[i], SIGTERM);
 		if (waitpid(pid[i], &status, 0) == pid[i] && (!WIFEXITED(status) || WEXITSTATUS(status)))
 			fail(s, "a process has died");
+	}
 	if (atomic_load(&s->failed))
 		snprintf(reason, 160, "%s", s->reason[0] ? s->reason : "a process has died");
 	else

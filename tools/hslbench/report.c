@@ -252,7 +252,7 @@ static char *axes_title(const struct bench *b, const char *what)
 	if (c->threads)
 		fprintf(out, ", %u thread%s", c->threads, c->threads == 1 ? "" : "s");
 	if (c->procs)
-		fprintf(out, " in each of %u processes", c->procs);
+		fprintf(out, c->threads ? " in each of %u process%s" : ", %u process%s", c->procs, c->procs == 1 ? "" : "es");
 	if (c->per_s > 0)
 		fprintf(out, ", %.6g/s due of each queue", c->per_s);
 	if (c->wait)
