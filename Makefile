@@ -19,6 +19,7 @@ make bench-peers  hsl next to memcpy, pipe, eventfd, libfabric, UCX, Soft-RoCE o
 make examples     the programs of libhsl/examples; make examples-check runs them on sim:mesh4
 make mutants      would the suite notice? 176 chips that are wrong in one way each, and mutants of
                   driver and library: build/kill-matrix.html
+make coverage     which lines the host tests execute, by directory: build/coverage/index.html; TESTS='name ...' selects
 make modules      hsl.ko, hsl_pci.ko (KERNEL= or KDIR=)
 make docs         the profile and the guides as HTML and PDF, in build/docs
 make lib tools tests qemu                       the other parts
@@ -252,6 +253,10 @@ check:
 	@tests/run check $(TESTS)
 check-deep soak: qemu-for-vm modules lib tools tests
 	@tests/run $(@:check-%=%) $(TESTS)
+
+coverage:
+	@tests/coverage/run $(TESTS)
+.PHONY: coverage
 
 KERNELS ?= 6.1 6.12 7.x
 check-debug: KERNELS = debug

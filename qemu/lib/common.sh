@@ -75,6 +75,7 @@ packages_of() {
 		libcap-ng0 ;;
 	kernel) echo gcc-12 make libelf1 dpkg-dev xz-utils kmod bc ;;
 	debug-kernel) echo flex bison libelf-dev libssl-dev lz4 ;;
+	coverage) echo lcov ;;
 	capture) echo tshark ;; # 22 MB to fetch, 128 MB installed
 	docs) echo pandoc weasyprint fonts-dejavu-core fonts-wqy-microhei ;; # 75 MB to fetch; no browser, no TeX
 	lint) echo sparse shellcheck mandoc perl ;;
