@@ -411,6 +411,111 @@ static void swallowed(struct ht *t)
 	lab_free(&l);
 }
 
+/* Tags of requests that were sent and whose answers have not arrived, as the requester's end captures them. */
+struct tags {
+	bool waits[1u << 16];
+	bool owed[1u << 16]; /* of commands that have ended */
+	bool known[2];
+	uint32_t next[2];  /* numbers of flits, sent and received */
+	unsigned int late; /* answers that came after their command had ended */
+};
+
+static void tags_packet(struct lab *l, struct tags *g, const struct hsl_pkt_hdr *h, bool rx)
+{
+	if (!rx && h->opcode < HSL_PKT_SNP_S && h->src == l->here.node) {
+		HT_TRUE(l->t, !g->waits[h->tag], "a request with tag %u is sent, which another one has whose answer can still come", h->tag);
+		g->waits[h->tag] = true;
+	} else if (rx && (h->opcode == HSL_PKT_RSP || h->opcode == HSL_PKT_RSP_DATA) && h->dst == l->here.node) {
+		g->late += g->owed[h->tag];
+		g->waits[h->tag] = g->owed[h->tag] = false;
+	}
+}
+
+static void tags_record(struct lab *l, struct tags *g, const struct ht_trace_raw *r)
+{
+	const bool rx = r->flags & HT_TRACE_F_RX;
+	struct hsl_pkt_hdr h;
+	struct hsl_flit f;
+	uint32_t number;
+
+	memcpy(&f, r->body, sizeof(f));
+	if (r->kind == HT_TRACE_STATE && r->body[0] != HSL_LTSSM_L0 && r->body[0] != HSL_LTSSM_L1 && r->body[0] != HSL_LTSSM_RECOVERY &&
+	    r->body[0] != HSL_LTSSM_CONFIG)
+		memset(g, 0, offsetof(struct tags, late)); /* through DETECT: nothing comes any more */
+	number = f.hdr & ((1u << HSL_FLIT_SEQ_BITS) - 1);
+	if (r->kind != HT_TRACE_FLIT || f.hdr >> HSL_FLIT_SEQ_BITS != HSL_FLIT_DATA || (g->known[rx] && number != g->next[rx]))
+		return;
+	g->known[rx] = true;
+	g->next[rx] = (number + 1) % (1u << HSL_FLIT_SEQ_BITS);
+	for (unsigned int i = 0; i < HSL_FLIT_SLOTS; i++) {
+		const unsigned int entry = f.slot_map[i / 2] >> (i % 2 * 4) & 15;
+
+		if (entry < 8 || entry == 15)
+			continue;
+		memcpy(&h, f.slot[i], sizeof(h));
+		tags_packet(l, g, &h, rx);
+	}
+}
+
+/* A capture begins: of `room` records. */
+static uint64_t tags_capture(struct lab *l)
+{
+	return lab_ask(l, &l->here, HSL_CTF_CMD_CAPTURE, HSL_CTF_CAPTURE_TX | HSL_CTF_CAPTURE_RX, NULL);
+}
+
+/* At most so many: a link that loses all has always more to show. Returns how many were lost. */
+static uint64_t tags_drain(struct lab *l, struct tags *g, uint64_t room)
+{
+	struct ht_trace_raw r;
+	uint64_t lost = 0;
+
+	while (room-- && lab_ask(l, &l->here, HSL_CTF_CMD_NEXT, 0, &lost)) {
+		HT_OK(l->t, hsl_ctf_record(l->here.ctf, &r));
+		tags_record(l, g, &r);
+	}
+	return lost;
+}
+
+/* All that the other end sends is lost until the command has ended, and arrives afterwards. */
+static void late_answers(struct ht *t)
+{
+	unsigned int timeouts = 0;
+	uint64_t v, room, lost = 0;
+	static struct tags g;
+	struct lab l;
+	int rc;
+
+	lab_new(t, &l);
+	lab_need(&l, HSL_CTF_CMD_WIRE, "WIRE");
+	lab_need(&l, HSL_CTF_CMD_CAPTURE, "CAPTURE");
+	lab_work(&l, 9, "before answers are late");
+	for (unsigned int i = 0; i < 4; i++) {
+		room = tags_capture(&l);
+		LAB_DO(&l, &l.there, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_DROP, UINT64_MAX, 0);
+		rc = hsl_load(l.q, l.ga + 8 * i, 8, &v);
+		HT_TRUE(t, rc == hsl_status_errno(HSL_ST_TIMEOUT) || rc == hsl_status_errno(HSL_ST_UNREACHABLE), "a load whose answer is lost ends with %s",
+			ht_errno_name(rc));
+		timeouts += rc == hsl_status_errno(HSL_ST_TIMEOUT);
+		ht_step(t, "looking for the request of load %u", i);
+		tags_drain(&l, &g, room); /* the request is among the first */
+		memcpy(g.owed, g.waits, sizeof(g.owed));
+		tags_capture(&l);
+		LAB_DO(&l, &l.there, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_DROP, 0, 0);
+		works_again(&l);
+		lost += tags_drain(&l, &g, room);
+		for (unsigned int k = 0; k < 10; k++) {
+			lab_work(&l, 9, "after an answer was late");
+			lost += tags_drain(&l, &g, room);
+		}
+	}
+	lab_memory(&l, "after answers were late");
+	if (!timeouts || !g.late || lost)
+		HT_INCONCLUSIVE_TEST(t, "%u loads ended with TIMEOUT, %u answers came afterwards, %llu records did not fit into the capture", timeouts, g.late,
+				     (unsigned long long)lost);
+	ht_note(t, "%u loads ended with TIMEOUT, %u answers came afterwards", timeouts, g.late);
+	lab_free(&l);
+}
+
 #define STORM 64u
 
 /* All chips at once want the same few lines, more than a home has room for: each command ends, and each RETRY has had its GRANT. */
@@ -481,6 +586,7 @@ const struct ht_test ht_tests_link[] = {
 	{ "HEP-TXN-020", "captured_tags", "captured tags are unique among outstanding requests", captured, HT_F_TWO_CHIPS | HT_F_TRACE, 0 },
 	{ "HEP-TXN-021", "captured_answers", "captured requests have one answer each", captured, HT_F_TWO_CHIPS | HT_F_TRACE, 0 },
 	{ "HEP-TXN-027", "request_swallowed", "a command whose request is lost ends with TIMEOUT, once, done once or not", swallowed, HT_F_TWO_CHIPS, 0 },
+	{ "HEP-TXN-028", "late_answers", "the tag of a request that ended with TIMEOUT is not used before its late answer", late_answers, HT_F_TWO_CHIPS, 0 },
 	{ "HEP-COH-004", "coh_storm", "many commands on few lines all end, and each RETRY has its GRANT", storm, 0, 0 },
 	{ 0 }
 };
