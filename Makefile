@@ -24,6 +24,7 @@ make modules      hsl.ko, hsl_pci.ko (KERNEL= or KDIR=)
 make docs         the profile and the guides as HTML and PDF, in build/docs
 make lib tools tests qemu                       the other parts
 make install      DESTDIR= PREFIX=/usr/local LIBDIR= : library, headers, pkg-config, tools, man pages, DKMS tree
+make deb          Debian packages in build/deb: hsl-dkms, libhsl1, libhsl-dev, hsl-tools
 make uninstall, make clean
 Variables: CC, CFLAGS, B=build, WERROR=0, HSL_CACHE=, QEMU=, QEMU_SRC=
 endef
@@ -300,6 +301,10 @@ install: lib tools $(TOOLS:%=$(B)/install/%)
 		install -D -m 644 "$$f" "$(DESTDIR)$(DKMS)/$$f" || exit 1; done
 	sed -e 's|@VERSION@|$(VERSION)|' dkms.conf >$(DESTDIR)$(DKMS)/dkms.conf
 	$(if $(DESTDIR),,-ldconfig 2>/dev/null)
+
+deb:
+	@tools/debian/build $(B)/deb
+.PHONY: deb
 
 uninstall:
 	rm -f $(DESTDIR)$(LIBDIR)/libhsl.* $(DESTDIR)$(LIBDIR)/pkgconfig/libhsl.pc

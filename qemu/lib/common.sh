@@ -78,6 +78,8 @@ packages_of() {
 	coverage) echo lcov ;;
 	capture) echo tshark ;; # 22 MB to fetch, 128 MB installed
 	docs) echo pandoc weasyprint fonts-dejavu-core fonts-wqy-microhei ;; # 75 MB to fetch; no browser, no TeX
+	deb) echo dpkg-dev debhelper dh-dkms ;;
+	deb-check) echo lintian debootstrap ;;
 	lint) echo sparse shellcheck mandoc perl ;;
 	*) usage_error "packages_of: unknown group $1" ;;
 	esac
