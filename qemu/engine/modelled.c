@@ -416,6 +416,10 @@ static void run(struct hsl_fabric_engine *f, uint16_t agent, struct hsl_access *
     }
     m->batch = NULL;
     m->took_ps += b.done_ps - begun;
+    if (b.done == n && b.done_ps == begun) {
+        /* refused at once: who asks again until a link has trained has to see it train */
+        hsl_modelled_step(m, begun + STUCK_PS);
+    }
     hsl_links_changed_soon(f, leave(m));
     for (uint32_t i = 0; b.done < wait && i < n; i++) {    /* the fabric stands still: its error, not the memory's */
         x[i].status = HSL_ST_INTERNAL;

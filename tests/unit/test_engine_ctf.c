@@ -15,6 +15,7 @@
 
 #include "engine_rig.c"
 #include "hsl/ctf.h"
+#include "engine/modelled_priv.h"
 #include "model/model.h"
 #include "model/pcapng.h"
 #include "model/phy.h"
@@ -519,6 +520,38 @@ static void lanes(void **state)
 	key(w, 2, false);
 	assert_int_equal(link_state(w, 1), HSL_LTSSM_L0);
 	assert_int_equal(link_reg(w, 1, HSL_LINK_O_WIDTH), 16);
+	world_free(w);
+}
+
+static void all_lanes(struct world *w, bool up)
+{
+	struct hsl_fab_in in = { .type = HSL_FAB_LANE, .u.link = { .a = 2, .b = 1, .up = up } };
+
+	hsl_modelled_enter(w->f->e);
+	for (in.u.link.lane = 0; in.u.link.lane < 16; in.u.link.lane++)
+		assert_int_equal(hsl_modelled_post(w->f->e->modelled, &in), 0);
+	hsl_modelled_leave(w->f->e);
+}
+
+/* A link trains for who asks again and again for what is behind it: time does not stand still when accesses are refused. */
+static void asks_again(void **state)
+{
+	struct world *w = world_new();
+	struct hsl_chip_engine *e = chip(w, 1)->e;
+	uint32_t seed = 23;
+	uint64_t v = 0;
+
+	(void)state;
+	traffic(w, 100, &seed);
+	all_lanes(w, false);
+	for (unsigned int i = 0; i < 1000 && v != UINT64_MAX; i++)
+		v = hsl_chip_window_read(e, 0, 64, 8);
+	assert_int_equal(v, UINT64_MAX);
+	all_lanes(w, true);
+	for (unsigned int i = 0; i < 1000 && v == UINT64_MAX; i++)
+		v = hsl_chip_window_read(e, 0, 64, 8);
+	assert_int_not_equal(v, UINT64_MAX);
+	assert_int_equal(link_state(w, 1), HSL_LTSSM_L0);
 	world_free(w);
 }
 
@@ -1322,7 +1355,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(locked), cmocka_unit_test(refused), cmocka_unit_test(armed_crc), cmocka_unit_test(armed_others),
-		cmocka_unit_test(wires),  cmocka_unit_test(states),  cmocka_unit_test(lanes), cmocka_unit_test(leaves),
+		cmocka_unit_test(wires),  cmocka_unit_test(states),  cmocka_unit_test(lanes),
+		cmocka_unit_test(asks_again), cmocka_unit_test(leaves),
 		cmocka_unit_test(frozen), cmocka_unit_test(frozen_and_reset), cmocka_unit_test(presets),
 		cmocka_unit_test(raw_refused), cmocka_unit_test(raw_forged), cmocka_unit_test(loopback),
 		cmocka_unit_test(state_log), cmocka_unit_test(lines), cmocka_unit_test(poison), cmocka_unit_test(packets),
