@@ -54,6 +54,8 @@ model pair2,mem=128M open=1M && judge 0 && out '^# 22 passed, 0 failed, 1 skippe
 ok 'a device that is right' # nothing in $() here: bash takes its status for what stands before
 model pair2,mem=128M && judge 0 LNK PHY COH-005 && out '^ok .*link_dirty # SKIP the device opens 0 bytes'
 ok 'a device without open memory'
+model pair2,mem=128M open=64K && judge 77 COH-008 && out '^ok .*link_recall # SKIP the directory has room for all of 1024 lines'
+ok 'a device that recalls nothing has not shown that it does'
 caught no-replay HEP-LNK-006 LNK-006
 caught width-skipped HEP-PHY-002 PHY-002
 caught crc-byte HEP-LNK-001 link_refused

@@ -221,6 +221,8 @@ static void test_recall(struct ht *t)
 		fa_wait(ht_flit_agents, 1, (uint16_t)i);
 		HT_TRUE(t, ht_flit_agents->snoops[0][i] > before, "line %u is given to one agent while another one owns it: it was not recalled", i);
 	}
+	if (!recalled)
+		HT_SKIP_TEST(t, "the directory has room for all of %u lines: more open memory would show it", lines);
 	ht_note(t, "%u lines owned, %u recalled, %u asked back", lines, recalled, had);
 }
 
