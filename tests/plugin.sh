@@ -22,6 +22,9 @@ ok "the suite on a plugin: $(sed -n 's/^# \([0-9]* passed.*\)/\1/p' "$dir/out")"
 run 0 "$hsltest" run --dut "$wrap,sim:mesh4" --json "$dir/a.json" all_reach_all && grep -q '"driver": "wrap"' "$dir/a.json" && grep -q '"chips": 4' "$dir/a.json"
 ok 'with arguments of its own'
 run 1 "$hsltest" run --dut "$wrap,lose=300" --timeout 10 exactly_once && out '^not ok'; ok 'a completion that a plugin loses is noticed'
+run 77 "$hsltest" run --dut "$wrap,without=0x8" LNK-001 NET-003 CTF-002 COH-004 && [ "$(grep -c '# SKIP chip .* would show it$' "$dir/out")" = 3 ] &&
+	out 'coh_storm # SKIP not applicable'
+ok 'what observable memory would show is open without it'
 run 0 "$build/hslctl" list -f "$wrap" && out ' wrap:2 '; ok 'hslctl lists its chips'
 run 3 "$hsltest" run --dut "plugin:$build/tests/plugin/wrong.so" TXN-001 && err 'made for version 2 of the plugin interface, libhsl .* has 1'; ok 'another version is named'
 run 2 "$hsltest" run --dut "plugin:$build/libhsl.so" TXN-001 && err 'exports no hsl_plugin'; ok 'no plugin'

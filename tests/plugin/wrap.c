@@ -4,8 +4,8 @@
  * "plugin:wrap.so,sim:mesh4" by default sim:pair2, through the public interface only; a plugin for hardware has its own way to the chip
  * in place of each hsl_ call.
  *
- * A queue has a thread that hands completions on. With ",lose=N" in the arguments every Nth completion is kept back: for tests of what
- * notices.
+ * A queue has a thread that hands completions on. With ",lose=N" in the arguments every Nth completion is kept back, with ",without=BITS"
+ * its chips do not claim these capabilities: for tests of what notices.
  */
 #include <errno.h>
 #include <poll.h>
@@ -35,6 +35,7 @@ struct context {
 	struct segment *segments;
 	struct queue *queues;
 	unsigned int lose;
+	uint64_t without;		/* HSL_CAP_* */
 };
 
 struct queue {
@@ -53,17 +54,19 @@ struct queue {
 static int wrap_open(const char *args, const struct hsl_plugin_host *host, void **out)
 {
 	struct context *c = calloc(1, sizeof(*c));
-	const char *lose = strstr(args, "lose=");
+	const char *lose = strstr(args, "lose="), *without = strstr(args, "without=");
 	char url[128];
 	int err;
 
 	if (!c)
 		return -ENOMEM;
 	snprintf(url, sizeof(url), "%.*s", (int)strcspn(args, ","), args);
-	if (!*args || lose == args)
+	if (!*args || lose == args || without == args)
 		snprintf(url, sizeof(url), "sim:pair2");
 	if (lose)
 		c->lose = (unsigned int)strtoul(lose + 5, NULL, 10);
+	if (without)
+		c->without = strtoull(without + 8, NULL, 0);
 	c->host = host;
 	pthread_mutex_init(&c->lock, NULL);
 	err = hsl_fabric_open(url, &c->f);
@@ -113,7 +116,7 @@ static int wrap_chip_info(void *ctx, struct hsl_chip_info *o)
 	o->state = p.state;
 	o->mem_bytes = p.mem_bytes;
 	o->mem_free_bytes = p.mem_free_bytes;
-	o->cap = p.cap;
+	o->cap = p.cap & ~c->without;
 	o->max_len_bytes = p.max_len_bytes;
 	o->hep_version = p.hep_version;
 	o->max_depth = p.max_depth;

@@ -269,8 +269,10 @@ struct hsl_op ht_op_atomic(unsigned int op, uint64_t dst, uint64_t len, uint64_t
 			   uint64_t compare);
 struct hsl_op ht_op_signal(unsigned int op, uint64_t dst, uint64_t value);
 struct hsl_op ht_op_wait(unsigned int cond, uint64_t src, uint64_t value, uint64_t timeout_ns);
-/* The test does not apply unless all chips claim this HSL_CAP_* bit; without the test facility it is skipped. */
+/* The requirement is about this HSL_CAP_* bit: it does not apply unless all chips claim it. */
 void ht_need_cap(struct ht *t, uint64_t cap, const char *what);
+/* The requirement applies without the bit, and only a test of it needs the bit: it is skipped, and stays open. */
+void ht_need_tool(struct ht *t, uint64_t cap, const char *what);
 /*
  * Gives a command time to do what it must not do: runs NOPs on another queue of the same fabric, then expects that
  * nothing has completed on q.

@@ -77,8 +77,8 @@ void lab_new(struct ht *t, struct lab *l)
 	struct hsl_segment_opts o = { .size = sizeof(o),
 				      .flags = HSL_SEGMENT_OBSERVABLE | HSL_SEGMENT_NONCOHERENT };
 
-	ht_need_cap(t, HSL_CAP_MODELLED, "observable memory");
-	ht_need_cap(t, HSL_CAP_CTF, "a test facility");
+	ht_need_tool(t, HSL_CAP_MODELLED, "observable memory");
+	ht_need_tool(t, HSL_CAP_CTF, "a test facility");
 	memset(l, 0, sizeof(*l));
 	l->t = t;
 	for (unsigned int i = 1; !l->there.node && i < t->nchips; i++) {

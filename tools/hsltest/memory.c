@@ -223,18 +223,30 @@ struct hsl_op ht_op_wait(unsigned int cond, uint64_t src, uint64_t value, uint64
 				.arg1 = timeout_ns };
 }
 
+/* The first chip that does not claim it. */
+static const struct hsl_chip_props *without(const struct ht *t, uint64_t cap)
+{
+	for (unsigned int i = 0; i < t->nchips; i++) {
+		if (!(t->chip[i].cap & cap))
+			return &t->chip[i];
+	}
+	return NULL;
+}
+
 void ht_need_cap(struct ht *t, uint64_t cap, const char *what)
 {
-	unsigned int i;
+	const struct hsl_chip_props *c = without(t, cap);
 
-	for (i = 0; i < t->nchips; i++) {
-		if (t->chip[i].cap & cap)
-			continue;
-		/* a tester's tool, not a feature: what it would show is untested without it */
-		if (cap == HSL_CAP_CTF)
-			HT_SKIP_TEST(t, "chip %u does not claim %s", t->chip[i].node, what);
-		HT_NA_TEST(t, "chip %u does not claim %s", t->chip[i].node, what);
-	}
+	if (c)
+		HT_NA_TEST(t, "chip %u does not claim %s", c->node, what);
+}
+
+void ht_need_tool(struct ht *t, uint64_t cap, const char *what)
+{
+	const struct hsl_chip_props *c = without(t, cap);
+
+	if (c)
+		HT_SKIP_TEST(t, "chip %u does not claim %s, which would show it", c->node, what);
 }
 
 void ht_expect_parked(struct ht *t, struct hsl_queue *q, struct hsl_queue *other, const char *what)

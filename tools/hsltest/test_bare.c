@@ -608,8 +608,8 @@ static bool has_fatal(struct ht *t)
 	bool has;
 	int rc;
 
-	ht_need_cap(t, HSL_CAP_MODELLED, "modelled memory");
-	ht_need_cap(t, HSL_CAP_CTF, "a test facility");
+	ht_need_tool(t, HSL_CAP_MODELLED, "modelled memory");
+	ht_need_tool(t, HSL_CAP_CTF, "a test facility");
 	rc = hsl_ctf_open(t->f, t->chip[1].node, &c);
 	if (rc)
 		HT_SKIP_TEST(t, "test facility of chip %u: %s", t->chip[1].node, ht_errno_name(rc));

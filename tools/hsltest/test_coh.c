@@ -29,7 +29,7 @@ static void coh_new(struct ht *t, struct coh *c)
 	struct hsl_segment_opts o = { .size = sizeof(o), .flags = HSL_SEGMENT_OBSERVABLE };
 
 	ht_need_cap(t, HSL_CAP_MODELLED, "observable memory");
-	ht_need_cap(t, HSL_CAP_OP_LOADSTORE, "LOAD and STORE");
+	ht_need_tool(t, HSL_CAP_OP_LOADSTORE, "LOAD and STORE");
 	c->t = t;
 	for (unsigned int i = 0; i < 2; i++) {
 		c->node[i] = t->chip[i].node;

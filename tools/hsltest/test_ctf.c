@@ -129,7 +129,7 @@ static void locked_again(struct ht *t)
 	uint64_t left, fresh[2];
 
 	lab_new(t, &l);
-	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	ht_need_tool(t, HSL_CAP_COUNTERS, "counters");
 	lab_need(&l, HSL_CTF_CMD_ARM, "ARM");
 	lab_need(&l, HSL_CTF_CMD_COUNT, "COUNT");
 	lab_need(&l, HSL_CTF_CMD_WIRE, "WIRE");
@@ -220,7 +220,7 @@ static void crc_errors(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
-	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	ht_need_tool(t, HSL_CAP_COUNTERS, "counters");
 	lab_need(&l, HSL_CTF_CMD_ARM, "ARM");
 	lab_need(&l, HSL_CTF_CMD_COUNT, "COUNT");
 	for (unsigned int i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
@@ -282,7 +282,7 @@ static void random_errors(struct ht *t)
 	uint64_t before;
 
 	lab_new(t, &l);
-	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	ht_need_tool(t, HSL_CAP_COUNTERS, "counters");
 	lab_need(&l, HSL_CTF_CMD_WIRE, "WIRE");
 	for (unsigned int i = 0; i < 2; i++) {
 		struct lab_end *e = i ? &l.there : &l.here;
@@ -371,7 +371,7 @@ static void captured(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
-	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	ht_need_tool(t, HSL_CAP_COUNTERS, "counters");
 	lab_need(&l, HSL_CTF_CMD_CAPTURE, "CAPTURE");
 	lab_need(&l, HSL_CTF_CMD_NEXT, "NEXT");
 	lab_work(&l, 3, "before a capture");
@@ -525,7 +525,7 @@ static void replays(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
-	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	ht_need_tool(t, HSL_CAP_COUNTERS, "counters");
 	lab_need(&l, HSL_CTF_CMD_ARM, "ARM");
 	lab_need(&l, HSL_CTF_CMD_COUNT, "COUNT");
 	again = lab_counter(&l, &l.here, "tx_replayed");
@@ -543,7 +543,7 @@ static void recovery(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
-	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	ht_need_tool(t, HSL_CAP_COUNTERS, "counters");
 	lab_need(&l, HSL_CTF_CMD_ARM, "ARM");
 	lab_need(&l, HSL_CTF_CMD_COUNT, "COUNT");
 	trained = lab_counter(&l, &l.here, "retrains");
@@ -569,7 +569,7 @@ static void raw_flits(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
-	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	ht_need_tool(t, HSL_CAP_COUNTERS, "counters");
 	lab_need(&l, HSL_CTF_CMD_SEND, "SEND");
 	lab_work(&l, 30, "before raw flits");
 	for (unsigned int i = 0; i < 40; i++) {
@@ -714,7 +714,7 @@ static void disabled(struct ht *t)
 	int rc;
 
 	lab_new(t, &l);
-	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	ht_need_tool(t, HSL_CAP_COUNTERS, "counters");
 	lab_need(&l, HSL_CTF_CMD_STATE, "STATE");
 	lab_work(&l, 30, "before the link is disabled");
 	downs = lab_counter(&l, &l.there, "downs");
@@ -767,8 +767,8 @@ static void lab_plain(struct ht *t, struct lab *l)
 	struct hsl_segment_opts o = { .size = sizeof(o),
 				      .flags = HSL_SEGMENT_OBSERVABLE | HSL_SEGMENT_NONCOHERENT };
 
-	ht_need_cap(t, HSL_CAP_MODELLED, "observable memory");
 	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	ht_need_tool(t, HSL_CAP_MODELLED, "observable memory");
 	memset(l, 0, sizeof(*l));
 	l->t = t;
 	l->q = ht_queue_new(t, t->chip[0].node, 0);

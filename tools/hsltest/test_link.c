@@ -142,7 +142,7 @@ static void never_stopped(struct ht *t)
 	struct lab l;
 
 	lab_new(t, &l);
-	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	ht_need_tool(t, HSL_CAP_COUNTERS, "counters");
 	before = stalls(&l);
 	for (unsigned int i = 0; i < 50; i++) {
 		HT_OK(t, hsl_copy(l.q, l.ga, l.ga + LAB_LEN / 2, LAB_LEN / 2));
@@ -209,7 +209,7 @@ static void leaves(struct ht *t)
 	int rc;
 
 	lab_new(t, &l);
-	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	ht_need_tool(t, HSL_CAP_COUNTERS, "counters");
 	lab_need(&l, HSL_CTF_CMD_STATE, "STATE");
 	lost = lab_counter_of(t, l.here.node, HSL_COUNTERS_CHIP, "net_lost") + lab_counter_of(t, l.there.node, HSL_COUNTERS_CHIP, "net_lost");
 	for (unsigned int i = 0; i < 5; i++) {
@@ -338,9 +338,9 @@ static void in_order(struct ht *t)
 	struct hsl_segment *seg;
 	struct hsl_queue *q[2];
 
-	ht_need_cap(t, HSL_CAP_MODELLED, "observable memory");
-	ht_need_cap(t, HSL_CAP_OP_LOADSTORE, "LOAD and STORE");
-	ht_need_cap(t, HSL_CAP_CTF, "a test facility");
+	ht_need_tool(t, HSL_CAP_MODELLED, "observable memory");
+	ht_need_tool(t, HSL_CAP_OP_LOADSTORE, "LOAD and STORE");
+	ht_need_tool(t, HSL_CAP_CTF, "a test facility");
 	from.end.ctf = lab_ctf_open(t, a);
 	to.end.ctf = lab_ctf_open(t, b);
 	if (!lab_has(&from.end, HSL_CTF_CMD_CAPTURE) || !lab_has(&to.end, HSL_CTF_CMD_CAPTURE))
@@ -531,7 +531,7 @@ static void storm(struct ht *t)
 	uint64_t retries, grants, v, sum = 0;
 
 	ht_need_cap(t, HSL_CAP_MODELLED, "observable memory");
-	ht_need_cap(t, HSL_CAP_COUNTERS, "counters");
+	ht_need_tool(t, HSL_CAP_COUNTERS, "counters");
 	HT_OK(t, hsl_segment_alloc(t->f, home, LAB_LEN, &o, &seg));
 	for (unsigned int k = 0; k < n; k++)
 		q[k] = ht_queue_new(t, t->chip[k].node, STORM);
