@@ -108,6 +108,9 @@ cat >"$dir/peer.py" <<-'EOT'
 	            c.send(struct.pack('<BBHIQ', 3, 0, 271, 0, 0) + bytes(255))
 	        elif kind == 'early':  # it promises to be silent until 1 ms, and is not
 	            c.send(struct.pack('<BBHIQQ', 4, 0, 24, 0, 10**9, 0) + struct.pack('<BBHIQ', 2, 0, 32, 0, 5) + bytes(16))
+	        elif kind == 'rate0':
+	            c.send(struct.pack('<BBHIQ', 2, 0, 32, 0, 0) + struct.pack('<BBHIHHB3x', 1, 16, 65535, 0, 1, 0, 0))
+	            c.send(struct.pack('<BBHIQQ', 4, 0, 24, 0, 10**9, 0))
 	        elif kind == 'die' and len(kept) > 1:
 	            os._exit(0)
 	    except OSError:
@@ -122,6 +125,7 @@ done <<-EOT
 	hang fail no message for 1 s
 	garbage fail a message of type 3 with 271 bytes, not 272
 	early fail against the promise of 1000000000 ps
+	rate0 fail a training set with rate 0
 	die fail the device closed the connection
 EOT
 quit

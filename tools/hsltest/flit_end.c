@@ -522,6 +522,7 @@ static void rx_line(struct fe *e, const struct hsl_ts *ts)
 {
 	struct hsl_ts answer;
 
+	HT_TRUE(e->t, ts->rate_mtps, "a training set with rate 0");
 	e->seen = fe_grow(e->seen, e->nseen, &e->seen_room, sizeof(*e->seen));
 	e->seen[e->nseen++] = (struct fe_seen){ .at_ps = e->now_ps, .is_ts = true, .ts = *ts };
 	if (e->mute || e->deaf || (ts->flags & (HSL_TS_F_DISABLE | HSL_TS_F_HOT_RESET | HSL_TS_F_L1)))

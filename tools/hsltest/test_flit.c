@@ -375,7 +375,7 @@ static void test_width(struct ht *t)
 		uint32_t want, want_rate;
 
 		e->lanes = lanes[i / 2] & all;
-		e->own.rate_mtps = i % 2 ? rate / 2 : rate;
+		e->own.rate_mtps = i % 2 && rate > 1 ? rate / 2 : rate;
 		if (!e->lanes)
 			continue;
 		ht_step(t, "training with lanes 0x%04x at %u MT/s", e->lanes, e->own.rate_mtps);
