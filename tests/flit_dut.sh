@@ -111,6 +111,11 @@ cat >"$dir/peer.py" <<-'EOT'
 	        elif kind == 'rate0':
 	            c.send(struct.pack('<BBHIQ', 2, 0, 32, 0, 0) + struct.pack('<BBHIHHB3x', 1, 16, 65535, 0, 1, 0, 0))
 	            c.send(struct.pack('<BBHIQQ', 4, 0, 24, 0, 10**9, 0))
+	        elif kind == 'flood':
+	            while True:
+	                c.sendall((struct.pack('<BBHIQ', 2, 0, 32, 0, 10**9) + bytes(16)) * 1000)
+	        elif kind == 'far':
+	            c.send(struct.pack('<BBHIQ', 2, 0, 32, 0, 10**10) + bytes(16))
 	        elif kind == 'die' and len(kept) > 1:
 	            os._exit(0)
 	    except OSError:
@@ -126,6 +131,8 @@ done <<-EOT
 	garbage fail a message of type 3 with 271 bytes, not 272
 	early fail against the promise of 1000000000 ps
 	rate0 fail a training set with rate 0
+	flood fail more than 16384 messages
+	far fail it cannot have come there
 	die fail the device closed the connection
 EOT
 quit

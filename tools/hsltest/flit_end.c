@@ -15,6 +15,8 @@
 #include "flit_priv.h"
 
 #define TS_PS (200 * FE_US / 1000)
+#define LATE_PS (2 * FE_MS)	   /* a wire may be so late */
+#define WAITING_MAX (4 * FE_NUMBERS) /* what may be on the way to us: far more than a line and a window hold */
 
 struct fe_arrival {
 	uint64_t at_ps;
@@ -303,8 +305,15 @@ static void arrival(struct fe *e, const union message *m)
 
 	HT_TRUE(e->t, at >= bound(e) && at >= e->now_ps, "a message of time %llu ps, against the promise of %llu ps",
 		(unsigned long long)m->hdr.time_ps, (unsigned long long)e->promise_ps);
-	if (e->head == e->queued)
-		e->head = e->queued = 0;
+	HT_TRUE(e->t, m->hdr.time_ps <= e->told_max_ps + e->own.latency_ps + LATE_PS,
+		"a message of time %llu ps, and it was promised %llu ps: it cannot have come there", (unsigned long long)m->hdr.time_ps,
+		(unsigned long long)e->told_max_ps);
+	HT_TRUE(e->t, e->queued - e->head < WAITING_MAX, "more than %u messages are on the way to here", WAITING_MAX);
+	if (e->head > e->queued / 2) {
+		memmove(e->queue, e->queue + e->head, (e->queued - e->head) * sizeof(*e->queue));
+		e->queued -= e->head;
+		e->head = 0;
+	}
 	e->queue = fe_grow(e->queue, e->queued, &e->room, sizeof(*e->queue));
 	a = &e->queue[e->queued];
 	*a = (struct fe_arrival){ .at_ps = at, .is_ts = m->hdr.type == HSL_FS_LINE };
@@ -385,6 +394,7 @@ static void tell(struct fe *e, uint64_t next_ps)
 	e->told = e->asked = true;
 	e->wanted = false;
 	e->told_ps = next_ps;
+	e->told_max_ps = next_ps > e->told_max_ps ? next_ps : e->told_max_ps;
 	e->told_taken = e->taken;
 }
 

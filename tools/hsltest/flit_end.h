@@ -56,7 +56,7 @@ struct fe {
 	size_t rx_used;
 
 	/* time: what each side has promised, and which messages of ours the device has taken */
-	uint64_t now_ps, promise_ps, dut_seen, sent, taken, told_ps, told_taken;
+	uint64_t now_ps, promise_ps, dut_seen, sent, taken, told_ps, told_max_ps, told_taken;
 	uint64_t sent_at[FE_NUMBERS * 4];
 	bool told, wanted, asked;
 	struct fe_arrival *queue;
