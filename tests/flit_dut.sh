@@ -9,10 +9,10 @@ B=${HSL_BUILD:-$top/build}
 [ -x "$B/hsltest" ] && [ -x "$B/hslctl" ] || { echo "1..0 # SKIP hsltest or hslctl is not built"; exit 77; }
 unset HSL_FABRIC
 dir=$(mktemp -d) || exit 3
-peer=
+peer='' wire=''
 # shellcheck source=tests/checks.sh
 . "$top/tests/checks.sh"
-trap 'quit; rm -rf "$dir"' EXIT
+trap 'quit; [ -z "$wire" ] || kill "$wire"; rm -rf "$dir"' EXIT
 
 quit() {
 	[ -z "$peer" ] || { kill "$peer"; wait "$peer"; } 2>/dev/null
@@ -35,7 +35,7 @@ model() { meet "$B/hslctl" link --watch -f "sim:$1,remote=2-1:listen:$dir/link${
 judge() { # judge STATUS ARG…
 	want_rc=$1
 	shift
-	expect "$want_rc" "$B/hsltest" run --dut "flit:unix:$dir/link,patience=${PATIENCE:-30}" --tap --json "$dir/report.json" "$@"
+	expect "$want_rc" "$B/hsltest" run --dut "flit:unix:${LINK:-$dir/link},patience=${PATIENCE:-30}" --tap --json "$dir/report.json" "$@"
 }
 verdict() { # of a requirement
 	python3 - "$dir/report.json" "$1" <<-'EOT'
@@ -83,6 +83,31 @@ if [ "$deep" ]; then
 			out '^# 22 passed, 0 failed'
 		ok "no false alarm, seed $seed"
 	done
+	# a wire that hands on what there is every 5 ms: for 4000 requests far more than the 3 s that a test may stand still
+	cat >"$dir/wire.py" <<-'EOT'
+		import socket, sys, threading, time
+
+		def pump(a, b, delay):
+		    while data := a.recv(65536):
+		        time.sleep(delay)
+		        b.sendall(data)
+		    b.shutdown(socket.SHUT_WR)
+
+		s = socket.socket(socket.AF_UNIX)
+		s.bind(sys.argv[1])
+		s.listen(8)
+		while True:
+		    near, far = s.accept()[0], socket.socket(socket.AF_UNIX)
+		    far.connect(sys.argv[2])
+		    threading.Thread(target=pump, args=(near, far, 0), daemon=True).start()
+		    threading.Thread(target=pump, args=(far, near, 0.005), daemon=True).start()
+	EOT
+	model pair2,mem=128M open=1M
+	timeout 600 python3 "$dir/wire.py" "$dir/slow" "$dir/link" 2>/dev/null &
+	wire=$!
+	until [ -S "$dir/slow" ] || ! kill -0 $wire 2>/dev/null; do sleep 0.1; done
+	LINK=$dir/slow judge 0 --timeout 3 link_wrap
+	ok 'a slow device gets on'
 fi
 
 # KIND: what it does instead of a link

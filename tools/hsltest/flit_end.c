@@ -4,6 +4,9 @@
  *
  * Time. Nothing arrives before bound(), and everything of our own before it may happen; who cannot go on says when its next event is,
  * asks, and waits. The end of a step counts as an event of ours: a test acts then.
+ *
+ * The test gets on (ht_progress) with a packet that is whole, an acknowledgement of something new, a link that comes to L0. TIME, idle
+ * flits and training sets go on for ever at a device that hangs.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -499,6 +502,7 @@ void fe_go(struct fe *e, uint32_t state)
 		e->rate = e->dut_rate < e->own.rate_mtps ? e->dut_rate : e->own.rate_mtps;
 		e->fresh = false;
 		e->trainings++;
+		ht_progress(e->t);
 		both_enter(e, state);
 		if (!fresh)
 			fe_link_retrained(e);

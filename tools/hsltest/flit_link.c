@@ -207,6 +207,7 @@ void fe_speak(struct fe *e)
 static void whole(struct fe *e)
 {
 	e->freed[fe_pkt_vc(e->in.h.opcode)] += e->need;
+	ht_progress(e->t);
 	e->packets = fe_grow(e->packets, e->npackets, &e->packets_room, sizeof(*e->packets));
 	e->packets[e->npackets].at_ps = e->now_ps;
 	e->packets[e->npackets++].p = e->in;
@@ -248,8 +249,10 @@ static void acknowledged(struct fe *e, uint16_t ack)
 	if (!(ack & ACK_VALID) || n > fe_ahead(e, e->acked, e->next))
 		return;
 	e->acked = number;
-	if (n)
+	if (n) {
 		e->replay_ps = e->acked == e->next || e->no_replay ? 0 : e->now_ps + REPLAY_PS;
+		ht_progress(e->t);
+	}
 	if (!(ack & ACK_NAK))
 		return;
 	e->naks++;
