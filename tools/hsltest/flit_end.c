@@ -419,6 +419,8 @@ bool fe_step(struct fe *e, uint64_t end_ps)
 {
 	uint64_t next;
 
+	if (end_ps < e->now_ps) /* what was done meanwhile took longer */
+		end_ps = e->now_ps;
 	fe_speak(e);
 	for (;;) {
 		while (receive(e, false)) {
