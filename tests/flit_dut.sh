@@ -160,6 +160,8 @@ done <<-EOT
 	far fail it cannot have come there
 	die fail the device closed the connection
 EOT
+meet python3 "$dir/peer.py" "$dir/link" hang && PATIENCE=2 judge 1 --timeout 1 link_flits && out 'no message for 2 s'
+ok 'patience is longer than --timeout'
 quit
 expect 3 "$B/hsltest" run --dut "flit:unix:$dir/none" && err 'No such file'
 ok 'nobody listens'

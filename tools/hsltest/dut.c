@@ -25,7 +25,8 @@ static const struct ht_dut_kind kinds[] = {
 	{ .prefix = "plugin:", .what = "what a shared object serves (hsl/plugin.h), plugin:FILE.so" },
 	{ .prefix = "flit:unix:", .what = "the other end of a link at a flit socket (docs/flit-socket.md), flit:unix:PATH[,patience=S]",
 	  .unseen = "one link does not show it: software beside the device has to, or a capture of more (docs/partner-guide.md)",
-	  .tests = ht_flit_tests, .probe = ht_flit_probe, .open = ht_flit_open, .close = ht_flit_close },
+	  .tests = ht_flit_tests, .probe = ht_flit_probe, .open = ht_flit_open, .close = ht_flit_close,
+	  .patience_s = ht_flit_patience_s },
 };
 #define NKINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -39,6 +40,13 @@ const struct ht_dut_kind *ht_dut_kind(const char *url)
 			return &kinds[i];
 	}
 	return NULL;
+}
+
+unsigned int ht_dut_patience_s(const char *url)
+{
+	const struct ht_dut_kind *kind = ht_dut_kind(url);
+
+	return kind && kind->patience_s ? kind->patience_s(url) : 0;
 }
 
 int ht_dut_check(const char *url)

@@ -9,6 +9,7 @@
  * Each hook may be NULL, for a device that libhsl opens as a fabric. tests: those for this kind, instead of
  * ht_tests_all. open, close: in the child that runs a test, before and after it; t->f stays NULL then. probe: in a child of
  * its own.
+ * patience_s: how long the URL has us wait for a device that says nothing.
  */
 struct ht_dut_kind {
 	const char *prefix; /* of the URL */
@@ -18,9 +19,11 @@ struct ht_dut_kind {
 	void (*probe)(const struct ht_config *config, struct ht_probe *p);
 	void (*open)(struct ht *t);
 	void (*close)(struct ht *t);
+	unsigned int (*patience_s)(const char *url);
 };
 
 const struct ht_dut_kind *ht_dut_kind(const char *url); /* NULL: none */
+unsigned int ht_dut_patience_s(const char *url); /* 0: the kind has none */
 /* The probe of a fabric. */
 void ht_dut_probe(const struct ht_config *config, struct ht_probe *p);
 

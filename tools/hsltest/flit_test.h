@@ -8,6 +8,7 @@
 
 unsigned int ht_flit_tests(const struct ht_test **list, unsigned int max);
 void ht_flit_probe(const struct ht_config *config, struct ht_probe *p);
+unsigned int ht_flit_patience_s(const char *url);
 void ht_flit_open(struct ht *t);
 void ht_flit_close(struct ht *t);
 

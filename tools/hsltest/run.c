@@ -27,6 +27,7 @@
 #define DUMP_S 5 /* for a child to write down what it sees, on a busy machine */
 #define KILL_S 10
 #define PROBE_S 20
+#define MARGIN_S 5 /* beyond a patience that is over, for who was patient to say so */
 #define LOOK_MS 200ull
 extern struct hsl_queue *volatile ht_watched_queues[QUEUES_WATCHED];
 
@@ -380,6 +381,7 @@ void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool
 	uint32_t limit_s = config->limit_s ? config->limit_s
 			   : test->limit_s ? test->limit_s
 					   : HT_LIMIT_S;
+	const uint32_t patience_s = ht_dut_patience_s(config->url);
 	uint64_t start_ns = ht_now_ns();
 	struct ht_shared *s = shared_new();
 	bool kernel = ht_dut_kind(config->url) == ht_dut_kind("/dev/hsl0"), gone;
@@ -387,6 +389,8 @@ void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool
 	int status = 0, pidfd;
 	pid_t pid;
 
+	if (patience_s && limit_s < patience_s + MARGIN_S)
+		limit_s = patience_s + MARGIN_S;
 	memset(r, 0, sizeof(*r));
 	r->test = test;
 	r->seed = config->seed;
@@ -467,7 +471,7 @@ void ht_probe_fabric(const struct ht_config *config, struct ht_probe *p)
 	}
 	if (pid > 0) {
 		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-		if (child_wait(pid, pidfd, PROBE_S, NULL, NULL, &status) == ENDED) {
+		if (child_wait(pid, pidfd, PROBE_S + ht_dut_patience_s(config->url), NULL, NULL, &status) == ENDED) {
 			*p = *shared;
 		} else {
 			child_kill(pid, pidfd, &status, &gone);

@@ -43,6 +43,13 @@ void ht_flit_probe(const struct ht_config *config, struct ht_probe *p)
 	c->link[0] = (struct hsl_link_props){ .peer = h->peer, .peer_type = HSL_NODE_TYPE_CHIP };
 }
 
+unsigned int ht_flit_patience_s(const char *url)
+{
+	struct fe_url u;
+
+	return fe_url_parse(url, &u) ? u.patience_s : 0;
+}
+
 void ht_flit_open(struct ht *t)
 {
 	ht_flit_agents = fa_new(fe_open(t));
