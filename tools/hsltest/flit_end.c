@@ -110,9 +110,12 @@ static void begin(union message *m, enum hsl_fs_type type, uint64_t time_ps)
 	m->hdr.time_ps = time_ps;
 }
 
-static bool write_all(int fd, const void *p, size_t len, unsigned int patience_s)
+static bool receive(struct fe *e, bool wait);
+
+/* With e what comes is read while we wait for room: the device may be waiting for room, too. */
+static bool write_all(struct fe *e, int fd, const void *p, size_t len, unsigned int patience_s)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	struct pollfd pfd = { .fd = fd, .events = e ? POLLIN | POLLOUT : POLLOUT };
 
 	while (len) {
 		ssize_t n = send(fd, p, len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -122,6 +125,8 @@ static bool write_all(int fd, const void *p, size_t len, unsigned int patience_s
 			len -= (size_t)n;
 		} else if (errno != EAGAIN || poll(&pfd, 1, (int)patience_s * 1000) <= 0) {
 			return false;
+		} else if (e && pfd.revents & POLLIN) {
+			receive(e, false);
 		}
 	}
 	return true;
@@ -129,7 +134,7 @@ static bool write_all(int fd, const void *p, size_t len, unsigned int patience_s
 
 static void put(struct fe *e, const union message *m)
 {
-	HT_TRUE(e->t, write_all(e->fd, m, m->hdr.len, e->url.patience_s), "the device takes no message: %s", strerror(errno));
+	HT_TRUE(e->t, write_all(e, e->fd, m, m->hdr.len, e->url.patience_s), "the device takes no message: %s", strerror(errno));
 }
 
 static int dial(const struct fe_url *u)
@@ -202,7 +207,7 @@ static void say_bye(int fd, uint32_t reason, const char *text)
 	begin(&m, HSL_FS_BYE, 0);
 	m.bye.reason = reason;
 	memcpy(m.bye.text, text, strnlen(text, sizeof(m.bye.text)));
-	write_all(fd, &m, m.hdr.len, 1);
+	write_all(NULL, fd, &m, m.hdr.len, 1);
 	close(fd);
 }
 
