@@ -112,6 +112,12 @@ static int axes_check(const struct bench *b)
 		return tool_usage("%s: the clock stands still while the program works: one thread, which polls, as fast as it goes", one);
 	if (c->procs > 1 && !strcmp(b->info.backend, "sim"))
 		return tool_usage("--procs: a fabric of sim: is in one process");
+	return 0;
+}
+
+/* What this machine cannot have, with a fabric or without. */
+static int machine_check(const struct bench_config *c)
+{
 	if (c->numa >= 0 && (numa_available() < 0 || c->numa > numa_max_node()))
 		return tool_usage("--numa %d: this machine has no such node", c->numa);
 	if (c->huge && !bench_huge_bytes())
@@ -281,9 +287,13 @@ static int report(struct bench *b)
 static int bench_run(struct bench *b, const struct bench_args *args)
 {
 	bool fabric = strcmp(args->run[0].verb, "baseline");
-	int rc = fabric ? fabric_open(b) : 0;
+	int rc = 0;
 
 	/* all of a suite is checked before any of it is run */
+	for (unsigned int i = 0; !rc && i < args->nruns; i++)
+		rc = machine_check(&args->run[i].config);
+	if (fabric && !rc)
+		rc = fabric_open(b);
 	for (unsigned int i = 0; fabric && !rc && i < args->nruns; i++) {
 		b->config = &args->run[i].config;
 		rc = run_prepare(b);
