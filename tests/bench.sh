@@ -60,6 +60,7 @@ for v in bw lat rate matrix load atomic mem wake collective coherence; do
 	fi && "$check" schema "$dir/out" $v 2>>"$dir/err"
 	ok "$v --json: of its schema, and right"
 done
+run 0 mem -f $sim --quick --iters 3 --json && "$check" has "$dir/out" op=alloc rounds=None deterministic=None; ok 'mem: not measured in rounds, so none repeats another'
 runs=0
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	run 0 all -f $sim --quick --iters 10 --json="$dir/run$i.json" && runs=$((runs + 1))

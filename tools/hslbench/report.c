@@ -603,7 +603,7 @@ static void result_json(struct json_object *list, const struct bench *b,
 		tool_json_bool(o, "converged", r->settled || r->ci95 <= r->ci_wanted);
 	else
 		tool_json_null(o, "converged");
-	if (run && bench_modelled(b))
+	if (run && bench_modelled(b) && r->rounds)
 		tool_json_bool(o, "deterministic", r->settled);
 	else
 		tool_json_null(o, "deterministic");
