@@ -122,6 +122,9 @@ run 0 rate -f sim:mesh4 --op nop --batch 2 --depth 8 --rate 1000 --iters 40 --wa
 	"$check" paced "$dir/out" 2>>"$dir/err"; ok '--rate: not faster than it is due, latency from then on'
 run 0 bw -f $sim --op c2c --size 64 --queues 2 --observable --json && "$check" has "$dir/out" flows=2 basis=model-emergent deterministic=True; ok '--queues of observable memory, modelled'
 run 0 bw -f $sim --op c2c --size 64 --queues 2 --iters 8 && out 'model-input: commands of different queues never wait'; ok 'what queues add is no measurement where nothing waits'
+run 0 bw -f sim:pair2 --op c2c --size 4K --iters 10 --queues 4 --json && "$check" has "$dir/out" op=c2c operations=10 && out '"flow_ops_per_s_min": [1-9]' &&
+	run 0 bw -f sim:pair2 --op c2c --size 4K --iters 3 --queues 4 --json && "$check" has "$dir/out" op=c2c fairness=None flow_ops_per_s_min=None flow_bytes_per_s_min=None
+ok '--iters: queues have their turns over the rounds, and no number where one had none'
 run 0 bw -f sim:mesh4 --op c2c,h2c,store --size 100 --offset 8 --stride 1000 --iters 20 --json && "$check" has "$dir/out" op=store offset_bytes=8 stride_bytes=1000; ok '--offset, --stride'
 run 0 bw -f sim:mesh4 --op c2c,load --size 100 --offset 3 --iters 20 && out 'c2c .* ok$' && out 'load .*not run: words of 8 bytes'; ok '--offset: an odd one is of commands'
 run 0 lat -f sim:mesh4 --op nop --wait poll --iters 10 && ! out '^  nop .*event'; ok 'lat --wait poll: nobody sleeps'

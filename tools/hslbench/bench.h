@@ -334,6 +334,7 @@ struct bench_flows {
 	struct bench_edge *edge;
 	unsigned int nedges, queues, threads, procs;
 	uint64_t *ops, *ns;		/* of each flow, all rounds */
+	uint64_t given;			/* operations that flows had to do, in turn, until this round; by time at least one each */
 };
 struct bench_point;
 /* Has the user asked for more than one queue that is polled as fast as it goes? */

@@ -191,6 +191,14 @@ static int flow_new(struct worker *w, unsigned int i, char *reason)
 	return rc;
 }
 
+/* What is left after all have got the same goes to flows in turn, from one round to the next. */
+static uint64_t flow_iters(const struct bench_flows *x, unsigned int flow, uint64_t iters)
+{
+	uint64_t all = flows_count(x);
+
+	return iters / all + ((flow + all - x->given % all) % all < iters % all);
+}
+
 static void worker_prepare(struct worker *w)
 {
 	char reason[160] = "";
@@ -212,7 +220,7 @@ static void worker_prepare(struct worker *w)
 			fail(w->s, reason);
 			break;
 		}
-		w->lane[i].iters = iters / all + (flow < iters % all);
+		w->lane[i].iters = flow_iters(w->x, flow, iters);
 		/* nothing is left for it */
 		w->lane[i].stop = w->lane[i].ended = iters && !w->lane[i].iters;
 	}
@@ -412,6 +420,7 @@ static void flows_run(struct bench *b, struct bench_flows *x, const struct bench
 		if (waitpid(pid[i], &status, 0) == pid[i] && (!WIFEXITED(status) || WEXITSTATUS(status)))
 			fail(s, "a process has died");
 	}
+	x->given += limit->iters ? limit->iters : flows;
 	if (atomic_load(&s->failed))
 		snprintf(reason, 160, "%s", s->reason[0] ? s->reason : "a process has died");
 	else
@@ -504,7 +513,8 @@ void bench_flows_result(const struct bench_flows *x, double bytes_per_op, struct
 	unsigned int flows = flows_count(x);
 	double sum = 0, squares = 0, least = INFINITY, v;
 
-	for (unsigned int i = 0; x->ops && i < flows; i++) {
+	/* with few --iters not all had a turn: nothing is known of those */
+	for (unsigned int i = 0; x->ops && x->given >= flows && i < flows; i++) {
 		v = x->ns[i] ? tool_rate(x->ops[i], x->ns[i]) : 0;
 		sum += v;
 		squares += v * v;
