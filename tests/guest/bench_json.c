@@ -2,15 +2,17 @@
 /*
  * bench_json: runs `hslbench all --quick --json` on the fabric of this machine and holds the document to schema hslbench/1:
  * every field of every result is there with its type, null only where nothing applies, numbers agree with each other,
- * every operation of the issue is among them and verified. Then many queues, of several processes and threads. No speed is judged.
+ * every operation of the issue is among them and verified. Then many queues, of several processes and threads, and told to stop all at once. No speed is judged.
  */
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <json-c/json.h>
 
@@ -219,6 +221,58 @@ static void check_flows(const char *command, unsigned int flows, bool paced)
 	json_object_put(doc);
 }
 
+/* Has it a process of its own? Within a minute. */
+static bool has_child(pid_t pid)
+{
+	char path[64], text[32] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	for (int i = 0; i < 6000; i++) {
+		FILE *f = fopen(path, "r");
+		bool any = f && fgets(text, sizeof(text), f);
+
+		if (f)
+			fclose(f);
+		if (any)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+/* A signal for the whole group, as a service manager sends it: all processes end by themselves. */
+static void check_stop(void)
+{
+	struct json_object *doc, *list;
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		setpgid(0, 0);
+		if (!freopen("/dev/null", "w", stdout))
+			_exit(3);
+		execlp("hslbench", "hslbench", "bw", "--op", "c2c", "--size", "4K", "--queues", "2", "--procs", "2", "--duration", "4s",
+		       "--json=/tmp/stopped.json", (char *)NULL);
+		_exit(3);
+	}
+	check(has_child(pid), "another process is at work");
+	kill(-pid, SIGTERM);
+	waitpid(pid, &status, 0);
+	doc = json_object_from_file("/tmp/stopped.json");
+	list = doc ? get(doc, "results") : NULL;
+	check(WIFEXITED(status) && WEXITSTATUS(status) == 1 && list && json_object_array_length(list) > 0, "told to stop: status 1 and a document (status %#x)",
+	      (unsigned int)status);
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		struct json_object *r = json_object_array_get_idx(list, i), *why = get(r, "skipped");
+
+		check(!num(r, "errors") && (!why || !strcmp(json_object_get_string(why), "interrupted")), "told to stop: nothing is wrong with %s%s%s",
+		      json_object_get_string(get(r, "op")), why ? ", " : "", why ? json_object_get_string(why) : "");
+	}
+	json_object_put(doc);
+}
+
 int main(void)
 {
 	struct json_object *doc = document_of("hslbench all --quick --json"), *env;
@@ -234,6 +288,7 @@ int main(void)
 	json_object_put(doc);
 	check_flows("hslbench bw --quick --op c2c --size 4K --queues 4 --procs 2 --threads 2 --bidir --json", 8, false);
 	check_flows("hslbench rate --quick --op copy --batch 1 --threads 2 --rate 100 --wait event --json", 2, true);
+	check_stop();
 	printf("1..%u\n", tests);
 	return failures ? 1 : 0;
 }

@@ -156,6 +156,7 @@ struct bench {
 	unsigned int measured;		/* results with numbers that are no baselines */
 	char why[160];			/* the last one that was not run */
 	bool interrupted;
+	const _Atomic bool *stop;	/* NULL, or whether another process was told to stop */
 	struct bench_noise noise;
 };
 

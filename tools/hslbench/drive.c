@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,7 +278,7 @@ void bench_lanes_drive(struct bench *b, struct bench_lane *l, unsigned int n, bo
 		       struct tool_windows *windows)
 {
 	uint64_t now = start, seen = 0, seen_ns = start, done, before = 0;
-	bool clocked = event, all_ended = false;
+	bool clocked = event, all_ended = false, stop;
 	unsigned int turns = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -302,8 +303,9 @@ void bench_lanes_drive(struct bench *b, struct bench_lane *l, unsigned int n, bo
 		turns = 0;
 		now = bench_now_ns();
 		tool_windows_tick(windows, now, done);
+		stop = tool_stopped() || (b->stop && atomic_load(b->stop));
 		for (unsigned int i = 0; i < n; i++)
-			lane_stop(&l[i], (!l[i].iters && now - start >= ns) || tool_stopped());
+			lane_stop(&l[i], (!l[i].iters && now - start >= ns) || stop);
 		if (seen != done || !lanes_busy(l, n)) {
 			seen = done;
 			seen_ns = now;

@@ -11,7 +11,8 @@
  * of the last flow: what all did is divided by that, so that flows that were not at work together never add up to more than there
  * was. What a flow did by itself is over its own time, until its own last completion. Buffers are compared afterwards.
  *
- * What parties tell each other is in memory that they share; the first one waits for the others, and notices when one dies.
+ * What parties tell each other is in memory that they share; the first one waits for the others, notices when one dies, and tells them
+ * when it has been told to stop: a signal may be for it alone, or for all of them.
  */
 #include <errno.h>
 #include <math.h>
@@ -36,7 +37,7 @@ struct told {				/* of a flow: to the first party */
 };
 struct shared {
 	_Atomic unsigned int ready;	/* workers that have prepared, or failed to */
-	_Atomic bool failed, go;
+	_Atomic bool failed, go, stop;
 	uint64_t start_ns;		/* written before go */
 	char reason[160];		/* of the first who failed */
 	struct told told[];		/* of each flow */
@@ -233,7 +234,7 @@ static void worker_run(struct worker *w)
 
 	while (!atomic_load(&w->s->go))
 		nanosleep(&look, NULL);
-	if (!atomic_load(&w->s->failed))
+	if (!atomic_load(&w->s->failed) && !atomic_load(&w->s->stop))
 		bench_lanes_drive(&w->b, w->lane, w->n, w->b.config->wait == BENCH_EVENT, w->s->start_ns, w->limit->ns, &w->windows);
 }
 
@@ -277,6 +278,7 @@ static struct worker *workers_new(const struct bench *b, const struct bench_flow
 	for (unsigned int i = 0; i < x->threads; i++) {
 		w[i].b = *b;
 		w[i].b.carrier = NULL;
+		w[i].b.stop = &s->stop;
 		w[i].x = x;
 		w[i].limit = limit;
 		w[i].s = s;
@@ -313,15 +315,17 @@ static void workers_free(struct worker *w, unsigned int n)
 }
 
 /* Another process: it knows the fabric by its name only. */
-static void party_child(const struct bench *b, const struct bench_flows *x, const struct bench_limit *limit, struct shared *s, unsigned int party)
+static void party_child(const struct bench *b, const struct bench_flows *x, const struct bench_limit *limit, struct shared *s, unsigned int party,
+			pid_t parent)
 {
 	struct bench own = *b;
 	struct worker *w;
 	int rc;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(TOOL_ENV);
 	rc = hsl_fabric_open(b->config->url, &own.f);
-
 	if (rc) {
 		fail(s, strerror(-rc));
 		atomic_fetch_add(&s->ready, x->threads);
@@ -334,22 +338,43 @@ static void party_child(const struct bench *b, const struct bench_flows *x, cons
 	_exit(TOOL_PASS);
 }
 
-static bool parties_ready(struct shared *s, const pid_t *pid, const struct bench_flows *x)
+/* The others get to know what this process has been told. */
+static bool stop_tell(struct shared *s)
+{
+	if (tool_stopped())
+		atomic_store(&s->stop, true);
+	return tool_stopped();
+}
+
+/* Until all workers are ready, or one cannot be, or nobody wants it any more. */
+static void parties_wait(struct shared *s, const pid_t *pid, const struct bench_flows *x)
 {
 	const struct timespec look = { .tv_nsec = 1000 * LOOK_US };
 	siginfo_t info;
 
-	while (atomic_load(&s->ready) < x->procs * x->threads) {
+	while (atomic_load(&s->ready) < x->procs * x->threads && !stop_tell(s)) {
 		for (unsigned int i = 1; i < x->procs; i++) {
 			info.si_pid = 0;
-			if (!waitid(P_PID, (id_t)pid[i], &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid && info.si_status != TOOL_ENV) {
+			if (!waitid(P_PID, (id_t)pid[i], &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid) {
 				fail(s, "a process has died");
-				return false;
+				return;
 			}
 		}
 		nanosleep(&look, NULL);
 	}
-	return !atomic_load(&s->failed);
+}
+
+/* Has it ended as it should? */
+static bool party_end(struct shared *s, pid_t pid)
+{
+	int status = 0;
+	pid_t got;
+
+	do {
+		stop_tell(s);
+		got = waitpid(pid, &status, 0);
+	} while (got < 0 && errno == EINTR);
+	return got == pid && WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
 /* What the flows of a round came to. */
@@ -376,8 +401,8 @@ static void flows_run(struct bench *b, struct bench_flows *x, const struct bench
 	size_t bytes = sizeof(struct shared) + flows * sizeof(struct told);
 	struct shared *s = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t *pid = tool_calloc(x->procs, sizeof(*pid));
+	pid_t parent = getpid();
 	struct worker *w;
-	int status;
 
 	if (s == MAP_FAILED) {
 		snprintf(reason, 160, "memory of all processes: %s", strerror(errno));
@@ -388,7 +413,7 @@ static void flows_run(struct bench *b, struct bench_flows *x, const struct bench
 	for (; made < x->procs; made++) {
 		pid[made] = fork();
 		if (!pid[made])
-			party_child(b, x, limit, s, made);
+			party_child(b, x, limit, s, made, parent);
 		if (pid[made] < 0) {
 			fail(s, "no process can be made");
 			break;
@@ -399,8 +424,8 @@ static void flows_run(struct bench *b, struct bench_flows *x, const struct bench
 		x->ns = tool_calloc(flows, sizeof(*x->ns));
 	}
 	w = workers_new(b, x, limit, s, 0);
-	if (made < x->procs || !parties_ready(s, pid, x))
-		atomic_store(&s->failed, true);
+	if (made == x->procs)
+		parties_wait(s, pid, x);
 	s->start_ns = bench_now_ns();
 	atomic_store(&s->go, true);
 	workers_run(w, x->threads);
@@ -413,16 +438,12 @@ static void flows_run(struct bench *b, struct bench_flows *x, const struct bench
 	if (x->procs * x->threads == 1)
 		share->windows = w->windows;
 	workers_free(w, x->threads);
-	for (unsigned int i = 1; i < made; i++) {
-		/* only this process may have been told to stop */
-		if (tool_stopped())
-			kill(pid[i], SIGTERM);
-		if (waitpid(pid[i], &status, 0) == pid[i] && (!WIFEXITED(status) || WEXITSTATUS(status)))
+	for (unsigned int i = 1; i < made; i++)
+		if (!party_end(s, pid[i]))
 			fail(s, "a process has died");
-	}
 	x->given += limit->iters ? limit->iters : flows;
 	if (atomic_load(&s->failed))
-		snprintf(reason, 160, "%s", s->reason[0] ? s->reason : "a process has died");
+		snprintf(reason, 160, "%s", s->reason);
 	else
 		round_take(x, s, share);
 	munmap(s, bytes);
