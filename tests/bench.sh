@@ -161,6 +161,8 @@ run 0 compare "$dir/wide.json" "$dir/wide-slow.json" && out ' 1 unclear'; ok 'co
 run 0 lat -f $sim --op nop --iters 10 --json="$dir/lat.json" && sed 's/"ci95": [^,]*/"ci95": 0.9/' "$dir/lat.json" >"$dir/wide.json" &&
 	sed 's/"p50": [0-9.]*/"p50": 400/' "$dir/wide.json" >"$dir/wide-slow.json" && run 1 compare "$dir/wide.json" "$dir/wide-slow.json" && out ' us .* worse$'
 ok 'compare: a median does not have that of the mean'
+run 0 bw -f sim:pair2 --op c2c --size 64 --rate 1000 --iters 10 --json="$dir/paced.json" && sed 's/"p50": [0-9][0-9.]*/"p50": 1e9/' "$dir/paced.json" >"$dir/late.json" &&
+	run 1 compare "$dir/paced.json" "$dir/late.json" && out ' us .* worse$'; ok 'compare: of commands due at a rate the latency, as their speed is what was asked for'
 printf '%s\n' 'lat --op copy -s 64' 'lat --op copy -s 64 --observable' >"$dir/two.suite"
 printf '%s\n' 'lat --op copy -s 64 --observable' 'lat --op copy -s 64' >"$dir/owt.suite"
 for s in two owt; do

@@ -4,7 +4,8 @@
  * the same measurement when everything that was asked for is the same, and each result is compared once: of equal ones the first with the
  * first. What has no partner of its basis takes one of another basis, which is a verdict of its own: such numbers are never compared.
  *
- * What is compared is bandwidth where there was one, else the median latency, else the rate. A difference beyond the tolerance counts, unless
+ * What is compared is bandwidth where there was one, else the median latency, else the rate; of lat, and of commands due at a rate, the
+ * latency, and of rate the rate. A difference beyond the tolerance counts, unless
  * the confidence intervals of both say that it may be chance: then it is unclear. They are of the mean of the rounds, which
  * bandwidth and rate are; a median has none. A number that is not there any more is missing, and none on both sides is no comparison.
  */
@@ -28,7 +29,7 @@ static const char *const verdict_name[VERDICTS] = {
 
 struct row {
 	struct json_object *was, *is;
-	const char *what, *unit;
+	const struct bench_figure *of;	/* NULL: there are no numbers */
 	double a, b, change;		/* change: of 1; more is better */
 	enum verdict verdict;
 };
@@ -96,9 +97,31 @@ static void pair(struct row *row, size_t n, struct json_object *list, bool *take
 		}
 }
 
-static double p50(struct json_object *r)
+static double gbytes_per_s(struct json_object *r)
 {
-	return bench_num(bench_get(r, "latency_ns"), "p50");
+	return bench_num(r, "bytes_per_s") / 1e9;
+}
+
+static double p50_us(struct json_object *r)
+{
+	return bench_num(bench_get(r, "latency_ns"), "p50") / 1e3;
+}
+
+static double mops_per_s(struct json_object *r)
+{
+	return bench_num(r, "ops_per_s") / 1e6;
+}
+
+const struct bench_figure *bench_figure(struct json_object *r)
+{
+	static const struct bench_figure speed = { "speed", "GB/s", false, gbytes_per_s }, p50 = { "p50", "us", true, p50_us },
+		rate = { "rate", "Mop/s", false, mops_per_s };
+
+	if (isfinite(p50.of(r)) && (bench_num(r, "rate_per_s") > 0 || !strcmp(bench_str(r, "verb"), "lat")))
+		return &p50;
+	if (!strcmp(bench_str(r, "verb"), "rate"))
+		return &rate;
+	return isfinite(speed.of(r)) ? &speed : isfinite(p50.of(r)) ? &p50 : &rate;
 }
 
 /* Of bandwidth and of the rate. */
@@ -120,24 +143,12 @@ static void judge(struct row *r, double tolerance)
 	} else if (bench_get(r->is, "skipped")) {
 		r->verdict = MISSING;
 	} else {
-		bool by_time = false;
+		bool by_time;
 
-		r->what = "speed";
-		r->unit = "GB/s";
-		r->a = bench_num(r->was, "bytes_per_s") / 1e9;
-		r->b = bench_num(r->is, "bytes_per_s") / 1e9;
-		if (!isfinite(r->a) && isfinite(p50(r->was))) {
-			r->what = "p50";
-			r->unit = "us";
-			r->a = p50(r->was) / 1e3;
-			r->b = p50(r->is) / 1e3;
-			by_time = true;
-		} else if (!isfinite(r->a)) {
-			r->what = "rate";
-			r->unit = "Mop/s";
-			r->a = bench_num(r->was, "ops_per_s") / 1e6;
-			r->b = bench_num(r->is, "ops_per_s") / 1e6;
-		}
+		r->of = bench_figure(r->was);
+		r->a = r->of->of(r->was);
+		r->b = r->of->of(r->is);
+		by_time = r->of->by_time;
 		if (!isfinite(r->a) || !isfinite(r->b)) {
 			r->verdict = isfinite(r->a) ? MISSING : isfinite(r->b) ? ADDED : NO_NUMBER;
 			return;
@@ -168,15 +179,14 @@ static void row_print(struct tool_table *t, const struct row *r)
 			bench_str(o, "variant"), json_object_get_boolean(bench_get(o, "observable")) ? ", observable" : "");
 	tool_table_cell(t, "%s -> %s", bench_str(o, "src"), bench_str(o, "dst"));
 	tool_table_cell(t, size ? "%s" : NULL, tool_size_format(size, buf, sizeof(buf)));
-	tool_table_cell(t, r->what ? "%s" : NULL, r->what);
-	if (r->what) {
-		value_print(t, r->a, r->unit);
-		value_print(t, r->b, r->unit);
+	if (r->of) {
+		tool_table_cell(t, "%s", r->of->name);
+		value_print(t, r->a, r->of->unit);
+		value_print(t, r->b, r->of->unit);
 		tool_table_cell(t, isfinite(r->a) && isfinite(r->b) ? "%+.1f %%" : NULL, r->change * 100);
 	} else {
-		tool_table_cell(t, NULL);
-		tool_table_cell(t, NULL);
-		tool_table_cell(t, NULL);
+		for (unsigned int i = 0; i < 4; i++)
+			tool_table_cell(t, NULL);
 	}
 	tool_table_cell(t, "%s", verdict_name[r->verdict]);
 }

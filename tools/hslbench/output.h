@@ -23,6 +23,15 @@ struct json_object *bench_get(struct json_object *o, const char *key);
 double bench_num(struct json_object *o, const char *key);		/* NaN if not there */
 const char *bench_str(struct json_object *o, const char *key);		/* "" if not there */
 
+/* What a result is judged by, and shown by next to others. */
+struct bench_figure {
+	const char *name, *unit;
+	bool by_time;			/* less is better */
+	double (*of)(struct json_object *result);	/* in that unit; NaN: it has none */
+};
+/* What it was measured for, else bandwidth, median latency, rate. Of commands due at a rate bandwidth is what was asked for. */
+const struct bench_figure *bench_figure(struct json_object *result);
+
 /* A document of ours, json_object_put() it; TOOL_PASS or TOOL_ENV after a message. */
 int bench_doc_read(const char *path, struct json_object **doc);
 /* The other's results follow those of doc, each with the number of chips of its fabric; other is used up. */
