@@ -208,6 +208,15 @@ if command -v gnuplot >/dev/null; then
 		run 0 rate -f sim:ring$c,mem=128M,time=modelled --op nop --batch 1 --depth 16 --iters 20 --json="$dir/chips$c.json" || break
 	done && run 0 report "$dir/chips1.json" "$dir/chips4.json" "$dir/chips64.json" --plot "$dir/chips.svg" && grep -q 'rate, by chips of the fabric' "$dir/chips.svg" &&
 		grep -q '>64<' "$dir/chips.svg" && run 2 report "$dir/chips1.json" "$dir/chips4.json" --csv; ok 'report of several documents: by chips of their fabrics'
+	printf '%s\n' 'atomic --op add' 'coherence --op load' 'lat --op nop' 'matrix --op load' >"$dir/all.suite"
+	for c in 2 3; do
+		run 0 suite "$dir/all.suite" -f sim:mesh$c,mem=128M,time=modelled --iters 4 --json="$dir/all$c.json" || break
+	done && run 0 report "$dir/all2.json" "$dir/all3.json" --plot "$dir/all.svg" && for of in 'add one counter' 'add spread' 'load hit, home chip 2' nop 'LOAD.* 2 chips' 'LOAD.* 3 chips'; do
+		grep -q ">$of" "$dir/all.svg" || echo "# $of is not there" >>"$dir/err"
+	done && [ ! -s "$dir/err" ]; ok 'report of several documents: every verb, each measurement a line of its own, a matrix for each fabric'
+	run 0 lat -f sim:mesh2 --op nop --iters 4 --json="$dir/wait2.json" && run 0 lat -f sim:mesh4 --op nop --iters 4 --json="$dir/wait4.json" &&
+		run 0 report "$dir/wait2.json" "$dir/wait4.json" --plot "$dir/wait.svg" && grep -q '>nop poll<' "$dir/wait.svg" && grep -q '>nop event<' "$dir/wait.svg"; ok 'how it waits is in the legend'
+	run 0 bw -f sim:mesh4 --op c2c,memcpy --size 64 --queues 1,2 --iters 8 --plot "$dir/null.svg" && grep -q '>Bandwidth<' "$dir/null.svg" && grep -q '>c2c<' "$dir/null.svg"; ok '--plot: what has no queues has a picture of its own'
 	echo earlier >"$dir/kept.html"
 	(trap '' XFSZ; ulimit -f $(($(wc -c <"$dir/p.html") / 1024)); run 3 report "$before" --html "$dir/kept.html") && [ "$(cat "$dir/kept.html")" = earlier ] &&
 		[ "$(echo "$dir"/kept.html*)" = "$dir/kept.html" ]; ok '--html: whole or not at all'

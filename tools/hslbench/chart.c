@@ -128,6 +128,8 @@ static const char *text(char *buf, size_t len, const char *fmt, ...)
 struct of {				/* results of one verb and basis */
 	struct json_object *list;
 	const char *verb, *basis;
+	const char *key;		/* NULL, or a number that all of them have, or lack */
+	double value;			/* this one; NaN: they lack it */
 	size_t next;
 };
 
@@ -135,8 +137,10 @@ static struct json_object *next(struct of *o)
 {
 	while (o->next < json_object_array_length(o->list)) {
 		struct json_object *r = json_object_array_get_idx(o->list, o->next++);
+		double v = o->key ? bench_num(r, o->key) : NAN;
 
-		if (!strcmp(bench_str(r, "verb"), o->verb) && !strcmp(bench_str(r, "basis"), o->basis) && !bench_get(r, "skipped"))
+		if (!strcmp(bench_str(r, "verb"), o->verb) && !strcmp(bench_str(r, "basis"), o->basis) && !bench_get(r, "skipped") &&
+		    (!o->key || v == o->value || (!isfinite(v) && !isfinite(o->value))))
 			return r;
 	}
 	return NULL;
@@ -144,15 +148,25 @@ static struct json_object *next(struct of *o)
 
 #define EACH(r, o)	(o)->next = 0; for (struct json_object *r; (r = next(o)); )
 
-/* Are there results with more than one value of it? */
-static bool several(struct of *o, const char *key)
+/* Are both of one operation and, unless it is asked for, variant? */
+static bool alike(struct json_object *a, struct json_object *b, const char *key)
 {
-	double first = NAN;
+	return !strcmp(bench_str(a, "op"), bench_str(b, "op")) &&
+	       (!strcmp(key, "variant") || !strcmp(bench_str(a, "variant"), bench_str(b, "variant")));
+}
 
-	EACH(r, o) {
-		if (isfinite(first) && isfinite(bench_num(r, key)) && first != bench_num(r, key))
+/* Are there results with more than one value of it? Among those like one, where none is a value as well; like NULL: among all. */
+static bool several(const struct of *results, const char *key, struct json_object *like)
+{
+	struct json_object *first = NULL;
+	struct of o = *results;
+
+	EACH(r, &o) {
+		if (like ? !alike(r, like, key) : !bench_get(r, key))
+			continue;
+		if (first && strcmp(bench_str(first, key), bench_str(r, key)))
 			return true;
-		first = isfinite(bench_num(r, key)) ? bench_num(r, key) : first;
+		first = first ? first : r;
 	}
 	return false;
 }
@@ -166,7 +180,7 @@ static const char *size_of(struct json_object *r, char *buf)
 static void by_size(struct charts *all, struct of *o, unsigned int basis, const char *title, const char *key, double scale,
 		    const char *ylabel, bool log_y)
 {
-	bool lines = several(o, "size_bytes");
+	bool lines = several(o, "size_bytes", NULL);
 	struct chart *c = chart_new(all, lines ? CHART_LINES : CHART_BARS, o->verb, basis, title, lines ? "size" : "", ylabel);
 
 	c->log_x = c->sizes = lines;
@@ -197,30 +211,52 @@ static void series_order(struct chart_series *s)
 		}
 }
 
-/* By chips or queues: what each operation and size comes to. */
+/* An operation and what tells it from others of that name: a line that goes with key is of one measurement. */
+static const char *line_name(const struct of *o, struct json_object *r, const char *key, char *buf, size_t len)
+{
+	static const struct { const char *key, *before, *after; } apart[] = {
+		{ "variant", " ", "" }, { "size_bytes", " ", "" }, { "wait", " ", "" }, { "src", ", ", "" }, { "dst", " to ", "" },
+		{ "home", ", home ", "" }, { "observable", ", observable ", "" }, { "pattern", ", ", "" }, { "bidirectional", ", both ways ", "" },
+		{ "queues", ", ", " queues" }, { "threads", ", ", " threads" }, { "procs", ", ", " processes" },
+		{ "depth", ", ", " in flight" }, { "batch", ", ", " a doorbell" }, { "rate_per_s", ", ", "/s due" },
+		{ "offset_bytes", ", offset ", "" }, { "stride_bytes", ", stride ", "" }, { "page_bytes", ", pages of ", "" }, { "numa_node", ", node ", "" },
+	};
+	FILE *out = fmemopen(buf, len - 1, "w");
+	char size[TOOL_SIZE_LEN];
+
+	/* one that is too long is cut, and has an end */
+	memset(buf, 0, len);
+	if (!out)
+		return buf;
+	fputs(bench_str(r, "op"), out);
+	for (size_t i = 0; i < sizeof(apart) / sizeof(apart[0]); i++)
+		if (bench_get(r, apart[i].key) && strcmp(apart[i].key, key) && several(o, apart[i].key, r))
+			fprintf(out, "%s%s%s", apart[i].before, strcmp(apart[i].key, "size_bytes") ? bench_str(r, apart[i].key) : size_of(r, size),
+				apart[i].after);
+	fclose(out);
+	return buf;
+}
+
+/* By chips or queues: what each operation comes to, in a picture for each unit. */
 static void by_count(struct charts *all, struct of *o, unsigned int basis, const char *key, const char *title, const char *xlabel)
 {
-	bool rate = !strcmp(o->verb, "rate"), lat = !strcmp(o->verb, "lat") || !strcmp(o->verb, "wake") || !strcmp(o->verb, "coherence");
-	struct chart *c = chart_new(all, CHART_LINES, o->verb, basis, title, xlabel, rate ? "Mop/s" : lat ? "p50, us" : "GB/s");
-	bool sizes = several(o, "size_bytes"), depths = several(o, "depth"), batches = several(o, "batch");
+	static const struct { const char *unit, *label; } units[] = { { "GB/s", "GB/s" }, { "us", "p50, us" }, { "Mop/s", "Mop/s" } };
 
-	c->log_x = true;
-	EACH(r, o) {
-		double y = rate ? bench_num(r, "ops_per_s") / 1e6 : lat ? bench_num(bench_get(r, "latency_ns"), "p50") / 1e3 :
-			   bench_num(r, "bytes_per_s") / 1e9;
-		bool sized = sizes && bench_num(r, "size_bytes") > 0;
-		char size[TOOL_SIZE_LEN], depth[24] = "", batch[32] = "", name[64];
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		struct chart *c = chart_new(all, CHART_LINES, o->verb, basis, title, xlabel, units[i].label);
+		char name[128];
 
-		if (depths && bench_num(r, "depth") > 0)
-			snprintf(depth, sizeof(depth), ", %.0f in flight", bench_num(r, "depth"));
-		if (batches && bench_num(r, "batch") > 0)
-			snprintf(batch, sizeof(batch), ", %.0f a doorbell", bench_num(r, "batch"));
-		point(c, text(name, sizeof(name), "%s%s%s%s%s%s", bench_str(r, "op"), sized ? " " : "", sized ? size_of(r, size) : "",
-			      *bench_str(r, "wait") && lat ? bench_str(r, "wait") : "", depth, batch), bench_num(r, key), y);
+		c->log_x = true;
+		EACH(r, o) {
+			const struct bench_figure *f = bench_figure(r);
+
+			if (!strcmp(f->unit, units[i].unit))
+				point(c, line_name(o, r, key, name, sizeof(name)), bench_num(r, key), f->of(r));
+		}
+		for (unsigned int k = 0; k < c->nseries; k++)
+			series_order(&c->series[k]);
+		chart_keep(all);
 	}
-	for (unsigned int i = 0; i < c->nseries; i++)
-		series_order(&c->series[i]);
-	chart_keep(all);
 }
 
 /* From the minimum to the maximum: the tail is what matters. */
@@ -259,7 +295,10 @@ static void of_rate(struct charts *all, struct of *o, unsigned int basis)
 
 static void of_matrix(struct charts *all, struct of *o, unsigned int basis, bool load)
 {
-	struct chart *c = chart_new(all, CHART_HEAT, o->verb, basis, load ? "LOAD, round trip, p50, us" : "COPY, GB/s", "to", "from");
+	char title[64];
+	struct chart *c = chart_new(all, CHART_HEAT, o->verb, basis,
+				    text(title, sizeof(title), isfinite(o->value) ? "%s, %.0f chips" : "%s",
+					 load ? "LOAD, round trip, p50, us" : "COPY, GB/s", o->value), "to", "from");
 
 	EACH(r, o) {
 		const char *src = bench_str(r, "src") + strcspn(bench_str(r, "src"), "0123456789");
@@ -334,51 +373,79 @@ static void of_coherence(struct charts *all, struct of *o, unsigned int basis)
 	chart_keep(all);
 }
 
+/* The pictures of a verb by itself. */
+static void of_verb(struct charts *all, struct of *o, unsigned int basis)
+{
+	const char *verb = o->verb;
+
+	if (!strcmp(verb, "bw") || !strcmp(verb, "baseline"))
+		by_size(all, o, basis, "Bandwidth", "bytes_per_s", 1e9, "GB/s", false);
+	else if (!strcmp(verb, "lat"))
+		percentiles(all, o, basis, "Latency, submit to completion");
+	else if (!strcmp(verb, "rate"))
+		of_rate(all, o, basis);
+	else if (!strcmp(verb, "load"))
+		of_load(all, o, basis);
+	else if (!strcmp(verb, "atomic"))
+		of_atomic(all, o, basis);
+	else if (!strcmp(verb, "mem"))
+		by_size(all, o, basis, "Getting memory and giving it back, p50", "p50", 1e3, "us", true);
+	else if (!strcmp(verb, "wake"))
+		percentiles(all, o, basis, "Waking, from submit or write until the waiter runs");
+	else if (!strcmp(verb, "collective"))
+		by_size(all, o, basis, "Collectives, bus bandwidth", "bus_bytes_per_s", 1e9, "GB/s", false);
+	else if (!strcmp(verb, "coherence"))
+		of_coherence(all, o, basis);
+	else if (!strcmp(verb, "matrix")) {
+		of_matrix(all, o, basis, false);
+		of_matrix(all, o, basis, true);
+	}
+}
+
+/* A matrix is of one fabric: the next larger one. */
+static double more_chips(const struct of *results, double than)
+{
+	struct of o = *results;
+	double least = INFINITY;
+
+	EACH(r, &o)
+		if (bench_num(r, "chips") > than)
+			least = fmin(least, bench_num(r, "chips"));
+	return least;
+}
+
+/* Several documents, or queues: that is what the picture is about, and what has no such number has its own. */
+static void of_results(struct charts *all, struct of *o, unsigned int basis)
+{
+	bool chips = several(o, "chips", NULL);
+	const char *key = chips ? "chips" : several(o, "queues", NULL) ? "queues" : NULL;
+	char title[64];
+
+	for (double n = more_chips(o, 0); chips && !strcmp(o->verb, "matrix") && isfinite(n); n = more_chips(o, n)) {
+		struct of one = { o->list, o->verb, o->basis, "chips", n, 0 };
+
+		of_verb(all, &one, basis);
+	}
+	if (key && strcmp(o->verb, "matrix"))
+		by_count(all, o, basis, key, text(title, sizeof(title), chips ? "%s, by chips of the fabric" : "%s, by queues at work at once", o->verb),
+			 chips ? "chips" : "queues of each pair of chips");
+	o->key = key;
+	of_verb(all, o, basis);
+}
+
 struct chart *bench_charts(struct json_object *doc, unsigned int *n)
 {
 	static const char *const verbs[] = {
 		"bw", "lat", "rate", "matrix", "load", "atomic", "mem", "wake", "collective", "coherence", "baseline",
 	};
 	struct charts all = { 0 };
-	char title[64];
 
 	for (size_t v = 0; v < sizeof(verbs) / sizeof(verbs[0]); v++)
 		for (unsigned int basis = 0; basis < NBASES; basis++) {
-			struct of o = { bench_get(doc, "results"), verbs[v], basis_text[basis][0], 0 };
+			struct of o = { bench_get(doc, "results"), verbs[v], basis_text[basis][0], NULL, NAN, 0 };
 
-			if (!next(&o))
-				continue;
-			/* several documents, or queues: that is what the picture is about */
-			if (several(&o, "chips")) {
-				by_count(&all, &o, basis, "chips", text(title, sizeof(title), "%s, by chips of the fabric", verbs[v]), "chips");
-				continue;
-			}
-			if (several(&o, "queues")) {
-				by_count(&all, &o, basis, "queues", text(title, sizeof(title), "%s, by queues at work at once", verbs[v]), "queues of each pair of chips");
-				continue;
-			}
-			if (!strcmp(verbs[v], "bw") || !strcmp(verbs[v], "baseline"))
-				by_size(&all, &o, basis, "Bandwidth", "bytes_per_s", 1e9, "GB/s", false);
-			else if (!strcmp(verbs[v], "lat"))
-				percentiles(&all, &o, basis, "Latency, submit to completion");
-			else if (!strcmp(verbs[v], "rate"))
-				of_rate(&all, &o, basis);
-			else if (!strcmp(verbs[v], "load"))
-				of_load(&all, &o, basis);
-			else if (!strcmp(verbs[v], "atomic"))
-				of_atomic(&all, &o, basis);
-			else if (!strcmp(verbs[v], "mem"))
-				by_size(&all, &o, basis, "Getting memory and giving it back, p50", "p50", 1e3, "us", true);
-			else if (!strcmp(verbs[v], "wake"))
-				percentiles(&all, &o, basis, "Waking, from submit or write until the waiter runs");
-			else if (!strcmp(verbs[v], "collective"))
-				by_size(&all, &o, basis, "Collectives, bus bandwidth", "bus_bytes_per_s", 1e9, "GB/s", false);
-			else if (!strcmp(verbs[v], "coherence"))
-				of_coherence(&all, &o, basis);
-			if (!strcmp(verbs[v], "matrix")) {
-				of_matrix(&all, &o, basis, false);
-				of_matrix(&all, &o, basis, true);
-			}
+			if (next(&o))
+				of_results(&all, &o, basis);
 		}
 	*n = all.n;
 	return all.c;

@@ -57,7 +57,7 @@ const char *bench_basis_text(const char *basis);
 
 enum chart_kind { CHART_LINES, CHART_BARS, CHART_HEAT };
 struct chart_series {
-	char name[64];
+	char name[128];
 	unsigned int n;
 	double *x, *y;			/* bars: x is the category; heat: row x, y is a value of each column */
 };
