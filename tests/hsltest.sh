@@ -132,12 +132,17 @@ ok 'monitor in a pipe: nothing happens, nothing is printed'
 run 0 "$hslctl" monitor -f sim:pair2 --interval 20ms --for 50ms --json &&
 	[ "$(grep -c '^{"schema":"hslctl/1","verb":"monitor","line":"sample",.*"tx_bytes_per_s":.*}$' "$dir/out")" -ge 2 ]
 ok 'monitor --json: a document a line'
+run 0 "$hslctl" monitor -f sim:pair2 --interval 1h --for 20ms --json && [ "$(grep -c '"line":"sample"' "$dir/out")" = 2 ]; ok 'monitor: the last sample is of its end'
 run 3 "$hslctl" monitor -f sim:mesh4 --node 9 --for 1 && err 'no chip 9'; ok 'monitor: no such chip is 3'
 if command -v script >/dev/null; then
 	expect 0 env TERM=xterm script -qec "stty rows 12 cols 100; $hslctl monitor -f sim:mesh4 --interval 50ms --for 200ms" /dev/null &&
 		grep -q '[[][?]1049h' "$dir/out" && grep -q '[[][?]1049l' "$dir/out" && out 'more lines: a larger window'
 	ok 'monitor on a terminal: its own screen, cut to the window, and back'
+	expect 0 env TERM=xterm script -qec "$hslctl monitor -f sim:pair2,time=modelled --interval 1h --for 20ms" /dev/null &&
+		out 'modelled time' && ! out 'emulator speed|the last 0\.0 s'
+	ok 'monitor of modelled time says so'
 fi
+: >"$dir/out"	# that of the test before says nothing
 "$hslctl" monitor -f sim:pair2 >"$dir/out" 2>"$dir/err" &
 pid=$!
 for _ in $(seq 100); do

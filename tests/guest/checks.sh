@@ -25,6 +25,13 @@ run() { # run STATUS CMD…
 	[ $got = "$want" ] || { echo "# exit status $got, not $want: $*"; return 1; }
 }
 has() { grep -Eq -- "$1" "$out"; }
+until_out() { # until_out TIMES PATTERN FILE: this many lines have it, within 20 s
+	for _ in $(seq 200); do
+		[ "$(grep -Ec -- "$2" "$3")" -ge "$1" ] && return
+		usleep 100000
+	done
+	return 1
+}
 finish() {
 	echo "1..$n"
 	exit $failed

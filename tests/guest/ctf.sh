@@ -13,13 +13,6 @@ as_user="/hsl/tests/guest/as_user 1000"
 traffic='hsltest run --tap MAP-025'
 [ -e $door ] || { echo '1..0 # SKIP the chip has no test facility'; exit 77; }
 
-until_out() { # until_out TIMES PATTERN FILE: this many lines have it, within 20 s
-	for _ in $(seq 200); do
-		[ "$(grep -Ec -- "$2" "$3")" -ge "$1" ] && return
-		usleep 100000
-	done
-	return 1
-}
 count() { cat "$sys/counters_link0/$1"; }
 all_numbers() { # all_numbers DIRECTORY: every file holds one number
 	for f in "$1"/*; do
@@ -72,7 +65,9 @@ hslctl monitor --interval 200ms >$out.watch &
 watch=$!
 hslctl monitor --interval 200ms --json >$out.lines &
 lines=$!
-until_out 1 'ctrl-C ends' $out.watch && until_out 1 '"line":"sample"' $out.lines; ok 'monitor, and monitor --json'
+hslctl monitor --interval 1h >$out.end &
+end=$!
+until_out 1 'ctrl-C ends' $out.watch && until_out 1 '"line":"sample"' $out.lines && until_out 1 'ctrl-C ends' $out.end; ok 'monitor, and monitor --json'
 bad=$(cat /sys/bus/hsl/devices/hsl0-2/counters_link0/rx_bad)
 run 0 hslctl inject --node 1 --link 0 crc 3@2 77 -- $traffic && has 'chip 1 link 0 \(to chip 2\): crc 3 flits after the next 2, bit 77' &&
 	has ': 3 errors injected; the link is in L0$' && ! has '^not ok'; ok 'inject crc: 3 errors, results are right'
@@ -81,8 +76,9 @@ until_out 1 'chip 2 link 0: .*[1-3] flits refused' $out.watch &&
 	until_out 1 '"line":"event",.*"type":"errors","node":2,"link":0,"by":\{.*"rx_bad":[1-3][,}]' $out.lines &&
 	until_out 1 '"tx_bytes_per_s":[1-9]' $out.lines
 ok 'monitor has seen it'
-kill -TERM $watch $lines
-wait $watch && wait $lines; ok 'monitor ends with 0'
+kill -TERM $watch $lines $end
+wait $watch && wait $lines && wait $end; ok 'monitor ends with 0'
+grep -q 'chip 2 link 0: .*3 flits refused' $out.end; ok 'and tells the errors of an interval that was not over'
 run 0 hslctl inject --node 1 seed 7 drop 0.01 ber 1e-6 -- $traffic && has ': [1-9][0-9]* errors injected' && ! has '^not ok'
 ok 'inject: random errors, results are right'
 run 0 hslctl inject --node 2 lose 2 -- $traffic && has ': 2 errors injected' && has 'tx_replayed [1-9]'; ok 'inject lose'

@@ -7,7 +7,8 @@
  * and what counters of errors tell: how much they grew in an interval.
  *
  * It goes on where other verbs give up: chips come, leave and fail while it runs. The list of them is made again for each
- * sample; a link's growth is known from the second sample in a row that has it. An interval is measured on the fabric's
+ * sample; a link's growth is known from the second sample in a row that has it, and of a chip in another one's place it is not
+ * known: that counts from zero. The last sample is made when monitor ends. An interval is measured on the fabric's
  * clock, so that rates of modelled time are those of the model.
  */
 #include <errno.h>
@@ -117,6 +118,8 @@ static void add_block(struct monitor *m, struct sample *s, uint32_t node, uint32
 	read_counters(m->f, b);
 	before = find(&m->last, b);
 	b->grown = b->counted && before && before->counted;
+	for (unsigned int i = 0; b->grown && i < LINK_N; i++)
+		b->grown = b->v[i] >= before->v[i];
 	for (unsigned int i = 0; b->grown && i < LINK_N; i++)
 		b->by[i] = b->v[i] - before->v[i];
 }
@@ -239,11 +242,13 @@ static void draw(struct monitor *m, const struct sample *s)
 {
 	FILE *out = ctl_screen_frame(&m->screen);
 
-	fprintf(out, "%s: %u chip%s, the last %.1f s (ctrl-C ends)\n\n", tool_fabric_name(m->a->url), s->nchips,
-		s->nchips == 1 ? "" : "s", s->seconds);
+	fprintf(out, "%s: %u chip%s", tool_fabric_name(m->a->url), s->nchips, s->nchips == 1 ? "" : "s");
+	if (s->seconds > 0)
+		fprintf(out, ", the last %.1f s", s->seconds);
+	fputs(" (ctrl-C ends)\n\n", out);
 	print_table(chips_table(s), out);
-	fprintf(out, "\nLinks: data flits of %d bytes; on emulated chips emulator speed, not link speed. Errors since power-on.\n",
-		HSL_FLIT_BYTES);
+	fprintf(out, "\nLinks: data flits of %d bytes; %s. Errors since power-on.\n", HSL_FLIT_BYTES,
+		s->nchips && s->chip[0].cap & HSL_CAP_MODELLED_TIME ? "modelled time" : "on emulated chips emulator speed, not link speed");
 	print_table(links_table(s), out);
 	if (m->nrecent)
 		fputc('\n', out);
@@ -435,7 +440,9 @@ static int run(struct monitor *m, struct ctl_run *run, int fd)
 			rc = next(m);
 		}
 	} while (!rc && ctl_run_wait(run, fd, (unsigned int)((due - now + 999999) / 1000000)));
-	return rc;
+	if (!rc)
+		rc = read_events(m);
+	return rc ? rc : next(m);
 }
 
 /* Are there such chips and links? Later they may leave. */
