@@ -82,10 +82,9 @@ mv /dev/away /dev/hsl0
 limits=/sys/module/hsl/parameters
 old=$(cat $limits/max_contexts)
 echo 1 >$limits/max_contexts
-/hsl/tests/guest/as_user 1000 hslctl monitor >/dev/null &
+/hsl/tests/guest/as_user 1000 hslctl monitor >$out.watch &
 pid=$!
-usleep 500000
-run 1 /hsl/tests/guest/as_user 1000 hslctl doctor && has 'cannot be opened: (Disk q|Q)uota exceeded' && has 'raise .*/max_contexts'; ok 'doctor: a limit of files'
+until_out 1 'ctrl-C ends' $out.watch && run 1 /hsl/tests/guest/as_user 1000 hslctl doctor && has 'cannot be opened: (Disk q|Q)uota exceeded' && has 'raise .*/max_contexts'; ok 'doctor: a limit of files'
 kill $pid
 wait $pid
 echo "$old" >$limits/max_contexts
