@@ -289,6 +289,34 @@ static void let_errors_through(void)
 	config_write16(port, 0x3e, 2, 0);
 }
 
+/* How many of them the kernel has counted on chip 2. */
+static unsigned long correctable(void)
+{
+	FILE *f = fopen(chip_file(2, "aer_dev_correctable"), "r");
+	unsigned long n = 0;
+	char line[64];
+
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "TOTAL_ERR_COR %lu", &n);
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* QEMU notes it in the chip; 7.2 sends no message of it up, so that the kernel hears of nothing. */
+static void correctable_error(void)
+{
+	unsigned long before = correctable();
+
+	inject("RCVR");
+	for (int i = 0; i < 100 && correctable() == before; i++)
+		raw_sleep_us(10000);
+	if (correctable() == before)
+		raw_check(true, "a correctable error changes nothing # SKIP this QEMU sends no message of one");
+	else
+		raw_check(moves(BUSY) && comes_to(2, HSL_CHIP_READY), "a correctable error changes nothing: its queues go on");
+}
+
 static void test_aer(int cycles)
 {
 	if (access(chip_file(2, "aer_dev_fatal"), F_OK))
@@ -298,8 +326,7 @@ static void test_aer(int cycles)
 	user_start(OTHER);
 	for (int i = 0; i < cycles; i++) {
 		users_start();
-		inject("-c RCVR");	/* QEMU 7.2 does not send it up */
-		raw_check(moves(BUSY) && comes_to(2, HSL_CHIP_READY), "a correctable error changes nothing: its queues go on");
+		correctable_error();
 		inject("COMP_TIME");
 		users_ended("non-fatal error");
 		comes_back("non-fatal error");
