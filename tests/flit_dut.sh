@@ -165,4 +165,10 @@ ok 'patience is longer than --timeout'
 quit
 expect 3 "$B/hsltest" run --dut "flit:unix:$dir/none" && err 'No such file'
 ok 'nobody listens'
+for url in flit:unix: flit:unix:/x,patience=0 flit:unix:/x,patience=3601 flit:unix:/x,patients=5; do
+	expect 2 "$B/hsltest" run --dut "$url" && err 'expected .*flit:unix:PATH\[,patience=S\]'
+	ok "refused: $url"
+done
+HSL_FABRIC=flit:unix:$dir/none expect 3 "$B/hsltest" run && err "$dir/none: No such file" && expect 0 "$B/hsltest" list --dut flit:unix:
+ok 'by HSL_FABRIC; a list needs no path'
 finish

@@ -61,6 +61,19 @@ int ht_dut_check(const char *url)
 	return TOOL_USAGE;
 }
 
+int ht_dut_check_whole(const char *url)
+{
+	const struct ht_dut_kind *kind;
+	int rc = ht_dut_check(url);
+
+	if (rc)
+		return rc;
+	kind = ht_dut_kind(url);
+	if (kind->patience_s && !kind->patience_s(url))
+		return tool_usage("%s: expected %s", tool_fabric_name(url), kind->what);
+	return TOOL_PASS;
+}
+
 unsigned int ht_dut_tests(const char *url, const struct ht_test **list, unsigned int max)
 {
 	const struct ht_dut_kind *kind = url ? ht_dut_kind(url) : NULL;

@@ -9,7 +9,7 @@
  * Each hook may be NULL, for a device that libhsl opens as a fabric. tests: those for this kind, instead of
  * ht_tests_all. open, close: in the child that runs a test, before and after it; t->f stays NULL then. probe: in a child of
  * its own.
- * patience_s: how long the URL has us wait for a device that says nothing.
+ * patience_s: how long the URL has us wait for a device that says nothing; 0: it is not of the form that `what` says.
  */
 struct ht_dut_kind {
 	const char *prefix; /* of the URL */

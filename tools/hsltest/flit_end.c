@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "exit.h"
 #include "flit_end.h"
 #include "flit_priv.h"
 
@@ -45,7 +46,8 @@ bool fe_url_parse(const char *url, struct fe_url *u)
 	char *end;
 	unsigned long s = 5;
 
-	if (!url || strncmp(url, "flit:unix:", 10))
+	url = tool_fabric_name(url);
+	if (strncmp(url, "flit:unix:", 10))
 		return false;
 	path = url + 10;
 	comma = strchr(path, ',');

@@ -21,7 +21,7 @@ struct fe_url { /* flit:unix:PATH[,patience=SECONDS] */
 	char path[108];
 	unsigned int patience_s;
 };
-bool fe_url_parse(const char *url, struct fe_url *u);
+bool fe_url_parse(const char *url, struct fe_url *u); /* url NULL: the default of all tools */
 
 union fe_pkt {
 	struct hsl_pkt_hdr h;

@@ -227,7 +227,7 @@ static int run(struct args *a)
 	unsigned int n, i, chosen = 0;
 	int rc;
 
-	rc = ht_dut_check(a->config.url);
+	rc = ht_dut_check_whole(a->config.url);
 	if (rc)
 		return rc;
 	kind = ht_dut_kind(a->config.url);

@@ -64,6 +64,7 @@ struct ht_probe {
 void ht_probe_fabric(const struct ht_config *config, struct ht_probe *p);
 /* Checks that the URL is of a kind that hsltest can test, before it is opened; TOOL_PASS, or what to exit with. */
 int ht_dut_check(const char *url);
+int ht_dut_check_whole(const char *url); /* also that it says which device */
 /* The tests for this kind of device; url NULL: for a fabric. As ht_tests_all. */
 unsigned int ht_dut_tests(const char *url, const struct ht_test **list, unsigned int max);
 const char *ht_link_state_name(unsigned int state); /* HSL_LTSSM_* */
