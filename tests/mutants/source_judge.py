@@ -146,7 +146,7 @@ def judge_driver(mutants, tree, tests, jobs, done):
     driver.good = {r[1] for r in seen[0][0] if r[2] == 'pass'} if 0 in seen else set()
     if not driver.good or seen[0][1]:
         return None, seen[0][1] if 0 in seen else 'no VM'
-    lock, left = threading.Lock(), list(mutants)
+    lock, left, lost = threading.Lock(), list(mutants), []
 
     def work():
         while True:
@@ -162,10 +162,12 @@ def judge_driver(mutants, tree, tests, jobs, done):
 
             seen = driver.boot(list(by_number), one) or driver.boot(list(by_number), one)
             if not seen:
-                print('# a VM does not come up, twice: the rest of the driver is not judged', flush=True)
+                with lock:
+                    lost.extend(mine)
                 return
             with lock:
                 left[:0] = [m for m in mine if m['number'] not in seen]
 
     in_parallel(work, jobs)
-    return driver.good, ''
+    lost += left
+    return driver.good, f'a VM does not come up, twice: {len(lost)} mutants are not judged' if lost else ''
