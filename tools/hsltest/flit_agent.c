@@ -146,12 +146,24 @@ static void answer(struct fa *a, const union fe_pkt *p)
 	}
 }
 
-/* The owner serves the other agent, which is ours too: no link sees it. */
+/* The owner serves who asks: an agent of the device, or the other one of ours, which no link sees. */
 static void serve(struct fa *a, const union fe_pkt *p, unsigned int owner, uint64_t line, bool shared)
 {
 	const unsigned int other = !!(p->snp.fwd & HSL_AGENT_HOST_PORT);
 	struct fa_request *r = &a->request[other][p->snp.fwd_tag % FA_TAGS];
 
+	if (p->snp.fwd != id_of(a, other)) {
+		union fe_pkt data = packet(a, HSL_PKT_RSP_DATA, 0, p->snp.fwd_tag, owner, p->h.addr);
+
+		data.h.dst = p->snp.fwd;
+		data.h.flags = shared ? 0 : a->state[owner][line] == 'M' ? HSL_PKT_F_OWN | HSL_PKT_F_DIRTY : HSL_PKT_F_OWN;
+		memcpy(data.data.data, a->data[owner][line], HSL_LINE_BYTES);
+		fe_send(a->e, &data, 1);
+		return;
+	}
+	HT_TRUE(a->e->t, other != owner && p->snp.fwd_tag < FA_TAGS && r->opcode && r->line % FA_LINES == line,
+		"a snoop of agent 0x%04x has it serve agent 0x%04x, tag %u, which does not ask for line %llu", id_of(a, owner), p->snp.fwd,
+		p->snp.fwd_tag, (unsigned long long)line);
 	r->flags = shared ? 0 : HSL_PKT_F_OWN;
 	have_line(a, other, p->snp.fwd_tag, r, shared ? 'S' : a->state[owner][line] == 'M' ? 'M' : 'E', a->data[owner][line]);
 }
