@@ -141,7 +141,7 @@ static int check_owner(struct order *o, const struct hsl_fab *fab, const struct 
 
 static int check(struct order *o, struct hsl_fab *fab)
 {
-    int err = o->plan.clear || hsl_inject_needs_link(&o->plan) ? check_link(o, fab) : 0;
+    int err = o->b || o->plan.clear || hsl_inject_needs_link(&o->plan) ? check_link(o, fab) : 0;
 
     for (unsigned int i = 0; !err && i < o->plan.n; i++) {
         const struct hsl_inject *s = &o->plan.step[i];

@@ -109,6 +109,7 @@ static void refused(void **state)
 		{ "1-2 ber 1 poison 0x2000008000000", "bytes of memory" }, { "1-2 ber 1 poison 0x3000000000000", "no chip 3" },
 		{ "1-2 ber 1 fatal", "goes alone" }, { "1-2 fatal", "of which chip" }, { "fatal", "of which chip" },
 		{ "3 fatal", "no chip 3" }, { "1-2 ber 1 sideways", "'sideways' is not known" }, { "clear", "which link" },
+		{ "1-9 poison 0x2000000001000", "no link 1-9" },
 	};
 	uint64_t before = counter(2, HSL_LINK_STAT_RX_BAD);
 
