@@ -111,7 +111,8 @@ static uint32_t window_check(struct hsl_chip_engine *c, const struct hsl_window 
         return HSL_ST_LENGTH;
     }
     if (ctrl & HSL_WIN_CTRL_MODELLED && hsl_fabric_engine_is_remote(c->f, HSL_GA_NODE(ga))) {
-        return HSL_ST_OK;               /* its home looks at each packet: docs/flit-socket.md */
+        /* its home looks at each packet (docs/flit-socket.md): all of them have to be that home's */
+        return size > (1ull << HSL_GA_OFFSET_BITS) - off ? HSL_ST_RANGE : HSL_ST_OK;
     }
     if (!target) {
         return HSL_ST_SEGMENT;

@@ -31,16 +31,18 @@ struct end {
 };
 
 /* STATUS of a window onto the other chip's memory. */
-static uint32_t window(struct end *e, unsigned int i, uint64_t off, uint32_t ctrl)
+static uint32_t window(struct end *e, unsigned int i, uint64_t off, uint64_t size, uint32_t ctrl)
 {
 	qc_w64(&e->chip, HSL_REG_WIN(i) + HSL_WIN_O_GA, HSL_GA(3 - e->chip.node, off));
-	qc_w64(&e->chip, HSL_REG_WIN(i) + HSL_WIN_O_SIZE, 0x10000);
+	qc_w64(&e->chip, HSL_REG_WIN(i) + HSL_WIN_O_SIZE, size);
 	qc_w32(&e->chip, HSL_REG_WIN(i) + HSL_WIN_O_CTRL, ctrl);
 	return qc_r32(&e->chip, HSL_REG_WIN(i) + HSL_WIN_O_STATUS);
 }
 
 static void start(struct end *e, uint32_t node, const char *verb)
 {
+	const uint32_t on = HSL_WIN_CTRL_ENABLE | HSL_WIN_CTRL_MODELLED;
+	const uint64_t end = 1ull << HSL_GA_OFFSET_BITS;
 	char fabric[192], chip[96];
 	const char *args[] = { "-object", fabric, "-object", "memory-backend-memfd,id=m,share=on,size=128M",
 			       "-device", chip, NULL };
@@ -57,10 +59,12 @@ static void start(struct end *e, uint32_t node, const char *verb)
 	qc_map(&e->chip, &e->qt, QT_BDF(0, 4), node, true);
 	qc_enable(&e->chip);
 	assert_int_equal(qc_create(&e->chip, &e->user, 1, 1), HSL_ST_OK);
-	/* windows onto the other chip's memory: what is open, and what is not; a direct one there cannot be */
-	assert_int_equal(window(e, 0, OPEN, HSL_WIN_CTRL_ENABLE | HSL_WIN_CTRL_MODELLED), HSL_WIN_ACTIVE);
-	assert_int_equal(window(e, 1, 0x400000, HSL_WIN_CTRL_ENABLE | HSL_WIN_CTRL_MODELLED), HSL_WIN_ACTIVE);
-	assert_int_not_equal(window(e, 2, OPEN, HSL_WIN_CTRL_ENABLE), HSL_WIN_ACTIVE);
+	/* windows onto the other chip's memory: what is open, and what is not; a direct one there cannot be, nor one beyond its node */
+	assert_int_equal(window(e, 0, OPEN, 0x10000, on), HSL_WIN_ACTIVE);
+	assert_int_equal(window(e, 1, 0x400000, 0x10000, on), HSL_WIN_ACTIVE);
+	assert_int_not_equal(window(e, 2, OPEN, 0x10000, HSL_WIN_CTRL_ENABLE), HSL_WIN_ACTIVE);
+	assert_int_equal(window(e, 2, end - 0x10000, 0x10000, on), HSL_WIN_ACTIVE);
+	assert_int_equal(window(e, 3, end - 0x10000, 0x20000, on), HSL_ST_RANGE << 8);
 }
 
 static uint32_t state(struct end *e)
