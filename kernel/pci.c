@@ -233,6 +233,8 @@ static void hsl_pci_reset_done(struct pci_dev *pdev)
 	pci_set_master(pdev);	/* stop_dma may have cleared it before the state was saved */
 	if (hsl_chip_reset_done(hp->chip))
 		dev_err(&pdev->dev, "did not come back from its reset\n");
+	else
+		pci_save_state(pdev);	/* for slot_reset: the core's restore used up what was saved */
 }
 
 static pci_ers_result_t hsl_pci_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
@@ -269,19 +271,25 @@ static const struct pci_error_handlers hsl_pci_err_handlers = {
 	.resume = hsl_pci_resume,
 };
 
-static int hsl_pci_suspend(struct device *dev)
+static int hsl_pci_sleep(struct device *dev, bool keeps_memory)
 {
 	struct hsl_pci *hp = dev_get_drvdata(dev);
+	int err = hsl_chip_suspend(hp->chip, keeps_memory);
 
-	return hsl_chip_suspend(hp->chip, !pm_suspend_via_firmware());
+	if (err)	/* reset_done will not be called */
+		pci_save_state(to_pci_dev(dev));
+	return err;
+}
+
+static int hsl_pci_suspend(struct device *dev)
+{
+	return hsl_pci_sleep(dev, !pm_suspend_via_firmware());
 }
 
 /* of hibernation */
 static int hsl_pci_freeze(struct device *dev)
 {
-	struct hsl_pci *hp = dev_get_drvdata(dev);
-
-	return hsl_chip_suspend(hp->chip, false);
+	return hsl_pci_sleep(dev, false);
 }
 
 static int hsl_pci_wake(struct device *dev)

@@ -317,6 +317,14 @@ static void correctable_error(void)
 		raw_check(moves(BUSY) && comes_to(2, HSL_CHIP_READY), "a correctable error changes nothing: its queues go on");
 }
 
+static void fatal_error(const char *which)
+{
+	users_start();
+	inject("MALF_TLP");
+	users_ended(which);
+	comes_back(which);
+}
+
 static void test_aer(int cycles)
 {
 	if (access(chip_file(2, "aer_dev_fatal"), F_OK))
@@ -324,16 +332,15 @@ static void test_aer(int cycles)
 	let_errors_through();
 	keep();
 	user_start(OTHER);
+	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it is reset, which uses up the state that was saved for errors");
+	fatal_error("fatal error after a reset");
 	for (int i = 0; i < cycles; i++) {
 		users_start();
 		correctable_error();
 		inject("COMP_TIME");
 		users_ended("non-fatal error");
 		comes_back("non-fatal error");
-		users_start();
-		inject("MALF_TLP");
-		users_ended("fatal error");
-		comes_back("fatal error");
+		fatal_error("fatal error");
 	}
 	raw_check(said("severity=Uncorrect[a-z]* (Non-Fatal)") && said("severity=Uncorrect[a-z]* (Fatal)"), "the log tells the errors");
 	other_goes_on("after all of these");
@@ -467,6 +474,10 @@ static void test_sleep(void)
 	other_end();
 	comes_back("the refused ones");
 	raw_check(said("its memory would be lost in this sleep"), "the log says why");
+	if (!access(chip_file(2, "aer_dev_fatal"), F_OK)) {
+		let_errors_through();
+		fatal_error("fatal error after sleep");
+	}
 }
 
 /* ---- interrupts ---- */

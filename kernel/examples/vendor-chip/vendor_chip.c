@@ -193,6 +193,8 @@ static void vendor_chip_reset_done(struct pci_dev *pdev)
 	vendor_chip_power_on(pdev, vc);
 	if (hsl_chip_reset_done(vc->chip))
 		dev_err(&pdev->dev, "did not come back from its reset\n");
+	else
+		pci_save_state(pdev);	/* for slot_reset: the core's restore used up what was saved */
 }
 
 static pci_ers_result_t vendor_chip_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
@@ -222,19 +224,25 @@ static const struct pci_error_handlers vendor_chip_err_handlers = {
 	.resume = vendor_chip_reset_done,
 };
 
-static int vendor_chip_suspend(struct device *dev)
+static int vendor_chip_sleep(struct device *dev, bool keeps_memory)
 {
 	struct vendor_chip *vc = dev_get_drvdata(dev);
+	int err = hsl_chip_suspend(vc->chip, keeps_memory);
 
-	return hsl_chip_suspend(vc->chip, !pm_suspend_via_firmware());
+	if (err)	/* reset_done will not be called */
+		pci_save_state(to_pci_dev(dev));
+	return err;
+}
+
+static int vendor_chip_suspend(struct device *dev)
+{
+	return vendor_chip_sleep(dev, !pm_suspend_via_firmware());
 }
 
 /* of hibernation */
 static int vendor_chip_freeze(struct device *dev)
 {
-	struct vendor_chip *vc = dev_get_drvdata(dev);
-
-	return hsl_chip_suspend(vc->chip, false);
+	return vendor_chip_sleep(dev, false);
 }
 
 static int vendor_chip_wake(struct device *dev)
