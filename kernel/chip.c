@@ -179,9 +179,15 @@ static void hsl_fail_work(struct work_struct *work)
 {
 	struct hsl_chip *chip = container_of(work, struct hsl_chip, fail_work);
 
-	/* whoever holds it stops the chip anyway, and may be waiting for one who waits for this work */
-	if (!mutex_trylock(&chip->life))
-		return;
+	/*
+	 * Whoever holds it stops the chip anyway, and may be waiting for one who waits for this work. Only while it is READY
+	 * he is not: he is about to stop it, or has just started it, and will let go.
+	 */
+	while (!mutex_trylock(&chip->life)) {
+		if (hsl_chip_state_get(chip) != HSL_STATE_READY)
+			return;
+		usleep_range(100, 1000);
+	}
 	if (hsl_chip_state_get(chip) == HSL_STATE_READY) {
 		hsl_dump_failed(chip, READ_ONCE(chip->fail_why));
 		hsl_chip_stop(chip, HSL_STATE_FAILED);
