@@ -117,7 +117,6 @@ static int hsl_chip_start(struct hsl_chip *chip)
 	writeq(chip->ctx_table_dma, r + HSL_REG_CTX_TABLE);
 	writel(chip->ctx_count, r + HSL_REG_CTX_COUNT);
 	writel(HSL_EVENT_ALL, r + HSL_REG_EVENT);
-	writel(HSL_EVENT_ALL, r + HSL_REG_EVENT_MASK);
 	writel(HSL_CTRL_ENABLE, r + HSL_REG_CTRL);
 	if (readl_poll_timeout(r + HSL_REG_STATUS, status, status & (HSL_STATUS_READY | HSL_STATUS_CONFIG_ERROR |
 			       HSL_STATUS_FATAL), 100, HSL_READY_TIMEOUT_US))
@@ -132,6 +131,16 @@ refuse:
 		status != ~0u && (status & HSL_STATUS_CONFIG_ERROR) ? " (refuses its tables)" : "");
 	writel(0, r + HSL_REG_CTRL);
 	return -EIO;
+}
+
+/*
+ * Events are told from READY on only: the handler acknowledges none before, and a bit that stays set hides all that follow.
+ * What has come meanwhile interrupts now. Under life.
+ */
+static void hsl_chip_unmask_events(struct hsl_chip *chip)
+{
+	if (hsl_chip_state_get(chip) == HSL_STATE_READY)
+		writel(HSL_EVENT_ALL, chip->p.regs + HSL_REG_EVENT_MASK);
 }
 
 u32 hsl_chip_uapi_state(struct hsl_chip *chip)
@@ -262,6 +271,7 @@ int hsl_chip_reset_done(struct hsl_chip *chip)
 	if (state == HSL_STATE_STOPPED || state == HSL_STATE_FAILED) {
 		err = hsl_chip_start(chip);
 		hsl_chip_state_set(chip, err ? HSL_STATE_FAILED : HSL_STATE_READY);
+		hsl_chip_unmask_events(chip);
 		hsl_chip_tell_state(chip);
 		hsl_chip_changed(chip);
 		/* an EVENT.LINK of before the reset was lost with it */
@@ -603,6 +613,9 @@ struct hsl_chip *hsl_chip_register(struct device *parent, const struct hsl_chip_
 		hsl_chip_disconnect(chip);
 		goto exit_irq;
 	}
+	mutex_lock(&chip->life);
+	hsl_chip_unmask_events(chip);
+	mutex_unlock(&chip->life);
 	dev_info(&chip->dev, "HEP %u.%u chip, node %u, %llu MiB, %u queues, %u links\n", chip->hep_version >> 16,
 		 chip->hep_version & 0xffff, chip->node, chip->mem_bytes >> 20, chip->nqueues - 1, chip->nlinks);
 	return chip;

@@ -7,6 +7,7 @@
  *   pcie given-up	a fatal error that the kernel does not recover from: the port of chip 2 does not tell that its link is up
  *   pcie lost		a chip that reads as all ones, in use and when its driver is bound
  *   pcie mute		a chip that takes commands and completes none
+ *   pcie events		what a chip tells while it is brought up, and what it tells afterwards
  *   pcie sleep		suspend to idle with users; sleeps that lose memory are refused
  *   pcie vectors		VECTORS=0,1,3,64: each chip with as many interrupts as it has; refused without any
  *
@@ -428,6 +429,46 @@ static void test_mute(void)
 	other_end();
 }
 
+/* ---- events ---- */
+
+static void fabric_inject(const char *what)
+{
+	char reply[512];
+
+	monitor("{\"execute\":\"qom-set\",\"arguments\":{\"path\":\"/objects/fab0\",\"property\":\"inject\","
+		"\"value\":\"%s\"}}\n", what);
+	while (read(qmp, reply, sizeof(reply)) > 0)	/* nobody else does */
+		;
+}
+
+/* Its link comes and goes while it is brought up. */
+static void test_events(void)
+{
+	pid_t pid;
+
+	fabric_inject("1-2 link up");
+	for (int i = 0; i < 3; i++) {
+		fflush(stdout);
+		pid = fork();
+		while (!pid) {
+			fabric_inject("1-2 link down");
+			raw_sleep_us(500);
+			fabric_inject("1-2 link up");
+			raw_sleep_us(500);
+		}
+		raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "chip 2 is reset, its link comes and goes");
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		fabric_inject("1-2 link up");
+		raw_check(comes_to(2, HSL_CHIP_READY), "it is ready");
+		fabric_inject("2 fatal");
+		failed("a fatal error of its own");
+	}
+	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it is reset");
+	keep();
+	comes_back("reset");
+}
+
 /* ---- sleep ---- */
 
 static bool can_sleep(const char *state)
@@ -559,11 +600,13 @@ int main(int argc, char **argv)
 		test_lost();
 	else if (!strcmp(name, "mute"))
 		test_mute();
+	else if (!strcmp(name, "events"))
+		test_events();
 	else if (!strcmp(name, "sleep"))
 		test_sleep();
 	else if (!strcmp(name, "vectors"))
 		test_vectors();
 	else
-		return fprintf(stderr, "usage: pcie aer [CYCLES]|given-up|lost|mute|sleep|vectors\n"), 2;
+		return fprintf(stderr, "usage: pcie aer [CYCLES]|given-up|lost|mute|events|sleep|vectors\n"), 2;
 	return raw_done();
 }
