@@ -210,9 +210,9 @@ void hsl_chip_fail(struct hsl_chip *chip, const char *why)
 {
 	if (hsl_chip_state_get(chip) != HSL_STATE_READY)
 		return;
-	dev_err(&chip->dev, "failed: %s; a function level reset (echo 1 > reset of the PCI device) may help\n", why);
 	WRITE_ONCE(chip->fail_why, why);
-	schedule_work(&chip->fail_work);
+	if (schedule_work(&chip->fail_work))
+		dev_err(&chip->dev, "failed: %s; a function level reset (echo 1 > reset of the PCI device) may help\n", why);
 }
 
 /* The PCI core tells nobody that it has given up to recover from an error: without an end its users would wait for ever. */

@@ -58,7 +58,7 @@ static void hsl_dump_block(struct seq_buf *text, void __iomem *regs, u32 base, c
 
 /*
  * The length of the text, or -ENODEV. A failed chip is read as well: why it failed is what a report is about. One in
- * reset, or gone, is not.
+ * reset, or gone, is not. From one that does not answer hundreds of reads would only take time.
  */
 int hsl_dump_registers(struct hsl_chip *chip, char *buf, size_t len)
 {
@@ -74,6 +74,10 @@ int hsl_dump_registers(struct hsl_chip *chip, char *buf, size_t len)
 		up_read(&chip->access);
 		return -ENODEV;
 	}
+	if (!hsl_chip_present(chip)) {
+		seq_buf_printf(&text, "MAGIC reads wrong: it does not answer\n");
+		goto unlock;
+	}
 	hsl_dump_block(&text, chip->p.regs, 0, "", hsl_dump_regs, ARRAY_SIZE(hsl_dump_regs));
 	for (i = 0; i < chip->nlinks; i++) {
 		snprintf(block, sizeof(block), "LINK%u_", i);
@@ -85,6 +89,7 @@ int hsl_dump_registers(struct hsl_chip *chip, char *buf, size_t len)
 		hsl_dump_block(&text, chip->p.regs, HSL_REG_WIN(i), block, hsl_dump_win_regs,
 			       ARRAY_SIZE(hsl_dump_win_regs));
 	}
+unlock:
 	up_read(&chip->access);
 	return seq_buf_used(&text);
 }
