@@ -643,6 +643,7 @@ static void test_mode_and_reset(void **state)
 	assert_int_equal(hslp_sim_reset_chip(f, 1), 0);
 	assert_int_equal(hsl_ctf_command(c, 0, HSL_CTF_CMD_COUNT, NULL, result), -ESHUTDOWN);
 	assert_int_equal(hsl_ctf_flit(c, flit), -ESHUTDOWN);
+	assert_int_equal(hsl_ctf_command(c, 0, HSL_CTF_CMD_FATAL, NULL, NULL), -ESHUTDOWN);
 	assert_true(result[0] == 5 && result[1] == 6);
 	hsl_ctf_close(c);
 	assert_int_equal(hsl_ctf_open(f, 1, &c), 0);
