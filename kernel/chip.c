@@ -245,6 +245,8 @@ EXPORT_SYMBOL_GPL(hsl_chip_reset_begin);
 /* User space is frozen: nobody can take memory offline any more, so that this refuses where a reset tries. */
 int hsl_chip_suspend(struct hsl_chip *chip, bool keeps_memory)
 {
+	if (hsl_chip_state_get(chip) == HSL_STATE_GONE)
+		return 0;
 	if (!keeps_memory) {
 		dev_err(&chip->dev, "its memory would be lost in this sleep: suspend to idle (echo s2idle > /sys/power/mem_sleep), or unbind its driver first\n");
 		return -EBUSY;
@@ -270,6 +272,8 @@ int hsl_chip_reset_done(struct hsl_chip *chip)
 	state = hsl_chip_state_get(chip);
 	if (state == HSL_STATE_STOPPED || state == HSL_STATE_FAILED) {
 		err = hsl_chip_start(chip);
+		if (err)
+			dev_err(chip->parent, "did not come back from its reset\n");
 		hsl_chip_state_set(chip, err ? HSL_STATE_FAILED : HSL_STATE_READY);
 		hsl_chip_unmask_events(chip);
 		hsl_chip_tell_state(chip);

@@ -231,9 +231,7 @@ static void hsl_pci_reset_done(struct pci_dev *pdev)
 	struct hsl_pci *hp = pci_get_drvdata(pdev);
 
 	pci_set_master(pdev);	/* stop_dma may have cleared it before the state was saved */
-	if (hsl_chip_reset_done(hp->chip))
-		dev_err(&pdev->dev, "did not come back from its reset\n");
-	else
+	if (!hsl_chip_reset_done(hp->chip))
 		pci_save_state(pdev);	/* for slot_reset: the core's restore used up what was saved */
 }
 

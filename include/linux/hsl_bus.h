@@ -83,6 +83,7 @@ void hsl_chip_disconnect(struct hsl_chip *chip);
 void hsl_chip_reset_begin(struct hsl_chip *chip);
 /* keeps_memory: chip memory stays powered, as in suspend to idle. */
 int hsl_chip_suspend(struct hsl_chip *chip, bool keeps_memory);
+/* What fails has been reported. After hsl_chip_disconnect() there is nothing to bring back: -ENODEV, and not a word. */
 int hsl_chip_reset_done(struct hsl_chip *chip);
 
 #endif /* _LINUX_HSL_BUS_H */

@@ -191,9 +191,7 @@ static void vendor_chip_reset_done(struct pci_dev *pdev)
 	pci_set_master(pdev);	/* stop_dma may have cleared it before the state was saved */
 	/* dark registers read as no chip, so that reset_done fails it and its users are told */
 	vendor_chip_power_on(pdev, vc);
-	if (hsl_chip_reset_done(vc->chip))
-		dev_err(&pdev->dev, "did not come back from its reset\n");
-	else
+	if (!hsl_chip_reset_done(vc->chip))
 		pci_save_state(pdev);	/* for slot_reset: the core's restore used up what was saved */
 }
 
