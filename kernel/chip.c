@@ -29,7 +29,7 @@
 
 static unsigned int reset_timeout_ms = 90000;
 module_param(reset_timeout_ms, uint, 0644);
-MODULE_PARM_DESC(reset_timeout_ms, "time after which a chip that does not come back from a reset has failed");
+MODULE_PARM_DESC(reset_timeout_ms, "time after which a chip that does not come back from a reset has failed; at least 1000");
 
 enum hsl_chip_state hsl_chip_state_get(struct hsl_chip *chip)
 {
@@ -221,7 +221,8 @@ static void hsl_overdue_work(struct work_struct *work)
 	struct hsl_chip *chip = container_of(to_delayed_work(work), struct hsl_chip, overdue_work);
 
 	mutex_lock(&chip->life);
-	if (hsl_chip_state_get(chip) == HSL_STATE_STOPPED) {
+	/* while this waited for it, the reset may have ended and another one begun */
+	if (hsl_chip_state_get(chip) == HSL_STATE_STOPPED && time_after_eq(jiffies, chip->overdue_at)) {
 		dev_err(&chip->dev, "failed: its reset does not end; removing it (echo 1 > remove of the PCI device) and a rescan may help\n");
 		hsl_chip_state_set(chip, HSL_STATE_FAILED);
 		hsl_chip_tell_state(chip);
@@ -232,11 +233,14 @@ static void hsl_overdue_work(struct work_struct *work)
 
 void hsl_chip_reset_begin(struct hsl_chip *chip)
 {
+	unsigned long timeout = msecs_to_jiffies(max(READ_ONCE(reset_timeout_ms), 1000u));
+
 	hsl_numa_stop(chip);
 	mutex_lock(&chip->life);
 	if (hsl_chip_state_get(chip) != HSL_STATE_GONE) {
 		hsl_chip_stop(chip, HSL_STATE_STOPPED);
-		mod_delayed_work(system_wq, &chip->overdue_work, msecs_to_jiffies(READ_ONCE(reset_timeout_ms)));
+		chip->overdue_at = jiffies + timeout;
+		mod_delayed_work(system_wq, &chip->overdue_work, timeout);
 	}
 	mutex_unlock(&chip->life);
 }

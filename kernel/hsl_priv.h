@@ -213,6 +213,7 @@ struct hsl_chip {
 	struct work_struct fail_work;
 	const char *fail_why;		/* of the last hsl_chip_fail() */
 	struct delayed_work overdue_work;	/* queued while a reset has begun */
+	unsigned long overdue_at;	/* jiffies; life */
 	atomic_t events;		/* HSL_EVENT_* seen by the handler, for event_work */
 
 	struct hsl_link_info *links;	/* last seen; event_work's own after registration */
