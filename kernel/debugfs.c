@@ -107,7 +107,20 @@ static int hsl_registers_show(struct seq_file *m, void *unused)
 	kvfree(text);
 	return n < 0 ? n : 0;
 }
-DEFINE_SHOW_ATTRIBUTE(hsl_registers);
+
+/* With room for all: seq_file would show them again, read from the chip again, into each larger buffer. */
+static int hsl_registers_open(struct inode *inode, struct file *file)
+{
+	return single_open_size(file, hsl_registers_show, inode->i_private, HSL_DUMP_BYTES);
+}
+
+static const struct file_operations hsl_registers_fops = {
+	.owner = THIS_MODULE,
+	.open = hsl_registers_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
 
 /* ---- directories ---- */
 
