@@ -196,6 +196,7 @@ static int hsl_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	}
 	pci_set_drvdata(pdev, hp);
 	hsl_pci_enable_aer(pdev);
+	pci_d3cold_disable(pdev);	/* chip memory sleeps in D3hot */
 	pci_save_state(pdev);	/* for slot_reset */
 	return 0;
 
@@ -213,6 +214,7 @@ static void hsl_pci_remove(struct pci_dev *pdev)
 	struct hsl_pci *hp = pci_get_drvdata(pdev);
 
 	hsl_chip_unregister(hp->chip);
+	pci_d3cold_enable(pdev);
 	hsl_pci_disable_aer(pdev);
 	pci_clear_master(pdev);
 	pci_free_irq_vectors(pdev);

@@ -81,7 +81,7 @@ struct hsl_chip *hsl_chip_register(struct device *parent, const struct hsl_chip_
 void hsl_chip_unregister(struct hsl_chip *chip);
 void hsl_chip_disconnect(struct hsl_chip *chip);
 void hsl_chip_reset_begin(struct hsl_chip *chip);
-/* keeps_memory: chip memory stays powered, as in suspend to idle. */
+/* keeps_memory: chip memory stays powered, as in suspend to idle, if the driver has forbidden D3cold (pci_d3cold_disable). */
 int hsl_chip_suspend(struct hsl_chip *chip, bool keeps_memory);
 /* What fails has been reported. After hsl_chip_disconnect() there is nothing to bring back: -ENODEV, and not a word. */
 int hsl_chip_reset_done(struct hsl_chip *chip);

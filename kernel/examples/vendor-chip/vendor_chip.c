@@ -156,6 +156,7 @@ static int vendor_chip_probe(struct pci_dev *pdev, const struct pci_device_id *i
 		goto free_vectors;
 	}
 	pci_set_drvdata(pdev, vc);
+	pci_d3cold_disable(pdev);	/* chip memory sleeps in D3hot */
 	pci_save_state(pdev);	/* for slot_reset */
 	return 0;
 
@@ -172,6 +173,7 @@ static void vendor_chip_remove(struct pci_dev *pdev)
 	struct vendor_chip *vc = pci_get_drvdata(pdev);
 
 	hsl_chip_unregister(vc->chip);
+	pci_d3cold_enable(pdev);
 	pci_clear_master(pdev);
 	pci_free_irq_vectors(pdev);
 	vendor_chip_disable(pdev, vc);
