@@ -240,7 +240,7 @@ void hsl_chip_reset_begin(struct hsl_chip *chip)
 	if (hsl_chip_state_get(chip) != HSL_STATE_GONE) {
 		hsl_chip_stop(chip, HSL_STATE_STOPPED);
 		chip->overdue_at = jiffies + timeout;
-		mod_delayed_work(system_wq, &chip->overdue_work, timeout);
+		mod_delayed_work(system_percpu_wq, &chip->overdue_work, timeout);
 	}
 	mutex_unlock(&chip->life);
 }

@@ -271,7 +271,7 @@ void hsl_numa_stop(struct hsl_chip *chip)
 	WRITE_ONCE(numa->hold, true);
 	if (!xchg(&numa->stopping, true)) {
 		hsl_chip_get(chip);
-		queue_work(system_unbound_wq, &numa->work);
+		queue_work(system_dfl_wq, &numa->work);
 	}
 	wait_event_timeout(chip->state_wq, !READ_ONCE(numa->stopping), HSL_NUMA_STOP_TIMEOUT);
 	if (READ_ONCE(numa->bytes))
