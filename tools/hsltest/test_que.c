@@ -555,11 +555,12 @@ static void long_command(struct ht *t)
 		for (i = 0; i < OPS; i++)
 			ops[i] = ht_op_fill(b.ga, len, i);
 		ht_submit_all(t, busy, ops, OPS);
+		ht_wait_all(t, busy, c, 1); /* they are under way */
 		for (i = 0; i < 5; i++)
 			HT_OK(t, hsl_nop(quick));
 		rc = hsl_queue_poll(busy, c, OPS);
 		HT_TRUE(t, rc >= 0, "hsl_queue_poll: %s", ht_errno_name(rc));
-		have = (unsigned int)rc;
+		have = 1 + (unsigned int)rc;
 		if (have < OPS)
 			break;
 	}
