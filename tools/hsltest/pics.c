@@ -84,7 +84,8 @@ static const char *unfit(const struct item *it, struct json_object *v)
 	if (it->kind == YES_NO)
 		return json_object_is_type(v, json_type_boolean) ? NULL : "true or false";
 	if (it->kind == VALUE)
-		return json_object_is_type(v, json_type_string) || json_object_is_type(v, json_type_int) ? NULL : "a text or a number";
+		return json_object_is_type(v, json_type_string) || json_object_is_type(v, json_type_int) || json_object_is_type(v, json_type_double) ?
+			       NULL : "a text or a number";
 	if (!json_object_is_type(v, json_type_array) || !doc_len(v))
 		return "a list of Base, Link and Coherent";
 	for (size_t i = 0; i < doc_len(v); i++) {
