@@ -25,6 +25,10 @@ run 1 "$hsltest" run --dut "$wrap,lose=300" --timeout 10 exactly_once && out '^n
 run 77 "$hsltest" run --dut "$wrap,without=0x8" LNK-001 NET-003 CTF-002 COH-004 && [ "$(grep -c '# SKIP chip .* would show it$' "$dir/out")" = 3 ] &&
 	out 'coh_storm # SKIP not applicable'
 ok 'what observable memory would show is open without it'
+echo '{ "P2": 1.0, "P3": ["Base", "Link"] }' >"$dir/pics.json"
+run 1 "$hsltest" run --dut "$wrap,without=0x28" --pics "$dir/pics.json" nop && [ "$(grep -c '^# PICS ' "$dir/out")" = 2 ] &&
+	out '^# PICS C5, .*: it is mandatory, and not claimed$' && out '^# PICS C6, counters: it is mandatory, and not claimed$'
+ok 'facility and counters are mandatory for Link, modelled memory is not'
 run 0 "$build/hslctl" list -f "$wrap" && out ' wrap:2 '; ok 'hslctl lists its chips'
 run 3 "$hsltest" run --dut "plugin:$build/tests/plugin/wrong.so" TXN-001 && err 'made for version 2 of the plugin interface, libhsl .* has 1'; ok 'another version is named'
 run 2 "$hsltest" run --dut "plugin:$build/libhsl.so" TXN-001 && err 'exports no hsl_plugin'; ok 'no plugin'

@@ -70,16 +70,16 @@ pics() { # the item of the form
 assert $2, i"
 }
 cat >"$dir/pics.json" <<-EOT
-	{ "P1": "Example & Sons", "P3": ["Base"], "C2": false, "O8": true, "X1": "10 ms", "X2": 1.5 }
+	{ "P1": "Example & Sons", "P2": "1.1", "P3": ["Base"], "C2": false, "O8": true, "X1": "10 ms", "X2": 1.5 }
 EOT
 # shellcheck disable=SC2086
 run 1 run -f sim:pair2,deviate=copy2d-gap $files --quick --tap --pics "$dir/pics.json" TXN-001 TXN-002 TXN-018 &&
-	out '^# PICS C2, .*: the maker says no, the device yes$' && out '^# PICS O8, COPY2D: it is claimed, and HEP-TXN-018 failed$' && out '^# PICS P3, .*: Base is claimed, and is failed$' &&
+	out '^# PICS P2, .*: the maker says 1\.1, the device 1\.0$' && out '^# PICS C2, .*: the maker says no, the device yes$' && out '^# PICS O8, COPY2D: it is claimed, and HEP-TXN-018 failed$' && out '^# PICS P3, .*: Base is claimed, and is failed$' &&
 	pics O1 "i['verdict'] == 'pass' and i['claim'] is None" && pics C2 "i['claim'] == 'yes' and i['answer'] == 'no'" &&
 	pics X1 "i['answer'] == '10 ms' and not i['contradiction']" && pics X2 "i['answer'] == '1.5'" && pics O4 "i['claim'] == 'yes' and i['verdict'] == 'not-run'" &&
-	py "assert d['pics']['contradictions'] == 3 and len(d['pics']['items']) == $(sed '1,/^### 14.2/d' "$top/docs/hep.md" | grep -c '^| [PCOQLX][0-9] |')"
+	py "assert d['pics']['contradictions'] == 4 and len(d['pics']['items']) == $(sed '1,/^### 14.2/d' "$top/docs/hep.md" | grep -c '^| [PCOQLX][0-9] |')"
 ok 'the form holds what device, maker and tests say, and where they disagree'
-page "$dir/a.html" && grep -q 'Example &amp; Sons' "$dir/a.html" && [ "$(grep -c 'class="v contradiction"' "$dir/a.html")" = 3 ] &&
+page "$dir/a.html" && grep -q 'Example &amp; Sons' "$dir/a.html" && [ "$(grep -c 'class="v contradiction"' "$dir/a.html")" = 4 ] &&
 	run 0 report "$dir/a.json" --html "$dir/zh.html" --lang zh_CN && page "$dir/zh.html" && grep -q '厂商回答' "$dir/zh.html"
 ok 'HTML has the form'
 sed 's/.*{ "\(P[0-9]\|[COQLX][0-9]\)", "\([^"]*\)", "[^"]*", "\([^"]*\)",.*/\2\n\3/;t;d' "$top/tools/hsltest/pics.c" | while IFS= read -r text; do

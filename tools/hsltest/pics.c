@@ -20,7 +20,7 @@
 #include "pics.h"
 #include "size.h"
 
-enum kind { VALUE, YES_NO, CLASSES }; /* of an answer: a text or number, true or false, a list of classes */
+enum kind { VALUE, EXACT, YES_NO, CLASSES }; /* of an answer: a text or number, one as the device says it, true or false, a list of classes */
 
 static const struct item {
 	const char *id, *feature, *where, *status;
@@ -30,7 +30,7 @@ static const struct item {
 	bool mandatory;		  /* of who has the bits of cap */
 } items[] = {
 	{ "P1", "maker; chip; revision; firmware", "PCI ids", "mandatory", VALUE, 0, "", false },
-	{ "P2", "HEP version", "DVSEC, VERSION", "mandatory", VALUE, 0, "REG-002", false },
+	{ "P2", "HEP version", "DVSEC, VERSION", "mandatory", EXACT, 0, "REG-002", false },
 	{ "P3", "classes claimed", "", "mandatory", CLASSES, 0, "", false },
 	{ "P4", "needs its maker's driver; its name", "DVSEC 0x0c [17]", "optional", VALUE, 0, "REG-014", false },
 	{ "P5", "chip memory, bytes", "MEM_SIZE", "at least 128 MiB", VALUE, 0, "REG-012", false },
@@ -83,7 +83,7 @@ static const char *unfit(const struct item *it, struct json_object *v)
 {
 	if (it->kind == YES_NO)
 		return json_object_is_type(v, json_type_boolean) ? NULL : "true or false";
-	if (it->kind == VALUE)
+	if (it->kind == VALUE || it->kind == EXACT)
 		return json_object_is_type(v, json_type_string) || json_object_is_type(v, json_type_int) || json_object_is_type(v, json_type_double) ?
 			       NULL : "a text or a number";
 	if (!json_object_is_type(v, json_type_array) || !doc_len(v))
@@ -248,7 +248,20 @@ static char *failed_classes(const struct ht_report *rep, struct json_object *v)
 	return NULL;
 }
 
-/* What does not fit together; NULL: nothing. */
+/* By its status, of a class that the maker claims. */
+static bool mandatory_of_class(const struct item *it, struct json_object *claimed)
+{
+	char text[32];
+
+	for (size_t i = 0; i < doc_len(claimed); i++) {
+		snprintf(text, sizeof(text), "HEP-%s: mandatory", json_object_get_string(doc_at(claimed, i)));
+		if (strstr(it->status, text))
+			return true;
+	}
+	return false;
+}
+
+/* What does not fit together; NULL: nothing. Values that people write in their own words are for people to compare. */
 static char *contradiction(const struct item *it, const struct ht_report *rep, const char *claim, const char *answer, struct json_object *v,
 			   const struct ht_outcome *o)
 {
@@ -256,9 +269,9 @@ static char *contradiction(const struct item *it, const struct ht_report *rep, c
 
 	if (it->kind == CLASSES)
 		return failed_classes(rep, v);
-	if (it->kind == YES_NO && claim && answer && strcmp(claim, answer))
+	if (it->kind != VALUE && claim && answer && strcmp(claim, answer))
 		return tool_printf("the maker says %s, the device %s", answer, claim);
-	if (it->mandatory && said && strcmp(said, "yes"))
+	if ((it->mandatory || (it->kind == YES_NO && mandatory_of_class(it, doc_get(rep->answers, "P3")))) && said && strcmp(said, "yes"))
 		return tool_printf("it is mandatory, and not claimed");
 	if (said && strcmp(said, "no") && o && o->verdict == HT_FAIL)
 		return tool_printf("it is claimed, and %s failed", o->requirement->id);
