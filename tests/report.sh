@@ -174,6 +174,7 @@ run 2 run -f sim:pair2 --waivers "$dir/w" TXN-001 && err 'line 2: this name come
 # ---- rounds, ends, hangs
 run 0 run -f sim:pair2 --repeat 3 TXN-001 TXN-006 && out '^1\.\.6$' && out '^ok 6 - HEP-TXN-006 fill \(round 3\)$'; ok '--repeat'
 run 1 run -f sim:pair2,deviate=copy-short --repeat 2 --stop-on-fail copy_alignment TXN-006 && out 'Bail out' && ! out 'round 2'; ok '--stop-on-fail'
+: >"$dir/out" # of the run before, which has lines that are waited for
 # shellcheck disable=SC2086
 "$hsltest" run --tap -f sim:pair2 --repeat 1000000 $files nop >"$dir/out" 2>&1 &
 pid=$!
@@ -188,6 +189,7 @@ wait $pid
 	py "e = d['environment']
 assert d['summary']['interrupted'] and not d['summary']['not_run'] and 3 <= e['rounds_done'] < e['rounds'] == 1000000"
 ok '--repeat: ended after round 1 is interrupted, with the rounds that were done'
+: >"$dir/out"
 "$hsltest" run --tap -f sim:pair2,deviate=copy-short $files >"$dir/out" 2>&1 &
 pid=$!
 for _ in $(seq 600); do
