@@ -175,8 +175,9 @@ static bool both(struct lib_test *t, struct twins *w, int q, struct hsl_op op, c
 		if (!lib_op(t, w->q[q], &op, &c[k]))
 			return false;
 		for (int a = 0; a < AREAS; a++)
-			if (c[k].fault_ga - s->m[a].ga <= LEN)
-				fault[k] = c[k].fault_ga - s->m[a].ga + 1;
+			/* not at a start, which may be the end of another area */
+			if (c[k].fault_ga - s->m[a].ga - 1 < LEN)
+				fault[k] = c[k].fault_ga - s->m[a].ga;
 	}
 	if (c[0].status != c[1].status || c[0].result != c[1].result || fault[0] != fault[1])
 		printf("# op %u sub %#x len %llu: %s, result %#llx; its twin %s, %#llx\n", op.opcode, op.subop,
@@ -414,7 +415,7 @@ static void observable_rows_lists(struct lib_test *t)
 static void refusals(struct lib_test *t, struct twins *w)
 {
 	for (int a = 0; a < AREAS; a++) {
-		struct place end = { a, LEN - 8 }, odd = { a, 4 + 1 }, good = { (a + 1) % AREAS, 0 };
+		struct place end = { a, LEN - 8 }, odd = { a, 4 + 1 }, good = { (a + 1) % AREAS, 8 };
 
 		both(t, w, a % 2, hsl_op_fill(0, 9, 1), &end, NULL);
 		both(t, w, a % 2, hsl_op_copy(0, 0, 4096), &good, &end);
