@@ -104,7 +104,7 @@ run 1 hslctl doctor && has "FAIL +pci +$bdf +memory decode on, bus master OFF"; 
 printf "\\$(printf %o "$command")" | dd of="$setpci" bs=1 seek=4 conv=notrunc 2>/dev/null
 # what was submitted meanwhile is lost, so the driver has given the chip up
 run 1 hslctl doctor && has "FAIL +chip +chip 1 +failed" && has "echo 1 > /sys/bus/pci/devices/$bdf/reset" &&
-	run 0 hslctl dump && has '^/sys/class/devcoredump/devcd[0-9]+/data:$' && has '^hsl0-1: failed: an admin command did not complete$' &&
+	run 0 hslctl dump && { [ ! -d /sys/class/devcoredump ] || has '^/sys/class/devcoredump/devcd[0-9]+/data:$'; } && has '^hsl0-1: failed: an admin command did not complete$' &&
 	[ "$(grep -c '^0x0084 STATUS  ' "$out")" = 3 ] && run 0 /hsl/tests/guest/as_user 1000 hslctl dump && ! has '^0x0084' &&
 	echo 1 >"/sys/bus/pci/devices/$bdf/reset" && run 0 hslctl doctor
 ok 'doctor, dump: a failed chip with its coredump, and the remedy'
