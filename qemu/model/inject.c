@@ -304,6 +304,16 @@ static const struct kind *find_kind(const char *name)
     return NULL;
 }
 
+static void unknown(struct words *w, const char *name)
+{
+    complain(w, "'%.20s' is not known, but:", name);
+    for (unsigned int i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        size_t n = strlen(w->why);
+
+        snprintf(w->why + n, w->why_len - n, " %s", kinds[i].name);
+    }
+}
+
 static bool parse_step(struct words *w, const struct kind *k, struct hsl_inject *s)
 {
     switch (k->group) {
@@ -360,7 +370,7 @@ int hsl_inject_parse(struct hsl_inject_plan *p, char *const *words, unsigned int
         struct hsl_inject s = { .turn = TURN_REST };
 
         if (!k) {
-            complain(&w, "'%s' is not known", name);
+            unknown(&w, name);
             return -EINVAL;
         }
         if (p->n == HSL_INJECT_MAX) {
