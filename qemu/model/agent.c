@@ -39,12 +39,12 @@
  */
 #include <errno.h>
 
-#include "coh_priv.h"
+#include "coh_list.h"
 #include "deviate.h"
 
 #define OUT_PACKETS 2
 
-enum stage { FREE, SEND, SENT, RETRIED, WRITTEN };
+enum stage { FREE, SEND, SENT, RETRIED, WRITTEN, STAGES };
 
 struct line {
     uint64_t ga;
@@ -69,23 +69,26 @@ struct request {
 
 struct access {
     struct hsl_access x;
-    uint32_t next;              /* in the list that it is in: free, waiting, done */
+    uint64_t order;             /* of its call */
     uint16_t asked;             /* a request was made for it: no hit any more */
     uint16_t served;            /* that one is outstanding */
-};
-
-struct list {
-    uint32_t head, tail;
+    uint32_t rsvd;
 };
 
 struct hsl_agent {
     struct hsl_agent_cfg cfg;
     struct hsl_agent_stats stats;
-    struct list free, waiting, done;
+    struct hsl_coh_list free, waiting, done;    /* each access is in one */
+    struct hsl_coh_list ready;                  /* and in this if it waits and no request serves it */
+    struct hsl_coh_index by_line;               /* requests */
+    uint64_t accepted;
+    uint32_t words;             /* of a set of requests */
+    uint32_t nfree, ngrants;    /* requests; GRANTs that are kept */
     uint32_t out_n;
     uint16_t deviation;         /* enum hsl_deviation */
     uint16_t deviated;
-    uint64_t off_line, off_request, off_access, off_grant;
+    uint32_t rsvd;
+    uint64_t off_line, off_request, off_access, off_stage, off_grant;
     struct hsl_pkt out[OUT_PACKETS];
 };
 
@@ -93,19 +96,18 @@ struct hsl_agent {
 
 static uint64_t layout(const struct hsl_agent_cfg *cfg, struct hsl_agent *a)
 {
-    uint64_t at = sizeof(*a);
-    uint64_t line = at, request, access, grant;
+    uint64_t end = sizeof(*a), links = (uint64_t)cfg->accesses * sizeof(struct hsl_coh_link);
 
-    request = line + (uint64_t)cfg->sets * cfg->ways * sizeof(struct line);
-    access = request + (uint64_t)cfg->requests * sizeof(struct request);
-    grant = access + (uint64_t)cfg->accesses * sizeof(struct access);
-    if (a) {
-        a->off_line = line;
-        a->off_request = request;
-        a->off_access = access;
-        a->off_grant = grant;
-    }
-    return (grant + (uint64_t)cfg->requests * sizeof(uint16_t) + 7) & ~UINT64_C(7);
+    a->words = hsl_coh_words(cfg->requests);
+    a->off_line = hsl_coh_take(&end, (uint64_t)cfg->sets * cfg->ways * sizeof(struct line));
+    a->off_request = hsl_coh_take(&end, (uint64_t)cfg->requests * sizeof(struct request));
+    a->off_access = hsl_coh_take(&end, (uint64_t)cfg->accesses * sizeof(struct access));
+    a->free = a->waiting = a->done = hsl_coh_list_at(hsl_coh_take(&end, links));
+    a->ready = hsl_coh_list_at(hsl_coh_take(&end, links));
+    a->by_line = hsl_coh_index_at(hsl_coh_take(&end, hsl_coh_index_size(cfg->requests)), cfg->requests);
+    a->off_stage = hsl_coh_take(&end, STAGES * a->words * sizeof(uint64_t));
+    a->off_grant = hsl_coh_take(&end, cfg->requests * sizeof(uint16_t));
+    return end;
 }
 
 static struct line *line_at(const struct hsl_agent *a, uint32_t i)
@@ -121,6 +123,12 @@ static struct request *request_at(const struct hsl_agent *a, uint32_t i)
 static struct access *access_at(const struct hsl_agent *a, uint32_t i)
 {
     return (struct access *)hsl_coh_at((void *)(uintptr_t)a, a->off_access) + i;
+}
+
+/* The requests of a stage. */
+static uint64_t *stage_set(const struct hsl_agent *a, enum stage stage)
+{
+    return (uint64_t *)hsl_coh_at((void *)(uintptr_t)a, a->off_stage) + stage * a->words;
 }
 
 /* GRANTs that came before their RETRY: the home's id each, 0 is none. */
@@ -153,7 +161,9 @@ const char *hsl_agent_check(const struct hsl_agent_cfg *cfg)
 
 size_t hsl_agent_size(const struct hsl_agent_cfg *cfg)
 {
-    return hsl_agent_check(cfg) ? 0 : (size_t)layout(cfg, NULL);
+    struct hsl_agent head;
+
+    return hsl_agent_check(cfg) ? 0 : (size_t)layout(cfg, &head);
 }
 
 int hsl_agent_init(struct hsl_agent *a, const struct hsl_agent_cfg *cfg)
@@ -170,10 +180,12 @@ int hsl_agent_init(struct hsl_agent *a, const struct hsl_agent_cfg *cfg)
         line_at(a, i)->state = 'I';
         line_at(a, i)->age = i % copy.ways;
     }
-    a->waiting = a->done = (struct list){ HSL_COH_NONE, HSL_COH_NONE };
-    a->free = (struct list){ 0, copy.accesses - 1 };
     for (uint32_t i = 0; i < copy.accesses; i++) {
-        access_at(a, i)->next = i + 1 < copy.accesses ? i + 1 : HSL_COH_NONE;
+        hsl_coh_append(a, &a->free, i, 1);
+    }
+    a->nfree = copy.requests;
+    for (uint32_t i = 0; i < copy.requests; i++) {
+        hsl_coh_set_add(stage_set(a, FREE), i);
     }
     return 0;
 }
@@ -188,41 +200,19 @@ static bool deviates(const struct hsl_agent *a, enum hsl_deviation d)
     return __builtin_expect(a->deviation == d, 0);
 }
 
-/* ---- lists of accesses ---- */
-
-static void list_add(struct hsl_agent *a, struct list *l, uint32_t i)
-{
-    access_at(a, i)->next = HSL_COH_NONE;
-    if (l->head == HSL_COH_NONE) {
-        l->head = i;
-    } else {
-        access_at(a, l->tail)->next = i;
-    }
-    l->tail = i;
-}
-
-static void list_remove(struct hsl_agent *a, struct list *l, uint32_t i)
-{
-    uint32_t prev = HSL_COH_NONE;
-
-    for (uint32_t k = l->head; k != i; k = access_at(a, k)->next) {
-        prev = k;
-    }
-    if (prev == HSL_COH_NONE) {
-        l->head = access_at(a, i)->next;
-    } else {
-        access_at(a, prev)->next = access_at(a, i)->next;
-    }
-    if (l->tail == i) {
-        l->tail = prev;
-    }
-}
+/* ---- accesses, by what becomes of them ---- */
 
 static void finish(struct hsl_agent *a, uint32_t i, uint32_t status)
 {
-    access_at(a, i)->x.status = (uint8_t)status;
-    list_remove(a, &a->waiting, i);
-    list_add(a, &a->done, i);
+    struct access *x = access_at(a, i);
+
+    x->x.status = (uint8_t)status;
+    if (!x->served) {
+        hsl_coh_remove(a, &a->ready, i);
+    }
+    x->served = 0;
+    hsl_coh_remove(a, &a->waiting, i);
+    hsl_coh_append(a, &a->done, i, 1);
 }
 
 /* ---- the cache ---- */
@@ -284,47 +274,46 @@ static uint32_t home_of(const struct request *r)
     return HSL_GA_NODE(r->ga);
 }
 
+static uint32_t number_of(const struct hsl_agent *a, const struct request *r)
+{
+    return (uint32_t)(r - request_at(a, 0));
+}
+
+static void set_stage(struct hsl_agent *a, struct request *r, enum stage stage)
+{
+    uint32_t i = number_of(a, r);
+
+    hsl_coh_set_remove(stage_set(a, (enum stage)r->stage), i);
+    hsl_coh_set_add(stage_set(a, stage), i);
+    r->stage = (uint8_t)stage;
+}
+
+/* The one of that stage with the lowest number from `from` on; NULL. */
+static struct request *next_in_stage(const struct hsl_agent *a, enum stage stage, uint32_t from)
+{
+    uint32_t i = hsl_coh_set_next(stage_set(a, stage), a->words, from);
+
+    return i == HSL_COH_NONE ? NULL : request_at(a, i);
+}
+
 static struct request *request_of(const struct hsl_agent *a, uint64_t ga)
 {
-    for (uint32_t i = 0; i < a->cfg.requests; i++) {
-        struct request *r = request_at(a, i);
+    uint32_t i = hsl_coh_index_first(a, &a->by_line, ga);
 
-        if (r->stage != FREE && r->ga == ga) {
-            return r;
-        }
+    while (i != HSL_COH_NONE && request_at(a, i)->ga != ga) {
+        i = hsl_coh_index_next(a, &a->by_line, i);
     }
-    return NULL;
-}
-
-static struct request *free_request(const struct hsl_agent *a)
-{
-    for (uint32_t i = 0; i < a->cfg.requests; i++) {
-        if (request_at(a, i)->stage == FREE) {
-            return request_at(a, i);
-        }
-    }
-    return NULL;
-}
-
-static uint32_t free_requests(const struct hsl_agent *a)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < a->cfg.requests; i++) {
-        n += request_at(a, i)->stage == FREE;
-    }
-    return n;
+    return i == HSL_COH_NONE ? NULL : request_at(a, i);
 }
 
 /* Requests that the home may still tell RETRY, and GRANTs of it that are kept. */
 static uint32_t may_be_retried(const struct hsl_agent *a, uint32_t home)
 {
+    const struct request *r;
     uint32_t n = 0;
 
-    for (uint32_t i = 0; i < a->cfg.requests; i++) {
-        const struct request *r = request_at(a, i);
-
-        n += r->stage == SENT && !r->granted && home_of(r) == home;
+    for (uint32_t i = 0; (r = next_in_stage(a, SENT, i)); i = number_of(a, r) + 1) {
+        n += !r->granted && home_of(r) == home;
     }
     return n;
 }
@@ -333,7 +322,7 @@ static uint32_t grants_kept(const struct hsl_agent *a, uint32_t home)
 {
     uint32_t n = 0;
 
-    for (uint32_t i = 0; i < a->cfg.requests; i++) {
+    for (uint32_t i = 0; a->ngrants && i < a->cfg.requests; i++) {
         n += grants(a)[i] == home;
     }
     return n;
@@ -342,9 +331,10 @@ static uint32_t grants_kept(const struct hsl_agent *a, uint32_t home)
 /* Replace one entry: (home, 0) takes a kept GRANT out, (0, home) puts one in. */
 static bool grant_swap(struct hsl_agent *a, uint32_t from, uint32_t to)
 {
-    for (uint32_t i = 0; i < a->cfg.requests; i++) {
+    for (uint32_t i = 0; (!from || a->ngrants) && i < a->cfg.requests; i++) {
         if (grants(a)[i] == from) {
             grants(a)[i] = (uint16_t)to;
+            a->ngrants += to ? 1 : -1u;
             return true;
         }
     }
@@ -353,11 +343,15 @@ static bool grant_swap(struct hsl_agent *a, uint32_t from, uint32_t to)
 
 static struct request *ask(struct hsl_agent *a, uint32_t opcode, uint64_t ga, uint32_t access)
 {
-    struct request *r = free_request(a);
+    struct request *r = next_in_stage(a, FREE, 0);
 
-    *r = (struct request){ .ga = ga, .access = access, .stage = SEND, .opcode = (uint8_t)opcode };
+    *r = (struct request){ .ga = ga, .access = access, .opcode = (uint8_t)opcode };
+    set_stage(a, r, SEND);
+    a->nfree--;
+    hsl_coh_index_add(a, &a->by_line, ga, number_of(a, r));
     if (access != HSL_COH_NONE) {
         access_at(a, access)->asked = access_at(a, access)->served = 1;
+        hsl_coh_remove(a, &a->ready, access);
     }
     return r;
 }
@@ -373,11 +367,15 @@ static void end(struct hsl_agent *a, struct request *r)
             drop(l);
         }
     }
-    if (r->access != HSL_COH_NONE) {
+    if (r->access != HSL_COH_NONE && access_at(a, r->access)->served) {
         access_at(a, r->access)->served = 0;
+        hsl_coh_sort_in(a, &a->ready, r->access, access_at(a, r->access)->order);
     }
+    set_stage(a, r, FREE);
+    a->nfree++;
+    hsl_coh_index_remove(a, &a->by_line, r->ga, number_of(a, r));
     memset(r, 0, sizeof(*r));
-    while (grants_kept(a, home) > may_be_retried(a, home)) {
+    while (a->ngrants && grants_kept(a, home) > may_be_retried(a, home)) {
         grant_swap(a, home, 0);
     }
 }
@@ -416,7 +414,7 @@ static bool fill(struct hsl_agent *a, uint32_t opcode, uint64_t ga, uint32_t acc
     if (victim && victim->state == 'M' && deviates(a, HSL_DEV_DIRTY_DROPPED)) {
         victim->state = 'E';
     }
-    if (!victim || free_requests(a) < (victim->state == 'M' ? 2u : 1u)) {
+    if (!victim || a->nfree < (victim->state == 'M' ? 2u : 1u)) {
         return false;
     }
     a->stats.evictions += victim->state != 'I';
@@ -459,7 +457,7 @@ enum outcome { DONE, WAITS, FULL };     /* FULL: for want of a request */
 
 static enum outcome past_cache(struct hsl_agent *a, uint32_t opcode, uint32_t i)
 {
-    if (!free_request(a)) {
+    if (!a->nfree) {
         return FULL;
     }
     ask(a, opcode, ga_of(access_at(a, i)), i);
@@ -471,7 +469,7 @@ static enum outcome store(struct hsl_agent *a, uint32_t i, struct line *l)
     if (state_of(l) != 'S') {
         return fill(a, HSL_PKT_READ_U, ga_of(access_at(a, i)), i) ? WAITS : FULL;
     }
-    if (!free_request(a)) {
+    if (!a->nfree) {
         return FULL;
     }
     l->kept = 1;
@@ -483,7 +481,7 @@ static enum outcome store(struct hsl_agent *a, uint32_t i, struct line *l)
 static enum outcome flush(struct hsl_agent *a, uint32_t i, struct line *l)
 {
     if (state_of(l) == 'M' && !deviates(a, HSL_DEV_FLUSH_DROPS)) {
-        if (!free_request(a)) {
+        if (!a->nfree) {
             return FULL;
         }
         write_back(a, l, i);
@@ -535,10 +533,9 @@ static void run(struct hsl_agent *a)
 {
     uint32_t next;
 
-    for (uint32_t i = a->waiting.head; i != HSL_COH_NONE; i = next) {
-        next = access_at(a, i)->next;
-        if (!access_at(a, i)->served && !request_of(a, ga_of(access_at(a, i))) &&
-            try_access(a, i) == FULL) {
+    for (uint32_t i = a->ready.head; i != HSL_COH_NONE; i = next) {
+        next = hsl_coh_next(a, &a->ready, i);
+        if (!request_of(a, ga_of(access_at(a, i))) && try_access(a, i) == FULL) {
             return;
         }
     }
@@ -567,12 +564,12 @@ int hsl_agent_access(struct hsl_agent *a, const struct hsl_access *x)
     if (i == HSL_COH_NONE) {
         return -EAGAIN;
     }
-    list_remove(a, &a->free, i);
-    access_at(a, i)->x = *x;
+    hsl_coh_remove(a, &a->free, i);
+    *access_at(a, i) = (struct access){ .x = *x, .order = ++a->accepted };
     access_at(a, i)->x.status = HSL_ST_OK;
     access_at(a, i)->x.value = 0;
-    access_at(a, i)->asked = access_at(a, i)->served = 0;
-    list_add(a, &a->waiting, i);
+    hsl_coh_append(a, &a->waiting, i, a->accepted);
+    hsl_coh_append(a, &a->ready, i, a->accepted);
     run(a);
     return 0;
 }
@@ -585,9 +582,9 @@ int hsl_agent_done(struct hsl_agent *a, struct hsl_access *x)
         return 0;
     }
     *x = access_at(a, i)->x;
-    list_remove(a, &a->done, i);
+    hsl_coh_remove(a, &a->done, i);
     memset(&access_at(a, i)->x, 0, sizeof(*x));
-    list_add(a, &a->free, i);
+    hsl_coh_append(a, &a->free, i, 1);
     return 1;
 }
 
@@ -610,7 +607,7 @@ static void send_line(struct hsl_agent *a, uint32_t opcode, uint32_t flags, uint
 
 static uint32_t tag_of(const struct hsl_agent *a, const struct request *r)
 {
-    return a->cfg.tag_first + (uint32_t)(r - request_at(a, 0));
+    return a->cfg.tag_first + number_of(a, r);
 }
 
 static void ack(struct hsl_agent *a, const struct request *r)
@@ -635,6 +632,8 @@ static void request_packet(const struct hsl_agent *a, const struct request *r, s
 
 int hsl_agent_tx(struct hsl_agent *a, struct hsl_pkt *p)
 {
+    struct request *r;
+
     if (a->out_n) {
         *p = a->out[0];
         a->out[0] = a->out[1];
@@ -644,16 +643,13 @@ int hsl_agent_tx(struct hsl_agent *a, struct hsl_pkt *p)
         }
         return 1;
     }
-    for (uint32_t i = 0; i < a->cfg.requests; i++) {
-        struct request *r = request_at(a, i);
-
-        if (r->stage == SEND) {
-            r->stage = SENT;
-            request_packet(a, r, p);
-            return 1;
-        }
+    r = next_in_stage(a, SEND, 0);
+    if (!r) {
+        return 0;
     }
-    return 0;
+    set_stage(a, r, SENT);
+    request_packet(a, r, p);
+    return 1;
 }
 
 /* ---- answers ---- */
@@ -767,7 +763,7 @@ static bool rx_go(struct hsl_agent *a, const struct hsl_pkt *p)
         const struct hsl_access *x = &access_at(a, r->access)->x;
 
         wr_data(a, r, x->data, (uint32_t)(x->ga % HSL_LINE_BYTES), x->len);
-        r->stage = WRITTEN;
+        set_stage(a, r, WRITTEN);
         return true;
     }
     if (r->opcode != HSL_PKT_WRITE_BACK) {
@@ -824,9 +820,9 @@ static bool rx_rsp(struct hsl_agent *a, const struct hsl_pkt *p)
     return true;
 }
 
-static void send_again(struct request *r)
+static void send_again(struct hsl_agent *a, struct request *r)
 {
-    r->stage = SEND;
+    set_stage(a, r, SEND);
     r->granted = 1;
 }
 
@@ -839,9 +835,9 @@ static bool rx_retry(struct hsl_agent *a, const struct hsl_pkt *p)
     }
     a->stats.retries++;
     if (grant_swap(a, home_of(r), 0)) {
-        send_again(r);
+        send_again(a, r);
     } else {
-        r->stage = RETRIED;
+        set_stage(a, r, RETRIED);
     }
     return true;
 }
@@ -849,15 +845,14 @@ static bool rx_retry(struct hsl_agent *a, const struct hsl_pkt *p)
 static bool rx_grant(struct hsl_agent *a, const struct hsl_pkt *p)
 {
     uint32_t home = p->u.h.src;
+    struct request *r;
 
     if (home < 1 || home > HSL_CHIPS_MAX) {
         return false;
     }
-    for (uint32_t i = 0; i < a->cfg.requests; i++) {
-        struct request *r = request_at(a, i);
-
-        if (r->stage == RETRIED && home_of(r) == home) {
-            send_again(r);
+    for (uint32_t i = 0; (r = next_in_stage(a, RETRIED, i)); i = number_of(a, r) + 1) {
+        if (home_of(r) == home) {
+            send_again(a, r);
             return true;
         }
     }
@@ -1010,7 +1005,7 @@ void hsl_agent_lose(struct hsl_agent *a, uint16_t home, uint8_t status)
         }
     }
     for (uint32_t i = a->waiting.head; i != HSL_COH_NONE; i = next) {
-        next = access_at(a, i)->next;
+        next = hsl_coh_next(a, &a->waiting, i);
         if (HSL_GA_NODE(access_at(a, i)->x.ga) == home) {
             finish(a, i, status);
         }
@@ -1096,7 +1091,7 @@ bool hsl_agent_tag_cookie(const struct hsl_agent *a, uint32_t tag, uint64_t *coo
 bool hsl_agent_quiet(const struct hsl_agent *a)
 {
     return a->waiting.head == HSL_COH_NONE && a->done.head == HSL_COH_NONE && !a->out_n &&
-           free_requests(a) == a->cfg.requests;
+           a->nfree == a->cfg.requests;
 }
 
 void hsl_agent_stats(const struct hsl_agent *a, struct hsl_agent_stats *out)
@@ -1104,9 +1099,9 @@ void hsl_agent_stats(const struct hsl_agent *a, struct hsl_agent_stats *out)
     *out = a->stats;
 }
 
-static uint64_t hash_list(const struct hsl_agent *a, const struct list *l, uint64_t h)
+static uint64_t hash_list(const struct hsl_agent *a, const struct hsl_coh_list *l, uint64_t h)
 {
-    for (uint32_t i = l->head; i != HSL_COH_NONE; i = access_at(a, i)->next) {
+    for (uint32_t i = l->head; i != HSL_COH_NONE; i = hsl_coh_next(a, l, i)) {
         const struct hsl_access *x = &access_at(a, i)->x;
 
         h = hsl_coh_mix(h, x->cookie);

@@ -3,9 +3,9 @@
  * A home: the directory of a chip's memory and the requests for it (docs/hep.md section 12; agent.c
  * is the other side).
  *
- * Requests are in one list in order of arrival. A line is free for a request when no older one is
- * for it and nobody recalls it; run() goes through the list after every input and begins what can
- * begin. What a request goes through:
+ * Requests are in one list in order of arrival, those in WAIT in another one. A line is free for a
+ * request when no older one is for it and nobody recalls it; run() goes through those in WAIT after
+ * every input and begins what can begin. What a request goes through:
  *
  *     WAIT ──► RECALL ──► SNOOP ──► MEM ──► ACK        READ_S, READ_U, UPGRADE
  *                           │        ├────► DONE       READ, ATOMIC
@@ -34,8 +34,9 @@
  * most one.
  *
  * Output is drawn from the state: packets, memory writes and reads are flags of requests until they
- * are taken, so there is no queue that could be full. All writes come out before reads: when a read
- * of a line is due, no older request has a write of it to come.
+ * are taken, so there is no queue that could be full. Requests that have such a flag are in a list,
+ * in order of arrival; some in it may have none any more. All writes come out before reads: when a
+ * read of a line is due, no older request has a write of it to come.
  *
  * An owner that is lost before its answer has come may have served the requester. `forwards` says
  * so: the home answers who would get nothing else, and nobody twice.
@@ -45,7 +46,7 @@
  */
 #include <errno.h>
 
-#include "coh_priv.h"
+#include "coh_list.h"
 #include "deviate.h"
 
 enum stage { FREE, WAIT, RECALL, SNOOP, MEM, GO, ACK, DONE };
@@ -63,7 +64,7 @@ struct entry {
 
 struct request {
     uint64_t line, addr;
-    uint32_t prev, next;        /* list in order of arrival; free ones: next */
+    uint64_t order;             /* of arrival */
     uint32_t dir, victim;       /* entries, HSL_COH_NONE */
     uint16_t tag, agent;
     uint8_t stage;              /* enum stage */
@@ -99,7 +100,12 @@ struct hsl_home {
     struct hsl_home_cfg cfg;
     struct hsl_home_stats stats;
     uint32_t words;             /* of a set of agents */
-    uint32_t head, tail, free;  /* requests */
+    uint32_t rsvd;
+    struct hsl_coh_list free, all;      /* each request is in one */
+    struct hsl_coh_list waiting;        /* in WAIT */
+    struct hsl_coh_list output;         /* may have something to be taken */
+    struct hsl_coh_index by_line;       /* all */
+    uint64_t arrived;
     uint32_t nfree, promised;
     uint32_t debt_head, debt_tail;
     uint16_t retry_agent, retry_tag;
@@ -146,18 +152,17 @@ static uint64_t request_bytes(uint32_t words)
 
 static uint64_t layout(const struct hsl_home_cfg *cfg, struct hsl_home *h)
 {
-    uint32_t words = (agents(cfg) + 63) / 64;
-    uint64_t entry = sizeof(*h), request, debt;
+    uint64_t end = sizeof(*h), links = (uint64_t)cfg->requests * sizeof(struct hsl_coh_link);
 
-    request = entry + (uint64_t)cfg->sets * cfg->ways * entry_bytes(words);
-    debt = request + (uint64_t)cfg->requests * request_bytes(words);
-    if (h) {
-        h->words = words;
-        h->off_entry = entry;
-        h->off_request = request;
-        h->off_debt = debt;
-    }
-    return debt + (uint64_t)agents(cfg) * sizeof(struct debt);
+    h->words = hsl_coh_words(agents(cfg));
+    h->off_entry = hsl_coh_take(&end, (uint64_t)cfg->sets * cfg->ways * entry_bytes(h->words));
+    h->off_request = hsl_coh_take(&end, (uint64_t)cfg->requests * request_bytes(h->words));
+    h->off_debt = hsl_coh_take(&end, (uint64_t)agents(cfg) * sizeof(struct debt));
+    h->free = h->all = hsl_coh_list_at(hsl_coh_take(&end, links));
+    h->waiting = hsl_coh_list_at(hsl_coh_take(&end, links));
+    h->output = hsl_coh_list_at(hsl_coh_take(&end, links));
+    h->by_line = hsl_coh_index_at(hsl_coh_take(&end, hsl_coh_index_size(cfg->requests)), cfg->requests);
+    return end;
 }
 
 static struct entry *entry_at(const struct hsl_home *h, uint32_t i)
@@ -203,7 +208,9 @@ const char *hsl_home_check(const struct hsl_home_cfg *cfg)
 
 size_t hsl_home_size(const struct hsl_home_cfg *cfg)
 {
-    return hsl_home_check(cfg) ? 0 : (size_t)layout(cfg, NULL);
+    struct hsl_home head;
+
+    return hsl_home_check(cfg) ? 0 : (size_t)layout(cfg, &head);
 }
 
 int hsl_home_init(struct hsl_home *h, const struct hsl_home_cfg *cfg)
@@ -220,11 +227,10 @@ int hsl_home_init(struct hsl_home *h, const struct hsl_home_cfg *cfg)
         entry_at(h, i)->state = 'I';
         entry_at(h, i)->age = i % copy.ways;
     }
-    h->head = h->tail = HSL_COH_NONE;
     h->debt_head = h->debt_tail = HSL_COH_NONE;
     h->nfree = copy.requests;
     for (uint32_t i = 0; i < copy.requests; i++) {
-        request_at(h, i)->next = i + 1 < copy.requests ? i + 1 : HSL_COH_NONE;
+        hsl_coh_append(h, &h->free, i, 1);
     }
     return 0;
 }
@@ -261,21 +267,6 @@ static uint32_t agent_id(const struct hsl_home *h, uint32_t number)
 {
     return number < h->cfg.nodes ? number + 1
                                  : (number - h->cfg.nodes + 1) | HSL_AGENT_HOST_PORT;
-}
-
-static bool set_has(const uint64_t *set, uint32_t agent)
-{
-    return set[agent / 64] >> (agent % 64) & 1;
-}
-
-static void set_add(uint64_t *set, uint32_t agent)
-{
-    set[agent / 64] |= UINT64_C(1) << (agent % 64);
-}
-
-static void set_remove(uint64_t *set, uint32_t agent)
-{
-    set[agent / 64] &= ~(UINT64_C(1) << (agent % 64));
 }
 
 static bool set_empty(const struct hsl_home *h, const uint64_t *set)
@@ -331,7 +322,7 @@ static void touch(struct hsl_home *h, struct entry *e)
 
 static bool has(const struct entry *e, uint32_t agent)
 {
-    return e->state == 'S' ? set_has(e->set, agent) : e->state == 'O' && e->owner == agent;
+    return e->state == 'S' ? hsl_coh_set_has(e->set, agent) : e->state == 'O' && e->owner == agent;
 }
 
 static void make_invalid(const struct hsl_home *h, struct entry *e)
@@ -347,7 +338,7 @@ static void make_shared(const struct hsl_home *h, struct entry *e, uint32_t agen
         make_invalid(h, e);
         e->state = 'S';
     }
-    set_add(e->set, agent);
+    hsl_coh_set_add(e->set, agent);
 }
 
 static void make_owned(const struct hsl_home *h, struct entry *e, uint32_t agent)
@@ -363,7 +354,7 @@ static void take_out(const struct hsl_home *h, struct entry *e, uint32_t agent)
         return;
     }
     if (e->state == 'S') {
-        set_remove(e->set, agent);
+        hsl_coh_set_remove(e->set, agent);
         if (!set_empty(h, e->set)) {
             return;
         }
@@ -389,45 +380,79 @@ static void let_go(struct hsl_home *h, uint32_t d)
 
 /* ---- the list of requests ---- */
 
-static struct request *request_new(struct hsl_home *h)
+static struct request *request_new(struct hsl_home *h, uint64_t line)
 {
-    uint32_t i = h->free;
+    uint32_t i = h->free.head;
     struct request *r = request_at(h, i);
 
-    h->free = r->next;
+    hsl_coh_remove(h, &h->free, i);
     h->nfree--;
     memset(r, 0, request_bytes(h->words));
+    r->order = ++h->arrived;
+    r->line = line;
     r->stage = WAIT;
     r->dir = r->victim = HSL_COH_NONE;
-    r->prev = h->tail;
-    r->next = HSL_COH_NONE;
-    if (h->tail == HSL_COH_NONE) {
-        h->head = i;
-    } else {
-        request_at(h, h->tail)->next = i;
-    }
-    h->tail = i;
+    hsl_coh_append(h, &h->all, i, r->order);
+    hsl_coh_append(h, &h->waiting, i, r->order);
+    hsl_coh_index_add(h, &h->by_line, line, i);
     return r;
+}
+
+/* From any stage but FREE. */
+static void to_stage(struct hsl_home *h, struct request *r, enum stage stage)
+{
+    if (r->stage == WAIT) {
+        hsl_coh_remove(h, &h->waiting, number_of(h, r));
+    }
+    r->stage = (uint8_t)stage;
+}
+
+/* The request has something to be taken. */
+static void has_output(struct hsl_home *h, const struct request *r)
+{
+    uint32_t i = number_of(h, r);
+
+    if (!hsl_coh_link(h, &h->output, i)->order) {
+        hsl_coh_sort_in(h, &h->output, i, r->order);
+    }
+}
+
+static void no_output(struct hsl_home *h, uint32_t i)
+{
+    if (hsl_coh_link(h, &h->output, i)->order) {
+        hsl_coh_remove(h, &h->output, i);
+    }
 }
 
 static void request_free(struct hsl_home *h, struct request *r)
 {
     uint32_t i = number_of(h, r);
 
-    if (r->prev == HSL_COH_NONE) {
-        h->head = r->next;
-    } else {
-        request_at(h, r->prev)->next = r->next;
-    }
-    if (r->next == HSL_COH_NONE) {
-        h->tail = r->prev;
-    } else {
-        request_at(h, r->next)->prev = r->prev;
-    }
+    no_output(h, i);
+    hsl_coh_index_remove(h, &h->by_line, r->line, i);
+    hsl_coh_remove(h, &h->all, i);
     memset(r, 0, request_bytes(h->words));
-    r->next = h->free;
-    h->free = i;
+    hsl_coh_insert(h, &h->free, i, HSL_COH_NONE, 1);
     h->nfree++;
+}
+
+/* The requests for a line, the youngest first, or those older than r: HSL_COH_NONE ends them. */
+static uint32_t same_line(const struct hsl_home *h, uint32_t i, uint64_t line)
+{
+    while (i != HSL_COH_NONE && request_at(h, i)->line != line) {
+        i = hsl_coh_index_next(h, &h->by_line, i);
+    }
+    return i;
+}
+
+static uint32_t youngest(const struct hsl_home *h, uint64_t line)
+{
+    return same_line(h, hsl_coh_index_first(h, &h->by_line, line), line);
+}
+
+static uint32_t older(const struct hsl_home *h, uint32_t i)
+{
+    return same_line(h, hsl_coh_index_next(h, &h->by_line, i), request_at(h, i)->line);
 }
 
 /* Done with the line. What is still to be taken out keeps the request. */
@@ -435,7 +460,7 @@ static void finish(struct hsl_home *h, struct request *r)
 {
     let_go(h, r->dir);
     r->dir = HSL_COH_NONE;
-    r->stage = DONE;
+    to_stage(h, r, DONE);
     if (!r->out && !r->mem_write) {
         request_free(h, r);
     }
@@ -443,14 +468,16 @@ static void finish(struct hsl_home *h, struct request *r)
 
 /* ---- the course of a request ---- */
 
-static void reply(struct request *r, uint32_t opcode, uint32_t flags)
+static void reply(struct hsl_home *h, struct request *r, uint32_t opcode, uint32_t flags)
 {
+    has_output(h, r);
     r->out = r->orphan ? 0 : (uint8_t)opcode;
     r->out_flags = (uint8_t)flags;
 }
 
-static void write_memory(struct request *r, uint64_t line, bool poison)
+static void write_memory(struct hsl_home *h, struct request *r, uint64_t line, bool poison)
 {
+    has_output(h, r);
     r->mem_write = 1;
     r->write_line = line;
     r->write_poison = poison;
@@ -462,11 +489,11 @@ static struct entry *dir_of(const struct hsl_home *h, const struct request *r)
 }
 
 /* What only a lost agent had: the bytes are zero and poisoned. */
-static void write_lost(struct request *r, uint64_t line)
+static void write_lost(struct hsl_home *h, struct request *r, uint64_t line)
 {
     memset(r->data, 0, sizeof(r->data));
     r->have_data = 0;
-    write_memory(r, line, true);
+    write_memory(h, r, line, true);
 }
 
 /* The requester has been served. */
@@ -490,8 +517,9 @@ static void served(struct hsl_home *h, struct request *r)
     }
 }
 
-static void read_memory(struct request *r)
+static void read_memory(struct hsl_home *h, struct request *r)
 {
+    has_output(h, r);
     r->stage = MEM;
     r->mem_read = 1;
 }
@@ -532,11 +560,11 @@ static void do_atomic(struct hsl_home *h, struct request *r)
     uint8_t *at = r->data + r->addr % HSL_LINE_BYTES;
     uint64_t now;
 
-    reply(r, HSL_PKT_RSP, 0);
+    reply(h, r, HSL_PKT_RSP, 0);
     r->out_status = r->poison ? HSL_ST_POISON : HSL_ST_OK;
     if (r->poison) {
         if (r->have_data) {
-            write_memory(r, r->line, true);
+            write_memory(h, r, r->line, true);
         }
     } else {
         memcpy(&r->value, at, r->len);
@@ -545,7 +573,7 @@ static void do_atomic(struct hsl_home *h, struct request *r)
             now = atomic_result(r->subop, r->len, now, r->arg0, r->arg1);
         }
         memcpy(at, &now, r->len);
-        write_memory(r, r->line, false);
+        write_memory(h, r, r->line, false);
     }
     finish(h, r);
 }
@@ -558,8 +586,8 @@ static void do_write(struct hsl_home *h, struct request *r)
             r->data[i] = r->written[i];
         }
     }
-    write_memory(r, r->line, r->poison);
-    reply(r, HSL_PKT_RSP, 0);
+    write_memory(h, r, r->line, r->poison);
+    reply(h, r, HSL_PKT_RSP, 0);
     finish(h, r);
 }
 
@@ -576,11 +604,11 @@ static void with_data(struct hsl_home *h, struct request *r)
         do_write(h, r);
         break;
     case HSL_PKT_READ:
-        reply(r, HSL_PKT_RSP_DATA, flags);
+        reply(h, r, HSL_PKT_RSP_DATA, flags);
         finish(h, r);
         break;
     default:
-        reply(r, HSL_PKT_RSP_DATA, flags | (r->own ? HSL_PKT_F_OWN : 0));
+        reply(h, r, HSL_PKT_RSP_DATA, flags | (r->own ? HSL_PKT_F_OWN : 0));
         served(h, r);
     }
 }
@@ -592,7 +620,7 @@ static void snooped(struct hsl_home *h, struct request *r)
     switch (r->opcode) {
     case HSL_PKT_UPGRADE:
         r->own = 1;
-        reply(r, HSL_PKT_COMP, 0);
+        reply(h, r, HSL_PKT_COMP, 0);
         served(h, r);
         break;
     case HSL_PKT_WRITE:
@@ -600,7 +628,7 @@ static void snooped(struct hsl_home *h, struct request *r)
             finish(h, r);
             break;
         }
-        reply(r, HSL_PKT_GO, 0);
+        reply(h, r, HSL_PKT_GO, 0);
         r->stage = GO;
         break;
     case HSL_PKT_ATOMIC:
@@ -608,11 +636,11 @@ static void snooped(struct hsl_home *h, struct request *r)
         if (r->have_data) {
             with_data(h, r);
         } else {
-            read_memory(r);
+            read_memory(h, r);
         }
         break;
     default:
-        read_memory(r);
+        read_memory(h, r);
     }
 }
 
@@ -623,15 +651,16 @@ static bool snoop(struct hsl_home *h, struct request *r, const struct entry *e, 
     uint64_t *send = to_snoop(r);
 
     if (e && e->state == 'O') {
-        set_add(send, e->owner);
+        hsl_coh_set_add(send, e->owner);
     } else if (e && e->state == 'S') {
         memcpy(send, e->set, h->words * sizeof(*send));
     }
     if (except != HSL_COH_NONE) {
-        set_remove(send, except);
+        hsl_coh_set_remove(send, except);
     }
     memcpy(to_come(h, r), send, h->words * sizeof(*send));
     r->snoop = (uint8_t)opcode;
+    has_output(h, r);
     return set_empty(h, send);
 }
 
@@ -639,7 +668,7 @@ static void begin_line(struct hsl_home *h, struct request *r, uint32_t row, uint
                        uint32_t except)
 {
     h->stats.row[row]++;
-    r->stage = SNOOP;
+    to_stage(h, r, SNOOP);
     if (deviates(h, HSL_DEV_SHARERS_STAY) && (row == HSL_ROW_UPGRADE_S || row == HSL_ROW_READ_U_S)) {
         opcode = 0;
     }
@@ -652,8 +681,8 @@ static void begin_write_back(struct hsl_home *h, struct request *r, bool owner)
 {
     h->stats.row[owner ? HSL_ROW_WRITE_BACK_O : HSL_ROW_WRITE_BACK_ELSE]++;
     r->owner_write = owner;
-    reply(r, HSL_PKT_GO, 0);
-    r->stage = GO;
+    reply(h, r, HSL_PKT_GO, 0);
+    to_stage(h, r, GO);
 }
 
 /* The line is free, and its entry is there if one is needed: the table of docs/hep.md. */
@@ -668,7 +697,7 @@ static void begin(struct hsl_home *h, struct request *r)
         touch(h, e);
     }
     if (state == 'P') {
-        write_lost(r, r->line);
+        write_lost(h, r, r->line);
         make_invalid(h, e);
         state = 'I';
     }
@@ -781,26 +810,22 @@ static void make_room(struct hsl_home *h, struct request *r)
     h->stats.recalls++;
     e->busy = number_of(h, r) + 1;
     r->victim = d;
-    r->stage = RECALL;
+    to_stage(h, r, RECALL);
     if (e->state == 'P') {
-        write_lost(r, e->line);
+        write_lost(h, r, e->line);
     }
     if (deviates(h, HSL_DEV_RECALL_IGNORED) || snoop(h, r, e, HSL_PKT_SNP_I, HSL_COH_NONE)) {
         recalled(h, r);
     }
 }
 
-static bool line_taken(const struct hsl_home *h, const struct request *r, uint32_t d)
+/* Does an older request work on its line, or wait for it? */
+static bool line_taken(const struct hsl_home *h, uint32_t i)
 {
-    if (d != HSL_COH_NONE && entry_at(h, d)->busy) {
-        return true;
-    }
-    for (uint32_t i = r->prev; i != HSL_COH_NONE; i = request_at(h, i)->prev) {
-        if (request_at(h, i)->line == r->line && request_at(h, i)->stage != DONE) {
-            return true;
-        }
-    }
-    return false;
+    do {
+        i = older(h, i);
+    } while (i != HSL_COH_NONE && request_at(h, i)->stage == DONE);
+    return i != HSL_COH_NONE;
 }
 
 /* Begin what can begin, the oldest first. */
@@ -808,16 +833,16 @@ static void run(struct hsl_home *h)
 {
     uint32_t next;
 
-    for (uint32_t i = h->head; i != HSL_COH_NONE; i = next) {
+    for (uint32_t i = h->waiting.head; i != HSL_COH_NONE; i = next) {
         struct request *r = request_at(h, i);
         uint32_t d;
 
-        next = r->next;
-        if (r->stage != WAIT) {
+        next = hsl_coh_next(h, &h->waiting, i);
+        if (line_taken(h, i)) {
             continue;
         }
         d = lookup(h, r->line);
-        if (line_taken(h, r, d)) {
+        if (d != HSL_COH_NONE && entry_at(h, d)->busy) {
             continue;
         }
         if (d == HSL_COH_NONE && needs_entry(r)) {
@@ -899,12 +924,11 @@ static bool rx_request(struct hsl_home *h, const struct hsl_pkt *p)
     } else if (h->nfree <= h->promised) {
         return owe(h, agent, p);
     }
-    r = request_new(h);
+    r = request_new(h, offset & HSL_LINE_MASK);
     r->opcode = p->u.h.opcode;
     r->tag = p->u.h.tag;
     r->agent = (uint16_t)agent;
     r->addr = offset;
-    r->line = offset & HSL_LINE_MASK;
     if (r->opcode == HSL_PKT_ATOMIC) {
         r->subop = p->u.atomic.subop;
         r->len = p->u.atomic.len;
@@ -922,10 +946,10 @@ static struct request *working(const struct hsl_home *h, const struct hsl_pkt *p
 {
     uint32_t agent = agent_number(h, p->u.h.src);
 
-    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+    for (uint32_t i = youngest(h, hsl_pkt_offset(p)); i != HSL_COH_NONE; i = older(h, i)) {
         struct request *r = request_at(h, i);
 
-        if (r->stage > RECALL && r->stage != DONE && r->line == hsl_pkt_offset(p)) {
+        if (r->stage > RECALL && r->stage != DONE) {
             return r->agent == agent && r->tag == p->u.h.tag && !r->out ? r : NULL;
         }
     }
@@ -970,7 +994,7 @@ static bool rx_wr_data(struct hsl_home *h, const struct hsl_pkt *p)
             return false;
         }
         memcpy(r->data, p->u.wr.data, sizeof(r->data));
-        write_memory(r, r->line, poison);
+        write_memory(h, r, r->line, poison);
         make_invalid(h, dir_of(h, r));
         finish(h, r);
         return true;
@@ -985,7 +1009,7 @@ static bool rx_wr_data(struct hsl_home *h, const struct hsl_pkt *p)
         do_write(h, r);
     } else {
         r->poison = poison;
-        read_memory(r);
+        read_memory(h, r);
     }
     return true;
 }
@@ -1017,7 +1041,7 @@ static void forwarded(struct hsl_home *h, struct request *r)
 {
     r->own = r->snoop == HSL_PKT_SNP_U;
     if (r->orphan && r->own) {
-        write_lost(r, r->line);
+        write_lost(h, r, r->line);
     }
     served(h, r);
 }
@@ -1026,7 +1050,7 @@ static void answered(struct hsl_home *h, struct request *r, uint32_t agent, uint
 {
     struct entry *e = r->stage == RECALL ? entry_at(h, r->victim) : dir_of(h, r);
 
-    set_remove(to_come(h, r), agent);
+    hsl_coh_set_remove(to_come(h, r), agent);
     take_out(h, e, agent);
     if (flags & HSL_PKT_F_KEEPS) {
         make_shared(h, e, agent);
@@ -1047,7 +1071,7 @@ static void answered(struct hsl_home *h, struct request *r, uint32_t agent, uint
 }
 
 /* Dirty data has come; the victim's stays apart from what the request is for. */
-static void take_data(struct request *r, uint64_t line, const struct hsl_pkt *p)
+static void take_data(struct hsl_home *h, struct request *r, uint64_t line, const struct hsl_pkt *p)
 {
     bool poison = p->u.h.flags & HSL_PKT_F_POISON;
 
@@ -1057,7 +1081,7 @@ static void take_data(struct request *r, uint64_t line, const struct hsl_pkt *p)
         r->poison = poison;
     }
     if (r->stage == RECALL || r->opcode != HSL_PKT_ATOMIC) {
-        write_memory(r, line, poison);
+        write_memory(h, r, line, poison);
     }
 }
 
@@ -1071,8 +1095,8 @@ static bool rx_snooped(struct hsl_home *h, const struct hsl_pkt *p)
         return false;
     }
     r = request_at(h, p->u.h.tag);
-    if ((r->stage != SNOOP && r->stage != RECALL) || !set_has(to_come(h, r), agent) ||
-        set_has(to_snoop(r), agent)) {
+    if ((r->stage != SNOOP && r->stage != RECALL) || !hsl_coh_set_has(to_come(h, r), agent) ||
+        hsl_coh_set_has(to_snoop(r), agent)) {
         return false;
     }
     e = r->stage == RECALL ? entry_at(h, r->victim) : dir_of(h, r);
@@ -1080,7 +1104,7 @@ static bool rx_snooped(struct hsl_home *h, const struct hsl_pkt *p)
         return false;
     }
     if (p->u.h.opcode == HSL_PKT_SNP_DATA) {
-        take_data(r, e->line, p);
+        take_data(h, r, e->line, p);
     }
     answered(h, r, agent, p->u.h.flags);
     return true;
@@ -1126,11 +1150,11 @@ void hsl_home_forwards(struct hsl_home *h, const struct hsl_pkt *p)
     if (owner == HSL_COH_NONE) {
         return;
     }
-    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+    for (uint32_t i = youngest(h, hsl_pkt_offset(p)); i != HSL_COH_NONE; i = older(h, i)) {
         struct request *r = request_at(h, i);
 
-        if (r->stage == SNOOP && r->line == hsl_pkt_offset(p) && r->agent == agent &&
-            r->tag == p->u.h.tag && set_has(to_come(h, r), owner) &&
+        if (r->stage == SNOOP && r->agent == agent && r->tag == p->u.h.tag &&
+            hsl_coh_set_has(to_come(h, r), owner) &&
             (r->snoop == HSL_PKT_SNP_S || r->snoop == HSL_PKT_SNP_U)) {
             r->forwards = 1;
         }
@@ -1161,7 +1185,7 @@ static void snoop_packet(struct hsl_home *h, struct request *r, uint32_t agent, 
 {
     uint64_t line = r->stage == RECALL ? entry_at(h, r->victim)->line : r->line;
 
-    set_remove(to_snoop(r), agent);
+    hsl_coh_set_remove(to_snoop(r), agent);
     *p = hsl_coh_pkt(r->snoop, 0, number_of(h, r), h->cfg.id, agent_id(h, agent), line);
     if (r->snoop == HSL_PKT_SNP_S || r->snoop == HSL_PKT_SNP_U) {
         p->u.snp.fwd = (uint16_t)agent_id(h, r->agent);
@@ -1190,20 +1214,18 @@ static void reply_packet(struct hsl_home *h, struct request *r, struct hsl_pkt *
 
 static bool tx_request(struct hsl_home *h, struct request *r, struct hsl_pkt *p)
 {
-    for (uint32_t w = 0; w < h->words; w++) {
-        if (to_snoop(r)[w]) {
-            uint32_t bit = 0;
+    uint32_t agent = hsl_coh_set_next(to_snoop(r), h->words, 0);
 
-            while (!(to_snoop(r)[w] >> bit & 1)) {
-                bit++;
-            }
-            snoop_packet(h, r, w * 64 + bit, p);
-            return true;
-        }
+    if (agent != HSL_COH_NONE) {
+        snoop_packet(h, r, agent, p);
+        return true;
     }
     if (r->out) {
         reply_packet(h, r, p);
         return true;
+    }
+    if (!r->mem_write && !r->mem_read) {
+        no_output(h, number_of(h, r));
     }
     return false;
 }
@@ -1213,7 +1235,7 @@ static uint32_t room(const struct hsl_home *h)
 {
     uint32_t n = h->nfree;
 
-    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+    for (uint32_t i = h->output.head; i != HSL_COH_NONE; i = hsl_coh_next(h, &h->output, i)) {
         n += request_at(h, i)->stage == DONE && !request_at(h, i)->out;
     }
     return n;
@@ -1221,7 +1243,10 @@ static uint32_t room(const struct hsl_home *h)
 
 int hsl_home_tx(struct hsl_home *h, struct hsl_pkt *p)
 {
-    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+    uint32_t next;
+
+    for (uint32_t i = h->output.head; i != HSL_COH_NONE; i = next) {
+        next = hsl_coh_next(h, &h->output, i);
         if (tx_request(h, request_at(h, i), p)) {
             return 1;
         }
@@ -1255,13 +1280,13 @@ static void mem_write_op(struct hsl_home *h, struct request *r, struct hsl_mem_o
 
 int hsl_home_mem(struct hsl_home *h, struct hsl_mem_op *op)
 {
-    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+    for (uint32_t i = h->output.head; i != HSL_COH_NONE; i = hsl_coh_next(h, &h->output, i)) {
         if (request_at(h, i)->mem_write) {
             mem_write_op(h, request_at(h, i), op);
             return 1;
         }
     }
-    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+    for (uint32_t i = h->output.head; i != HSL_COH_NONE; i = hsl_coh_next(h, &h->output, i)) {
         struct request *r = request_at(h, i);
 
         if (r->mem_read) {
@@ -1340,9 +1365,9 @@ static void lose_snooped(struct hsl_home *h, struct request *r, uint32_t agent)
     bool owner = e->state == 'O', shares = r->snoop == HSL_PKT_SNP_S;
     bool serves = r->acked || r->forwards;
 
-    set_remove(to_snoop(r), agent);
+    hsl_coh_set_remove(to_snoop(r), agent);
     if (owner && (!serves || shares)) {
-        write_lost(r, e->line);
+        write_lost(h, r, e->line);
     }
     answered(h, r, agent, serves ? HSL_PKT_F_FWD : 0);
 }
@@ -1355,15 +1380,15 @@ void hsl_home_lose(struct hsl_home *h, uint16_t agent)
         return;
     }
     forget_debt(h, n);
-    for (uint32_t i = h->head; i != HSL_COH_NONE; i = next) {
-        next = request_at(h, i)->next;
+    for (uint32_t i = h->all.head; i != HSL_COH_NONE; i = next) {
+        next = hsl_coh_next(h, &h->all, i);
         if (request_at(h, i)->agent == n) {
             lose_requester(h, request_at(h, i));
         }
     }
-    for (uint32_t i = h->head; i != HSL_COH_NONE; i = next) {
-        next = request_at(h, i)->next;
-        if (set_has(to_come(h, request_at(h, i)), n)) {
+    for (uint32_t i = h->all.head; i != HSL_COH_NONE; i = next) {
+        next = hsl_coh_next(h, &h->all, i);
+        if (hsl_coh_set_has(to_come(h, request_at(h, i)), n)) {
             lose_snooped(h, request_at(h, i), n);
         }
     }
@@ -1401,7 +1426,7 @@ bool hsl_home_serves(const struct hsl_home *h, uint16_t agent)
 {
     uint32_t n = agent_number(h, agent);
 
-    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+    for (uint32_t i = h->all.head; i != HSL_COH_NONE; i = hsl_coh_next(h, &h->all, i)) {
         if (request_at(h, i)->agent == n) {
             return true;
         }
@@ -1413,7 +1438,7 @@ bool hsl_home_knows(const struct hsl_home *h, uint16_t agent, uint32_t tag)
 {
     uint32_t n = agent_number(h, agent);
 
-    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+    for (uint32_t i = h->all.head; i != HSL_COH_NONE; i = hsl_coh_next(h, &h->all, i)) {
         if (request_at(h, i)->agent == n && request_at(h, i)->tag == tag) {
             return true;
         }
@@ -1440,15 +1465,15 @@ char hsl_home_line(const struct hsl_home *h, uint64_t offset, bool *busy, uint64
 
     if (busy) {
         *busy = e && e->busy;
-        for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
-            *busy |= request_at(h, i)->line == line && request_at(h, i)->stage != DONE;
+        for (uint32_t i = youngest(h, line); i != HSL_COH_NONE; i = older(h, i)) {
+            *busy |= request_at(h, i)->stage != DONE;
         }
     }
     if (agents_out) {
         memset(agents_out, 0, words * sizeof(*agents_out));
         for (uint32_t i = 0; e && i < agents(&h->cfg) && i < words * 64; i++) {
             if (has(e, i)) {
-                set_add(agents_out, i);
+                hsl_coh_set_add(agents_out, i);
             }
         }
     }
@@ -1457,7 +1482,7 @@ char hsl_home_line(const struct hsl_home *h, uint64_t offset, bool *busy, uint64
 
 bool hsl_home_quiet(const struct hsl_home *h)
 {
-    return h->head == HSL_COH_NONE && h->debt_head == HSL_COH_NONE && !h->promised && !h->retry;
+    return h->all.head == HSL_COH_NONE && h->debt_head == HSL_COH_NONE && !h->promised && !h->retry;
 }
 
 void hsl_home_stats(const struct hsl_home *h, struct hsl_home_stats *out)
@@ -1470,7 +1495,7 @@ static uint64_t hash_set(const struct hsl_home *h, const uint64_t *set, const ui
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < agents(&h->cfg); i++) {
-        sum += set_has(set, i) ? hsl_coh_mix(1, map ? map[i] : i) : 0;
+        sum += hsl_coh_set_has(set, i) ? hsl_coh_mix(1, map ? map[i] : i) : 0;
     }
     return sum;
 }
@@ -1531,8 +1556,8 @@ static uint32_t older_on_line(const struct hsl_home *h, const struct request *r)
 {
     uint32_t n = 0;
 
-    for (uint32_t i = r->prev; i != HSL_COH_NONE; i = request_at(h, i)->prev) {
-        n += request_at(h, i)->line == r->line;
+    for (uint32_t i = older(h, number_of(h, r)); i != HSL_COH_NONE; i = older(h, i)) {
+        n++;
     }
     return n;
 }
@@ -1542,7 +1567,7 @@ static uint64_t hash_in_order(const struct hsl_home *h, const uint32_t *map)
 {
     uint64_t v = 0;
 
-    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+    for (uint32_t i = h->all.head; i != HSL_COH_NONE; i = hsl_coh_next(h, &h->all, i)) {
         const struct request *r = request_at(h, i);
 
         v = hsl_coh_mix(v, hash_request(h, r, map));
@@ -1563,7 +1588,7 @@ static uint64_t hash_by_line(const struct hsl_home *h, const uint32_t *map)
 {
     uint64_t v = 0;
 
-    for (uint32_t i = h->head; i != HSL_COH_NONE; i = request_at(h, i)->next) {
+    for (uint32_t i = h->all.head; i != HSL_COH_NONE; i = hsl_coh_next(h, &h->all, i)) {
         const struct request *r = request_at(h, i);
 
         v += hsl_coh_mix(hash_request(h, r, map), older_on_line(h, r));
