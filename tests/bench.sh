@@ -28,7 +28,7 @@ for args in '' nonsense 'bw extra' 'bw --no-such-option' 'bw --size 0' 'bw --siz
 	'bw -f sim:mesh4 --src 9' 'bw --ci much' 'bw --rounds 0' 'bw --window never' 'bw -f sim:mesh4,time=wall' 'bw -f sim:mesh4 --src 1 --dst 1' 'bw -f sim:mesh4 --depth 65536' \
 	'bw --queues 0' 'bw --queues 5000' 'bw --threads 65' 'bw --pattern ring' 'bw --pattern all-pairs --bidir' 'bw --rate 0' 'bw --rate fast' 'bw --wait long' \
 	'bw --offset 4096' 'bw --stride 0' 'lat --queues 2' 'all --threads 2' 'matrix --pattern pair' 'bw --op load --queues 2' 'bw --op h2c --pattern bisection' \
-	'rate --op nop --bidir' 'bw --rate 5 --procs 2' 'bw -f sim:mesh4 --procs 2' 'bw -f sim:mesh4,time=modelled --threads 2' 'bw -f sim:mesh4,time=modelled --wait event' \
+	'rate --op nop --bidir' 'bw -f sim:mesh4 --procs 2' 'bw -f sim:mesh4,time=modelled --threads 2' 'bw -f sim:mesh4,time=modelled --wait event' \
 	'bw -f sim:mesh4 --numa 1000' 'baseline --numa 1000'; do
 	# shellcheck disable=SC2086
 	run 2 $args && err '^hslbench: ' && [ ! -s "$dir/out" ]; ok "refused with 2: hslbench $args"

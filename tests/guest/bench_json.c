@@ -287,7 +287,7 @@ int main(void)
 		check(false, "results");
 	json_object_put(doc);
 	check_flows("hslbench bw --quick --op c2c --size 4K --queues 4 --procs 2 --threads 2 --bidir --json", 8, false);
-	check_flows("hslbench rate --quick --op copy --batch 1 --threads 2 --rate 100 --wait event --json", 2, true);
+	check_flows("hslbench rate --quick --op copy --batch 1 --procs 2 --threads 2 --rate 100 --wait event --json", 4, true);
 	check_stop();
 	printf("1..%u\n", tests);
 	return failures ? 1 : 0;

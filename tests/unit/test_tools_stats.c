@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -152,6 +154,31 @@ static void test_merge(void **state)
 	for (unsigned int i = 0; i < 3; i++)
 		tool_stats_free(part[i]);
 	tool_stats_free(one);
+	tool_stats_free(all);
+}
+
+/* What another process has added is there. */
+static void test_shared(void **state)
+{
+	struct tool_stats *s = tool_stats_new_shared(), *all = tool_stats_new_small();
+	struct tool_summary sum;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(s);
+	pid = fork();
+	if (!pid) {
+		for (uint64_t v = 1; v <= 100; v++)
+			tool_stats_add(s, v);
+		_exit(0);
+	}
+	assert_true(pid > 0 && waitpid(pid, &status, 0) == pid && !status);
+	tool_stats_add(s, 1000);
+	tool_stats_merge(all, s);
+	tool_stats_summary(all, &sum);
+	assert_true(sum.count == 101 && sum.min == 1 && sum.p50 == 51 && sum.max == 1000);
+	tool_stats_free(s);
 	tool_stats_free(all);
 }
 
@@ -373,7 +400,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known),
-		cmocka_unit_test(test_small), cmocka_unit_test(test_merge), cmocka_unit_test(test_moments), cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_small), cmocka_unit_test(test_merge), cmocka_unit_test(test_shared), cmocka_unit_test(test_moments), cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_numeric),
 		cmocka_unit_test(test_long_run),
 		cmocka_unit_test(test_handover),

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "exit.h"
 #include "stats.h"
@@ -16,6 +17,7 @@ struct tool_stats {
 	double mean, m2;			/* Welford: m2 is the sum of squared distances from the mean */
 	uint64_t hist[BUCKETS];			/* all samples */
 	uint64_t *sample;			/* the first TOOL_STATS_EXACT, or NULL: none is kept */
+	bool shared;
 };
 
 static unsigned int bucket_of(uint64_t v)
@@ -45,6 +47,17 @@ struct tool_stats *tool_stats_new_small(void)
 	struct tool_stats *s = tool_calloc(1, sizeof(*s));
 
 	s->min = UINT64_MAX;
+	return s;
+}
+
+struct tool_stats *tool_stats_new_shared(void)
+{
+	struct tool_stats *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (s == MAP_FAILED)
+		return NULL;
+	s->min = UINT64_MAX;
+	s->shared = true;
 	return s;
 }
 
@@ -185,7 +198,10 @@ void tool_stats_free(struct tool_stats *s)
 	if (!s)
 		return;
 	free(s->sample);
-	free(s);
+	if (s->shared)
+		munmap(s, sizeof(*s));
+	else
+		free(s);
 }
 
 double tool_rate(uint64_t n, uint64_t duration_ns)

@@ -27,6 +27,8 @@ struct tool_summary {
 struct tool_stats *tool_stats_new(void);
 /* With the histogram alone: a few KiB each, for many at once. */
 struct tool_stats *tool_stats_new_small(void);
+/* A small one that processes made by fork(2) share, each after the other. NULL: there is no memory. */
+struct tool_stats *tool_stats_new_shared(void);
 void tool_stats_add(struct tool_stats *s, uint64_t v);
 void tool_stats_reset(struct tool_stats *s);
 /* All samples of from as well. Both are small ones. */

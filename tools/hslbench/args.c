@@ -292,8 +292,6 @@ static int axes_check(const char *name, const struct bench_config *c)
 			return tool_usage("%s goes with %s, not with %s", axes[i].option, axes[i].verbs, name);
 	if (c->pattern == BENCH_ALL_PAIRS && c->bidir)
 		return tool_usage("--bidir: --pattern all-pairs has both directions");
-	if (c->per_s > 0 && c->procs > 1)
-		return tool_usage("--rate: with --threads, not with --procs");
 	copy = rest = c->ops && bench_parallel(c) ? tool_printf("%s", c->ops) : NULL;
 	while (!rc && rest && (item = strsep(&rest, ","))) {
 		bool chips = !strcmp(item, "c2c") || (!strcmp(item, "copy") && !strcmp(name, "rate"));

@@ -334,6 +334,7 @@ struct bench_flows {
 	double per_s;			/* 0 = as fast as it goes */
 	struct bench_edge *edge;
 	unsigned int nedges, queues, threads, procs;
+	struct tool_stats **stats;	/* of each worker while a round runs; NULL: no time of single ones is taken */
 	uint64_t *ops, *ns;		/* of each flow, all rounds */
 	uint64_t given;			/* operations that flows had to do, in turn, until this round; by time at least one each */
 };

@@ -56,7 +56,7 @@ struct worker {
 	struct bench_set shape;
 	struct bench_set *host;		/* of each flow, where an end is in host memory */
 	struct hsl_op **op;
-	struct tool_stats *stats;
+	struct tool_stats *stats;	/* NULL: nothing is due at a time */
 	struct tool_windows windows;
 	pthread_t thread;
 };
@@ -211,7 +211,6 @@ static void worker_prepare(struct worker *w)
 	w->area = tool_calloc(2 * w->n, sizeof(*w->area));
 	w->host = tool_calloc(w->n, sizeof(*w->host));
 	w->op = tool_calloc(w->n, sizeof(*w->op));
-	w->stats = w->x->per_s > 0 ? tool_stats_new_small() : NULL;
 	w->shape = w->x->shape;
 	for (unsigned int i = 0; i < w->n; i++) {
 		const uint64_t iters = w->limit->iters;
@@ -284,6 +283,7 @@ static struct worker *workers_new(const struct bench *b, const struct bench_flow
 		w[i].s = s;
 		w[i].first = party * x->threads + i;
 		w[i].step = x->procs * x->threads;
+		w[i].stats = x->stats ? x->stats[w[i].first] : NULL;
 		w[i].windows.width_ns = b->config->window_ns;
 		worker_prepare(&w[i]);
 	}
@@ -309,7 +309,6 @@ static void workers_free(struct worker *w, unsigned int n)
 	for (unsigned int i = 0; i < n; i++) {
 		worker_end(&w[i]);
 		hsl_queue_destroy(w[i].b.carrier);
-		tool_stats_free(w[i].stats);
 	}
 	free(w);
 }
@@ -394,6 +393,32 @@ static void round_take(struct bench_flows *x, const struct shared *s, struct ben
 	share->ns += longest;
 }
 
+/* Of each worker, whichever process it will be in. */
+static bool flows_stats_new(struct bench_flows *x)
+{
+	unsigned int n = x->procs * x->threads;
+
+	x->stats = tool_calloc(n, sizeof(*x->stats));
+	for (unsigned int i = 0; i < n; i++) {
+		x->stats[i] = tool_stats_new_shared();
+		if (!x->stats[i])
+			return false;
+	}
+	return true;
+}
+
+/* What they have goes to all, if somebody wants it. */
+static void flows_stats_take(struct bench_flows *x, struct tool_stats *all)
+{
+	for (unsigned int i = 0; x->stats && i < x->procs * x->threads; i++) {
+		if (all)
+			tool_stats_merge(all, x->stats[i]);
+		tool_stats_free(x->stats[i]);
+	}
+	free(x->stats);
+	x->stats = NULL;
+}
+
 static void flows_run(struct bench *b, struct bench_flows *x, const struct bench_limit *limit, struct tool_stats *stats,
 		     struct bench_share *share, char *reason)
 {
@@ -404,10 +429,9 @@ static void flows_run(struct bench *b, struct bench_flows *x, const struct bench
 	pid_t parent = getpid();
 	struct worker *w;
 
-	if (s == MAP_FAILED) {
+	if (s == MAP_FAILED || (stats && !flows_stats_new(x))) {
 		snprintf(reason, 160, "memory of all processes: %s", strerror(errno));
-		free(pid);
-		return;
+		goto out;
 	}
 	fflush(NULL);
 	for (; made < x->procs; made++) {
@@ -429,11 +453,8 @@ static void flows_run(struct bench *b, struct bench_flows *x, const struct bench
 	s->start_ns = bench_now_ns();
 	atomic_store(&s->go, true);
 	workers_run(w, x->threads);
-	for (unsigned int i = 0; i < x->threads; i++) {
-		if (stats && w[i].stats)
-			tool_stats_merge(stats, w[i].stats);
+	for (unsigned int i = 0; i < x->threads; i++)
 		b->complaints += w[i].b.complaints;
-	}
 	/* windows are of one clock that one thread looks at */
 	if (x->procs * x->threads == 1)
 		share->windows = w->windows;
@@ -446,7 +467,11 @@ static void flows_run(struct bench *b, struct bench_flows *x, const struct bench
 		snprintf(reason, 160, "%s", s->reason);
 	else
 		round_take(x, s, share);
-	munmap(s, bytes);
+out:
+	/* a round that failed counts for nothing */
+	flows_stats_take(x, reason[0] ? NULL : stats);
+	if (s != MAP_FAILED)
+		munmap(s, bytes);
 	free(pid);
 }
 
