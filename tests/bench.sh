@@ -29,7 +29,7 @@ for args in '' nonsense 'bw extra' 'bw --no-such-option' 'bw --size 0' 'bw --siz
 	'bw --queues 0' 'bw --queues 5000' 'bw --threads 65' 'bw --pattern ring' 'bw --pattern all-pairs --bidir' 'bw --rate 0' 'bw --rate fast' 'bw --wait long' \
 	'bw --offset 4096' 'bw --stride 0' 'lat --queues 2' 'all --threads 2' 'matrix --pattern pair' 'bw --op load --queues 2' 'bw --op h2c --pattern bisection' \
 	'rate --op nop --bidir' 'bw -f sim:mesh4 --procs 2' 'bw -f sim:mesh4,time=modelled --threads 2' 'bw -f sim:mesh4,time=modelled --wait event' \
-	'bw -f sim:mesh4 --numa 1000' 'baseline --numa 1000'; do
+	'bw -f sim:mesh4 --numa 1000' 'baseline --numa 1000' 'load --map /none' 'bw --map /dev/zero'; do
 	# shellcheck disable=SC2086
 	run 2 $args && err '^hslbench: ' && [ ! -s "$dir/out" ]; ok "refused with 2: hslbench $args"
 done
@@ -66,6 +66,9 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
 	run 0 all -f $sim --quick --iters 10 --json="$dir/run$i.json" && runs=$((runs + 1))
 done
 [ $runs = 10 ] && "$check" same "$dir"/run*.json 2>>"$dir/err"; ok 'modelled: ten runs are one document'
+truncate -s 4M "$dir/memory" && truncate -s 1M "$dir/small" && run 0 load -f sim:pair2 --op seq,chase --size 4K --iters 512 --map "$dir/memory" --json &&
+	"$check" schema "$dir/out" load && "$check" has "$dir/out" op=chase src=memory ratio_to=ram errors=0 && run 77 load -f sim:pair2 --op seq --size 4K --iters 1 --map "$dir/small" &&
+	err '/small: 4 MiB are needed'; ok 'load --map: memory of another kind beside RAM and chips'
 run 0 matrix -f sim:ring16,mem=128M,time=modelled --json && "$check" topology "$dir/out" 2>>"$dir/err" && "$check" has "$dir/out" deterministic=True rounds=2 hops=8 &&
 	! out '"deterministic": false'; ok 'modelled: a round that repeats the one before is the last'
 for fabric in mesh16 switch4; do

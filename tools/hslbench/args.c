@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "output.h"
@@ -19,9 +20,9 @@
 static const struct { const char *option, *verbs; } axes[] = {
 	{ "--queues", "bw,rate" }, { "--threads", "bw,rate" }, { "--procs", "bw,rate" }, { "--bidir", "bw,rate" },
 	{ "--pattern", "bw,rate" }, { "--rate", "bw,rate" }, { "--wait", "bw,rate,lat" }, { "--offset", "bw,rate,lat" },
-	{ "--stride", "bw,rate" }, { "--huge", "bw,baseline" },
+	{ "--stride", "bw,rate" }, { "--huge", "bw,baseline" }, { "--map", "load" },
 };
-enum { AX_QUEUES, AX_THREADS, AX_PROCS, AX_BIDIR, AX_PATTERN, AX_RATE, AX_WAIT, AX_OFFSET, AX_STRIDE, AX_HUGE };
+enum { AX_QUEUES, AX_THREADS, AX_PROCS, AX_BIDIR, AX_PATTERN, AX_RATE, AX_WAIT, AX_OFFSET, AX_STRIDE, AX_HUGE, AX_MAP };
 #define NAXES	(sizeof(axes) / sizeof(axes[0]))
 #define THREADS_MAX	64u
 #define QUEUES_MAX	4096u
@@ -114,6 +115,7 @@ static const char help[] =
 "      --offset BYTES    of buffers from the start of a page   (bw, rate, lat)\n"
 "      --stride BYTES    from one buffer to the next   (bw, rate; default: whole lines)\n"
 "      --huge            host memory is of huge pages   (bw)\n"
+"      --map FILE        load: the same of what can be mapped, /dev/dax0.0; it is overwritten\n"
 "      --numa NODE       threads and host memory are on this node\n"
 "      --observable      the chips' memory is observable: packets through links and caches\n"
 "  -q, --quick           a short run: fewer sizes, 60ms each\n"
@@ -274,6 +276,9 @@ static int axis_parse(unsigned int axis, struct bench_config *c)
 		return bytes_parse(opt, 0, 4095, &c->offset);
 	case AX_STRIDE:
 		return bytes_parse(opt, 1, 1ull << 30, &c->stride);
+	case AX_MAP:
+		c->map_path = optarg;
+		return access(optarg, R_OK | W_OK) ? tool_usage("--map %s: %s", optarg, strerror(errno)) : 0;
 	default:
 		c->huge = true;
 		return 0;
@@ -332,6 +337,7 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 		{ "pattern", required_argument, NULL, OPT_AXIS + AX_PATTERN }, { "rate", required_argument, NULL, OPT_AXIS + AX_RATE },
 		{ "wait", required_argument, NULL, OPT_AXIS + AX_WAIT }, { "offset", required_argument, NULL, OPT_AXIS + AX_OFFSET },
 		{ "stride", required_argument, NULL, OPT_AXIS + AX_STRIDE }, { "huge", no_argument, NULL, OPT_AXIS + AX_HUGE },
+		{ "map", required_argument, NULL, OPT_AXIS + AX_MAP },
 		{ "numa", required_argument, NULL, OPT_NUMA },
 		{ "basis", required_argument, NULL, OPT_BASIS }, { "json", optional_argument, NULL,
 								  OPT_JSON },

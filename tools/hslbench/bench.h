@@ -59,6 +59,7 @@ struct bench_config {
 	enum bench_wait wait;
 	uint64_t offset, stride;	/* of buffers: from the start of a page; 0: whole lines, from one to the next */
 	bool huge;			/* host memory is of huge pages */
+	const char *map_path;		/* load: memory of another kind, next to RAM */
 	int numa;			/* threads and host memory are on this node, -1: anywhere */
 	unsigned int axes;		/* which of these were asked for, for args.c */
 	uint64_t iters;			/* 0 = by time */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * hslbench load: loads and stores by the CPU itself, on RAM, on its first chip and on another one.
+ * hslbench load: loads and stores by the CPU itself, on RAM, on its first chip and on another one, and on what --map names.
  *
  *   seq, random	loads of PIECE bytes, one after the other or all over the place, that do not wait for each other
  *   chase		each load's address is what the one before has found: a round trip each. All lines of the footprint in one cycle
@@ -11,10 +11,13 @@
  * Loaded values are summed and compared, stored ones read back; the chase must be where so many steps lead.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -28,8 +31,9 @@
 #define CALIBRATIONS	4u
 #define CALIBRATION_NS	5000000u
 #define INJECT_MIN	32u		/* copies that a chase must have had beside it */
+#define MAP_ALIGN	(2ull << 20)	/* device DAX is mapped in pieces of its pages, at most that large */
 
-enum place { RAM, CHIP_A, CHIP_B, PLACES };
+enum place { RAM, CHIP_A, CHIP_B, MAPPED, PLACES };
 enum { KEY_PLACE, KEY_READS, KEY_WRITES, KEY_PERCENT };
 
 struct memory {
@@ -296,6 +300,8 @@ static struct bench_point *point(struct bench *b, struct memory *m, struct bench
 	if (place == RAM) {
 		strcpy(p->r.src, "host");
 		p->r.baseline = true;
+	} else if (place == MAPPED) {
+		snprintf(p->r.src, sizeof(p->r.src), "%s", m->src[MAPPED].name);
 	} else {
 		snprintf(p->r.src, sizeof(p->r.src), "chip %u", place == CHIP_A ? b->a.node : b->b.node);
 	}
@@ -359,6 +365,47 @@ static void points_loaded(struct bench *b, struct memory *m, struct bench_point 
 	}
 }
 
+/* Which of them there are. */
+static bool have(const struct bench *b, enum place place)
+{
+	return place == MAPPED ? b->config->map_path != NULL : place != CHIP_B || b->have_b;
+}
+
+/* Both areas are in the mapping of the first. */
+static int map_file(const struct bench *b, struct bench_area *src, struct bench_area *dst, uint64_t size, char *reason)
+{
+	const char *path = b->config->map_path, *name = strrchr(path, '/');
+	uint64_t half = (size + MAP_ALIGN - 1) / MAP_ALIGN * MAP_ALIGN;
+	int fd = open(path, O_RDWR | O_CLOEXEC), rc = 0;
+	struct stat st;
+	void *p;
+
+	snprintf(src->name, sizeof(src->name), "%s", name ? name + 1 : path);
+	if (fd < 0 || fstat(fd, &st)) {
+		rc = -errno;
+		snprintf(reason, 160, "%s: %s", path, strerror(errno));
+	} else if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < 2 * half) {
+		rc = -EINVAL;
+		snprintf(reason, 160, "%s: %llu MiB are needed", path, (unsigned long long)(2 * half >> 20));
+	} else {
+		p = mmap(NULL, 2 * half, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (p == MAP_FAILED) {
+			rc = -errno;
+			snprintf(reason, 160, "mapping %s: %s", path, strerror(errno));
+		} else {
+			src->mapping = p;
+			src->mapping_len = 2 * half;
+			src->p = p;
+			dst->p = src->p + half;
+			src->len = dst->len = size;
+			strcpy(dst->name, src->name);
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 static void measure(struct bench *b, uint64_t size)
 {
 	struct memory m = { .size = size };
@@ -369,17 +416,20 @@ static void measure(struct bench *b, uint64_t size)
 
 	m.src[RAM] = m.host.host_src;
 	m.dst[RAM] = m.host.host_dst;
-	for (unsigned int i = CHIP_A; !rc && i < (b->have_b ? PLACES : CHIP_B); i++) {
+	for (unsigned int i = CHIP_A; !rc && i < MAPPED && have(b, i); i++) {
 		rc = bench_area_new(b, &m.src[i], i == CHIP_A ? b->a.node : b->b.node, size, reason);
 		if (!rc)
 			rc = bench_area_new(b, &m.dst[i], i == CHIP_A ? b->a.node : b->b.node, size, reason);
 	}
+	if (!rc && have(b, MAPPED))
+		rc = map_file(b, &m.src[MAPPED], &m.dst[MAPPED], size, reason);
 	if (size < 2 * PIECE || size & (size - 1)) {
 		strcpy(reason, "sizes of load are powers of two from 512");
 		rc = -EINVAL;
 	}
-	for (unsigned int i = RAM; i < (b->have_b ? PLACES : CHIP_B); i++)
-		points_of(b, &m, &list, &n, i);
+	for (unsigned int i = RAM; i < PLACES; i++)
+		if (have(b, i))
+			points_of(b, &m, &list, &n, i);
 	points_loaded(b, &m, &list, &n);
 	bench_points_skip(list, n, rc ? reason : "");
 	bench_points_run(b, list, n);
