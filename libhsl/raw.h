@@ -7,6 +7,8 @@
 #ifndef HSLP_RAW_H
 #define HSLP_RAW_H
 
+#include <stdbool.h>
+
 #include "hsl/hsl.h"
 #include "hsl/proto.h"
 #include "linux/hsl.h"
@@ -25,6 +27,12 @@ int hslp_raw_reset(struct hsl_fabric *f, uint32_t node);
  */
 int hslp_raw_unbind(struct hsl_fabric *f, uint32_t node, void *mem, size_t len);
 int hslp_raw_bind(struct hsl_fabric *f, uint32_t node, void *mem, size_t len);
+
+/*
+ * Who looks at memory or at a file again and again says so between two looks: in modelled time, which goes on only while somebody waits,
+ * it goes on to what happens next, and true is returned.
+ */
+bool hslp_raw_time_passes(struct hsl_fabric *f);
 
 struct hsl_model_config;
 /* Topology and profile (qemu/model/model.h), valid until the fabric is closed. */

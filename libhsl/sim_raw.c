@@ -75,6 +75,14 @@ int hslp_raw_bind(struct hsl_fabric *f, uint32_t node, void *mem, size_t len)
 	return err;
 }
 
+bool hslp_raw_time_passes(struct hsl_fabric *f)
+{
+	if (!f->sim || !f->sim->fabric->modelled_time)
+		return false;
+	sim_time_step(f->sim->fabric);
+	return true;
+}
+
 int hslp_raw_model(struct hsl_fabric *f, struct hsl_model_config *out)
 {
 	if (!f->sim)

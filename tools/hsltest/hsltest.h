@@ -236,6 +236,10 @@ void ht_buf_check_at(struct ht *t, struct ht_buf *b, uint64_t off, uint64_t len,
 
 /* ---- waiting (wait.c) ---- */
 uint64_t ht_now_ns(void);
+/* The clock of the chips, which is another one in modelled time. */
+uint64_t ht_clock_ns(struct ht *t);
+/* Modelled time goes on, as whoever waits has found nothing; false: there is none. */
+bool ht_time_passes(void);
 /* For a loop that looks again and again, with pauses of 2 ms at most. */
 struct ht_limit {
 	uint64_t left_ns, looked_ns;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "dut.h"
+#include "libhsl/raw.h"
 
 #define QUEUES_WATCHED 8
 #define DUMP_S 5 /* for a child to write down what it sees, on a busy machine */
@@ -31,7 +32,7 @@
 #define LOOK_MS 200ull
 extern struct hsl_queue *volatile ht_watched_queues[QUEUES_WATCHED];
 
-static struct ht *current; /* in the child, for the SIGUSR2 handler */
+static struct ht *current; /* in the child, for the SIGUSR2 handler and for who waits */
 
 const char *ht_errno_name(int rc)
 {
@@ -282,6 +283,11 @@ static void open_fabric(struct ht *t)
 	}
 }
 
+bool ht_time_passes(void)
+{
+	return current && current->f && hslp_raw_time_passes(current->f);
+}
+
 static void child_main(const struct ht_config *config, const struct ht_test *test,
 		       struct ht_shared *shared)
 {
@@ -308,6 +314,7 @@ static void child_main(const struct ht_config *config, const struct ht_test *tes
 		test->run(&t);
 		ht_step(&t, "closing the fabric");
 		hsl_fabric_close(t.f);
+		t.f = NULL;
 	}
 	/* not over a verdict that a child or thread of the test came to */
 	__atomic_compare_exchange_n(&shared->verdict, &none, HT_PASS, false, __ATOMIC_ACQ_REL,

@@ -213,14 +213,14 @@ static void moderation(struct ht *t)
 		for (i = 0; i < n; i++)
 			ops[i] = nop_op;
 		ht_step(t, "round %u: %u completions, moderation %u in %u us", round, n, count, t_us);
-		start_ns = ht_now_ns();
+		start_ns = ht_clock_ns(t);
 		if (round & 1)
 			HT_OK(t, hsl_queue_arm(q));
 		ht_submit_all(t, q, ops, n);
 		if (!(round & 1))
 			HT_OK(t, hsl_queue_arm(q));
 		HT_TRUE(t, ht_readable(efd) == POLLIN, "%u completions, moderation %u in %u us: no event", n, count, t_us);
-		spent_ns = ht_now_ns() - start_ns;
+		spent_ns = ht_clock_ns(t) - start_ns;
 		HT_TRUE(t, read(efd, &v, sizeof(v)) == sizeof(v), "read of the eventfd: %s", strerror(errno));
 		/* late is no fault on a busy machine; early is, when there were too few; a tenth for the clocks */
 		HT_TRUE(t, count <= 1 || n >= count || spent_ns >= (uint64_t)t_us * 900,

@@ -5,6 +5,8 @@
  * look, at most LOOK_NS from one look to the next. Starved of a CPU, a waiter looks rarely, and its limit lasts longer by as
  * much; what it waits for is starved alike. On a machine that is not busy a limit is as long as it says.
  *
+ * Each look that found nothing lets modelled time go on, which stands still unless somebody waits.
+ *
  * Who sleeps in hsl_queue_wait or poll(2) does not see how busy the machine is. When the time is over and nothing came, it
  * goes on with looks, for as long again.
  */
@@ -25,6 +27,14 @@ uint64_t ht_now_ns(void)
 	return (uint64_t)ts.tv_sec * HT_NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
+uint64_t ht_clock_ns(struct ht *t)
+{
+	uint64_t ns;
+
+	HT_OK(t, hsl_clock_ns(t->f, &ns));
+	return ns;
+}
+
 struct ht_limit ht_limit(unsigned int s)
 {
 	return (struct ht_limit){ .left_ns = s * HT_NS_PER_S, .looked_ns = ht_now_ns() };
@@ -34,6 +44,7 @@ bool ht_limit_over(struct ht_limit *l)
 {
 	uint64_t now = ht_now_ns(), spent = now - l->looked_ns;
 
+	ht_time_passes();
 	l->looked_ns = now;
 	if (spent > LOOK_NS)
 		spent = LOOK_NS;
@@ -62,12 +73,13 @@ int ht_completions(struct hsl_queue *q, struct hsl_completion *c, unsigned int m
 short ht_readable(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
+	const bool stands = ht_time_passes(); /* while poll(2) sleeps */
 	struct ht_limit limit;
 
-	if (poll(&p, 1, HT_OP_LIMIT_S * 1000) == 1)
+	if (!stands && poll(&p, 1, HT_OP_LIMIT_S * 1000) == 1)
 		return p.revents;
 	limit = ht_limit(HT_OP_LIMIT_S);
-	while (poll(&p, 1, 1) != 1) {
+	while (poll(&p, 1, !stands) != 1) {
 		if (ht_limit_over(&limit))
 			return 0;
 	}
