@@ -3,7 +3,7 @@
  * The sim backend's entry: URLs, the fabrics of the process, queries. See sim.h for the whole.
  *
  * URL: sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME|FILE][,time=modelled][,capture=FILE][,deviate=NAME]
- * [,remote=A-B:listen|connect:PATH[,open=SIZE][,patience=S]]. Fabrics are found by this text, so that equal URLs name one
+ * [,home=N][,remote=A-B:listen|connect:PATH[,open=SIZE][,patience=S]]. Fabrics are found by this text, so that equal URLs name one
  * fabric; it exists, with its memory, while a context of it is open. Files are read when it is made.
  */
 #include <fcntl.h>
@@ -42,6 +42,7 @@ struct sim_config {
 	bool modelled_time;
 	char *capture;			/* file, or NULL; free() it */
 	uint32_t deviation;		/* enum hsl_deviation, of every chip */
+	uint32_t home_requests;		/* 0: as the engine has it */
 	struct hsl_remote_config remote;	/* a 0: none */
 	char *remote_text;		/* that remote.path is in; free() it */
 	char why[256];			/* it was refused */
@@ -300,6 +301,10 @@ static int parse(const char *s, struct sim_config *c)
 			err = parse_capture(&s, c);
 		} else if (option(&s, ",deviate=")) {
 			err = parse_deviation(&s, c);
+		} else if (option(&s, ",home=")) {
+			if (!parse_number(&s, &v) || v < 2 || v > 65536)
+				err = refuse(c, "home is 2 to 65536, the requests that a home has room for");
+			c->home_requests = (uint32_t)v;
 		} else if (option(&s, ",remote=")) {
 			err = parse_remote(&s, c);
 		} else if (option(&s, ",patience=")) {
@@ -309,7 +314,7 @@ static int parse(const char *s, struct sim_config *c)
 		} else if (option(&s, ",open=")) {
 			err = parse_open(&s, c);
 		} else {
-			err = refuse(c, "options are mem=SIZE, queues=N, profile=NAME, time=modelled, capture=FILE, deviate=NAME, "
+			err = refuse(c, "options are mem=SIZE, queues=N, profile=NAME, time=modelled, capture=FILE, deviate=NAME, home=N, "
 				     "remote=LINK:listen|connect:PATH, open=SIZE and patience=SECONDS");
 		}
 	}
@@ -407,6 +412,7 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 {
 	struct hsl_fabric_engine_config ec = {
 		.model = cfg->model,
+		.home_requests = cfg->home_requests,
 		.modelled = true,
 	};
 	struct hsl_remote_config remote = cfg->remote;

@@ -81,6 +81,11 @@ ok 'TAP in a pipe'
 run 0 "$hsltest" run --table -f sim:pair2 TXN-001 && out '^ +group +passed' && out '^1 passed, 0 failed, 0 skipped$'; ok '--table'
 run 0 "$hsltest" run --json -f sim:pair2 TXN-001 HEP-API-002 && json hsltest/1 && out '"verdict": "skip"' &&
 	out '"reason": "no kernel ABI on this backend"' && out '"verdict": "pass"'; ok '--json'
+run 0 "$hsltest" run --quick -f sim:pair2,home=4 coh_storm && out 'on 64 lines, [1-9][0-9]* told RETRY$'; ok 'homes with little room say RETRY'
+run 2 "$hsltest" run -f sim:pair2,home=1 coh_storm && err 'home is 2 to 65536'; ok 'home=1 is refused, with what home may be'
+# who looks at rings, registers and files lets modelled time go on
+run 0 "$hsltest" run --quick -f sim:pair2,time=modelled raw_cookies timeouts raw_timeouts data_before_signal waits moderation config_errors refused_queues \
+	home_decides fatal_contained destroyed_completes && ! out '# SKIP' && out '^# 11 passed'; ok 'tests that poll without the library, in modelled time'
 run 77 "$hsltest" run -f sim:pair2 HEP-API-002; ok 'all skipped is 77'
 HSL_FABRIC=sim:pair2 run 0 "$hsltest" run TXN-001; ok 'fabric from the environment'
 

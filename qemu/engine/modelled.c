@@ -297,6 +297,9 @@ int hsl_modelled_init(struct hsl_fabric_engine *f, const struct hsl_remote_confi
 
     hsl_fab_defaults(&cfg);
     cfg.hop_limit = f->cfg.model.hop_limit;
+    if (f->cfg.home_requests) {
+        cfg.home.requests = f->cfg.home_requests;
+    }
     if (remote) {
         cfg.cut_a = remote->a;
         cfg.cut_b = remote->b;

@@ -155,6 +155,8 @@ static void never_stopped(struct ht *t)
 
 /* ------------------------------------------------------------------ links that go */
 
+#define BUSY_LEN ((uint64_t)256 << 10) /* more than a cache may hold */
+
 /* Both sides forget what the link took with it, before they take something new; a command of the facility waits for what is under way. */
 static void works_again(struct lab *l)
 {
@@ -188,6 +190,8 @@ static void no_lane(struct ht *t)
 	HT_TRUE(t, !lab_carries(&(struct hsl_link_props){ .state = lab_link(&l, &l.here).state }) &&
 			   !lab_carries(&(struct hsl_link_props){ .state = lab_link(&l, &l.there).state }),
 		"no lane works, and the ends are in states %u and %u", lab_link(&l, &l.here).state, lab_link(&l, &l.there).state);
+	HT_TRUE(t, lab_link(&l, &l.here).state != HSL_LTSSM_DISABLED && lab_link(&l, &l.there).state != HSL_LTSSM_DISABLED,
+		"a link that cannot be trained ends in DETECT, and one of its ends is DISABLED");
 	rc = hsl_topology_path(t->f, l.here.node, l.there.node, &p);
 	if (rc == -EHOSTUNREACH)
 		HT_RC(t, hsl_load(l.q, l.ga, 8, &v), hsl_status_errno(HSL_ST_UNREACHABLE));
@@ -202,18 +206,31 @@ static void no_lane(struct ht *t)
 	lab_free(&l);
 }
 
+/*
+ * Who has what it wanted of its last lines still owes their home an acknowledgement, and what had to leave the cache for them: that is
+ * under way when the command completes.
+ */
+static void leave_under_way(struct lab *l, const struct hsl_segment *s, uint64_t round)
+{
+	HT_OK(l->t, hsl_fill(l->q, hsl_segment_ga(s) + round % 2 * (BUSY_LEN / 2), BUSY_LEN / 2, round));
+}
+
 static void leaves(struct ht *t)
 {
+	struct hsl_segment_opts o = { .size = sizeof(o), .flags = HSL_SEGMENT_OBSERVABLE };
+	struct hsl_segment *busy;
 	uint64_t lost;
 	struct lab l;
 	int rc;
 
 	lab_new(t, &l);
+	HT_OK(t, hsl_segment_alloc(t->f, l.there.node, BUSY_LEN, &o, &busy));
 	ht_need_tool(t, HSL_CAP_COUNTERS, "counters");
 	lab_need(&l, HSL_CTF_CMD_STATE, "STATE");
 	lost = lab_counter_of(t, l.here.node, HSL_COUNTERS_CHIP, "net_lost") + lab_counter_of(t, l.there.node, HSL_COUNTERS_CHIP, "net_lost");
 	for (unsigned int i = 0; i < 5; i++) {
 		lab_work(&l, 30, "before the link leaves");
+		leave_under_way(&l, busy, i);
 		rc = lab_command(&l.here, HSL_CTF_CMD_STATE, HSL_CTF_STATE_LEAVE, 0, 0, NULL);
 		if (rc == hsl_status_errno(HSL_ST_UNREACHABLE))
 			HT_SKIP_TEST(t, "the link of chips %u and %u is some chip's only way", l.here.node, l.there.node);
@@ -226,6 +243,7 @@ static void leaves(struct ht *t)
 	}
 	HT_EQ(t, "packets lost", lab_counter_of(t, l.here.node, HSL_COUNTERS_CHIP, "net_lost") + lab_counter_of(t, l.there.node, HSL_COUNTERS_CHIP, "net_lost"), lost);
 	lab_memory(&l, "after the link left and came back");
+	HT_OK(t, hsl_segment_free(busy));
 	lab_free(&l);
 }
 
@@ -498,6 +516,11 @@ static void late_answers(struct ht *t)
 		timeouts += rc == hsl_status_errno(HSL_ST_TIMEOUT);
 		ht_step(t, "looking for the request of load %u", i);
 		tags_drain(&l, &g, room); /* the request is among the first */
+		room = tags_capture(&l);
+		rc = hsl_load(l.q, l.ga + LAB_LEN / 2, 8, &v);
+		HT_TRUE(t, rc == hsl_status_errno(HSL_ST_TIMEOUT) || rc == hsl_status_errno(HSL_ST_UNREACHABLE),
+			"a load behind one whose answer is lost ends with %s", ht_errno_name(rc));
+		tags_drain(&l, &g, room);
 		memcpy(g.owed, g.waits, sizeof(g.owed));
 		tags_capture(&l);
 		LAB_DO(&l, &l.there, HSL_CTF_CMD_WIRE, HSL_CTF_WIRE_DROP, 0, 0);
@@ -518,7 +541,20 @@ static void late_answers(struct ht *t)
 
 #define STORM 64u
 
-/* All chips at once want the same few lines, more than a home has room for: each command ends, and each RETRY has had its GRANT. */
+/* One of many commands at once, of chip k: on a word, or on as many lines as a chip asks for at a time. Half the memory is added to, the other moved. */
+static struct hsl_op storm_op(struct ht *t, uint64_t ga, unsigned int i, unsigned int k)
+{
+	const uint64_t line = ga + 64 * ht_random_below(t, LAB_LEN / 2 / 64), move = ga + LAB_LEN / 2;
+
+	switch (i % 4) {
+	case 0: return ht_op_atomic(HSL_ATOMIC_ADD, line, 8, 1, 0);
+	case 1: return hsl_op_store(line + 8 * (1 + k % 7), i, 8);
+	case 2: return ht_op_copy(move, move + LAB_LEN / 4, LAB_LEN / 4);
+	default: return hsl_op_load(0, line, 8);
+	}
+}
+
+/* All chips at once want the same lines, more than some homes have room for: each command ends, and each RETRY has had its GRANT. */
 static void storm(struct ht *t)
 {
 	struct hsl_segment_opts o = { .size = sizeof(o), .flags = HSL_SEGMENT_OBSERVABLE };
@@ -540,11 +576,7 @@ static void storm(struct ht *t)
 	for (unsigned int round = 0; round < 6; round++) {
 		for (unsigned int k = 0; k < n; k++) {
 			for (unsigned int i = 0; i < STORM; i++) {
-				const uint64_t ga = hsl_segment_ga(seg) + 64 * ht_random_below(t, LAB_LEN / 64);
-
-				ops[i] = i % 4 == 0	? ht_op_atomic(HSL_ATOMIC_ADD, ga, 8, 1, 0)
-					 : i % 4 == 1	? hsl_op_store(ga + 8 * (1 + k % 7), i, 8)
-							: hsl_op_load(0, ga, 8);
+				ops[i] = storm_op(t, hsl_segment_ga(seg), i, k);
 				ops[i].order = HSL_ORDER_RELAXED;
 				ops[i].cookie = i;
 				sum += i % 4 == 0;
@@ -558,7 +590,7 @@ static void storm(struct ht *t)
 				ht_status(t, &c[i], HSL_ST_OK, "a command among many on few lines");
 		}
 	}
-	for (unsigned int i = 0; i < LAB_LEN / 64; i++) {
+	for (unsigned int i = 0; i < LAB_LEN / 2 / 64; i++) {
 		HT_OK(t, hsl_load(q[0], hsl_segment_ga(seg) + 64 * i, 8, &v));
 		sum -= v;
 	}
