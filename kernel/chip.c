@@ -321,6 +321,11 @@ static int hsl_chip_setup_dma(struct hsl_chip *chip)
 {
 	int err = -ENOMEM;
 
+	/* a buffer that another driver maps for the chip is seen page by page through its PAGE table, however long its pieces are */
+	if (chip->parent->dma_parms) {
+		dma_set_max_seg_size(chip->parent, UINT_MAX);
+		dma_set_seg_boundary(chip->parent, ULONG_MAX);
+	}
 	chip->ctx_table = dma_alloc_coherent(chip->parent, chip->ctx_count * sizeof(*chip->ctx_table),
 					     &chip->ctx_table_dma, GFP_KERNEL);
 	if (chip->ctx_table)
