@@ -88,6 +88,10 @@ vm RUN='echo l >/proc/sysrq-trigger; sleep 1; exit 0'
 ok 'a kernel complaint fails a command that passed' test $rc = 70
 ok 'and is shown' grep -q 'Call Trace' "$tmp/err"
 
+vm RUN='mkdir /c && mount -t cgroup2 c /c && echo +memory >/c/cgroup.subtree_control && mkdir /c/x && echo 4M >/c/x/memory.max &&
+	sh -c "echo 0 >/c/x/cgroup.procs; exec tail /dev/zero"; exit 0'
+ok 'the OOM kill of a memory cgroup is no complaint' test $rc = 0
+
 vm RUN='echo c >/proc/sysrq-trigger; sleep 60'
 ok 'a panic ends the run at once' test $rc = 70
 
