@@ -17,7 +17,7 @@ make check-debug  guest tests on a kernel with KASAN, lockdep, kmemleak, fault i
 make check-kernels                              guest tests on 6.1, 6.12 and 7.x, with a table (KERNELS= others)
 make bench-peers  hsl next to memcpy, pipe, eventfd, libfabric, UCX, Soft-RoCE of this machine
 make examples     the programs of libhsl/examples; make examples-check runs them on sim:mesh4
-make mutants      would the suite notice? 176 chips that are wrong in one way each, and mutants of
+make mutants      would the suite notice? 188 chips that are wrong in one way each, and mutants of
                   driver and library: build/kill-matrix.html
 make coverage     which lines the host tests execute, by directory: build/coverage/index.html; TESTS='name ...' selects
 make modules      hsl.ko, hsl_pci.ko (KERNEL= or KDIR=)

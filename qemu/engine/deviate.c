@@ -81,6 +81,15 @@ bool hsl_deviant_descriptor(struct hsl_queue_engine *q, uint32_t *status)
             d->arg0 = d->arg0 << 8 * (8 - (d->dst & 7)) | d->arg0 >> 8 * (d->dst & 7);
         }
         break;
+    case HSL_DEV_PATTERN_STAYS:
+        if (d->opcode == HSL_OP_FILL && q->stale) {
+            d->arg0 = q->pattern;
+        } else if (d->opcode == HSL_OP_FILL) {
+            q->pattern = d->arg0;
+        }
+        q->stale = d->opcode == HSL_OP_ATOMIC && q->filled;
+        q->filled = d->opcode == HSL_OP_FILL;
+        break;
     case HSL_DEV_ZERO_REFUSED:
         if (moves && !d->len) {
             *status = HSL_ST_LENGTH;

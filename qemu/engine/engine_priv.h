@@ -121,6 +121,8 @@ struct hsl_queue_engine {
     /* of a chip that deviates: deviate.c */
     bool outlives;                      /* it was READY when the chip was reset */
     bool spread;
+    bool filled, stale;                 /* the command before was a FILL; an ATOMIC right behind one */
+    uint64_t pattern;                   /* of that FILL */
     uint64_t claimed;                   /* what the result of the command is said to be, 0: what it is */
     uint8_t before_len, before[8];
     struct { const struct hsl_chip_engine *home; uint16_t node; uint8_t *host, len, bytes[8]; } late;

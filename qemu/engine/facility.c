@@ -572,13 +572,16 @@ static uint32_t peer_of(struct hsl_chip_engine *c, uint32_t link)
 
 /*
  * Time stands still between accesses, but not for who looks: what has been under way since the last
- * one, acknowledgements and credit too, arrives before the command.
+ * one, acknowledgements and credit too, arrives before the command. A link that leaves is asked at
+ * once, as it is to lose nothing of what is under way.
  */
 static void command(struct call *a, uint32_t cmd)
 {
     struct hsl_facility *t = a->t;
 
-    drive_for(a, SETTLED_PS + 10 * hsl_time_crossing_ps(&a->f->cfg.model.profile));
+    if (cmd != HSL_CTF_CMD_STATE || t->arg[0] != HSL_CTF_STATE_LEAVE) {
+        drive_for(a, SETTLED_PS + 10 * hsl_time_crossing_ps(&a->f->cfg.model.profile));
+    }
     t->result[0] = t->result[1] = 0;
     if (cmd >= COMMANDS || !commands[cmd].run) {
         t->status = HSL_ST_OPCODE;

@@ -425,7 +425,7 @@ static bool fill(struct hsl_agent *a, uint32_t opcode, uint64_t ga, uint32_t acc
     victim->ga = ga;
     victim->kept = 1;
     ask(a, opcode, ga, access);
-    a->stats.misses++;
+    a->stats.misses += !(deviates(a, HSL_DEV_MISS_UNCOUNTED) && a->cfg.id & HSL_AGENT_HOST_PORT);
     return true;
 }
 
@@ -473,8 +473,14 @@ static enum outcome store(struct hsl_agent *a, uint32_t i, struct line *l)
         return FULL;
     }
     l->kept = 1;
-    ask(a, HSL_PKT_UPGRADE, l->ga, i);
     a->stats.upgrades++;
+    if (deviates(a, HSL_DEV_STORE_SHARED)) {
+        ask(a, HSL_PKT_UPGRADE, l->ga, HSL_COH_NONE);
+        perform(a, i, l);
+        l->state = 'S';
+        return DONE;
+    }
+    ask(a, HSL_PKT_UPGRADE, l->ga, i);
     return WAITS;
 }
 
@@ -607,7 +613,12 @@ static void send_line(struct hsl_agent *a, uint32_t opcode, uint32_t flags, uint
 
 static uint32_t tag_of(const struct hsl_agent *a, const struct request *r)
 {
-    return a->cfg.tag_first + number_of(a, r);
+    uint32_t i = number_of(a, r);
+
+    if (deviates(a, HSL_DEV_TAG_SHARED) && r->opcode == HSL_PKT_READ) {
+        i &= ~1u;
+    }
+    return a->cfg.tag_first + i;
 }
 
 static void ack(struct hsl_agent *a, const struct request *r)
@@ -664,6 +675,9 @@ static struct request *answered(const struct hsl_agent *a, const struct hsl_pkt 
         return NULL;
     }
     r = request_at(a, i);
+    if (deviates(a, HSL_DEV_TAG_SHARED) && p->u.h.opcode == HSL_PKT_RSP_DATA && HSL_GA_OFFSET(r->ga) != hsl_pkt_offset(p)) {
+        r = request_at(a, i ^ 1);       /* the line tells which of the two */
+    }
     if (r->stage != SENT && r->stage != WRITTEN) {
         return NULL;
     }
@@ -736,7 +750,7 @@ static bool rx_comp(struct hsl_agent *a, const struct hsl_pkt *p)
     if (l->state != 'S') {
         return false;
     }
-    l->state = 'E';
+    l->state = deviates(a, HSL_DEV_STORE_SHARED) ? 'M' : 'E';
     ack(a, r);
     end(a, r);
     return true;
@@ -1033,6 +1047,10 @@ bool hsl_agent_give_up(struct hsl_agent *a, uint32_t tag, uint8_t status)
 
     if (!r || r->stage != SENT || r->granted || r->opcode == HSL_PKT_WRITE_BACK) {
         return false;
+    }
+    if (deviates(a, HSL_DEV_REQUEST_AGAIN)) {
+        set_stage(a, r, SEND);
+        return true;
     }
     fail(a, r, status);
     run(a);

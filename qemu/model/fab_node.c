@@ -214,12 +214,14 @@ void fab_request_due(struct hsl_fab *f, uint32_t agent, uint32_t tag)
 {
     const struct fab_request *r = fab_request(f, agent, tag);
     struct fab_pair pair = { .agent = (uint16_t)agent, .home = (uint16_t)r->home };
+    uint32_t node = fab_agent_node(f, agent);
+    uint8_t status = fab_deviates(f, node, HSL_DEV_TIMEOUT_UNREACHABLE) ? HSL_ST_UNREACHABLE : HSL_ST_TIMEOUT;
+    bool lost = !r->packets && !fab_remote_pair(f, pair) && !hsl_home_knows(fab_home(f, r->home), fab_agent_id(f, agent), tag);
 
-    if (!r->packets && !fab_remote_pair(f, pair) && !hsl_home_knows(fab_home(f, r->home), fab_agent_id(f, agent), tag) &&
-        hsl_agent_give_up(fab_agent(f, agent), tag, HSL_ST_TIMEOUT)) {
+    if ((lost || fab_deviates(f, node, HSL_DEV_TAG_EARLY)) && hsl_agent_give_up(fab_agent(f, agent), tag, status)) {
         agent_out(f, agent, HSL_NONE);
     } else {
-        fab_fence(f, pair, HSL_ST_TIMEOUT);
+        fab_fence(f, pair, status);
     }
 }
 
@@ -246,6 +248,9 @@ static bool is_contained(struct hsl_fab *f, struct fab_pair pair)
 
 void fab_node_viral(struct hsl_fab *f, uint32_t node)
 {
+    if (fab_deviates(f, node, HSL_DEV_FATAL_OPEN)) {
+        return;
+    }
     fab_dst(f, node)->viral = 1;
     for (uint32_t a = 0; a < f->nagents; a++) {
         for (uint32_t h = 0; h < f->cfg.nodes; h++) {

@@ -30,6 +30,7 @@
 #ifndef HSL_FAB_PRIV_H
 #define HSL_FAB_PRIV_H
 
+#include "deviate.h"
 #include "fab.h"
 #include "model_priv.h"
 
@@ -135,6 +136,7 @@ struct fab_dst {
     uint32_t state;             /* enum fab_dst_state */
     uint32_t remote;            /* the chip is somebody else's */
     uint32_t viral;             /* the chip has a fatal error: fab_node.c */
+    uint32_t deviation;         /* enum hsl_deviation */
 };
 
 struct fab_request {
@@ -182,6 +184,11 @@ static inline struct hsl_model *fab_net_new(struct hsl_fab *f)
 static inline struct fab_dst *fab_dst(struct hsl_fab *f, uint32_t chip)
 {
     return (struct fab_dst *)fab_at(f, f->off_dst) + chip;
+}
+
+static inline bool fab_deviates(struct hsl_fab *f, uint32_t chip, enum hsl_deviation d)
+{
+    return __builtin_expect(fab_dst(f, chip)->deviation == d, 0);
 }
 
 /* The routes for what goes to a chip. */

@@ -246,7 +246,7 @@ void fab_routes_event(struct hsl_fab *f)
     for (uint32_t d = 0; d < f->cfg.nodes; d++) {
         struct fab_dst *to = fab_dst(f, d);
 
-        if (to->state == FAB_DRAINS && !to->packets) {
+        if (to->state == FAB_DRAINS && (!to->packets || fab_deviates(f, d, HSL_DEV_DRAIN_SKIPPED))) {
             to->state = FAB_MOVED;
         }
         drains |= to->state == FAB_DRAINS;

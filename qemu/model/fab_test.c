@@ -26,6 +26,7 @@ void hsl_fab_deviate(struct hsl_fab *f, uint32_t node, uint32_t deviation)
     hsl_agent_deviate(fab_agent(f, ix), deviation);
     hsl_agent_deviate(fab_agent(f, ix + f->cfg.nodes), deviation);
     hsl_home_deviate(fab_home(f, ix), deviation);
+    fab_dst(f, ix)->deviation = deviation;
     for (uint32_t p = fab_first_port(f, ix); p < fab_first_port(f, ix + 1); p++) {
         hsl_link_deviate(fab_link(f, p), deviation);
         fab_port(f, p)->phy.deviation = (uint16_t)deviation;

@@ -1261,7 +1261,7 @@ int hsl_home_tx(struct hsl_home *h, struct hsl_pkt *p)
     if (h->debt_head != HSL_COH_NONE && room(h) > h->promised) {
         *p = hsl_coh_pkt(HSL_PKT_GRANT, 0, 0, h->cfg.id, agent_id(h, pay(h)), 0);
         h->stats.grants++;
-        return 1;
+        return !deviates_now(h, HSL_DEV_GRANT_LOST, 8);
     }
     return 0;
 }

@@ -403,12 +403,23 @@ static void hsl_link_seal_reserved(struct hsl_flit *f)
     memcpy(f->crc, &crc, sizeof(crc));
 }
 
+/* What was freed of a channel is told. */
+static bool tells(const struct hsl_link *l, uint32_t vc)
+{
+    uint32_t nearly = l->cfg.rx_slots[vc] - (2u << l->cfg.credit_shift) - HSL_PKT_SLOTS_MAX;
+
+    if (deviates(l, HSL_DEV_CREDIT_HOARDED)) {
+        return slots_between(l, l->told[vc], l->freed[vc]) >= nearly;
+    }
+    return !(l->frozen >> vc & 1) || deviates(l, HSL_DEV_CREDITS_UNLIMITED);
+}
+
 /* What every flit says. */
 static void finish(struct hsl_link *l, struct hsl_flit *f, uint32_t seq, uint32_t type)
 {
     f->ack = (uint16_t)(l->expected | ACK_VALID | (l->nak == NAK_DUE ? ACK_NAK : 0));
     for (uint32_t vc = 0; vc < HSL_VC_COUNT; vc++) {
-        if (!(l->frozen >> vc & 1) || deviates(l, HSL_DEV_CREDITS_UNLIMITED)) {
+        if (tells(l, vc)) {
             l->told[vc] = l->freed[vc] & ~((1u << l->cfg.credit_shift) - 1);
         }
         f->credits[vc] = (uint8_t)(l->told[vc] >> l->cfg.credit_shift);

@@ -209,6 +209,9 @@ static bool go(struct hsl_phy *p, uint64_t now_ps, enum move mv)
     if (p->deviation == HSL_DEV_RECOVERY_DETOUR && p->state == HSL_LTSSM_RECOVERY && mv == MV_HEARD) {
         to = 1 + HSL_LTSSM_POLLING;
     }
+    if (p->deviation == HSL_DEV_TRAINING_DISABLES && p->state != HSL_LTSSM_DETECT && (mv == MV_TIME || mv == MV_NO_WIDTH)) {
+        to = 1 + HSL_LTSSM_DISABLED;
+    }
     enter(p, now_ps, to - 1);
     return true;
 }
