@@ -19,6 +19,7 @@ make bench-peers  hsl next to memcpy, pipe, eventfd, libfabric, UCX, Soft-RoCE o
 make examples     the programs of libhsl/examples; make examples-check runs them on sim:mesh4
 make mutants      would the suite notice? 188 chips that are wrong in one way each, and mutants of
                   driver and library: build/kill-matrix.html
+make fuzz         MINUTES=30 for all fuzzers of the host together, with a summary (tests/fuzz/run.sh)
 make coverage     which lines the host tests execute, by directory: build/coverage/index.html; TESTS='name ...' selects
 make modules      hsl.ko, hsl_pci.ko (KERNEL= or KDIR=)
 make docs         the profile and the guides as HTML and PDF, in build/docs
@@ -205,7 +206,27 @@ $(addprefix $(B)/asan/,$(UNIT) $(EXPLORERS)): $(B)/asan/%: $(B)/asan/obj/%.o $(B
 	@$(CC) $(SAN) -pthread -o $@ $< $(B)/asan/libcommon.a $(B)/asan/libhsl.a $(B)/asan/libcommon.a -lcmocka \
 		-Wl,--as-needed $(TOOL_LIBS)
 
--include $(shell find $(B)/obj $(B)/asan/obj -name '*.d' 2>/dev/null)
+# fuzzers of the host (tests/fuzz/run.sh), each with what it is about and nothing else
+FUZZ := $(SAN) -fsanitize=fuzzer-no-link -Wno-unknown-warning-option
+fuzz_flit := $(patsubst %,qemu/model/%.c,link link_look pkt flit crc64)
+fuzz_socket := $(wildcard qemu/model/*.c) qemu/engine/flit_socket.c
+fuzz_command := $(wildcard qemu/model/*.c qemu/engine/*.c)
+fuzz_parse := $(filter-out libhsl/backend_sim.c,$(LIB_SRC)) $(COMMON_SRC) $(wildcard tests/oracle/*.c) \
+	$(filter-out %/main.c,$(wildcard tools/hsltest/*.c tools/hslbench/*.c))
+$(B)/fuzz/obj/tools/% $(B)/fuzz/obj/tests/fuzz/fuzz_parse.o: EXTRA_CFLAGS = $(TOOL_CFLAGS) -I$(B)/gen
+$(B)/fuzz/obj/tools/hsltest/document.o: $(B)/gen/suite_build.h
+$(B)/fuzz/obj/%.o: %.c $(B)/.flags
+	@mkdir -p $(@D)
+	@echo '  CC/FUZZ $<'
+	@clang $(BASE) $(EXTRA_CFLAGS) $(FUZZ) -c -o $@ $<
+define fuzz_rule
+$(B)/fuzz/fuzz_$(1): $(patsubst %.c,$(B)/fuzz/obj/%.o,tests/fuzz/fuzz_$(1).c $(fuzz_$(1)))
+	@echo '  LD/FUZZ $$@'
+	@clang $(SAN) -fsanitize=fuzzer -pthread -o $$@ $$^ -lcmocka -Wl,--as-needed $(TOOL_LIBS)
+endef
+$(foreach f,flit socket command parse,$(eval $(call fuzz_rule,$(f))))
+
+-include $(shell find $(B)/obj $(B)/asan/obj $(B)/fuzz/obj -name '*.d' 2>/dev/null)
 
 # objects are kept, also the ones only chained through
 .SECONDARY:
@@ -258,6 +279,11 @@ check-deep soak: qemu-for-vm modules lib tools tests
 coverage:
 	@tests/coverage/run $(TESTS)
 .PHONY: coverage
+
+MINUTES ?= 30
+fuzz: $(B)/.deps-host $(B)/.deps-unit
+	@tests/fuzz/run.sh all $$(($(MINUTES) * 60))
+.PHONY: fuzz
 
 KERNELS ?= 6.1 6.12 7.x
 check-debug: KERNELS = debug

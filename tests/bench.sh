@@ -147,6 +147,10 @@ done
 sed '0,/"bytes_per_s": [0-9.]*/s//"bytes_per_s": 1000000/' "$before" >"$dir/slow.json"
 run 1 compare "$before" "$dir/slow.json" && out 'REGRESSION' && out '^  bw .* -[0-9.]+ % +worse$' && out ' 1 worse'; ok 'compare: one is worse'
 run 0 compare "$dir/slow.json" "$before" && out 'PASS' && out ' 1 better'; ok 'compare: one is better'
+for f in run1 slow; do
+	sed 's/"size_bytes": [0-9]*/"size_bytes": -1/' "$dir/$f.json" >"$dir/minus-$f.json"
+done
+run 1 compare "$dir/minus-run1.json" "$dir/minus-slow.json" && out ' 1 worse' && ! out 'EiB|[0-9]{19}'; ok 'compare: a size that is none is none'
 run 0 compare "$before" "$dir/slow.json" --tolerance 100 && out 'PASS'; ok 'compare: within the tolerance'
 sed 's/"basis": "model-input"/"basis": "hardware"/' "$before" >"$dir/other.json"
 run 1 compare "$before" "$dir/other.json" && out 'other basis'; ok 'compare: never across bases'

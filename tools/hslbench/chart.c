@@ -173,7 +173,7 @@ static bool several(const struct of *results, const char *key, struct json_objec
 
 static const char *size_of(struct json_object *r, char *buf)
 {
-	return tool_size_format((uint64_t)bench_num(r, "size_bytes"), buf, TOOL_SIZE_LEN);
+	return tool_size_format(bench_size(bench_num(r, "size_bytes")), buf, TOOL_SIZE_LEN);
 }
 
 /* By size where there are several, else a bar for each operation. */

@@ -49,6 +49,11 @@ double bench_num(struct json_object *o, const char *key)
 	return v ? json_object_get_double(v) : NAN;
 }
 
+uint64_t bench_size(double v)
+{
+	return (uint64_t)fmin(fmax(v, 0), 0x1p63);
+}
+
 const char *bench_str(struct json_object *o, const char *key)
 {
 	struct json_object *v = bench_get(o, key);
@@ -172,7 +177,7 @@ static void row_print(struct tool_table *t, const struct row *r)
 {
 	struct json_object *o = r->is ? r->is : r->was;
 	char buf[TOOL_SIZE_LEN];
-	uint64_t size = (uint64_t)bench_num(o, "size_bytes");
+	uint64_t size = bench_size(bench_num(o, "size_bytes"));
 
 	tool_table_row(t);
 	tool_table_cell(t, "%s %s%s%s%s", bench_str(o, "verb"), bench_str(o, "op"), *bench_str(o, "variant") ? " " : "",

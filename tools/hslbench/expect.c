@@ -54,7 +54,7 @@ static double command(const struct link *l, struct json_object *r, bool *idle)
 {
 	const char *verb = bench_str(r, "verb"), *op = bench_str(r, "op");
 	double n = bench_num(r, "size_bytes");
-	int links = isfinite(bench_num(r, "hops")) ? (int)bench_num(r, "hops") : 0;
+	int links = (int)fmin(fmax(bench_num(r, "hops"), 0), 1e6);
 	bool chips = !strncmp(bench_str(r, "src"), "chip", 4) && !strncmp(bench_str(r, "dst"), "chip", 4);
 
 	*idle = bench_num(r, "depth") == 1;
@@ -165,7 +165,7 @@ int bench_expect(struct json_object *doc, const char *name, double tolerance, bo
 				bench_str(r, "variant"));
 		tool_table_cell(t, "%s -> %s", bench_str(r, "src"), bench_str(r, "dst"));
 		tool_table_cell(t, bench_num(r, "size_bytes") > 0 ? "%s" : NULL,
-				tool_size_format((uint64_t)bench_num(r, "size_bytes"), buf, sizeof(buf)));
+				tool_size_format(bench_size(bench_num(r, "size_bytes")), buf, sizeof(buf)));
 		tool_table_cell(t, "%.0f", bench_num(r, "depth"));
 		tool_table_cell(t, "%.2f", want);
 		tool_table_cell(t, "%.2f", got);

@@ -106,7 +106,7 @@ static void result(FILE *out, struct json_object *r)
 	char size[TOOL_SIZE_LEN] = "";
 
 	if (bench_num(r, "size_bytes") > 0)
-		tool_size_format((uint64_t)bench_num(r, "size_bytes"), size, sizeof(size));
+		tool_size_format(bench_size(bench_num(r, "size_bytes")), size, sizeof(size));
 	fputs("<tr>", out);
 	text_cell(out, "t", bench_str(r, "op"));
 	text_cell(out, "t", bench_str(r, "variant"));

@@ -14,6 +14,7 @@
 #define OUTPUT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 struct json_object;
@@ -21,6 +22,7 @@ struct json_object;
 /* A member; NULL if there is none or it is null. */
 struct json_object *bench_get(struct json_object *o, const char *key);
 double bench_num(struct json_object *o, const char *key);		/* NaN if not there */
+uint64_t bench_size(double v);						/* whatever a file says: 0 if it is none */
 const char *bench_str(struct json_object *o, const char *key);		/* "" if not there */
 
 /* What a result is judged by, and shown by next to others. */

@@ -168,7 +168,7 @@ static void lines(FILE *out, const struct chart *c)
 		for (double x = least; x <= most; x *= steps > 8 ? 4 : 2) {
 			fputs(x > least ? ", " : "", out);
 			if (c->sizes)
-				quoted(out, tool_size_format((uint64_t)x, buf, sizeof(buf)));
+				quoted(out, tool_size_format(bench_size(x), buf, sizeof(buf)));
 			else
 				fprintf(out, "'%.0f'", x);
 			fprintf(out, " %.0f", x);
