@@ -106,6 +106,15 @@ def loaded(path, goodput):
             fail("not what was offered: %s" % r)
 
 
+def shared(path, carries, parts="1"):
+    """Streams of all queues fill what they share, so many parts of GB/s each, and no more; each gets the same."""
+    most = float(carries) * int(parts)
+    for r in load(path)["results"]:
+        gbps = r["bytes_per_s"] / 1e9
+        if not 0.93 * most < gbps <= most or r["fairness"] < 0.999:
+            fail("%s GB/s of %s, fairness %s" % (gbps, most, r["fairness"]))
+
+
 def paced(path):
     """Of a run that was due at a pace: no faster than that, and what was late is not forgotten."""
     for r in load(path)["results"]:
@@ -130,6 +139,6 @@ def columns(path):
         fail("lines of different length")
 
 
-if len(sys.argv) < 3 or sys.argv[1] not in ("schema", "same", "topology", "columns", "paced", "loaded", "has"):
+if len(sys.argv) < 3 or sys.argv[1] not in ("schema", "same", "topology", "columns", "paced", "loaded", "shared", "has"):
     fail(__doc__)
 globals()[sys.argv[1]](*sys.argv[2:])

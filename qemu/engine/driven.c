@@ -13,9 +13,9 @@
  * times, and the entries of a list. A command that ends so is *late*: its accesses are done, its
  * completion is due.
  *
- * Queues do not wait for each other. Commands of a queue follow one another, each begins when the
- * one before it completes. What happens at the same picosecond happens in the order in which it
- * was planned. Nothing here asks for anything but the clock, so the same calls at the same times
+ * Commands of a queue follow one another, each begins when the one before it completes. Queues wait
+ * for each other where their streams share a link or a memory (share.c): a chunk's turn is due so
+ * much later. What happens at the same picosecond happens in the order in which it was planned. Nothing here asks for anything but the clock, so the same calls at the same times
  * do the same.
  *
  * States of a queue: LISTED -> DUE -> RUNNING, in here -> DUE, PARKED or IDLE. All fields are
@@ -24,6 +24,8 @@
 #include <fenv.h>
 
 #include "engine_priv.h"
+
+#define LIST_BYTES  (HSL_COPY_LIST_MAX * sizeof(struct hsl_copy_entry))    /* a longer one is refused */
 
 /* ---- the list ---- */
 
@@ -99,18 +101,6 @@ static uint64_t total_bytes(const struct hsl_desc *d)
     return __builtin_mul_overflow(rows, d->len, &n) ? UINT64_MAX : n;
 }
 
-/* The bytes of the next chunk, as far as they have not had their time. */
-static uint64_t chunk_ps(struct hsl_queue_engine *q, const struct hsl_desc *d, uint64_t done)
-{
-    uint64_t total = total_bytes(d), from = q->paid_bytes;
-
-    if (total < done || total - done > HSL_CHUNK_BYTES) {
-        total = done + HSL_CHUNK_BYTES;
-    }
-    q->paid_bytes = total > from ? total : from;
-    return stream_ps(q, from, q->paid_bytes);
-}
-
 /* Which operands a command has. False: none. */
 static bool operands(const struct hsl_desc *d, struct hsl_time_command *t)
 {
@@ -147,11 +137,72 @@ static bool operands(const struct hsl_desc *d, struct hsl_time_command *t)
     return true;
 }
 
+/* The way of bytes between the chip and an operand. */
+static void way_add(struct hsl_queue_engine *q, uint64_t ga, bool write, struct hsl_share_way *w)
+{
+    uint32_t node = q->chip->cfg.node, links, home;
+
+    if (!q->qid || !operand_links(q, ga, &links)) {
+        return;
+    }
+    home = links == HSL_WAY_OWN_HOST ? 0 : HSL_GA_NODE(ga);
+    if (write) {
+        hsl_share_write(q->chip->f, node, home, w);
+    } else {
+        hsl_share_read(q->chip->f, node, home, w);
+    }
+}
+
+/* Bytes `from` to `to` of the stream take their way; how much later than if nobody else did. */
+static uint64_t shared_ps(struct hsl_queue_engine *q, const struct hsl_share_way *w, uint64_t from, uint64_t to)
+{
+    const struct hsl_profile *p = &q->chip->f->cfg.model.profile;
+    uint64_t ps = hsl_time_wire_ps(p, to) - hsl_time_wire_ps(p, from);
+    uint64_t alone = q->stream_ps + ps;
+
+    q->stream_ps = hsl_share_take(q->chip->f, w, q->stream_ps, ps);
+    return q->stream_ps - alone;
+}
+
+/* Its first flit, which is part of each link's latency, has come by then. */
+static void stream_begins(struct hsl_queue_engine *q, uint64_t ps)
+{
+    uint64_t flit = hsl_time_flit_ps(&q->chip->f->cfg.model.profile);
+
+    q->stream_ps = ps > q->chip->f->event_ps + flit ? ps - flit : q->chip->f->event_ps;
+}
+
+/* The bytes of the next chunk, as far as they have not had their time. */
+static uint64_t chunk_ps(struct hsl_queue_engine *q, const struct hsl_desc *d, uint64_t done)
+{
+    uint64_t total = total_bytes(d), from = q->paid_bytes;
+    struct hsl_time_command t = { 0 };
+    struct hsl_share_way w = { 0 };
+
+    if (total < done || total - done > HSL_CHUNK_BYTES) {
+        total = done + HSL_CHUNK_BYTES;
+    }
+    q->paid_bytes = total > from ? total : from;
+    operands(d, &t);
+    if (t.reads) {
+        way_add(q, d->src, false, &w);
+    }
+    if (t.updates) {
+        way_add(q, d->dst, false, &w);
+    }
+    if (t.writes || t.updates) {
+        way_add(q, d->dst, true, &w);
+    }
+    return stream_ps(q, from, q->paid_bytes) + shared_ps(q, &w, from, q->paid_bytes);
+}
+
 /* A command that begins. Bytes are of direct memory: the modelled fabric times its own. */
-static uint64_t command_ps(struct hsl_queue_engine *q)
+static uint64_t command_ps(struct hsl_queue_engine *q, uint64_t from_ps)
 {
     const struct hsl_profile *p = &q->chip->f->cfg.model.profile;
     struct hsl_time_command t = { .fetch = q->was_idle };
+    struct hsl_share_way w = { 0 };
+    uint64_t ps;
     struct hsl_desc d;
     bool direct = hsl_queue_next(q, &d) && !q->chain_failed && operands(&d, &t);
 
@@ -162,23 +213,24 @@ static uint64_t command_ps(struct hsl_queue_engine *q)
     if ((t.writes || t.updates) && !operand_links(q, d.dst, &t.dst_links)) {
         t.writes = t.updates = direct = false;
     }
+    ps = hsl_time_command_ps(p, &t);
+    stream_begins(q, from_ps + ps - hsl_time_way_ps(p, HSL_WAY_OWN_HOST));
     if (direct && d.opcode == HSL_OP_COPY_LIST) {
-        t.bytes = d.len;
-    } else if (direct) {
-        return hsl_time_command_ps(p, &t) + chunk_ps(q, &d, 0);
+        way_add(q, d.src, false, &w);
+        return ps + hsl_time_stream_ps(p, d.len) + shared_ps(q, &w, 0, d.len < LIST_BYTES ? d.len : LIST_BYTES);
     }
-    return hsl_time_command_ps(p, &t);
+    return direct ? ps + chunk_ps(q, &d, 0) : ps;
 }
 
 /* The turn that comes next. */
-static uint64_t plan_ps(struct hsl_queue_engine *q)
+static uint64_t plan_ps(struct hsl_queue_engine *q, uint64_t from_ps)
 {
     const struct hsl_profile *p = &q->chip->f->cfg.model.profile;
     const struct hsl_desc *d = &q->cmd.d;
     uint32_t links;
 
     if (!q->cmd.active) {
-        return command_ps(q);
+        return command_ps(q, from_ps);
     }
     if (d->opcode == HSL_OP_WAIT) {
         return operand_links(q, d->src, &links) ? hsl_time_read_ps(p, links) : 0;
@@ -202,13 +254,38 @@ static uint64_t list_ps(struct hsl_queue_engine *q)
     return most;
 }
 
+/* Its bytes that have moved since the last turn, each entry's on its own way. */
+static uint64_t list_shared_ps(struct hsl_queue_engine *q)
+{
+    uint64_t begin = 0, end, ps = 0;
+
+    for (uint32_t i = 0; q->cmd.list && i < q->cmd.runs && begin < q->cmd.done; i++, begin = end) {
+        const struct hsl_list_entry *e = &q->cmd.list[i];
+        uint64_t from = begin > q->paid_bytes ? begin : q->paid_bytes;
+        uint64_t to = begin + e->len < q->cmd.done ? begin + e->len : q->cmd.done;
+        struct hsl_share_way w = { 0 };
+
+        end = begin + e->len;
+        if (from < to) {
+            way_add(q, e->src, false, &w);
+            way_add(q, e->dst, true, &w);
+            ps += shared_ps(q, &w, from, to);
+        }
+    }
+    return ps;
+}
+
 /* What the turn has cost on top of its price. */
 static uint64_t extra_ps(struct hsl_queue_engine *q)
 {
     uint64_t ps = hsl_modelled_took(q->chip->f);
 
     if (q->cmd.d.opcode == HSL_OP_COPY_LIST && q->cmd.done > q->paid_bytes) {
-        ps += q->paid_bytes ? 0 : list_ps(q);
+        if (!q->paid_bytes) {
+            ps += list_ps(q);
+            stream_begins(q, q->chip->f->event_ps + ps);
+        }
+        ps += list_shared_ps(q);
         ps += stream_ps(q, q->paid_bytes, q->cmd.done);
         q->paid_bytes = q->cmd.done;
     }
@@ -237,7 +314,7 @@ static void go_on(struct hsl_queue_engine *q, uint64_t from_ps)
     if (q->cmd.late && hsl_queue_live(q)) {     /* else it is completed when there is DMA again */
         due_at(q, q->due_ps);
     } else if (hsl_queue_pending(q)) {
-        due_at(q, from_ps + plan_ps(q));
+        due_at(q, from_ps + plan_ps(q, from_ps));
         q->was_idle = false;
     } else {
         hsl_run_done(q->chip->f, q);

@@ -147,6 +147,7 @@ struct hsl_queue_engine {
     struct hsl_queue_engine *due_next;
     bool was_idle;                      /* its next command has to be fetched first */
     uint64_t paid_bytes;                /* of the command, that have had their time */
+    uint64_t stream_ps;                 /* its stream has taken its way up to then; see share.c */
 };
 
 struct hsl_facility;
@@ -225,6 +226,7 @@ struct hsl_fabric_engine {
     struct hsl_queue_engine *due_head;          /* by time, then by who came first; see driven.c */
     bool running;                               /* in hsl_fabric_engine_run */
     uint64_t event_ps;                          /* the time in there */
+    struct hsl_calendar *calendar;              /* share.c */
     uint32_t sleepers;                          /* under run_lock */
     _Atomic bool stop;
     unsigned int nworkers;
@@ -474,6 +476,18 @@ static inline bool hsl_driven(const struct hsl_fabric_engine *f)
 bool hsl_driven_late(struct hsl_queue_engine *q, uint32_t status, uint64_t fault_ga);
 /* run_lock held: out of the list of what is due. */
 void hsl_driven_forget(struct hsl_queue_engine *q);
+
+/* share.c: what streams share, in modelled time */
+struct hsl_share_way {
+    uint32_t n, part[3 * (HSL_WAY_MAX + 1)];
+};
+bool hsl_share_init(struct hsl_fabric_engine *f);
+void hsl_share_free(struct hsl_fabric_engine *f);
+/* The way of bytes from, or to, memory of a home by a command of chip node, behind what *w has. Home 0: the chip's host. */
+void hsl_share_read(struct hsl_fabric_engine *f, uint32_t node, uint32_t home, struct hsl_share_way *w);
+void hsl_share_write(struct hsl_fabric_engine *f, uint32_t node, uint32_t home, struct hsl_share_way *w);
+/* ps of all of the way, from from_ps on or later. When that ends. */
+uint64_t hsl_share_take(struct hsl_fabric_engine *f, const struct hsl_share_way *w, uint64_t from_ps, uint64_t ps);
 
 /* wait.c */
 uint64_t hsl_now_ns(struct hsl_fabric_engine *f);

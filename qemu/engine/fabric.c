@@ -367,6 +367,7 @@ static void fabric_stop(struct hsl_fabric_engine *f)
 static void fabric_release(struct hsl_fabric_engine *f)
 {
     hsl_modelled_free(f);
+    hsl_share_free(f);
     free(f->model);
     free((void *)f->chips);
     free(f);
@@ -413,7 +414,8 @@ struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_c
     f->cfg.model = model;
     f->model = malloc(bytes);
     f->chips = calloc(model.nodes + 1, sizeof(*f->chips));
-    if (!f->model || !f->chips || hsl_model_init(f->model, bytes, &model)) {
+    if (!f->model || !f->chips || hsl_model_init(f->model, bytes, &model) ||
+        (hsl_driven(f) && !hsl_share_init(f))) {
         fabric_release(f);
         return NULL;
     }

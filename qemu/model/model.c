@@ -370,3 +370,22 @@ int hsl_model_hops(const struct hsl_model *m, uint32_t src, uint32_t dst)
     distance = hsl_net_distance(m, src - 1, dst - 1);
     return distance > m->cfg.hop_limit ? -EHOSTUNREACH : (int)distance;
 }
+
+int hsl_model_way(const struct hsl_model *m, uint32_t src, uint32_t dst, uint32_t way[HSL_WAY_MAX])
+{
+    int hops = hsl_model_hops(m, src, dst);
+    uint32_t at = src - 1;
+
+    for (int i = 0; i < hops; i++) {
+        uint32_t next = hsl_net_next(m, at, dst - 1);
+
+        way[i] = 2 * hsl_net_link_between(m, at, next) + (next < at);
+        at = next;
+    }
+    return hops;
+}
+
+uint32_t hsl_model_links(const struct hsl_model *m)
+{
+    return m->nlinks;
+}

@@ -69,6 +69,8 @@ uint64_t hsl_time_way_ps(const struct hsl_profile *p, uint32_t links);
 uint64_t hsl_time_auth_ps(const struct hsl_profile *p, uint32_t links);
 uint64_t hsl_time_read_ps(const struct hsl_profile *p, uint32_t links);
 uint64_t hsl_time_stream_ps(const struct hsl_profile *p, uint64_t bytes);
+/* What the slots of so many bytes occupy of a link, rounded up to a picosecond. */
+uint64_t hsl_time_wire_ps(const struct hsl_profile *p, uint64_t bytes);
 uint64_t hsl_time_command_ps(const struct hsl_profile *p, const struct hsl_time_command *c);
 
 /* Profile by name ("default", "gen2", "pcie5"); NULL if unknown. */
@@ -184,6 +186,13 @@ int hsl_model_link(const struct hsl_model *m, uint32_t node, uint32_t index, str
  * Between a host and a present chip 0.
  */
 int hsl_model_hops(const struct hsl_model *m, uint32_t src, uint32_t dst);
+#define HSL_WAY_MAX 255u
+/*
+ * The same links by number, in the order in which they are crossed: 2 * link + direction, below
+ * 2 * hsl_model_links(). As many as hsl_model_hops says, and its errors.
+ */
+int hsl_model_way(const struct hsl_model *m, uint32_t src, uint32_t dst, uint32_t way[HSL_WAY_MAX]);
+uint32_t hsl_model_links(const struct hsl_model *m);
 
 /* ---- flits: packing and CRC (docs/hep.md section 8) ---- */
 uint64_t hsl_crc64(const void *data, size_t len);       /* CRC-64/XZ */

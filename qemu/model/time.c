@@ -12,8 +12,9 @@
  *     command = [fetch] + [READ(src)] + [AUTH(dst) or READ(dst)] + stream(bytes) + port
  *
  * A chip that forwards (ring, or a mesh with a link down) costs what a switch costs. A packet that
- * is lost is answered by the requester's own port. Links have latency and no queue in this edition:
- * packets never wait for each other, whatever the load.
+ * is lost is answered by the requester's own port. Links have latency and no queue here: packets
+ * never wait for each other, whatever the load. That streams share links is the engine's matter
+ * (qemu/engine/share.c).
  *
  * Queue. Every transaction has at most one pending event, so the queue is a binary heap of
  * transaction indices, as large as the transaction table, and a transaction knows its place in it
@@ -66,13 +67,22 @@ uint64_t hsl_time_read_ps(const struct hsl_profile *p, uint32_t links)
     return hsl_time_auth_ps(p, links) + p->dram_ps;
 }
 
+static uint64_t slots_of(uint64_t bytes)
+{
+    uint64_t packets = bytes / DATA_MAX + (bytes % DATA_MAX != 0);
+
+    return packets * HEADER + bytes / HSL_SLOT_BYTES + (bytes % HSL_SLOT_BYTES != 0);
+}
+
 /* What follows the first flit, which is part of each link's latency. */
 uint64_t hsl_time_stream_ps(const struct hsl_profile *p, uint64_t bytes)
 {
-    uint64_t packets = bytes / DATA_MAX + (bytes % DATA_MAX != 0);
-    uint64_t slots = packets * HEADER + bytes / HSL_SLOT_BYTES + (bytes % HSL_SLOT_BYTES != 0);
+    return bytes ? ((slots_of(bytes) - 1) / HSL_FLIT_SLOTS) * hsl_time_flit_ps(p) : 0;
+}
 
-    return bytes ? ((slots - 1) / HSL_FLIT_SLOTS) * hsl_time_flit_ps(p) : 0;
+uint64_t hsl_time_wire_ps(const struct hsl_profile *p, uint64_t bytes)
+{
+    return (slots_of(bytes) * hsl_time_flit_ps(p) + HSL_FLIT_SLOTS - 1) / HSL_FLIT_SLOTS;
 }
 
 uint64_t hsl_time_command_ps(const struct hsl_profile *p, const struct hsl_time_command *c)

@@ -220,7 +220,7 @@ static void test_not_before(void **state)
 	assert_int_equal(hsl_fabric_engine_run(w->f->e), UINT64_MAX);
 }
 
-/* Two queues do not wait for each other; of two that end at once who was planned first is. */
+/* Two queues that share nothing do not wait for each other; of two that end at once who was planned first is. */
 static void test_parallel(void **state)
 {
 	struct world *w = *state;
@@ -236,6 +236,103 @@ static void test_parallel(void **state)
 	OK(fake_wait(&w->q[1]));
 	assert_int_equal(rig_time.now_ps - start, FETCH + NOP + AUTH_H);
 	assert_int_equal(w->host->host[0], 1);
+}
+
+/* ---- streams that share what they pass ---- */
+
+/* What n bytes take of a link for themselves. */
+static uint64_t wire(uint64_t n)
+{
+	return (((n + 255) / 256 * 2 + (n + 15) / 16) * FLIT + 13) / 14;
+}
+
+/* Both are submitted at once; when the first and the last of them are over. */
+static void both(struct world *w, struct fake_queue *q[2], const struct hsl_desc d[2], uint64_t ps[2])
+{
+	uint64_t start = rig_time.now_ps;
+	struct hsl_cqe c;
+	bool over[2] = { false };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		fake_submit(q[i], &d[i]);
+		fake_doorbell(q[i]);
+	}
+	while (!over[0] || !over[1]) {
+		uint64_t next = hsl_fabric_engine_run(w->f->e);
+
+		for (unsigned int i = 0; i < 2; i++)
+			if (!over[i] && fake_poll(q[i], &c)) {
+				OK(c);
+				ps[i] = rig_time.now_ps - start;
+				over[i] = true;
+			}
+		if (!over[0] || !over[1])
+			rig_time.now_ps = next;
+	}
+}
+
+/* Streams of two queues: what they share decides what they take. */
+static void test_share(void **state)
+{
+	struct world *w = *state;
+	struct fake_queue more, host, *q[2] = { &w->q[0], &more };
+	struct hsl_desc d[2] = { copy(B(0), A(0), LEN / 2), copy(B(LEN / 2), A(LEN / 2), LEN / 2) };
+	uint64_t alone = FETCH + NOP + READ(AUTH_0) + AUTH_1 + stream(LEN / 2), ps[2];
+	static const uint64_t small = 4096;
+
+	assert_int_equal(fake_queue_new(&more, &w->f->chip[1], 2, 1, 64, 2), HSL_ST_OK);
+	assert_int_equal(fake_queue_new(&host, &w->f->chip[2], 2, 1, 64, 2), HSL_ST_OK);
+	/* the same link: in turns, so both need the time of both, but for the chunk that the last one is behind */
+	both(w, q, d, ps);
+	assert_in_range(ps[1] - alone, wire(LEN / 2) - FLIT, wire(LEN / 2) + FLIT);
+	assert_in_range(ps[1] - ps[0], wire(65536) - FLIT, wire(65536) + FLIT);
+	assert_in_range(took(q[0], &d[0]), alone, alone);
+
+	/* a short one goes behind one chunk at most */
+	d[1].len = small;
+	both(w, q, d, ps);
+	assert_int_equal(ps[1], FETCH + NOP + READ(AUTH_0) + AUTH_1 + stream(small) + wire(65536));
+	assert_in_range(ps[0] - alone, wire(small) - FLIT, wire(small) + FLIT);
+
+	/* one memory, read by one and written by the other, and the two ways of a link: nothing is shared */
+	q[1] = &w->q[1];
+	d[1] = copy(A(LEN / 2), B(LEN / 2), LEN / 2);
+	both(w, q, d, ps);
+	assert_int_equal(ps[0], alone);
+	assert_int_equal(ps[1], alone);
+
+	/* what both write: from this chip's own memory, and from its host */
+	q[0] = &w->q[1];
+	q[1] = &host;
+	d[0] = copy(B(0), B(LEN / 2), LEN / 4);
+	d[1] = copy(B(LEN / 4), H(0), LEN / 4);
+	both(w, q, d, ps);
+	alone = FETCH + NOP + READ(AUTH_H) + AUTH_0 + stream(LEN / 4);
+	assert_true(ps[1] - alone > wire(LEN / 4) - 2 * wire(65536));
+	d[0] = copy(H(LEN / 2), B(LEN / 2), LEN / 4);
+	both(w, q, d, ps);
+	assert_int_equal(ps[1], alone);
+}
+
+/* Entries of a list take what they pass, each for itself. */
+static void test_share_list(void **state)
+{
+	struct world *w = *state;
+	struct hsl_copy_entry e[2] = { { .dst = A(0), .src = H(4096), .len = 30000 },
+				       { .dst = B(0), .src = H(65536), .len = 30000 } };
+	struct hsl_desc list = { .opcode = HSL_OP_COPY_LIST, .src = H(0), .len = sizeof(e) }, d[2];
+	struct fake_queue *q[2] = { &w->q[1], &w->q[0] };
+	uint64_t alone, ps[2];
+
+	memcpy(w->host->host, e, sizeof(e));
+	alone = took(&w->q[0], &list);
+	d[0] = copy(A(LEN / 2), B(LEN / 2), LEN / 2);	/* writes where the first entry does */
+	d[1] = list;
+	both(w, q, d, ps);
+	assert_in_range(ps[1] - alone, 1, wire(65536) + FLIT);
+	d[0] = copy(B(LEN / 4), B(LEN / 2), 64);	/* over before the list writes there */
+	both(w, q, d, ps);
+	assert_int_equal(ps[1], alone);
 }
 
 /* ---- WAIT, moderation, and what takes a queue away ---- */
@@ -423,7 +520,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_formula), TEST(test_bytes), TEST(test_list), TEST(test_modelled), TEST(test_serial),
-		TEST(test_not_before), TEST(test_parallel), TEST(test_wait), TEST(test_moderation),
+		TEST(test_not_before), TEST(test_parallel), TEST(test_share), TEST(test_share_list), TEST(test_wait), TEST(test_moderation),
 		TEST(test_taken_away), TEST(test_no_dma), TEST(test_wait_revoked), TEST(test_again), TEST(test_config),
 	};
 

@@ -107,7 +107,7 @@ static const char help[] =
 "  -n, --iters N         of each measurement: N operations, instead of a time\n"
 "      --queues LIST     of each pair of chips, all at once   (bw, rate; as many as threads)\n"
 "      --threads N, --procs N    that share these queues: N threads in each of N processes\n"
-"      --pattern NAME    pair, one-to-all, all-to-one, bisection, all-pairs   (default: pair)\n"
+"      --pattern NAME    pair, one-to-all, all-to-one, bisection, neighbours, all-pairs   (default: pair)\n"
 "      --bidir           the other way as well, at once\n"
 "      --rate N          commands that each queue is due per second, in time or not; their\n"
 "                        latency is from when they were due\n"
@@ -264,7 +264,7 @@ static int axis_parse(unsigned int axis, struct bench_config *c)
 		return 0;
 	case AX_PATTERN:
 		if (bench_pattern_parse(optarg) < 0)
-			return tool_usage("--pattern %s: pair, one-to-all, all-to-one, bisection or all-pairs", optarg);
+			return tool_usage("--pattern %s: pair, one-to-all, all-to-one, bisection, neighbours or all-pairs", optarg);
 		c->pattern = (enum bench_pattern)bench_pattern_parse(optarg);
 		return 0;
 	case AX_RATE:

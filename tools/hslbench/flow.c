@@ -63,7 +63,7 @@ struct worker {
 
 /* ---- patterns ---- */
 
-static const char *const pattern_names[] = { "pair", "one-to-all", "all-to-one", "bisection", "all-pairs" };
+static const char *const pattern_names[] = { "pair", "one-to-all", "all-to-one", "bisection", "neighbours", "all-pairs" };
 
 int bench_pattern_parse(const char *text)
 {
@@ -112,6 +112,10 @@ void bench_edges_of(const struct bench *b, struct bench_flows *x)
 	case BENCH_BISECTION:
 		for (unsigned int i = 0; i < half; i++)
 			bench_edges_add(b, x, b->chip[i].node, b->chip[i + half].node);
+		break;
+	case BENCH_NEIGHBOURS:
+		for (unsigned int i = 0; n > 1 && i < n; i++)
+			bench_edges_add(b, x, b->chip[i].node, b->chip[(i + 1) % n].node);
 		break;
 	case BENCH_ALL_PAIRS:
 		for (unsigned int i = 0; i < n; i++)

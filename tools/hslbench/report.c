@@ -275,9 +275,9 @@ static void axes_notes(struct tool_table *t, const struct bench *b, const struct
 	if (a->flows)
 		tool_table_note(t, "queues: of all pairs together, from one start to the last completion of the last.  fair: Jain's index, 1: all got the same.");
 	if (a->flows && bench_stands_still(b) && !b->config->observable)
-		tool_table_note(t, "model-input: commands of different queues never wait for each other (HEP section 9), so what queues add is no measurement.");
+		tool_table_note(t, "model-input: streams that share a link, a memory or a host port take turns there (HEP section 9).");
 	if (a->flows && bench_stands_still(b) && b->config->observable)
-		tool_table_note(t, "Commands of different queues are not in the model's links at once: load --op link shows what contention does.");
+		tool_table_note(t, "Accesses of different commands are not in the model's links at once: load --op link shows what contention does.");
 	if (a->paced)
 		tool_table_note(t, "p50, p99, max: from when a command was due, submitted in time or not, until it had completed.");
 }
