@@ -18,13 +18,15 @@ quit() {
 	[ -z "$peer" ] || { kill "$peer"; wait "$peer"; } 2>/dev/null
 	peer=
 }
+# The file is there a moment before somebody listens.
+listens() { grep -q " 00010000 0001 .* $1\$" /proc/net/unix; }
 meet() { # meet PROGRAM ARG…: it listens at $dir/link
 	quit
 	rm -f "$dir/link"
 	timeout 600 "$@" >"$dir/peer" 2>&1 &
 	peer=$!
 	for _ in $(seq 600); do
-		[ ! -S "$dir/link" ] || return 0
+		! listens "$dir/link" || return 0
 		kill -0 $peer 2>/dev/null || break
 		sleep 0.1
 	done
@@ -48,6 +50,40 @@ caught() { # caught NAME REQUIREMENT TEST…
 	ok "$1 fails $2"
 }
 
+# A wire to the model that hands on what there is after DELAY seconds; the first BUSY of those who come are told that there is a peer already.
+cat >"$dir/wire.py" <<-'EOT'
+	import socket, struct, sys, threading, time
+
+	def pump(a, b, delay):
+	    while data := a.recv(65536):
+	        time.sleep(delay)
+	        b.sendall(data)
+	    b.shutdown(socket.SHUT_WR)
+
+	path, link, delay, busy = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
+	s = socket.socket(socket.AF_UNIX)
+	s.bind(path)
+	s.listen(8)
+	while True:
+	    near = s.accept()[0]
+	    if busy:
+	        busy -= 1
+	        near.send(struct.pack('<BBHIQII80x', 5, 0, 104, 0, 0, 5, 0))
+	        near.close()
+	        continue
+	    far = socket.socket(socket.AF_UNIX)
+	    far.connect(link)
+	    threading.Thread(target=pump, args=(near, far, 0), daemon=True).start()
+	    threading.Thread(target=pump, args=(far, near, delay), daemon=True).start()
+EOT
+wire() { # wire DELAY BUSY: at $dir/wire
+	[ -z "$wire" ] || kill "$wire"
+	rm -f "$dir/wire"
+	timeout 600 python3 "$dir/wire.py" "$dir/wire" "$dir/link" "$1" "$2" 2>/dev/null &
+	wire=$!
+	until listens "$dir/wire" || ! kill -0 $wire 2>/dev/null; do sleep 0.1; done
+}
+
 deep=${1:-}
 model pair2,mem=128M open=1M && judge 0 && out '^# 22 passed, 0 failed, 1 skipped' && out '^# HEP-Link .*incomplete .* 11 of' &&
 	[ "$(verdict HEP-COH-003)" = pass ] && [ "$(verdict HEP-QUE-001)" = not-run ] && grep -q 'one link does not show it' "$dir/report.json"
@@ -56,6 +92,8 @@ model pair2,mem=128M && judge 0 LNK PHY COH-005 && out '^ok .*link_dirty # SKIP 
 ok 'a device without open memory'
 model pair2,mem=128M open=64K && judge 77 COH-008 && out '^ok .*link_recall # SKIP the directory has room for all of 1024 lines'
 ok 'a device that recalls nothing has not shown that it does'
+wire 0 3 && LINK=$dir/wire judge 0 PHY-004 && out '^# 1 passed, 0 failed'
+ok 'a device that has not seen yet that its last peer is gone'
 caught no-replay HEP-LNK-006 LNK-006
 caught width-skipped HEP-PHY-002 PHY-002
 caught crc-byte HEP-LNK-001 link_refused
@@ -83,30 +121,9 @@ if [ "$deep" ]; then
 			out '^# 22 passed, 0 failed'
 		ok "no false alarm, seed $seed"
 	done
-	# a wire that hands on what there is every 5 ms: for 4000 requests far more than the 3 s that a test may stand still
-	cat >"$dir/wire.py" <<-'EOT'
-		import socket, sys, threading, time
-
-		def pump(a, b, delay):
-		    while data := a.recv(65536):
-		        time.sleep(delay)
-		        b.sendall(data)
-		    b.shutdown(socket.SHUT_WR)
-
-		s = socket.socket(socket.AF_UNIX)
-		s.bind(sys.argv[1])
-		s.listen(8)
-		while True:
-		    near, far = s.accept()[0], socket.socket(socket.AF_UNIX)
-		    far.connect(sys.argv[2])
-		    threading.Thread(target=pump, args=(near, far, 0), daemon=True).start()
-		    threading.Thread(target=pump, args=(far, near, 0.005), daemon=True).start()
-	EOT
-	model pair2,mem=128M open=1M
-	timeout 600 python3 "$dir/wire.py" "$dir/slow" "$dir/link" 2>/dev/null &
-	wire=$!
-	until [ -S "$dir/slow" ] || ! kill -0 $wire 2>/dev/null; do sleep 0.1; done
-	LINK=$dir/slow judge 0 --timeout 3 link_wrap
+	# for 4000 requests far more than the 3 s that a test may stand still
+	model pair2,mem=128M open=1M && wire 0.005 0
+	LINK=$dir/wire judge 0 --timeout 3 link_wrap
 	ok 'a slow device gets on'
 fi
 

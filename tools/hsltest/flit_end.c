@@ -154,10 +154,13 @@ static int dial(const struct fe_url *u)
 	return fd < 0 ? -errno : fd;
 }
 
+static const char has_peer[] = "the device says that it has a peer already";
+
 /* The first message, which is of known length. NULL, or why it is none. */
 static const char *read_hello(int fd, unsigned int patience_s, struct hsl_fs_hello *h, char *buf, size_t len)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	hsl_le32 reason;
 	size_t got = 0;
 	ssize_t n;
 
@@ -172,9 +175,16 @@ static const char *read_hello(int fd, unsigned int patience_s, struct hsl_fs_hel
 		got += (size_t)n;
 		if (got >= sizeof(h->hdr) && wrong_header(&h->hdr, buf, len))
 			return buf;
-		if (got >= sizeof(h->hdr) && h->hdr.type != HSL_FS_HELLO)
+		if (got >= sizeof(h->hdr) + sizeof(reason) && h->hdr.type == HSL_FS_BYE) {
+			memcpy(&reason, (uint8_t *)h + sizeof(h->hdr), sizeof(reason));
+			if (reason == HSL_FS_BUSY)
+				return has_peer;
+		}
+		if (got >= sizeof(h->hdr) && h->hdr.type != HSL_FS_HELLO && h->hdr.type != HSL_FS_BYE)
 			return "the first message is not HELLO";
 	}
+	if (h->hdr.type == HSL_FS_BYE)
+		return "the first message is BYE";
 	if (h->magic != HSL_FS_MAGIC)
 		return "HELLO without the bytes that it begins with";
 	if (h->major != HSL_FS_MAJOR || h->hep_version >> 16 != HSL_HEP_MAJOR)
@@ -213,15 +223,35 @@ static void say_bye(int fd, uint32_t reason, const char *text)
 	close(fd);
 }
 
+/*
+ * Connected, and *wrong says what is wrong with its HELLO; -errno. Who is asked right after the last connection has ended may not have
+ * seen its end yet: a while later it has.
+ */
+static int meet(const struct fe_url *u, struct hsl_fs_hello *h, const char **wrong, char *buf, size_t len)
+{
+	struct ht_limit limit = ht_limit(u->patience_s);
+	int fd;
+
+	for (;;) {
+		fd = dial(u);
+		if (fd < 0)
+			return fd;
+		*wrong = read_hello(fd, u->patience_s, h, buf, len);
+		if (*wrong != has_peer || ht_limit_over(&limit))
+			return fd;
+		close(fd);
+		usleep(2000);
+	}
+}
+
 int fe_hello(const struct fe_url *u, struct hsl_fs_hello *hello, char *why, size_t len)
 {
-	int fd = dial(u);
 	const char *wrong;
 	char buf[120];
+	int fd = meet(u, hello, &wrong, buf, sizeof(buf));
 
 	if (fd < 0)
 		return fd;
-	wrong = read_hello(fd, u->patience_s, hello, buf, sizeof(buf));
 	if (wrong)
 		snprintf(why, len, "%s", wrong);
 	say_bye(fd, HSL_FS_DONE, "a look");
@@ -240,10 +270,9 @@ struct fe *fe_open(struct ht *t)
 	if (!fe_url_parse(t->config->url, &e->url))
 		HT_ERROR_TEST(t, "%s: not flit:unix:PATH[,patience=SECONDS]", t->config->url);
 	ht_step(t, "waiting for HELLO");
-	e->fd = dial(&e->url);
+	e->fd = meet(&e->url, &e->dut, &wrong, buf, sizeof(buf));
 	if (e->fd < 0)
 		HT_ERROR_TEST(t, "%s: %s", e->url.path, strerror(-e->fd));
-	wrong = read_hello(e->fd, e->url.patience_s, &e->dut, buf, sizeof(buf));
 	HT_TRUE(t, !wrong, "%s", wrong);
 	answer_hello(&e->dut, &e->own);
 	put(e, (const union message *)&e->own);
