@@ -22,7 +22,7 @@ static const char style[] =
 	"h1{font-size:25px;line-height:1.25;margin:0 0 4px}\n"
 	"h2{font-size:17px;margin:34px 0 8px;padding-bottom:3px;border-bottom:1px solid var(--line)}\n"
 	"h3{font-size:14px;margin:22px 0 6px}\n"
-	"p{margin:6px 0}.soft{color:var(--soft)}.sub{font-size:15px;color:var(--soft);margin:0}\n"
+	"p{margin:6px 0}.soft{color:var(--soft)}.whole{white-space:nowrap;font-size:12px}.sub{font-size:15px;color:var(--soft);margin:0}\n"
 	"code,pre,.id{font-family:\"Noto Sans Mono\",\"DejaVu Sans Mono\",Consolas,Menlo,monospace;font-size:12px}\n"
 	"code{overflow-wrap:anywhere}pre{background:var(--wash);border:1px solid var(--line);padding:8px 10px;white-space:pre-wrap;margin:6px 0}\n"
 	".id{white-space:nowrap}a{color:inherit}\n"
@@ -31,7 +31,7 @@ static const char style[] =
 	"thead th{color:var(--soft);font-weight:600;font-size:12px;border-bottom:1.5px solid var(--ink)}\n"
 	"td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
 	"table.kv th{font-weight:400;color:var(--soft);width:21%;white-space:nowrap}\n"
-	"table.req td:nth-child(1){width:112px}table.req td:nth-child(3){width:104px}table.req td:nth-child(4){width:68px}\n"
+	"table.req td:nth-child(1){width:124px}table.req td:nth-child(3){width:104px}table.req td:nth-child(4){width:68px}\n"
 	"table.req td{font-size:13px}.how{margin-top:3px;font-size:12px;color:var(--soft);overflow-wrap:anywhere}\n"
 	".v{display:inline-block;border:1px solid;border-radius:3px;padding:0 6px;font-size:12px;font-weight:600;white-space:nowrap;line-height:1.55}\n"
 	".v.pass,.v.passed{color:var(--pass);background:#eaf5ee}\n"
@@ -44,7 +44,7 @@ static const char style[] =
 	".card.incomplete,.card.passed-with-waivers{border-left-color:#c98a12}\n"
 	".card b{display:block;font-size:15px}.card .big{font-size:19px;font-weight:700;margin:1px 0}\n"
 	".card.passed .big{color:var(--pass)}.card.failed .big{color:var(--fail)}.card.incomplete .big,.card.passed-with-waivers .big{color:var(--warn)}\n"
-	".bar{display:flex;height:9px;min-width:120px;border:1px solid var(--line);background:#fff}\n"
+	".bar{display:flex;height:9px;margin-top:5px;min-width:120px;border:1px solid var(--line);background:#fff}\n"
 	".bar i{display:block}.bar .pass{background:#3c9a63}.bar .fail,.bar .error{background:var(--fail)}.bar .waived,.bar .inconclusive{background:#d9a441}\n"
 	".bar .not-applicable{background:#c3cad3}\n"
 	".notice{background:var(--wash);border:1px solid var(--line);border-left:6px solid #c98a12;padding:8px 14px;margin:10px 0}\n"
@@ -172,7 +172,8 @@ static void run_section(FILE *f, enum ht_lang lang, struct json_object *doc)
 	row_count(f, T("Rounds"), doc_get(env, "rounds_done") ? doc_u64(env, "rounds_done") : doc_u64(env, "rounds"),
 		  doc_u64(env, "rounds"));
 	row(f, T("Extent"), T(doc_str(env, "effort")));
-	row(f, T("Tests that reset chips"), doc_bool(env, "disruptive") ? T("included") : T("not included"));
+	/* an emulation has no other users: there they need no option */
+	row(f, T("Tests that reset chips"), doc_bool(env, "disruptive") || !strcmp(doc_str(env, "backend"), "sim") ? T("included") : T("not included"));
 	row(f, T("Start"), doc_str(env, "started"));
 	row(f, T("End"), doc_str(env, "ended"));
 	row_code(f, T("Command"), doc_str(env, "command"));
@@ -396,7 +397,7 @@ static void requirement_row(FILE *f, enum ht_lang lang, struct json_object *q)
 {
 	struct json_object *tests = doc_get(q, "tests");
 
-	markup(f, "<tr id=\"%s\"><td><span class=\"id\">%s</span><br><span class=\"soft\">%s · %s</span></td><td>%s<div class=\"how\">",
+	markup(f, "<tr id=\"%s\"><td><span class=\"id\">%s</span><br><span class=\"soft whole\">%s · %s</span></td><td>%s<div class=\"how\">",
 	       doc_str(q, "requirement"), doc_str(q, "requirement"), doc_str(q, "level"), T(doc_str(q, "class")), doc_str(q, "sentence"));
 	markup(f, "%s: %s", T("Evidence"), T(doc_str(q, "evidence")));
 	if (doc_len(tests)) {
