@@ -46,109 +46,10 @@
  */
 #include <errno.h>
 
-#include "coh_list.h"
 #include "deviate.h"
-
-enum stage { FREE, WAIT, RECALL, SNOOP, MEM, GO, ACK, DONE };
-
-struct entry {
-    uint64_t line;              /* offset */
-    char state;                 /* 'I' 'S' 'O' 'P' */
-    uint8_t used;
-    uint16_t owner;             /* agent number; O and P */
-    uint32_t busy;              /* request + 1 that works on it or recalls it */
-    uint32_t age;               /* rank in its set, 0: used last */
-    uint32_t rsvd;
-    uint64_t set[];             /* S */
-};
-
-struct request {
-    uint64_t line, addr;
-    uint64_t order;             /* of arrival */
-    uint32_t dir, victim;       /* entries, HSL_COH_NONE */
-    uint16_t tag, agent;
-    uint8_t stage;              /* enum stage */
-    uint8_t opcode;             /* UPGRADE that is to get data is READ_U from then on */
-    uint8_t snoop;              /* opcode of the snoops under way */
-    uint8_t own, acked, orphan; /* orphan: the requester is lost */
-    uint8_t owner_write;        /* WRITE_BACK of the owner: data may come */
-    uint8_t out, out_flags;     /* packet for the requester, 0: none */
-    uint8_t out_status;
-    uint8_t mem_read;           /* to be taken */
-    uint8_t mem_write;          /* to be taken: data to write_line, the line's or the victim's */
-    uint8_t poison, have_data;  /* of data */
-    uint8_t subop, len;         /* ATOMIC */
-    uint8_t write_poison;       /* of mem_write */
-    uint8_t forwards;           /* SNOOP: the owner has sent the requester the line */
-    uint8_t rsvd[2];
-    uint64_t write_line;
-    uint64_t arg0, arg1, value;
-    uint64_t mask;              /* WRITE: of written */
-    uint8_t data[HSL_LINE_BYTES];       /* of memory or the owner; what is written */
-    uint8_t written[HSL_LINE_BYTES];    /* WRITE: what came with WR_DATA */
-    uint64_t sets[];            /* words each: snoops to be sent, answers to come */
-};
-
-/* Of an agent. */
-struct debt {
-    uint32_t owed, promised;
-    uint32_t next;              /* who is owed a GRANT, in turn */
-    uint32_t rsvd;
-};
-
-struct hsl_home {
-    struct hsl_home_cfg cfg;
-    struct hsl_home_stats stats;
-    uint32_t words;             /* of a set of agents */
-    uint32_t rsvd;
-    struct hsl_coh_list free, all;      /* each request is in one */
-    struct hsl_coh_list waiting;        /* in WAIT */
-    struct hsl_coh_list output;         /* may have something to be taken */
-    struct hsl_coh_index by_line;       /* all */
-    uint64_t arrived;
-    uint32_t nfree, promised;
-    uint32_t debt_head, debt_tail;
-    uint16_t retry_agent, retry_tag;
-    uint32_t retry;             /* 1: a RETRY is to be taken */
-    uint64_t retry_offset;
-    uint32_t deviation;         /* enum hsl_deviation */
-    uint32_t deviated;
-    uint64_t off_entry, off_request, off_debt;
-};
-
-const char *hsl_home_row_name(uint32_t row)
-{
-    static const char *const names[HSL_HOME_ROWS] = {
-        [HSL_ROW_READ_S_I] = "READ_S I", [HSL_ROW_READ_S_S] = "READ_S S(set)",
-        [HSL_ROW_READ_S_O] = "READ_S O(a)", [HSL_ROW_READ_S_OWN] = "READ_S O(requester)",
-        [HSL_ROW_READ_U_I] = "READ_U I", [HSL_ROW_READ_U_S] = "READ_U S(set)",
-        [HSL_ROW_READ_U_O] = "READ_U O(a)", [HSL_ROW_READ_U_OWN] = "READ_U O(requester)",
-        [HSL_ROW_UPGRADE_S] = "UPGRADE S with requester", [HSL_ROW_UPGRADE_ELSE] = "UPGRADE else",
-        [HSL_ROW_WRITE_BACK_O] = "WRITE_BACK O(requester)",
-        [HSL_ROW_WRITE_BACK_ELSE] = "WRITE_BACK else",
-        [HSL_ROW_READ_O] = "READ O(a)", [HSL_ROW_READ_ELSE] = "READ else",
-        [HSL_ROW_WRITE] = "WRITE any", [HSL_ROW_ATOMIC] = "ATOMIC any",
-    };
-
-    return row < HSL_HOME_ROWS ? names[row] : NULL;
-}
+#include "home_priv.h"
 
 /* ---- memory ---- */
-
-static uint32_t agents(const struct hsl_home_cfg *cfg)
-{
-    return 2 * cfg->nodes;
-}
-
-static uint64_t entry_bytes(uint32_t words)
-{
-    return sizeof(struct entry) + (uint64_t)words * 8;
-}
-
-static uint64_t request_bytes(uint32_t words)
-{
-    return sizeof(struct request) + (uint64_t)words * 16;
-}
 
 static uint64_t layout(const struct hsl_home_cfg *cfg, struct hsl_home *h)
 {
@@ -163,27 +64,6 @@ static uint64_t layout(const struct hsl_home_cfg *cfg, struct hsl_home *h)
     h->output = hsl_coh_list_at(hsl_coh_take(&end, links));
     h->by_line = hsl_coh_index_at(hsl_coh_take(&end, hsl_coh_index_size(cfg->requests)), cfg->requests);
     return end;
-}
-
-static struct entry *entry_at(const struct hsl_home *h, uint32_t i)
-{
-    return hsl_coh_at((void *)(uintptr_t)h, h->off_entry + i * entry_bytes(h->words));
-}
-
-static struct request *request_at(const struct hsl_home *h, uint32_t i)
-{
-    return hsl_coh_at((void *)(uintptr_t)h, h->off_request + i * request_bytes(h->words));
-}
-
-static struct debt *debt_at(const struct hsl_home *h, uint32_t agent)
-{
-    return (struct debt *)hsl_coh_at((void *)(uintptr_t)h, h->off_debt) + agent;
-}
-
-static uint32_t number_of(const struct hsl_home *h, const struct request *r)
-{
-    return (uint32_t)(((uint64_t)(uintptr_t)r - (uint64_t)(uintptr_t)h - h->off_request) /
-                      request_bytes(h->words));
 }
 
 const char *hsl_home_check(const struct hsl_home_cfg *cfg)
@@ -253,30 +133,10 @@ static bool deviates_now(struct hsl_home *h, enum hsl_deviation d, uint32_t n)
 
 /* ---- agents and sets of them ---- */
 
-static uint32_t agent_number(const struct hsl_home *h, uint32_t id)
-{
-    uint32_t chip = id & ~(uint32_t)HSL_AGENT_HOST_PORT;
-
-    if (chip < 1 || chip > h->cfg.nodes) {
-        return HSL_COH_NONE;
-    }
-    return chip - 1 + (id & HSL_AGENT_HOST_PORT ? h->cfg.nodes : 0);
-}
-
 static uint32_t agent_id(const struct hsl_home *h, uint32_t number)
 {
     return number < h->cfg.nodes ? number + 1
                                  : (number - h->cfg.nodes + 1) | HSL_AGENT_HOST_PORT;
-}
-
-static bool set_empty(const struct hsl_home *h, const uint64_t *set)
-{
-    uint64_t any = 0;
-
-    for (uint32_t i = 0; i < h->words; i++) {
-        any |= set[i];
-    }
-    return !any;
 }
 
 static uint64_t *to_snoop(struct request *r)
@@ -291,23 +151,6 @@ static uint64_t *to_come(const struct hsl_home *h, struct request *r)
 
 /* ---- the directory ---- */
 
-static uint32_t way_of(const struct hsl_home *h, uint64_t line, uint32_t way)
-{
-    return ((uint32_t)(line / HSL_LINE_BYTES) & (h->cfg.sets - 1)) * h->cfg.ways + way;
-}
-
-static uint32_t lookup(const struct hsl_home *h, uint64_t line)
-{
-    for (uint32_t i = 0; i < h->cfg.ways; i++) {
-        uint32_t d = way_of(h, line, i);
-
-        if (entry_at(h, d)->used && entry_at(h, d)->line == line) {
-            return d;
-        }
-    }
-    return HSL_COH_NONE;
-}
-
 static void touch(struct hsl_home *h, struct entry *e)
 {
     for (uint32_t i = 0; i < h->cfg.ways; i++) {
@@ -318,11 +161,6 @@ static void touch(struct hsl_home *h, struct entry *e)
         }
     }
     e->age = 0;
-}
-
-static bool has(const struct entry *e, uint32_t agent)
-{
-    return e->state == 'S' ? hsl_coh_set_has(e->set, agent) : e->state == 'O' && e->owner == agent;
 }
 
 static void make_invalid(const struct hsl_home *h, struct entry *e)
@@ -434,25 +272,6 @@ static void request_free(struct hsl_home *h, struct request *r)
     memset(r, 0, request_bytes(h->words));
     hsl_coh_insert(h, &h->free, i, HSL_COH_NONE, 1);
     h->nfree++;
-}
-
-/* The requests for a line, the youngest first, or those older than r: HSL_COH_NONE ends them. */
-static uint32_t same_line(const struct hsl_home *h, uint32_t i, uint64_t line)
-{
-    while (i != HSL_COH_NONE && request_at(h, i)->line != line) {
-        i = hsl_coh_index_next(h, &h->by_line, i);
-    }
-    return i;
-}
-
-static uint32_t youngest(const struct hsl_home *h, uint64_t line)
-{
-    return same_line(h, hsl_coh_index_first(h, &h->by_line, line), line);
-}
-
-static uint32_t older(const struct hsl_home *h, uint32_t i)
-{
-    return same_line(h, hsl_coh_index_next(h, &h->by_line, i), request_at(h, i)->line);
 }
 
 /* Done with the line. What is still to be taken out keeps the request. */
@@ -1407,45 +1226,6 @@ void hsl_home_lose(struct hsl_home *h, uint16_t agent)
     run(h);
 }
 
-/* ---- looking at it ---- */
-
-bool hsl_home_next_line(const struct hsl_home *h, uint32_t *cursor, uint64_t *offset)
-{
-    while (*cursor < h->cfg.sets * h->cfg.ways) {
-        const struct entry *e = entry_at(h, (*cursor)++);
-
-        if (e->used) {
-            *offset = e->line;
-            return true;
-        }
-    }
-    return false;
-}
-
-bool hsl_home_serves(const struct hsl_home *h, uint16_t agent)
-{
-    uint32_t n = agent_number(h, agent);
-
-    for (uint32_t i = h->all.head; i != HSL_COH_NONE; i = hsl_coh_next(h, &h->all, i)) {
-        if (request_at(h, i)->agent == n) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool hsl_home_knows(const struct hsl_home *h, uint16_t agent, uint32_t tag)
-{
-    uint32_t n = agent_number(h, agent);
-
-    for (uint32_t i = h->all.head; i != HSL_COH_NONE; i = hsl_coh_next(h, &h->all, i)) {
-        if (request_at(h, i)->agent == n && request_at(h, i)->tag == tag) {
-            return true;
-        }
-    }
-    return debt_at(h, n)->owed || debt_at(h, n)->promised;
-}
-
 void hsl_home_forget(struct hsl_home *h, uint64_t offset)
 {
     uint32_t d = lookup(h, offset);
@@ -1454,171 +1234,4 @@ void hsl_home_forget(struct hsl_home *h, uint64_t offset)
         make_invalid(h, entry_at(h, d));
         let_go(h, d);
     }
-}
-
-char hsl_home_line(const struct hsl_home *h, uint64_t offset, bool *busy, uint64_t *agents_out,
-                   uint32_t words)
-{
-    uint64_t line = offset & HSL_LINE_MASK;
-    uint32_t d = lookup(h, line);
-    const struct entry *e = d == HSL_COH_NONE ? NULL : entry_at(h, d);
-
-    if (busy) {
-        *busy = e && e->busy;
-        for (uint32_t i = youngest(h, line); i != HSL_COH_NONE; i = older(h, i)) {
-            *busy |= request_at(h, i)->stage != DONE;
-        }
-    }
-    if (agents_out) {
-        memset(agents_out, 0, words * sizeof(*agents_out));
-        for (uint32_t i = 0; e && i < agents(&h->cfg) && i < words * 64; i++) {
-            if (has(e, i)) {
-                hsl_coh_set_add(agents_out, i);
-            }
-        }
-    }
-    return e ? e->state : 'I';
-}
-
-bool hsl_home_quiet(const struct hsl_home *h)
-{
-    return h->all.head == HSL_COH_NONE && h->debt_head == HSL_COH_NONE && !h->promised && !h->retry;
-}
-
-void hsl_home_stats(const struct hsl_home *h, struct hsl_home_stats *out)
-{
-    *out = h->stats;
-}
-
-static uint64_t hash_set(const struct hsl_home *h, const uint64_t *set, const uint32_t *map)
-{
-    uint64_t sum = 0;
-
-    for (uint32_t i = 0; i < agents(&h->cfg); i++) {
-        sum += hsl_coh_set_has(set, i) ? hsl_coh_mix(1, map ? map[i] : i) : 0;
-    }
-    return sum;
-}
-
-static uint64_t hash_entry(const struct hsl_home *h, const struct entry *e, const uint32_t *map)
-{
-    uint64_t v = hsl_coh_mix(e->line, (uint64_t)(uint8_t)e->state | (uint64_t)e->used << 8);
-
-    if (!e->used) {
-        return 0;
-    }
-    if (e->state == 'O') {
-        v = hsl_coh_mix(v, map ? map[e->owner] : e->owner);
-    }
-    return hsl_coh_mix(v, hash_set(h, e->set, map));
-}
-
-static uint64_t hash_request(const struct hsl_home *h, const struct request *r, const uint32_t *map)
-{
-    uint64_t v = hsl_coh_mix(r->line, r->addr);
-
-    v = hsl_coh_mix(v, (uint64_t)(map ? map[r->agent] : r->agent) << 16 |
-                       (uint64_t)r->stage << 32 | (uint64_t)r->opcode << 40 |
-                       (uint64_t)r->snoop << 48 | (uint64_t)r->own << 56 |
-                       (uint64_t)r->acked << 57 | (uint64_t)r->orphan << 58 |
-                       (uint64_t)r->owner_write << 59 | (uint64_t)r->poison << 60 |
-                       (uint64_t)r->have_data << 61 | (uint64_t)r->mem_read << 62 |
-                       (uint64_t)r->mem_write << 63);
-    v = hsl_coh_mix(v, r->out | (uint64_t)r->out_flags << 8 | (uint64_t)r->out_status << 16 |
-                       (uint64_t)r->subop << 24 | (uint64_t)r->len << 32 |
-                       (uint64_t)r->write_poison << 40 | (uint64_t)r->forwards << 48);
-    v = hsl_coh_mix(v, r->arg0);
-    v = hsl_coh_mix(v, r->arg1);
-    v = hsl_coh_mix(v, r->value);
-    v = hsl_coh_mix(v, r->mask);
-    v = hsl_coh_mix(v, r->victim == HSL_COH_NONE ? 0 : 1 + entry_at(h, r->victim)->line);
-    v = hsl_coh_mix(v, r->write_line);
-    if (r->stage > WAIT) {
-        v = hsl_coh_mix(v, hash_set(h, r->sets, map));
-        v = hsl_coh_mix(v, hash_set(h, r->sets + h->words, map));
-    }
-    if (r->mem_write || r->out == HSL_PKT_RSP_DATA || (r->have_data && r->stage <= GO)) {
-        v = hsl_coh_mix_line(v, r->data);
-    }
-    if (r->stage == MEM && r->opcode == HSL_PKT_WRITE) {
-        v = hsl_coh_mix_line(v, r->written);
-    }
-    return v;
-}
-
-/* Its number is seen outside while snoops or a memory read are under way. */
-static uint64_t number_seen(const struct hsl_home *h, const struct request *r)
-{
-    return r->stage == MEM || !set_empty(h, r->sets + h->words) ? number_of(h, r) + 1u : 0;
-}
-
-static uint32_t older_on_line(const struct hsl_home *h, const struct request *r)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = older(h, number_of(h, r)); i != HSL_COH_NONE; i = older(h, i)) {
-        n++;
-    }
-    return n;
-}
-
-/* In order of arrival, and of use. */
-static uint64_t hash_in_order(const struct hsl_home *h, const uint32_t *map)
-{
-    uint64_t v = 0;
-
-    for (uint32_t i = h->all.head; i != HSL_COH_NONE; i = hsl_coh_next(h, &h->all, i)) {
-        const struct request *r = request_at(h, i);
-
-        v = hsl_coh_mix(v, hash_request(h, r, map));
-        v = hsl_coh_mix(v, r->tag | number_seen(h, r) << 16);
-    }
-    for (uint32_t i = 0; i < h->cfg.sets * h->cfg.ways; i++) {
-        uint32_t set = i / h->cfg.ways * h->cfg.ways, k = set;
-
-        while (entry_at(h, k)->age != i - set) {
-            k++;
-        }
-        v = hsl_coh_mix(v, hash_entry(h, entry_at(h, k), map));
-    }
-    return v;
-}
-
-static uint64_t hash_by_line(const struct hsl_home *h, const uint32_t *map)
-{
-    uint64_t v = 0;
-
-    for (uint32_t i = h->all.head; i != HSL_COH_NONE; i = hsl_coh_next(h, &h->all, i)) {
-        const struct request *r = request_at(h, i);
-
-        v += hsl_coh_mix(hash_request(h, r, map), older_on_line(h, r));
-    }
-    for (uint32_t i = 0; i < h->cfg.sets * h->cfg.ways; i++) {
-        v += hash_entry(h, entry_at(h, i), map);
-    }
-    return v;
-}
-
-uint64_t hsl_home_hash_as(const struct hsl_home *h, bool by_line, const uint32_t *map)
-{
-    uint64_t v = by_line ? hash_by_line(h, map) : hash_in_order(h, map), sum = 0;
-
-    for (uint32_t i = h->debt_head; i != HSL_COH_NONE; i = debt_at(h, i)->next) {
-        v = hsl_coh_mix(v, map ? map[i] : i);
-    }
-    for (uint32_t i = 0; i < agents(&h->cfg); i++) {
-        const struct debt *d = debt_at(h, i);
-
-        if (d->owed || d->promised) {
-            sum += hsl_coh_mix(map ? map[i] : i, d->owed | (uint64_t)d->promised << 32);
-        }
-    }
-    v = hsl_coh_mix(v, sum);
-    v = hsl_coh_mix(v, h->retry_offset);
-    return hsl_coh_mix(v, h->retry | (uint64_t)h->retry_agent << 16 | (uint64_t)h->retry_tag << 32);
-}
-
-uint64_t hsl_home_hash(const struct hsl_home *h)
-{
-    return hsl_home_hash_as(h, false, NULL);
 }
