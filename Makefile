@@ -15,7 +15,8 @@ make check-fast   host only, under two minutes  make check-deep, make soak   the
                   TESTS='name ...' selects
 make check-debug  guest tests on a kernel with KASAN, lockdep, kmemleak, fault injection, built when first asked for
 make check-kernels                              guest tests on 6.1, 6.12 and 7.x, with a table (KERNELS= others)
-make bench-peers  hsl next to memcpy, pipe, eventfd, libfabric, UCX, Soft-RoCE of this machine
+make bench-peers  hsl next to memcpy, pipe, eventfd, libfabric, UCX, Soft-RoCE, CXL memory and ivshmem in one VM: build/peers/peers.md
+                  and .svg, .json; DOCS=1 puts them into docs/
 make examples     the programs of libhsl/examples; make examples-check runs them on sim:mesh4
 make mutants      would the suite notice? 188 chips that are wrong in one way each, and mutants of
                   driver and library: build/kill-matrix.html
@@ -261,8 +262,8 @@ mutants: lib tools
 	@tests/mutants/matrix
 
 # what a user would take instead, in one run: nothing is judged
-bench-peers: tools
-	@HSL_FABRIC=$${HSL_FABRIC-sim:mesh4} tests/guest/peers.sh
+bench-peers: qemu-for-vm modules lib tools guest-tests
+	@tests/peers/run $(if $(DOCS),--docs)
 .PHONY: bench-peers
 
 check-fast: lib tools host-tests examples $(B)/tests/guest/churn

@@ -146,6 +146,18 @@ run 0 bw -f $sim --op c2c --size 64 --iters 8 --json="$dir/q1.json" && run 0 bw 
 	run 1 compare "$dir/q1.json" "$dir/q2.json" && out ' missing$' && sed '/"queues"\|"flow\|"bidirectional"/d' "$dir/q1.json" >"$dir/q0.json" && run 0 compare "$dir/q0.json" "$dir/q1.json"
 ok 'compare: another number of queues is another measurement, one that nobody asked for is not'
 
+# the table and the plot of make bench-peers, of a run that had two peers and lacked one
+mkdir "$dir/peers" "$dir/docs" && cp "$dir/run1.json" "$dir/peers/hsl.json"
+printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' 'wake, p50' ns less 4000 eventfd 1000 'Linux 6.1' 'hslbench wake' '' 'rate 64 B' M/s more 2 UCX 0.5 'UCX 1' 'a | b' '' \
+	'load, store' '' '' '' 'CXL type 3' '' '' 'cxl create-region' 'no such device' >"$dir/peers/peers.tsv"
+printf 'before\n<!-- peers: make bench-peers DOCS=1 writes this -->\nold\n<!-- peers: end -->\nafter\n' >"$dir/docs/benchmarking.md"
+report=$(dirname "$0")/peers/report.py
+expect 0 "$report" "$dir/peers" 'QEMU 7.2.22' 0.1 'CHIPS=2' && expect 0 "$report" --docs "$dir/peers" "$dir/docs" && expect 0 cat "$dir/docs/benchmarking.md" &&
+	out '^\| rate 64 B, M/s \| UCX \| 0\.5 \| 2 \| 4 \| UCX 1 \| `a \\\| b` \|$' && out '^\| wake, p50, ns \| eventfd \| 1,000 \| 4,000 \| 0\.25 ' &&
+	out 'CXL type 3 \| not run: no such device' && ! out 'old|busy' && out '^before$' && out '^after$' && grep -q 'rate 64 B: UCX' "$dir/docs/peers.svg"
+ok 'bench-peers: table and plot'
+expect 0 "$report" "$dir/peers" 'QEMU 7.2.22' 40 'CHIPS=2' && grep -q 'machine was busy' "$dir/peers/peers.md"; ok 'bench-peers: a busy machine is named'
+
 # what is made of a document
 before=$dir/run1.json
 run 0 compare "$before" "$dir/run2.json" && out 'PASS' && out ' 0 better, 0 worse'; ok 'compare: the same'

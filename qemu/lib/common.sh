@@ -80,6 +80,7 @@ packages_of() {
 	docs) echo pandoc weasyprint fonts-dejavu-core fonts-wqy-microhei ;; # 75 MB to fetch; no browser, no TeX
 	deb) echo dpkg-dev debhelper dh-dkms ;;
 	deb-check) echo lintian debootstrap ;;
+	peers) echo ndctl perftest rdma-core ibverbs-providers libfabric-bin ucx-utils iproute2 kmod python3 gnuplot-nox ;;
 	lint) echo sparse shellcheck mandoc perl ;;
 	*) usage_error "packages_of: unknown group $1" ;;
 	esac
