@@ -29,7 +29,7 @@ for args in '' nonsense 'bw extra' 'bw --no-such-option' 'bw --size 0' 'bw --siz
 	'bw --queues 0' 'bw --queues 5000' 'bw --threads 65' 'bw --pattern ring' 'bw --pattern all-pairs --bidir' 'bw --rate 0' 'bw --rate fast' 'bw --wait long' \
 	'bw --offset 4096' 'bw --stride 0' 'lat --queues 2' 'all --threads 2' 'matrix --pattern pair' 'bw --op load --queues 2' 'bw --op h2c --pattern bisection' \
 	'rate --op nop --bidir' 'bw -f sim:mesh4 --procs 2' 'bw -f sim:mesh4,time=modelled --threads 2' 'bw -f sim:mesh4,time=modelled --wait event' \
-	'bw -f sim:mesh4 --numa 1000' 'baseline --numa 1000' 'load --map /none' 'bw --map /dev/zero'; do
+	'bw -f sim:mesh4 --numa 1000' 'baseline --numa 1000' 'load --map /none' 'bw --map /dev/zero' 'matrix --size 4K,8K' 'rate --size 4K' 'bw --depth 4,8' 'bw --batch 1,2' 'lat --depth 4' 'wake --batch 2'; do
 	# shellcheck disable=SC2086
 	run 2 $args && err '^hslbench: ' && [ ! -s "$dir/out" ]; ok "refused with 2: hslbench $args"
 done

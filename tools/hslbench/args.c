@@ -101,8 +101,8 @@ static const char help[] =
 "  -s, --size LIST       64K,1M or a range of powers of two, 64:16M (also --sweep)\n"
 "  -a, --all             all powers of two from 2 to 8M\n"
 "How\n"
-"  -d, --depth LIST      commands in flight   (bw: 16, rate: 16,256)\n"
-"  -b, --batch LIST      commands per doorbell   (bw: 1, rate: 1,8,32,128)\n"
+"  -d, --depth LIST      commands in flight   (bw, matrix: 16; atomic; rate: 16,256, a list)\n"
+"  -b, --batch LIST      commands per doorbell   (bw, matrix: 1; rate: 1,8,32,128, a list)\n"
 "  -t, --duration TIME   of each measurement: 250ms, 2s   (default: 300ms; also -D)\n"
 "  -n, --iters N         of each measurement: N operations, instead of a time\n"
 "      --queues LIST     of each pair of chips, all at once   (bw, rate; as many as threads)\n"
@@ -457,6 +457,25 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 	return rc ? rc + 1 : 0;
 }
 
+/* A value that would be left out without a word is refused. all gives each verb what it takes. */
+static int list_check(const char *verb, const char *option, unsigned int n, const char *verbs, const char *one)
+{
+	if (!n || !strcmp(verb, "all"))
+		return 0;
+	if (!bench_list_has(verbs, verb))
+		return tool_usage("%s goes with %s, not with %s", option, verbs, verb);
+	return n > 1 && bench_list_has(one, verb) ? tool_usage("%s: %s takes one value", option, verb) : 0;
+}
+
+static int lists_check(const char *verb, const struct bench_config *c)
+{
+	int rc = list_check(verb, "--size", c->nsizes, "bw,lat,matrix,load,mem,collective,baseline", "matrix");
+
+	if (!rc)
+		rc = list_check(verb, "--depth", c->ndepths, "bw,rate,matrix,atomic", "bw,matrix,atomic");
+	return rc ? rc : list_check(verb, "--batch", c->nbatches, "bw,rate,matrix", "bw,matrix");
+}
+
 /* One verb with its options, checked as far as it can be without a fabric. 0 or an exit code. */
 static int run_check(const char *verb, struct bench_config *c)
 {
@@ -467,6 +486,8 @@ static int run_check(const char *verb, struct bench_config *c)
 	rc = c->ops ? ops_check(verb, c->ops) : 0;
 	if (!rc)
 		rc = axes_check(verb, c);
+	if (!rc)
+		rc = lists_check(verb, c);
 	if (rc)
 		return rc;
 	if (c->nbatches && c->ndepths && strcmp(verb, "rate") && c->batch[0] > c->depth[0])

@@ -49,7 +49,7 @@ struct bench_config {
 	unsigned int nsizes;		/* 0 = the verb's own */
 	const char *ops;		/* comma-separated, NULL = all of the verb */
 	uint64_t depth[BENCH_LIST_MAX], batch[BENCH_LIST_MAX];
-	unsigned int ndepths, nbatches;	/* 0 = the verb's own; bw and lat use the first */
+	unsigned int ndepths, nbatches;	/* 0 = the verb's own */
 	uint64_t queues[BENCH_LIST_MAX];	/* of each pair of chips */
 	unsigned int nqueues;		/* 0: as many as there are threads */
 	unsigned int threads, procs;	/* of each process; 0: one, and nobody asked */

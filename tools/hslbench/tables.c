@@ -206,7 +206,7 @@ static void matrix_print(const struct bench *b, const char *op, bool load)
 		matrix_numbers(b, t, op, load, least);
 	else
 		matrix_shades(b, t, op, load, least, most);
-	tool_table_note(t, "row: the chip that executes, from whose memory is %s; column: the other one. All chips one after the other.",
+	tool_table_note(t, "row: the chip that executes, from whose memory is %s; column: the other one. One pair at a time, nothing else is at work.",
 			load ? "asked" : "copied");
 	if (failed)
 		tool_table_note(t, "FAILED: %u pairs had errors.", failed);
