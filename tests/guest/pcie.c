@@ -8,6 +8,7 @@
  *   pcie lost		a chip that reads as all ones, in use and when its driver is bound
  *   pcie mute		a chip that takes commands and completes none
  *   pcie events		what a chip tells while it is brought up, and what it tells afterwards
+ *   pcie links [cycles]	the link goes down, comes up and trains again under load, in any order and while a chip is reset
  *   pcie sleep		suspend to idle with users; sleeps that lose memory are refused
  *   pcie vectors		VECTORS=0,1,3,64: each chip with as many interrupts as it has; refused without any
  *
@@ -474,6 +475,37 @@ static void test_events(void)
 	comes_back("reset");
 }
 
+/* Copies across it fail or wait, those that use it go on afterwards: no queue ends by a link. */
+static void test_links(int cycles)
+{
+	static const char *const what[] = { "down", "up", "retrain", "down", "hot-reset", "up", "retrain" };
+	char cmd[32];
+	int good = 0;
+
+	keep();
+	user_start(OTHER);
+	user_start(BUSY);
+	raw_check(moves(BUSY) && moves(OTHER), "users copy between the chips, in both directions");
+	for (int i = 0; i < cycles; i++) {
+		for (unsigned int n = 0; n < sizeof(what) / sizeof(what[0]); n++) {
+			snprintf(cmd, sizeof(cmd), "1-2 link %s", what[n]);
+			fabric_inject(cmd);
+			raw_sleep_us((unsigned int)rand() % 20000);
+		}
+		good += moves(BUSY) && moves(OTHER);
+	}
+	raw_check(good == cycles, "%d times of %d both go on after the link was down, up, trained and reset", good, cycles);
+	raw_check(comes_to(1, HSL_CHIP_READY) && comes_to(2, HSL_CHIP_READY), "both chips are ready");
+	fabric_inject("1-2 link down");
+	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "chip 2 is reset while its link is down");
+	fabric_inject("1-2 link up");
+	waitpid(pids[BUSY], &good, 0);
+	raw_check(good == 0, "its user was told (status %#x)", (unsigned int)good);
+	comes_back("reset");
+	other_goes_on("all of it");
+	other_end();
+}
+
 /* ---- sleep ---- */
 
 static bool can_sleep(const char *state)
@@ -663,11 +695,13 @@ int main(int argc, char **argv)
 		test_mute();
 	else if (!strcmp(name, "events"))
 		test_events();
+	else if (!strcmp(name, "links"))
+		test_links(argc > 2 ? atoi(argv[2]) : 10);
 	else if (!strcmp(name, "sleep"))
 		test_sleep();
 	else if (!strcmp(name, "vectors"))
 		test_vectors();
 	else
-		return fprintf(stderr, "usage: pcie aer [CYCLES]|given-up|lost|mute|events|sleep|vectors\n"), 2;
+		return fprintf(stderr, "usage: pcie aer [CYCLES]|given-up|lost|mute|events|links [CYCLES]|sleep|vectors\n"), 2;
 	return raw_done();
 }
