@@ -121,6 +121,7 @@ static void reduce_calls(struct ht *t, struct calls *c)
 			dst[0], dst[1], dst[2]);
 	HT_RC(t, hsl_reduce(c->q, HSL_REDUCE_OPS, HSL_TYPE_I32, c->a.ga, c->b.ga, 1), -EINVAL);
 	HT_RC(t, hsl_reduce(c->q, HSL_REDUCE_ADD, HSL_TYPES, c->a.ga, c->b.ga, 1), -EINVAL);
+	HT_RC(t, hsl_reduce(c->q, HSL_REDUCE_ADD, UINT32_MAX, c->a.ga, c->b.ga, 1), -EINVAL);
 	for (type = 0; type < HSL_TYPES; type++)
 		HT_RC(t, hsl_reduce(c->q, HSL_REDUCE_ADD, type, c->a.ga, c->b.ga, UINT64_MAX / bytes[type] + 1), -EMSGSIZE);
 }
@@ -395,6 +396,20 @@ static const struct name names[] = {
 	{ "plugin:", 0, 0, 0 },
 };
 
+/* Also a switch, which has no registers, knows its links. */
+static void two_ends_alike(struct ht *t, struct hsl_fabric *f, uint32_t node, unsigned int index)
+{
+	struct hsl_link_props here = { .size = sizeof(here) }, there = here;
+	unsigned int i;
+
+	HT_OK(t, hsl_link_query(f, node, index, &here));
+	for (i = 0; !hsl_link_query(f, here.peer, i, &there); i++)
+		if (there.peer == node && there.state == here.state && there.width == here.width && there.rate_mtps == here.rate_mtps &&
+		    there.latency_ps == here.latency_ps && there.peer_type == HSL_NODE_TYPE_CHIP)
+			return;
+	HT_FAIL_TEST(t, "link %u of node %u has no other end like it among %u links of node %u", index, node, i, here.peer);
+}
+
 /* It has what its name says. Another one of the same name is the same fabric, of another name is not. */
 static void is_named(struct ht *t, const struct name *n, struct hsl_fabric *f)
 {
@@ -402,7 +417,7 @@ static void is_named(struct ht *t, const struct name *n, struct hsl_fabric *f)
 	struct hsl_chip_props chip = { .size = sizeof(chip) };
 	struct hsl_fabric *f2, *f3;
 	char url[64];
-	unsigned int i;
+	unsigned int i, k;
 
 	HT_OK(t, hsl_fabric_info(f, &info));
 	HT_EQ(t, "chips", info.nchips, n->chips);
@@ -411,6 +426,8 @@ static void is_named(struct ht *t, const struct name *n, struct hsl_fabric *f)
 		HT_EQ(t, "memory of a chip", chip.mem_bytes, n->mem_bytes);
 		HT_EQ(t, "free memory of a chip", chip.mem_free_bytes, n->mem_bytes);
 		HT_EQ(t, "queues of a chip", chip.nqueues, n->queues);
+		for (k = 0; k < chip.nlinks; k++)
+			two_ends_alike(t, f, chip.node, k);
 	}
 	HT_OK(t, hsl_fabric_open(n->url, &f2));
 	HT_OK(t, hsl_fabric_info(f2, &again));
@@ -422,6 +439,28 @@ static void is_named(struct ht *t, const struct name *n, struct hsl_fabric *f)
 	hsl_fabric_close(f3);
 	hsl_fabric_close(f2);
 	HT_OK(t, hsl_chip_by_index(f, 0, &chip));
+}
+
+/* Without a name it is that of the environment, else the first device, which may not be there. */
+static void no_name(struct ht *t)
+{
+	struct hsl_fabric_info info = { .size = sizeof(info) };
+	struct hsl_fabric *f;
+	int rc;
+
+	HT_TRUE(t, !setenv("HSL_FABRIC", "sim:ring3", 1), "setenv");
+	HT_OK(t, hsl_fabric_open(NULL, &f));
+	HT_OK(t, hsl_fabric_info(f, &info));
+	HT_EQ(t, "chips of $HSL_FABRIC, sim:ring3", info.nchips, 3);
+	hsl_fabric_close(f);
+	HT_TRUE(t, !unsetenv("HSL_FABRIC"), "unsetenv");
+	rc = hsl_fabric_open(NULL, &f);
+	HT_TRUE(t, t->kernel ? !rc : !rc || rc == -ENODEV || rc == -EACCES, "without a name: %s", ht_errno_name(rc));
+	if (rc)
+		return;
+	HT_OK(t, hsl_fabric_info(f, &info));
+	HT_TRUE(t, !strcmp(info.backend, "kernel"), "without a name the fabric is one of %s", info.backend);
+	hsl_fabric_close(f);
 }
 
 static void fabric_names(struct ht *t)
@@ -444,6 +483,8 @@ static void fabric_names(struct ht *t)
 		is_named(t, n, f);
 		hsl_fabric_close(f);
 	}
+	ht_step(t, "no name");
+	no_name(t);
 }
 
 const struct ht_test ht_tests_lib[] = {

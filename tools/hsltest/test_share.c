@@ -566,10 +566,12 @@ static void dmabuf(struct ht *t)
 	struct hsl_segment *s;
 	struct ht_diff d;
 	struct hsl_queue *q;
-	struct ht_buf b;
+	struct ht_buf below, b;
 	uint8_t *p;
 	int fd, rc;
 
+	/* what is exported does not begin where the chip's memory begins */
+	ht_buf_new(t, &below, t->chip[0].node, len);
 	ht_buf_new(t, &b, t->chip[0].node, len);
 	q = ht_queue_new(t, t->chip[0].node, 0);
 	rc = hsl_segment_export(b.seg, 0, HSL_EXPORT_F_DMABUF, &fd);
@@ -583,8 +585,19 @@ static void dmabuf(struct ht *t)
 			b.shadow[123] ^= 0xff;
 			ht_buf_check(t, &b, "store through the dma-buf");
 			munmap(p, len);
+			p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 8192);
+			HT_TRUE(t, p != MAP_FAILED, "mmap of the third page of a dma-buf: %s", strerror(errno));
+			HT_TRUE(t, ht_equal(p, b.shadow + 8192, 4096, &d), "third page of the dma-buf, byte %" PRIu64
+				": expected 0x%02x, got 0x%02x", d.first, d.expected, d.got);
+			munmap(p, 4096);
 			exported = true;
 		}
+		close(fd);
+	}
+	if (exported) {
+		HT_OK(t, hsl_segment_export(b.seg, HSL_RIGHT_READ, HSL_EXPORT_F_DMABUF, &fd));
+		HT_TRUE(t, mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED && errno == EACCES,
+			"a dma-buf that may only be read is mapped for writing, or errno is %d", errno);
 		close(fd);
 	}
 	fd = foreign_dmabuf(t, len, &p);
@@ -606,7 +619,9 @@ static void dmabuf(struct ht *t)
 		imported = true;
 	}
 	ht_queue_free(t, q);
+	ht_buf_check(t, &below, "memory beside that of the dma-buf");
 	ht_buf_free(t, &b);
+	ht_buf_free(t, &below);
 	if (!exported && !imported)
 		HT_SKIP_TEST(t, "no dma-bufs on this backend or kernel");
 	ht_note(t, "export %s, import %s", exported ? "tested" : "not possible", imported ? "tested" : "no /dev/udmabuf");
