@@ -74,7 +74,65 @@ static void *reset_soon_in_thread(void *t)
 	return NULL;
 }
 
-/* A waiter is asleep in hsl_queue_wait when the chip is reset: by another process, which sim: has not. */
+/* A reset while the caller waits: by another process, which sim: has not. */
+struct resetter {
+	pthread_t thread;
+	int pid;
+};
+
+static void reset_meanwhile(struct ht *t, struct resetter *r)
+{
+	r->pid = -1;
+	if (t->sim)
+		HT_TRUE(t, !pthread_create(&r->thread, NULL, reset_soon_in_thread, t), "pthread_create");
+	else
+		r->pid = fork();
+	HT_TRUE(t, t->sim || r->pid >= 0, "fork: %s", strerror(errno));
+	if (!r->pid) {
+		reset_soon(t);
+		_exit(0);
+	}
+}
+
+static void resetter_join(struct ht *t, struct resetter *r)
+{
+	if (t->sim)
+		pthread_join(r->thread, NULL);
+	else
+		ht_child_join(t, r->pid);
+}
+
+/* Nothing but the end of its queue wakes this one: it waits for ever for a command that waits for ever. */
+static void sleeper_wakes(struct ht *t)
+{
+	struct hsl_completion c;
+	struct hsl_queue *q;
+	struct resetter r;
+	struct hsl_op op;
+	struct ht_buf b;
+	int rc;
+
+	ht_need_tool(t, HSL_CAP_OP_SIGNAL, "WAIT");
+	ht_buf_new(t, &b, t->chip[0].node, 4096);
+	q = ht_queue_new(t, t->chip[0].node, 4);
+	op = ht_op_wait(HSL_WAIT_EQ, b.ga, ~*(uint64_t *)b.shadow, 0);
+	op.cookie = 77;
+	HT_RC(t, hsl_queue_submit(q, &op, 1), 1);
+	reset_meanwhile(t, &r);
+	ht_step(t, "asleep while chip %u is reset", t->chip[0].node);
+	do {
+		rc = hsl_queue_wait(q, &c, 1, UINT64_MAX);
+	} while (rc == -EINTR);
+	HT_TRUE(t, rc == 1, "hsl_queue_wait across a reset: %s", ht_errno_name(rc));
+	HT_EQ(t, "cookie of what was outstanding", c.cookie, 77);
+	HT_TRUE(t, c.status != HSL_ST_OK, "a WAIT whose condition never held ended well");
+	HT_RC(t, hsl_queue_wait(q, &c, 1, UINT64_MAX), -ENOENT);
+	resetter_join(t, &r);
+	ht_queue_free(t, q);
+	ht_buf_free(t, &b);
+}
+
+/* A waiter is asleep in hsl_queue_wait, or about to be, when the chip is reset. */
 static void waiter_wakes(struct ht *t)
 {
 	enum { OPS = 16 };
@@ -82,24 +140,15 @@ static void waiter_wakes(struct ht *t)
 	struct hsl_op ops[OPS];
 	struct hsl_fabric *f2;
 	struct hsl_queue *q;
+	struct resetter r;
 	struct ht_buf b;
-	pthread_t th;
 	unsigned int i;
-	int pid = -1;
 
 	ht_buf_new(t, &b, t->chip[0].node, 32 * MIB);
 	q = ht_queue_new(t, t->chip[0].node, OPS);
 	for (i = 0; i < OPS; i++)
 		ops[i] = ht_op_fill(b.ga, b.len, i);
-	if (t->sim)
-		HT_TRUE(t, !pthread_create(&th, NULL, reset_soon_in_thread, t), "pthread_create");
-	else
-		pid = fork();
-	HT_TRUE(t, t->sim || pid >= 0, "fork: %s", strerror(errno));
-	if (!pid) {
-		reset_soon(t);
-		_exit(0);
-	}
+	reset_meanwhile(t, &r);
 	for (;;) { /* refill until the reset comes */
 		int rc = hsl_queue_submit(q, ops, OPS);
 
@@ -113,10 +162,7 @@ static void waiter_wakes(struct ht *t)
 		HT_TRUE(t,
 			ht_completions(q, c, OPS) > 0,
 			"outstanding operations are not reported");
-	if (t->sim)
-		pthread_join(th, NULL);
-	else
-		ht_child_join(t, pid);
+	resetter_join(t, &r);
 	ht_queue_free(t, q);
 	ht_buf_free(t, &b);
 	f2 = ht_open_again(t);
@@ -278,6 +324,8 @@ const struct ht_test ht_tests_ras[] = {
 	  HT_F_RESET | HT_F_TWO_CHIPS, 120 },
 	{ "HEP-RAS-002", "waiter_wakes", "a reset wakes waiters and reports what was outstanding",
 	  waiter_wakes, HT_F_RESET, 0 },
+	{ "HEP-RAS-002", "sleeper_wakes", "a reset wakes who waits for ever for what would never end",
+	  sleeper_wakes, HT_F_RESET, 0 },
 	{ "HEP-RAS-003", "content_survives", "segments and content survive FLR, queues do not",
 	  content_survives, HT_F_RESET, 0 },
 	{ "HEP-RAS-004", "queue_error_alone", "a queue in ERROR leaves the others working",
