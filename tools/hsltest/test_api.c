@@ -499,6 +499,23 @@ static unsigned int map_count(void)
 	return n;
 }
 
+/* s goes to another context, which maps it, and is taken away from there. */
+static void share_and_revoke(struct ht *t, struct hsl_segment *s, struct hsl_fabric *other)
+{
+	struct hsl_segment *import;
+	int fd, rc = hsl_segment_export(s, HSL_RIGHT_READ, 0, &fd);
+	void *p;
+
+	if (rc == -EOPNOTSUPP)
+		return; /* a plugin */
+	HT_TRUE(t, !rc, "hsl_segment_export: %s", ht_errno_name(rc));
+	HT_OK(t, hsl_segment_import(other, fd, 0, &import));
+	HT_OK(t, hsl_segment_map(import, &p));
+	HT_OK(t, hsl_segment_revoke(s));
+	HT_OK(t, hsl_segment_free(import));
+	close(fd);
+}
+
 static void rounds(struct ht *t, unsigned int n)
 {
 	static uint8_t mem[3 * 4096];
@@ -522,6 +539,7 @@ static void rounds(struct ht *t, unsigned int n)
 		}
 		if (i % 16 == 0) {
 			f2 = ht_open_again(t);
+			share_and_revoke(t, s, f2);
 			hsl_fabric_close(f2);
 		}
 		HT_OK(t, hsl_segment_free(h));
