@@ -258,7 +258,7 @@ demo:
 
 # the verdicts of make check-deep TESTS=kill-matrix-vm, if it ran before, are in it
 .PHONY: mutants
-mutants: lib tools
+mutants: lib tools $(B)/.deps-unit
 	@tests/mutants/matrix
 
 # what a user would take instead, in one run: nothing is judged

@@ -5,7 +5,8 @@ the driver (kernel/) and of the library (libhsl/).
 
 A mutant changes one line, and a number that is read when the program runs says which mutant is on: HSL_MUTANT(n) is true for
 mutant n alone, 0 is the program as it is. So a library or a module is compiled once, not once for each mutant, and a VM goes
-from one to the next by loading the module again.
+from one to the next by loading the module again. It also notes that the line was reached: what a test does not reach it cannot
+notice, and need not be asked about.
 
 They are made from the text, line by line, without a look at any test:
 
@@ -16,9 +17,10 @@ They are made from the text, line by line, without a look at any test:
   right   only b counts
   edge    < is <=, > is >=, and the other way round
 
-What reports, traces, locks or frees is left alone: lockdep, kmemleak and sanitizers watch that in other tests. A line that does
-not compile with a mutant loses it. source.list has what was written by hand (mutant, file, after, line, with, breaks), and what is
-known to change nothing that can be seen (equivalent FILE OPERATOR, line, why).
+What reports, or only decides about a report, traces, locks or frees is left alone: lockdep, kmemleak and sanitizers watch that in other
+tests; so is what only a lack of memory decides (tests/guest/failnth.c). A line that does not compile with a mutant loses it.
+source.list has what was written by hand (mutant, file, after, line, with, breaks), and what is known to change nothing that can be
+seen (equivalent FILE OPERATOR, line, why).
 """
 import os
 import re
@@ -29,11 +31,61 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 
-QUIET = re.compile(r'\b(pr_|dev_(err|warn|info|dbg|notice)|trace_|lockdep_|WARN|BUG|hsl_log|hsl_err|hsl_warn|printk|kfree|kvfree|'
-                   r'free|mutex_|spin_|raw_spin|up_|down_|rcu_|pthread_mutex|init_rwsem|might_|memset\(&|INIT_|assert|perror|seq_p)')
+REPORT = re.compile(r'(pr_\w+|dev_(err|warn|info|dbg|notice)|trace_\w+|printk|hslp_(log|err|warn|info|debug))\(')
+QUIET = re.compile(r'\b(pr_|dev_(err|warn|info|dbg|notice)|trace_|lockdep_|WARN|BUG|hslp_(log|err|warn|info|debug)|printk|kfree|kvfree|'
+                   r'free|mutex_|spin_|raw_spin|up_|down_|rcu_|sim_run_|pthread_mutex|init_rwsem|might_|memset\(&|INIT_|assert|perror|seq_p)')
 STATEMENT = re.compile(r'^\*?[a-z_][\w.>\[\]-]*(?:\(.*\)| (?:[|&+-]?=) .+|\+\+|--);$')
 CONDITION = re.compile(r'^((?:\} else )?if )\((.*)\)( \{)?$')
 EDGES = {'<': '<=', '<=': '<', '>': '>=', '>=': '>'}
+
+
+LIBRARY_MUTANT = """
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+static unsigned char nowhere[SIZE];
+unsigned int hsl_mutant HSL_MUTANT_HIDDEN;
+unsigned char *hsl_mutant_reached HSL_MUTANT_HIDDEN = nowhere;
+
+static void __attribute__((constructor)) from_environment(void)
+{
+	const char *number = getenv("HSL_MUTANT"), *path = getenv("HSL_MUTANT_REACHED");
+	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+	void *p = fd >= 0 ? mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+	hsl_mutant = number ? (unsigned int)strtoul(number, NULL, 10) : 0;
+	if (p != MAP_FAILED)
+		hsl_mutant_reached = p;
+}
+"""
+
+DRIVER_MUTANT = """
+#include <linux/module.h>
+
+unsigned int hsl_mutant;
+EXPORT_SYMBOL_GPL(hsl_mutant);
+module_param_named(mutant, hsl_mutant, uint, 0444);
+unsigned char hsl_mutant_reached[SIZE];
+EXPORT_SYMBOL_GPL(hsl_mutant_reached);
+
+static int reached_get(char *buf, const struct kernel_param *kp)
+{
+	for (int i = 0; i < SIZE; i++)
+		buf[i] = '0' + hsl_mutant_reached[i];
+	buf[SIZE] = 0;
+	return SIZE;
+}
+
+static int reached_set(const char *val, const struct kernel_param *kp)
+{
+	memset(hsl_mutant_reached, 0, SIZE);
+	return 0;
+}
+
+static const struct kernel_param_ops reached_ops = { .set = reached_set, .get = reached_get };
+module_param_cb(reached, &reached_ops, NULL, 0600);
+"""
 
 
 def balanced(s):
@@ -55,8 +107,9 @@ def split_top(cond):
     return None
 
 
-def of_condition(cond):
-    yield 'never', 'false'
+def of_condition(cond, then):
+    if not re.match(r'return (ERR_PTR\()?-ENOMEM\b', then):
+        yield 'never', 'false'
     yield 'always', 'true'
     parts = split_top(cond)
     if parts and parts[1] not in parts[2]:
@@ -67,13 +120,15 @@ def of_condition(cond):
         yield 'edge', f'{cond[:m.start(1)]}{EDGES[m[1]]}{cond[m.end(1):]}'
 
 
-def of_line(text, before):
-    """(operator, what the line becomes) for each mutant of a line of a function; before: the line above it."""
+def of_line(text, before, then):
+    """(operator, what the line becomes) for each mutant of a line of a function; before, then: the lines around it."""
+    if text == 'err = -ENOMEM;' or (REPORT.match(then) and not text.endswith(('{', ';'))):
+        return
     if text.endswith('\\') or QUIET.search(text) or not balanced(text):
         return
     m = CONDITION.match(text)
     if m and balanced(m[2]) and not re.search(r'\b(defined|IS_ENABLED|__builtin)', m[2]):
-        for op, cond in of_condition(m[2]):
+        for op, cond in of_condition(m[2], then):
             yield op, f'{m[1]}({cond}){m[3] or ""}'
     elif STATEMENT.match(text) and re.search(r'([;{}:)]|\belse|\*/)$', before):
         yield 'drop', ''
@@ -83,16 +138,16 @@ def enumerate_file(path):
     """All automatic mutants of a file, as dicts."""
     found, before, inside = [], '', False
     with open(os.path.join(TOP, path), encoding='utf-8') as f:
-        for number, line in enumerate(f, 1):
-            line = line.rstrip('\n')
-            if line == '{' or line == '}':
-                inside = line == '{'
-            text = line.strip()
-            if inside and line.startswith('\t') and '/*' not in text:
-                found += [{'file': path, 'line': number, 'operator': op, 'was': text, 'becomes': new}
-                          for op, new in of_line(text, before)]
-            if text:
-                before = text
+        lines = f.read().split('\n')
+    for number, line in enumerate(lines, 1):
+        if line == '{' or line == '}':
+            inside = line == '{'
+        text = line.strip()
+        if inside and line.startswith('\t') and '/*' not in text:
+            found += [{'file': path, 'line': number, 'operator': op, 'was': text, 'becomes': new}
+                      for op, new in of_line(text, before, lines[number].strip())]
+        if text:
+            before = text
     return found
 
 
@@ -189,19 +244,24 @@ def compile_until_clean(mutants, tree, compile_once):
 
 
 def library(mutants, build, tree):
-    """A libhsl.so.1 with all of them in tree/lib; the mutant is in the environment. Returns those that compile."""
-    lib = os.path.join(tree, 'lib')
+    """
+    A libhsl.so.1 with all of them in tree/lib, and the unit tests of the library with them, in tree/unit. The mutant is in the
+    environment (HSL_MUTANT), and the file where a byte of each that is reached becomes 1 (HSL_MUTANT_REACHED). Returns those
+    that compile and the unit tests.
+    """
+    lib, unit = os.path.join(tree, 'lib'), os.path.join(tree, 'unit')
     os.makedirs(lib, exist_ok=True)
+    os.makedirs(unit, exist_ok=True)
+    size = max(m['number'] for m in mutants) + 1
     with open(os.path.join(lib, 'mutant.h'), 'w', encoding='utf-8') as f:
-        f.write('extern unsigned int hsl_mutant __attribute__((visibility("hidden")));\n'
-                '#define HSL_MUTANT(n) (hsl_mutant == (n))\n')
+        f.write('#define HSL_MUTANT_HIDDEN __attribute__((visibility("hidden")))\n'
+                'extern unsigned int hsl_mutant HSL_MUTANT_HIDDEN;\nextern unsigned char *hsl_mutant_reached HSL_MUTANT_HIDDEN;\n'
+                '#define HSL_MUTANT(n) (hsl_mutant_reached[n] = 1, hsl_mutant == (n))\n')
     with open(os.path.join(lib, 'mutant.c'), 'w', encoding='utf-8') as f:
-        f.write('#include <stdlib.h>\nunsigned int hsl_mutant __attribute__((visibility("hidden")));\n'
-                'static void __attribute__((constructor)) mutant_from_environment(void)\n'
-                '{\n\tconst char *s = getenv("HSL_MUTANT");\n\n\thsl_mutant = s ? (unsigned int)strtoul(s, NULL, 10) : 0;\n}\n')
+        f.write(LIBRARY_MUTANT.replace('SIZE', str(size)))
     sources = sorted(f for f in os.listdir(os.path.join(TOP, 'libhsl')) if f.endswith('.c'))
     flags = ('-O1 -g0 -std=gnu11 -D_GNU_SOURCE= -fPIC -pthread -fno-strict-aliasing -w -Iinclude -Iinclude/uapi -I. -Ilibhsl -Iqemu '
-             '-Iqemu/engine -Iqemu/model').split()
+             '-Iqemu/engine -Iqemu/model -Itests -Itools/common').split()
     cc = os.environ.get('CC', 'cc')
 
     def compile_once():
@@ -219,10 +279,17 @@ def library(mutants, build, tree):
 
     mutants = compile_until_clean(mutants, tree, compile_once)
     objects = [os.path.join(lib, f) for f in sorted(os.listdir(lib)) if f.endswith('.o')]
+    archives = [os.path.join(build, 'libhsl.a'), '-lm']     # for the model and the engine
     subprocess.run([cc, '-shared', '-pthread', '-Wl,-soname,libhsl.so.1', '-Wl,-Bsymbolic-functions',
-                    '-Wl,--version-script=libhsl/libhsl.map', '-o', os.path.join(lib, 'libhsl.so.1'), *objects,
-                    os.path.join(build, 'libhsl.a'), '-lm'], cwd=TOP, check=True)
-    return mutants
+                    '-Wl,--version-script=libhsl/libhsl.map', '-o', os.path.join(lib, 'libhsl.so.1'), *objects, *archives],
+                   cwd=TOP, check=True)
+    programs = []
+    for name in sorted(os.listdir(os.path.join(TOP, 'tests/unit'))):
+        if re.match(r'test_(lib_\w+|flit_pair)\.c$', name):
+            programs.append(os.path.join(unit, name[:-2]))
+            subprocess.run([cc, *flags, '-pthread', '-o', programs[-1], os.path.join('tests/unit', name), *objects,
+                            os.path.join(build, 'libcommon.a'), *archives, '-lcmocka'], cwd=TOP, check=True)
+    return mutants, programs
 
 
 def driver(mutants, build, tree):
@@ -238,13 +305,16 @@ def driver(mutants, build, tree):
     for f in os.listdir(build):
         if f in ('hsltest', 'hslctl') or f.startswith('libhsl.so'):
             shutil.copy(os.path.join(build, f), into, follow_symlinks=False)
+    size = max(m['number'] for m in mutants) + 1
+    if size > 4000:
+        sys.exit('what is reached would not fit into a parameter: not so many mutants of the driver')
     with open(os.path.join(tree, 'kernel', 'mutant.h'), 'w', encoding='utf-8') as f:
-        f.write('extern unsigned int hsl_mutant;\n#define HSL_MUTANT(n) (*(volatile unsigned int *)&hsl_mutant == (n))\n')
+        f.write('extern unsigned int hsl_mutant;\nextern unsigned char hsl_mutant_reached[];\n'
+                '#define HSL_MUTANT(n) (hsl_mutant_reached[n] = 1, *(volatile unsigned int *)&hsl_mutant == (n))\n')
     with open(os.path.join(tree, 'kernel', 'Kbuild'), 'a', encoding='utf-8') as f:
         f.write('\nccflags-y += -w -include $(src)/mutant.h\nhsl-y += mutant.o\n')
     with open(os.path.join(tree, 'kernel', 'mutant.c'), 'w', encoding='utf-8') as f:
-        f.write('#include <linux/module.h>\nunsigned int hsl_mutant;\nEXPORT_SYMBOL_GPL(hsl_mutant);\n'
-                'module_param_named(mutant, hsl_mutant, uint, 0444);\n')
+        f.write(DRIVER_MUTANT.replace('SIZE', str(size)))
     env = {k: v for k, v in os.environ.items() if k not in ('HSL_BUILD', 'HSL_FABRIC')}
 
     def compile_once():

@@ -1,20 +1,31 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """
-source_judge.py: what hsltest says of mutants of source (source.py). Those of the library run on sim:, those of the driver in VMs.
+source_judge.py: what notices mutants of source (source.py). Those of the library run on sim:, those of the driver in VMs.
 
-The tests are those of requirements whose subject is the driver or the library. A mutant is killed when one of them fails that
-passes without it; 'other' when nothing of that kind noticed but something did (the kernel complains, modules do not load, another
-test); what lets all pass survives. A test that stands still is ended early here; two that do are enough.
+First every test runs without a mutant, and each mutant notes whether its line was reached. From then on a mutant is given only
+to tests that pass and reach it, first those that noticed its neighbours, the shorter before the longer ones, until one fails:
+
+  killed     a test of a requirement whose subject is the driver or the library
+  other      another test of hsltest, or the kernel complains, modules do not load, no fabric can be opened
+  elsewhere  hsltest passes, a unit test of the library does not
+  unreached  no test comes there
+  survives   nothing
+
+One that was written by hand is given to all tests of the requirement that it breaks. A test that stands still is ended early.
 """
+import collections
 import os
 import queue
 import re
 import signal
 import subprocess
+import tempfile
 import threading
+import time
 
 STILL = 8           # seconds without progress, on sim:
-SLOW = ['events']  # tests that take as long as all others together
+FIRST = 3           # tests that are asked before all others
+LONG, FEW = 10, 10  # a test that takes a tenth of all time repeats what others do: it is asked about what few others reach
 AT_ONCE = 12        # mutants for one VM
 
 
@@ -27,65 +38,152 @@ def parse_line(line, results):
         results[-1][3] = line[2:]
 
 
-def hung(results):
-    return sum(r[3].startswith('timed out') for r in results)
+def failed(results):
+    return [r for r in results if r[2] == 'fail']
+
+
+class Tests:
+    """What is known of tests: which of them pass, how long they take, which mutants they reach, which they have noticed."""
+
+    def __init__(self):
+        self.seconds = {}
+        self.reach = {}
+        self.noticed = collections.defaultdict(list)
+        self.lock = threading.Lock()
+
+    def passed(self, name, seconds, reached):
+        with self.lock:
+            self.seconds[name] = seconds
+            self.reach[name] = reached
+
+    def reached(self, m):
+        return any(m['number'] in r for r in self.reach.values())
+
+    def has_noticed(self, name, m):
+        with self.lock:
+            self.noticed[name].append(m)
+
+    def that_reach(self, m, names, long=False):
+        """Those of names that reach m, most promising first. long: also those that take long."""
+        def far(name):
+            return min((abs(m['line'] - n['line']) for n in self.noticed[name] if n['file'] == m['file']), default=100000) // 50
+
+        with self.lock:
+            come = [n for n, reached in self.reach.items() if m['number'] in reached]
+            most = sum(self.seconds.values()) / LONG if len(come) > FEW and not long else float('inf')
+            return sorted((n for n in names if n in come and self.seconds[n] < most), key=lambda n: (far(n), self.seconds[n]))
+
+
+def reached_of(data):
+    return {i for i, b in enumerate(data) if b}
 
 
 class Library:
-    def __init__(self, hsltest, tree, tests, fabric):
+    def __init__(self, hsltest, tree, own, rest, programs, fabric):
         self.command = [hsltest, 'run', '--tap', '--quick', '-f', fabric]
         self.lib = os.path.join(tree, 'lib')
-        self.tests = tests
-        self.good = set()
+        self.own, self.rest = own, rest
+        self.programs = {os.path.basename(p): p for p in programs}
+        self.tests = Tests()
 
-    def run(self, number, tests, still=STILL):
-        env = {k: v for k, v in os.environ.items() if k != 'HSL_FABRIC'}
+    def environment(self, number, reached=None):
+        env = {k: v for k, v in os.environ.items() if k not in ('HSL_FABRIC', 'HSL_LOG')}
         env.update(LD_LIBRARY_PATH=self.lib, HSL_MUTANT=str(number))
+        if reached:
+            env['HSL_MUTANT_REACHED'] = reached
+        return env
+
+    def run(self, number, tests, still=STILL, reached=None, more=('--stop-on-fail',)):
         results = []
-        with subprocess.Popen([*self.command, '--timeout', str(still), *tests], stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, text=True, errors='replace', env=env) as p:
+        with subprocess.Popen([*self.command, *more, '--timeout', str(still), *tests], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True, errors='replace', env=self.environment(number, reached)) as p:
             for line in p.stdout:
                 parse_line(line.rstrip('\n'), results)
-                if hung(results) >= 2:
+                if sum(r[3].startswith('timed out') for r in results) >= 2:
                     p.send_signal(signal.SIGTERM)
                     break
             p.stdout.read()
         return results
 
-    def judge(self, m):
-        results = self.run(m['number'], self.tests)
-        killers = [r for r in results if r[2] == 'fail' and r[1] in self.good]
-        if killers and all(r[3].startswith('timed out') for r in killers):      # or was the machine busy?
-            killers = [r for r in self.run(m['number'], [killers[0][1]], 3 * STILL) if r[2] == 'fail']
-        if killers:
-            return 'killed', killers
+    def run_program(self, number, name, limit, reached=None):
+        """A unit test: it has no requirement."""
+        try:
+            p = subprocess.run([self.programs[name]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, errors='replace', env=self.environment(number, reached), timeout=limit, check=False)
+        except subprocess.TimeoutExpired:
+            return [['', name, 'fail', f'timed out after {limit} s']]
+        case = re.search(r'^\[  FAILED  \] (.*)$', p.stdout, re.M)
+        return [['', name, 'fail' if p.returncode else 'pass', f'{case[1] if case else "exit status"} {p.returncode}']]
+
+    def measure(self, jobs, mutants):
+        """Each test alone, on the library as it is."""
+        size = max(m['number'] for m in mutants) + 1
+
+        def one(name):
+            with tempfile.NamedTemporaryFile() as f:
+                f.truncate(size)
+                start = time.monotonic()
+                results = self.run_program(0, name, 300, f.name) if name in self.programs else self.run(0, [name], 30, f.name)
+                if results and all(r[2] == 'pass' for r in results):
+                    self.tests.passed(name, time.monotonic() - start, reached_of(f.read()))
+
+        in_parallel([*self.own, *self.rest, *self.programs], one, jobs)
+
+    def ask(self, m, names, more=('--stop-on-fail',)):
+        """What fails of names; asked again, with more time, when all that fails has timed out: or was the machine busy?"""
+        if not names:
+            return []
+        results = self.run(m['number'], names, more=more)
         if not results:
-            return 'other', [['', 'hsltest', 'fail', 'no fabric can be opened']]
+            return [['', 'hsltest', 'fail', 'no fabric can be opened']]
+        killers = failed(results)
+        if killers and all(r[3].startswith('timed out') for r in killers):
+            killers = failed(self.run(m['number'], [killers[0][1]], 3 * STILL))
+        return killers
+
+    def judge(self, m, of):
+        """of: tests of the requirement that it breaks."""
+        if not of and not self.tests.reached(m):
+            return 'unreached', []
+        own = self.tests.that_reach(m, [n for n in self.own if n not in of])
+        killers = self.ask(m, [n for n in of if n in self.tests.seconds], ()) or self.ask(m, own[:FIRST]) or self.ask(m, own[FIRST:])
+        if killers:
+            self.tests.has_noticed(killers[0][1], m)
+            return 'killed' if killers[0][0] else 'other', killers
+        rest = self.tests.that_reach(m, self.rest)
+        killers = self.ask(m, rest[:FIRST]) or self.ask(m, rest[FIRST:])
+        if killers:
+            self.tests.has_noticed(killers[0][1], m)
+            return 'other', killers
+        for name in self.tests.that_reach(m, self.programs, long=True):
+            killers = failed(self.run_program(m['number'], name, 60 + 5 * self.tests.seconds[name]))
+            if killers:
+                return 'elsewhere', killers
         return 'survives', []
 
 
-def judge_library(mutants, hsltest, tree, tests, fabric, jobs, done):
-    """done(mutant, verdict, killers) for each."""
-    library = Library(hsltest, tree, tests, fabric)
-    library.good = {r[1] for r in library.run(0, tests) if r[2] == 'pass'}
-    todo = queue.SimpleQueue()
-    for m in mutants:
-        todo.put(m)
+def judge_library(mutants, hsltest, tree, own, rest, programs, of, fabric, jobs, done):
+    """of: tests by requirement. done(mutant, verdict, killers) for each."""
+    library = Library(hsltest, tree, own, rest, programs, fabric)
+    library.measure(jobs, mutants)
+    in_parallel(mutants, lambda m: done(m, *library.judge(m, of.get(m.get('breaks'), []))), jobs)
+    return library.tests
 
-    def work():
+
+def in_parallel(items, work, jobs):
+    todo = queue.SimpleQueue()
+    for i in items:
+        todo.put(i)
+
+    def worker():
         while True:
             try:
-                m = todo.get_nowait()
+                i = todo.get_nowait()
             except queue.Empty:
                 return
-            done(m, *library.judge(m))
+            work(i)
 
-    in_parallel(work, jobs)
-    return library.good
-
-
-def in_parallel(work, jobs):
-    threads = [threading.Thread(target=work) for _ in range(jobs)]
+    threads = [threading.Thread(target=worker) for _ in range(jobs)]
     for t in threads:
         t.start()
     for t in threads:
@@ -93,45 +191,78 @@ def in_parallel(work, jobs):
 
 
 class Driver:
-    def __init__(self, tree, tests):
-        self.vm = os.path.join(tree, 'qemu/vm')
-        self.tests = [t for t in tests if t not in SLOW]
-        self.good = set()
+    """All that happens in a VM is in a plan of lines, see tests/guest/driver_mutants.sh."""
 
-    def boot(self, numbers, done=None):
-        """{number: [results, complaint, it was done]} of the first ones, as far as one VM comes; done(number, that) of each."""
+    def __init__(self, tree, own, rest):
+        self.tree = tree
+        self.own, self.rest = own, rest
+        self.tests = Tests()
+        self.complaint = ''
+
+    def boot(self, plan, timeout, done=None):
+        """{number: [results, complaint, {test: what it reached}]} of the first ones, as far as one VM comes; done(number, that) of each."""
         env = {k: v for k, v in os.environ.items() if k not in ('HSL_FABRIC', 'HSL_BUILD', 'RUN')}
-        command = ' '.join(["/hsl/tests/guest/driver_mutants.sh '", *map(str, numbers), "' '", *SLOW, "'", *self.tests])
         seen, now, last = {}, None, ''
-        with subprocess.Popen([self.vm, 'CHIPS=2', 'MODULES=0', 'BOOT_TIMEOUT=300', f'TIMEOUT={400 * len(numbers)}',
-                               f'RUN={command}'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, errors='replace', env=env) as p:
-            for line in p.stdout:
-                line = line.rstrip('\r\n')
-                last = line or last
-                m = re.match(r'^# (mutant|done) (\d+)$', line)
-                if m and m[1] == 'mutant':
-                    now = seen[int(m[2])] = [[], '', False]
-                elif m and now:
-                    now[2] = True
-                    if done:
-                        done(int(m[2]), now)
-                    now = None
-                elif now and line.startswith('# complaint '):
-                    now[1] = line[12:]
-                elif now:
-                    parse_line(line, now[0])
+        with tempfile.NamedTemporaryFile('w', dir=os.path.join(self.tree, 'build'), prefix='plan-') as f:
+            f.write(''.join(line + '\n' for line in plan))
+            f.flush()
+            os.chmod(f.name, 0o644)
+            command = f'/hsl/tests/guest/driver_mutants.sh /host/build/{os.path.basename(f.name)}'
+            with subprocess.Popen([os.path.join(self.tree, 'qemu/vm'), 'CHIPS=2', 'MODULES=0', 'BOOT_TIMEOUT=300', f'TIMEOUT={timeout}',
+                                   f'RUN={command}'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  text=True, errors='replace', env=env) as p:
+                for line in p.stdout:
+                    line = line.rstrip('\r\n')
+                    last = line or last
+                    m = re.match(r'^# (mutant|done|reached|complaint) (\S+) ?(.*)$', line)
+                    if m and m[1] == 'mutant':
+                        now = seen[int(m[2])] = [[], '', {}]
+                    elif m and now and m[1] == 'done':
+                        if done:
+                            done(int(m[2]), now)
+                        now = None
+                    elif m and now and m[1] == 'reached':
+                        seconds, _, bits = m[3].partition(' ')
+                        now[2][m[2]] = float(seconds), {i for i, b in enumerate(bits) if b == '1'}
+                    elif m and now and m[1] == 'complaint':
+                        now[1] = line[12:]
+                    elif now:
+                        parse_line(line, now[0])
         if now:
             now[1] = now[1] or 'the VM ended: ' + last
             if done:
                 done(next(n for n, s in seen.items() if s is now), now)
         return seen
 
-    def verdict(self, seen):
+    def measure(self):
+        seen = self.boot([f'0 {" ".join(self.own + self.rest)}'], 3000).get(0)
+        if not seen:
+            self.complaint = 'no VM'
+            return
+        results, self.complaint, reached = seen
+        verdicts = {}
+        for _, name, verdict, _ in results:
+            verdicts.setdefault(name, set()).add(verdict)
+        for name, (seconds, numbers) in reached.items():
+            if verdicts.get(name, {'pass'}) == {'pass'}:     # or it is no test: load, unload
+                self.tests.passed(name, seconds, numbers)
+
+    def plan(self, m, of):
+        """What is asked of it, in steps of which the next is taken when nothing failed."""
+        own = self.tests.that_reach(m, [n for n in self.own if n not in of])
+        rest = self.tests.that_reach(m, self.rest)
+        of = [n for n in of if n in self.tests.seconds]
+        if not (own or rest or of):
+            own = sorted((n for n in self.own if n in self.tests.seconds), key=self.tests.seconds.get)
+        steps = [of, own[:FIRST], own[FIRST:], rest[:FIRST], rest[FIRST:]]
+        return f'{m["number"]} {"|".join(" ".join(s) for s in steps if s)}'
+
+    def verdict(self, m, seen):
         results, complaint, _ = seen
-        killers = [r for r in results if r[2] == 'fail' and r[1] in self.good]
+        killers = [r for r in failed(results) if r[1] in self.tests.seconds]
         if killers:
-            return 'killed', killers
+            self.tests.has_noticed(killers[0][1], m)
+            return ('killed' if killers[0][1] in self.own else 'other'), killers
         if complaint:
             return 'other', [['', 'kernel', 'fail', complaint]]
         load = [r for r in results if r[1] == 'load']
@@ -140,15 +271,20 @@ class Driver:
         return 'survives', []
 
 
-def judge_driver(mutants, tree, tests, jobs, done):
-    driver = Driver(tree, tests)
-    seen = driver.boot([0])
-    driver.good = {r[1] for r in seen[0][0] if r[2] == 'pass'} if 0 in seen else set()
-    if not driver.good or seen[0][1]:
-        return None, seen[0][1] if 0 in seen else 'no VM'
-    lock, left, lost = threading.Lock(), list(mutants), []
+def judge_driver(mutants, tree, own, rest, of, jobs, done):
+    """(what is known of the tests, why not all are judged)"""
+    driver = Driver(tree, own, rest)
+    driver.measure()
+    if not driver.tests.seconds or driver.complaint:
+        return driver.tests, driver.complaint or 'no test passes without a mutant'
+    lock, left, lost = threading.Lock(), [], []
+    for m in mutants:
+        if driver.tests.reached(m):
+            left.append(m)
+        else:
+            done(m, 'unreached', [])
 
-    def work():
+    def work(_):
         while True:
             with lock:
                 mine = left[:max(1, min(AT_ONCE, len(left) // jobs))]
@@ -156,11 +292,13 @@ def judge_driver(mutants, tree, tests, jobs, done):
             if not mine:
                 return
             by_number = {m['number']: m for m in mine}
+            plan = [driver.plan(m, of.get(m.get('breaks'), [])) for m in mine]
 
             def one(number, seen):
-                done(by_number[number], *driver.verdict(seen))
+                done(by_number[number], *driver.verdict(by_number[number], seen))
 
-            seen = driver.boot(list(by_number), one) or driver.boot(list(by_number), one)
+            timeout = 400 * len(mine)
+            seen = driver.boot(plan, timeout, one) or driver.boot(plan, timeout, one)
             if not seen:
                 with lock:
                     lost.extend(mine)
@@ -168,6 +306,6 @@ def judge_driver(mutants, tree, tests, jobs, done):
             with lock:
                 left[:0] = [m for m in mine if m['number'] not in seen]
 
-    in_parallel(work, jobs)
+    in_parallel(range(jobs), work, jobs)
     lost += left
-    return driver.good, f'a VM does not come up, twice: {len(lost)} mutants are not judged' if lost else ''
+    return driver.tests, f'a VM does not come up, twice: {len(lost)} mutants are not judged' if lost else ''
