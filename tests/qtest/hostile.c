@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * HEP-SEC-008: a hostile guest. Random registers, doorbells, windows, MSI-X tables, descriptors and tables, resets in
- * between; afterwards QEMU is alive, says nothing, and both chips work as if new.
+ * HEP-SEC-008: a hostile guest. Random registers, doorbells, windows, MSI-X tables, descriptors and tables, configuration space,
+ * BARs that are sized and moved while commands run, rings and tables outside of RAM and in the chips' own BARs, resets in
+ * between; afterwards QEMU is alive, says nothing, and both chips work as if new. The manifest runs it on a QEMU with sanitizers
+ * too, where there is one: that tells of each access outside of what is QEMU's.
  *
  * HSL_TEST_SEED=N repeats a run; the seed is printed. HSL_TEST_STEPS=N makes it longer.
  */
@@ -37,10 +39,27 @@ static uint32_t below(uint32_t n)
 	return (uint32_t)(rng() % n);
 }
 
-/* A value that is likely to matter: zero, ones, an address of ours, a GA, a small number, noise. */
+/* An address for DMA where a guest should have none: chips, interrupt controllers, beyond RAM, the very end. */
+static uint64_t nowhere(void)
+{
+	const struct qc *c = &chip[1 + below(2)];
+
+	switch (below(7)) {
+	case 0: return c->bar0 + below(0x200) * 0x1000ull;
+	case 1: return c->bar2 + below(64) * 0x1000ull;
+	case 2: return c->bar4 + below(64) * 0x1000ull;
+	case 3: return 0xfec00000 + below(0x200) * 0x1000ull;
+	case 4: return QC_RAM(0) + (1ull << (33 + below(30)));
+	case 5: return 0xa0000 + below(0x60) * 0x1000ull;
+	default: return -(uint64_t)below(4) * 0x1000;
+	}
+}
+
+/* A value that is likely to matter: zero, ones, an address of ours or of nobody, a GA, a small number, noise. */
 static uint64_t value(void)
 {
-	switch (below(8)) {
+	switch (below(9)) {
+	case 8: return nowhere();
 	case 0: return 0;
 	case 1: return ~0ull;
 	case 2: return QC_RAM(1 + below(2)) + below(64) * 0x1000ull;
@@ -104,6 +123,61 @@ static void write_table(struct qc *c)
 	qt_write(c->q, QC_TABLES + (below(0x4000) & ~7u), 8, value());
 }
 
+/* Anywhere in configuration space; the capabilities are the more interesting part. */
+static void write_config(struct qc *c)
+{
+	unsigned int size = 1u << below(3), at = below(4) ? below(0x100) : below(0x1000);
+
+	at &= ~(size - 1);
+	(void)qt_cfg_read(&qt, c->bdf, at, size);
+	qt_cfg_write(&qt, c->bdf, at, size, (uint32_t)value());
+}
+
+/* As firmware sizes them, with memory decoding on; then they are where they were, somewhere else, or on top of each other. */
+static void move_bars(struct qc *c)
+{
+	unsigned int bar = 0x10 + 8 * below(3);
+	uint64_t was = qt_cfg_read(&qt, c->bdf, bar, 4) | (uint64_t)qt_cfg_read(&qt, c->bdf, bar + 4, 4) << 32, to = was;
+
+	qt_cfg_write(&qt, c->bdf, bar, 4, ~0u);
+	qt_cfg_write(&qt, c->bdf, bar + 4, 4, ~0u);
+	(void)qt_cfg_read(&qt, c->bdf, bar, 4);
+	switch (below(6)) {
+	case 0: to = value(); break;
+	case 1: to = chip[1 + below(2)].bar2; break;
+	case 2: to = QC_RAM(c->node); break;
+	}
+	qt_cfg_write(&qt, c->bdf, bar, 4, (uint32_t)to);
+	qt_cfg_write(&qt, c->bdf, bar + 4, 4, (uint32_t)(to >> 32));
+	if (to == was)
+		return;
+	write_register(c);
+	qt_cfg_write(&qt, c->bdf, bar, 4, (uint32_t)was);
+	qt_cfg_write(&qt, c->bdf, bar + 4, 4, (uint32_t)(was >> 32));
+}
+
+static void write_memory(struct qc *c)
+{
+	unsigned int size = 1u << below(4);
+	uint64_t at = (below(2) ? c->bar2 : c->bar4) + (below(16) ? below(0x900) * 0x10000ull : rng() % (1ull << 29));
+
+	qt_write(&qt, (at + below(64)) & ~(size - 1ull), size, value());
+	(void)qt_read(&qt, at, 8);
+}
+
+/* The admin queue or the tables where there is no memory, or no memory of the guest's. */
+static void bring_up_nowhere(struct qc *c)
+{
+	qc_w32(c, HSL_REG_CTRL, HSL_CTRL_RESET);
+	qc_w64(c, HSL_REG_AQ_SQ, below(2) ? nowhere() : c->aq.sq);
+	qc_w64(c, HSL_REG_AQ_CQ, below(2) ? nowhere() : c->aq.cq);
+	qc_w32(c, HSL_REG_AQ_DEPTH, 2u << below(12));
+	qc_w64(c, HSL_REG_CTX_TABLE, below(2) ? nowhere() : QC_CTX_TABLE);
+	qc_w32(c, HSL_REG_CTX_COUNT, 1 + below(QC_CTX_COUNT));
+	qc_w32(c, HSL_REG_CTRL, HSL_CTRL_ENABLE);
+	qc_w32(c, qc_doorbell(0), below(32));
+}
+
 static void bring_up(struct qc *c, unsigned int dev, uint32_t node)
 {
 	qc_map(c, &qt, QT_BDF(0, dev), node, true);
@@ -140,6 +214,7 @@ static void garbage(void **state)
 
 		switch (below(64)) {
 		case 0:
+			flr(c);		/* also what configuration space had become */
 			qc_write_tables(&qt);
 			bring_up(c, 3 + c->node, c->node);
 			qt_memset(&qt, QC_RAM(c->node) + 0x2000, 0, 0x2000);
@@ -154,7 +229,11 @@ static void garbage(void **state)
 		case 3:
 			qt_cfg_write(&qt, c->bdf, qt_find_cap(&qt, c->bdf, 0x11) + 2, 2, below(4) << 14);
 			break;
-		case 4 ... 20: write_register(c); break;
+		case 4: bring_up_nowhere(c); break;
+		case 5: move_bars(c); break;
+		case 6 ... 7: write_config(c); break;
+		case 8 ... 9: write_memory(c); break;
+		case 10 ... 20: write_register(c); break;
 		case 21 ... 31: write_doorbell(c); break;
 		case 32 ... 40: write_table(c); break;
 		default: write_ring(c); break;
