@@ -11,7 +11,7 @@ make vm           a shell in that VM            make vm RUN='hslbench bw'    one
                   (make's own status for any failure is 2; qemu/vm RUN='...' returns the command's)
                   options: CHIPS= VENDOR= MEM= TOPO= CPUS= IOMMU=1 ACCEL= KERNEL= TIME=modelled ... (qemu/vm --help)
 make check        every test that CI runs; the last line is 'N passed, N failed'
-make check-fast   host only, under two minutes  make check-deep, make soak   the long ones
+make check-fast   host only, under two minutes  make check-deep   the long ones
                   TESTS='name ...' selects
 make check-debug  guest tests on a kernel with KASAN, lockdep, kmemleak, fault injection, built when first asked for
 make check-kernels                              guest tests on 6.1, 6.12 and 7.x, with a table (KERNELS= others)
@@ -20,6 +20,8 @@ make bench-peers  hsl next to memcpy, pipe, eventfd, libfabric, UCX, Soft-RoCE, 
 make examples     the programs of libhsl/examples; make examples-check runs them on sim:mesh4
 make mutants      would the suite notice? 188 chips that are wrong in one way each, and mutants of
                   driver and library: build/kill-matrix.html
+make soak         MINUTES=60 of everything at once in a VM: traffic, random calls, errors of links, resets, unplugs, kills;
+                  a summary, and any report of the kernel fails (KERNEL=debug)
 make fuzz         MINUTES=30 for all fuzzers of the host together, with a summary (tests/fuzz/run.sh)
 make coverage     which lines the host tests execute, by directory: build/coverage/index.html; TESTS='name ...' selects
 make modules      hsl.ko, hsl_pci.ko (KERNEL= or KDIR=)
@@ -274,14 +276,18 @@ check:
 	@$(MAKE) --no-print-directory qemu-for-vm
 	@$(MAKE) --no-print-directory $(ALL_CORES) modules lib tools tests
 	@tests/run check $(TESTS)
-check-deep soak: qemu-for-vm modules lib tools tests
-	@tests/run $(@:check-%=%) $(TESTS)
+check-deep: qemu-for-vm modules lib tools tests
+	@tests/run deep $(TESTS)
 
 coverage:
 	@tests/coverage/run $(TESTS)
 .PHONY: coverage
 
-MINUTES ?= 30
+soak: MINUTES ?= 60
+soak: qemu-for-vm modules lib tools guest-tests
+	@MINUTES=$(MINUTES) tests/run soak $(or $(TESTS),soak); rc=$$?; sed -n '/^# soak: [0-9]* s/,/reports/p' $(B)/test-logs/soak.log; exit $$rc
+
+fuzz: MINUTES ?= 30
 fuzz: $(B)/.deps-host $(B)/.deps-unit
 	@tests/fuzz/run.sh all $$(($(MINUTES) * 60))
 .PHONY: fuzz

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -13,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "raw.h"
@@ -78,6 +80,49 @@ int raw_write_file(const char *path, const char *text)
 		r = -errno;
 	close(fd);
 	return r;
+}
+
+uint64_t raw_mix(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+int raw_kmsg_open(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	lseek(fd, 0, SEEK_END);
+	return fd;
+}
+
+unsigned int raw_kmsg_reports(int kmsg)
+{
+	static regex_t re;
+	static bool compiled;
+	unsigned int n = 0;
+	char line[8192];
+	ssize_t len;
+
+	if (!compiled && regcomp(&re, "WARNING: |BUG: |Oops|KASAN: |UBSAN: |INFO: task|INFO: rcu|possible (circular|recursive) locking|"
+				 "suspicious RCU|inconsistent lock|refcount_t: |general protection|ODEBUG: |list_(add|del) corruption|"
+				 "DMA-API: [^ ]+ [^ ]+: |DMAR: .*fault|Call Trace:", REG_EXTENDED | REG_NOSUB))
+		raw_bail("regcomp");
+	compiled = true;
+	/* EPIPE: lines were overwritten before they were read */
+	while ((len = read(kmsg, line, sizeof(line) - 1)) > 0 || (len < 0 && errno == EPIPE)) {
+		if (len < 0)
+			continue;
+		line[len] = 0;
+		if (!regexec(&re, line, 0, NULL, 0)) {
+			printf("# kernel: %s", line);
+			n++;
+		}
+	}
+	return n;
 }
 
 /* ---- segments ---- */
@@ -275,19 +320,21 @@ int raw_recv_fd(int sock, int *fd, uint64_t *word)
 __thread sigjmp_buf raw_on_fault;
 __thread volatile int raw_expect_fault;
 
-static void on_fault(int sig)
+static void on_fault(int sig, siginfo_t *info, void *context)
 {
-	static const char msg[] = "# unexpected SIGBUS or SIGSEGV\n";
+	const ucontext_t *u = context;
 
 	if (raw_expect_fault)
 		siglongjmp(raw_on_fault, sig);
-	if (write(1, msg, sizeof(msg) - 1)) {}
+	/* nothing is left to be careful with */
+	printf("# unexpected signal %d at %p by %#llx\n", sig, info->si_addr, (unsigned long long)u->uc_mcontext.gregs[REG_RIP]);
+	fflush(stdout);
 	_exit(3);
 }
 
 void raw_catch_faults(void)
 {
-	struct sigaction sa = { .sa_handler = on_fault, .sa_flags = SA_NODEFER };
+	struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_NODEFER | SA_SIGINFO };
 
 	sigaction(SIGBUS, &sa, NULL);
 	sigaction(SIGSEGV, &sa, NULL);

@@ -26,6 +26,13 @@ int raw_open(int flags);
 void raw_sleep_us(unsigned int us);
 int raw_write_file(const char *path, const char *text);
 
+uint64_t raw_mix(uint64_t x);	/* splitmix64's output function */
+
+/* The kernel's log, from now on; -errno. */
+int raw_kmsg_open(void);
+/* How many of its new lines are reports of a bug, as qemu/vm sees them; they are printed. */
+unsigned int raw_kmsg_reports(int kmsg);
+
 struct raw_seg {
 	uint32_t handle, rights;
 	uint64_t ga, len;
