@@ -440,7 +440,7 @@ int main(int argc, char **argv)
 			print_stacks(sh->w[i].pid);
 			stuck = true;
 		}
-		if (!died && !report && !stuck && !prog_rnd(&r, 4)) {
+		if (!died && !report && !stuck && !prog_rnd(&r, 16)) {
 			kill(sh->w[v].pid, SIGKILL);
 			waitpid(sh->w[v].pid, &status, 0);
 			kills++;
