@@ -102,10 +102,17 @@ command=$(dd if="$setpci" bs=1 skip=4 count=1 2>/dev/null | od -An -tu1 | tr -d 
 printf "\\$(printf %o $((command & ~4)))" | dd of="$setpci" bs=1 seek=4 conv=notrunc 2>/dev/null
 run 1 hslctl doctor && has "FAIL +pci +$bdf +memory decode on, bus master OFF"; ok 'doctor: no bus master'
 printf "\\$(printf %o "$command")" | dd of="$setpci" bs=1 seek=4 conv=notrunc 2>/dev/null
-# what was submitted meanwhile is lost, so the driver has given the chip up
+# what was submitted meanwhile is lost, so the driver has given the chip up; a kernel without device coredumps has the log only
+registers() { [ "$(grep -c '^0x0084 STATUS  ' "$out")" = "$1" ]; }
+dumped() {
+	if [ -d /sys/class/devcoredump ]; then
+		has '^/sys/class/devcoredump/devcd[0-9]+/data:$' && has '^hsl0-1: failed: an admin command did not complete$' && registers 3
+	else
+		has 'hsl0-1: failed: an admin command did not complete;' && registers 2
+	fi
+}
 run 1 hslctl doctor && has "FAIL +chip +chip 1 +failed" && has "echo 1 > /sys/bus/pci/devices/$bdf/reset" &&
-	run 0 hslctl dump && { [ ! -d /sys/class/devcoredump ] || has '^/sys/class/devcoredump/devcd[0-9]+/data:$'; } && has '^hsl0-1: failed: an admin command did not complete$' &&
-	[ "$(grep -c '^0x0084 STATUS  ' "$out")" = 3 ] && run 0 /hsl/tests/guest/as_user 1000 hslctl dump && ! has '^0x0084' &&
+	run 0 hslctl dump && dumped && run 0 /hsl/tests/guest/as_user 1000 hslctl dump && ! has '^0x0084' &&
 	echo 1 >"/sys/bus/pci/devices/$bdf/reset" && run 0 hslctl doctor
 ok 'doctor, dump: a failed chip with its coredump, and the remedy'
 
