@@ -67,7 +67,7 @@ def plot(doc, path):
 set output "{path}"
 set title "hsl next to what one would take instead (emulator speed, not link speed)"
 set logscale x
-set xrange [{min(least, 1) / 3}:{max(most, 1) * 4}]
+set xrange [{min(least, 1) / 8}:{max(most, 1) * 8}]
 set yrange [0.4:{len(rows) + 0.6}]
 set ytics ({names}) scale 0
 set format x "%g"
