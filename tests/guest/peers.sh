@@ -110,7 +110,10 @@ cxl_up() {
 	for m in cxl_acpi cxl_pci cxl_mem cxl_port cxl_pmem nd_pmem device_dax dax_pmem; do
 		$modprobe $m
 	done
-	wait_for 10 [ -e /sys/bus/cxl/devices/mem0 ] || { cxl_why="no CXL memory device in $(uname -r)"; return; }
+	wait_for 10 [ -e /sys/bus/cxl/devices/mem0 ] || {
+		cxl_why="${HSL_PEERS_QEMU:+$HSL_PEERS_QEMU with }Linux $(uname -r): $(dmesg 2>/dev/null | sed -n 's/.*cxl_pci \(.*\)/\1/p' | tail -n 1 | grep . || echo 'no CXL memory device')"
+		return
+	}
 	have cxl && have ndctl || { cxl_why='not here: apt-get install ndctl'; return; }
 	$in_root cxl create-region -m mem0 -d decoder0.0 -t pmem -w 1 >"$own/cxl" 2>&1 && wait_for 10 [ -e /sys/bus/nd/devices/region0 ] &&
 		$in_root ndctl create-namespace -m devdax -a 4K >>"$own/cxl" 2>&1 || { cxl_why="$(tail -n 1 "$own/cxl")"; return; }
