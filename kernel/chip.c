@@ -339,6 +339,7 @@ void hsl_chip_unregister(struct hsl_chip *chip)
 {
 	hsl_numa_stop(chip);
 	hsl_chip_disconnect(chip);
+	hsl_hwmon_remove(chip);
 	device_del(&chip->dev);
 	hsl_irq_exit(chip);
 	cancel_delayed_work_sync(&chip->overdue_work);
@@ -629,6 +630,7 @@ struct hsl_chip *hsl_chip_register(struct device *parent, const struct hsl_chip_
 	mutex_lock(&chip->life);
 	hsl_chip_unmask_events(chip);
 	mutex_unlock(&chip->life);
+	hsl_hwmon_add(chip);
 	dev_info(&chip->dev, "HEP %u.%u chip, node %u, %llu MiB, %u queues, %u links\n", chip->hep_version >> 16,
 		 chip->hep_version & 0xffff, chip->node, chip->mem_bytes >> 20, chip->nqueues - 1, chip->nlinks);
 	return chip;

@@ -225,6 +225,7 @@ struct hsl_chip {
 	unsigned int nvectors;
 	struct hsl_sysfs *sysfs;
 	struct dentry *debugfs;		/* chip<node>/; hsl_fabrics_lock */
+	struct device *hwmon;		/* NULL: none */
 	unsigned long ctf_open;		/* bit 0: someone has the test facility's file open */
 };
 
@@ -565,6 +566,15 @@ extern const struct attribute_group *hsl_fabric_groups[];
 int hsl_sysfs_init(struct hsl_chip *chip);
 void hsl_sysfs_free(struct hsl_chip *chip);
 const char *hsl_chip_state_name(enum hsl_chip_state state);
+
+/* hwmon.c */
+#if IS_REACHABLE(CONFIG_HWMON)
+void hsl_hwmon_add(struct hsl_chip *chip);
+void hsl_hwmon_remove(struct hsl_chip *chip);
+#else
+static inline void hsl_hwmon_add(struct hsl_chip *chip) { }
+static inline void hsl_hwmon_remove(struct hsl_chip *chip) { }
+#endif
 
 /* dump.c */
 #define HSL_DUMP_BYTES	SZ_64K	/* more than all registers take: below 700 lines of at most 50 bytes */

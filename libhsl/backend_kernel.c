@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <glob.h>
 #include <grp.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -147,22 +148,67 @@ static int read_u64(const char *path, uint64_t *value)
 	return sscanf(text, "%" SCNu64, value) == 1 ? 0 : -EPROTO;
 }
 
+/* The chip's directory in sysfs. */
+static int chip_dir(struct hsl_fabric *f, uint32_t node, char *dir, size_t size)
+{
+	char device[32];
+	int err = device_name(f, device, sizeof(device));
+
+	if (!err)
+		snprintf(dir, size, "/sys/bus/hsl/devices/%s-%u", device, node);
+	return err;
+}
+
+/* A file there was not found: nor was the chip? */
+static int no_file(const char *chip)
+{
+	return access(chip, F_OK) ? -ENODEV : -EOPNOTSUPP;
+}
+
 static int kernel_counter(struct hsl_fabric *f, const struct hslp_counter *at, uint64_t *value)
 {
-	char device[32], chip[96], dir[32] = "counters", path[192];
+	char chip[96], dir[32] = "counters", path[192];
 	int err;
 
-	err = device_name(f, device, sizeof(device));
+	err = chip_dir(f, at->node, chip, sizeof(chip));
 	if (err)
 		return err;
 	if (at->link != HSL_COUNTERS_CHIP)
 		snprintf(dir, sizeof(dir), "counters_link%u", at->link);
-	snprintf(chip, sizeof(chip), "/sys/bus/hsl/devices/%s-%u", device, at->node);
 	snprintf(path, sizeof(path), "%s/%s/%s", chip, dir, at->name);
 	err = read_u64(path, value);
-	if (err != -ENOENT)
+	return err == -ENOENT ? no_file(chip) : err;
+}
+
+/* The hwmon device is that of the chip's parent. */
+static int kernel_sensors(struct hsl_fabric *f, uint32_t node, struct hsl_sensors *s)
+{
+	static const char *const names[] = { "temp1_input", "temp1_max", "temp1_crit", "power1_input", "temp1_max_alarm", "temp1_crit_alarm" };
+	uint64_t v[sizeof(names) / sizeof(names[0])];
+	char chip[96], path[512];
+	glob_t g;
+	int err;
+
+	err = chip_dir(f, node, chip, sizeof(chip));
+	if (err)
 		return err;
-	return access(chip, F_OK) ? -ENODEV : -EOPNOTSUPP;
+	snprintf(path, sizeof(path), "%s/../hwmon/hwmon*", chip);
+	if (glob(path, 0, NULL, &g))
+		return no_file(chip);
+	for (size_t i = 0; !err && i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", g.gl_pathv[0], names[i]);
+		err = read_u64(path, &v[i]);
+	}
+	globfree(&g);
+	if (err)
+		return err == -ENOENT ? no_file(chip) : err;
+	/* a negative one has wrapped */
+	s->temp_mc = (int32_t)v[0];
+	s->temp_max_mc = (int32_t)v[1];
+	s->temp_crit_mc = (int32_t)v[2];
+	s->power_mw = (uint32_t)(v[3] / 1000);
+	s->thermal = (v[4] ? HSL_THERMAL_THROTTLED : 0) | (v[5] ? HSL_THERMAL_CRITICAL : 0);
+	return 0;
 }
 
 static int kernel_ctf_open(struct hsl_fabric *f, struct hsl_ctf *c)
@@ -349,6 +395,7 @@ static const struct hsl_backend_ops kernel_ops = {
 	.chip_info = kernel_chip_info,
 	.link_info = kernel_link_info,
 	.counter = kernel_counter,
+	.sensors = kernel_sensors,
 	.ctf_open = kernel_ctf_open,
 	.ctf_close = kernel_ctf_close,
 	.ctf_read = kernel_ctf_read,

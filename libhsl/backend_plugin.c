@@ -288,7 +288,8 @@ static int chip_info(struct hsl_fabric *f, struct hsl_chip_info *c)
 	int err = f->plugin->ops->chip_info(f->plugin->ctx, c);
 
 	/* what this interface has no way for */
-	c->cap &= ~(HSL_CAP_COUNTERS | HSL_CAP_CTF | HSL_CAP_MODELLED | HSL_CAP_MODERATION | HSL_CAP_SHADOW_TAIL | HSL_CAP_WINDOWS);
+	c->cap &= ~(HSL_CAP_COUNTERS | HSL_CAP_CTF | HSL_CAP_MODELLED | HSL_CAP_MODERATION | HSL_CAP_SHADOW_TAIL | HSL_CAP_WINDOWS |
+		    HSL_CAP_SENSORS);
 	return err;
 }
 
@@ -356,6 +357,14 @@ static int no_counter(struct hsl_fabric *f, const struct hslp_counter *at, uint6
 	return -EOPNOTSUPP;
 }
 
+static int no_sensors(struct hsl_fabric *f, uint32_t node, struct hsl_sensors *s)
+{
+	(void)f;
+	(void)node;
+	(void)s;
+	return -EOPNOTSUPP;
+}
+
 static int no_ctf(struct hsl_fabric *f, struct hsl_ctf *c)
 {
 	(void)f;
@@ -383,6 +392,7 @@ static const struct hsl_backend_ops ops = {
 	.chip_info = chip_info,
 	.link_info = link_info,
 	.counter = no_counter,
+	.sensors = no_sensors,
 	.ctf_open = no_ctf,
 	.segment_alloc = segment_alloc,
 	.segment_register = segment_register,

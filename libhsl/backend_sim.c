@@ -2,7 +2,7 @@
 /*
  * The sim backend's entry: URLs, the fabrics of the process, queries. See sim.h for the whole.
  *
- * URL: sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME|FILE][,time=modelled][,capture=FILE][,deviate=NAME]
+ * URL: sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME|FILE][,time=modelled][,capture=FILE][,ambient=C][,deviate=NAME]
  * [,home=N][,remote=A-B:listen|connect:PATH[,open=SIZE][,patience=S]]. Fabrics are found by this text, so that equal URLs name one
  * fabric; it exists, with its memory, while a context of it is open. Files are read when it is made.
  */
@@ -41,6 +41,7 @@ struct sim_config {
 	uint32_t nqueues;
 	bool modelled_time;
 	char *capture;			/* file, or NULL; free() it */
+	int ambient;			/* degrees Celsius around every chip */
 	uint32_t deviation;		/* enum hsl_deviation, of every chip */
 	uint32_t home_requests;		/* 0: as the engine has it */
 	struct hsl_remote_config remote;	/* a 0: none */
@@ -299,6 +300,10 @@ static int parse(const char *s, struct sim_config *c)
 			c->modelled_time = true;
 		} else if (option(&s, ",capture=")) {
 			err = parse_capture(&s, c);
+		} else if (option(&s, ",ambient=")) {
+			if (!parse_number(&s, &v) || v > HSL_HEAT_AMBIENT_MAX)
+				err = refuse(c, "ambient is 0 to %d degrees Celsius", HSL_HEAT_AMBIENT_MAX);
+			c->ambient = (int)v;
 		} else if (option(&s, ",deviate=")) {
 			err = parse_deviation(&s, c);
 		} else if (option(&s, ",home=")) {
@@ -314,8 +319,8 @@ static int parse(const char *s, struct sim_config *c)
 		} else if (option(&s, ",open=")) {
 			err = parse_open(&s, c);
 		} else {
-			err = refuse(c, "options are mem=SIZE, queues=N, profile=NAME, time=modelled, capture=FILE, deviate=NAME, home=N, "
-				     "remote=LINK:listen|connect:PATH, open=SIZE and patience=SECONDS");
+			err = refuse(c, "options are mem=SIZE, queues=N, profile=NAME, time=modelled, capture=FILE, ambient=C, "
+				     "deviate=NAME, home=N, remote=LINK:listen|connect:PATH, open=SIZE and patience=SECONDS");
 		}
 	}
 	if (!err && c->remote.open_bytes >= c->mem_bytes)
@@ -492,7 +497,7 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 		f->nnodes++;
 		if (hsl_fabric_engine_is_remote(f->engine, i + 1))
 			continue;
-		err = sim_chip_new(f, i + 1, cfg->mem_bytes, cfg->nqueues, cfg->deviation, &f->chips[i]);
+		err = sim_chip_new(f, i + 1, cfg->mem_bytes, cfg->nqueues, cfg->ambient, cfg->deviation, &f->chips[i]);
 		if (err)
 			goto free_all;
 		f->nchips++;
@@ -522,7 +527,7 @@ free_memory:
 
 static int fabric_new(const char *spec, struct sim_fabric **out)
 {
-	struct sim_config cfg = { .mem_bytes = MEM_DEFAULT_BYTES, .nqueues = QUEUES_DEFAULT };
+	struct sim_config cfg = { .mem_bytes = MEM_DEFAULT_BYTES, .nqueues = QUEUES_DEFAULT, .ambient = HSL_HEAT_AMBIENT };
 	const char *why = cfg.why;
 	int err = parse(spec, &cfg);
 
@@ -838,6 +843,7 @@ static int sim_clock(struct hsl_fabric *f, uint64_t *ns)
 	.chip_info = sim_chip_info,							\
 	.link_info = sim_link_info,							\
 	.counter = sim_counter,								\
+	.sensors = sim_sensors,								\
 	.ctf_open = sim_ctf_open,							\
 	.ctf_close = sim_ctf_close,							\
 	.ctf_read = sim_ctf_read,							\

@@ -2,7 +2,7 @@
 /*
  * What the files of libhsl share: the objects and the interface of a backend.
  *
- * One file per noun of the API (fabric, chip, counter, topology, segment, queue, op, ctf); each checks its arguments, keeps its
+ * One file per noun of the API (fabric, chip, counter, sensor, topology, segment, queue, op, ctf); each checks its arguments, keeps its
  * objects and asks the backend through struct hsl_backend_ops. The argument structs of a backend are those of the
  * uAPI, and so is its errno contract: the kernel backend hands them to ioctl, the sim backend is a small driver
  * that answers them in the process. Whatever can be the same on both is above the backends, the ring protocol of a queue
@@ -188,6 +188,8 @@ struct hsl_backend_ops {
 	int (*chip_info)(struct hsl_fabric *f, struct hsl_chip_info *c);
 	int (*link_info)(struct hsl_fabric *f, struct hsl_link_info *l);
 	int (*counter)(struct hsl_fabric *f, const struct hslp_counter *at, uint64_t *value);
+	/* Of a chip that has them. */
+	int (*sensors)(struct hsl_fabric *f, uint32_t node, struct hsl_sensors *s);
 	/*
 	 * Test facility: one opener; close leaves test mode. Access to the page at a register's offset, len 4 or 8, or words
 	 * of 8 bytes in FLIT and RECORD.

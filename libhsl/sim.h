@@ -243,7 +243,7 @@ void sim_dma_free(struct sim_fabric *f, void *mem, size_t bytes);
 
 /* ---- sim_chip.c. All under sim_fabric.lock, but the last five. ---- */
 
-int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32_t nqueues, uint32_t deviation,
+int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32_t nqueues, int ambient, uint32_t deviation,
 		 struct sim_chip **out);
 void sim_chip_free(struct sim_chip *c);
 /* One admin command; its completion status, or -EIO when the chip does not answer. */
@@ -258,6 +258,7 @@ int sim_chip_bind(struct sim_chip *c);
 void sim_chip_zero(struct sim_chip *c, uint64_t offset, uint64_t len);
 
 int sim_counter(struct hsl_fabric *f, const struct hslp_counter *at, uint64_t *value);
+int sim_sensors(struct hsl_fabric *f, uint32_t node, struct hsl_sensors *s);
 int sim_ctf_open(struct hsl_fabric *f, struct hsl_ctf *c);
 void sim_ctf_close(struct hsl_ctf *c);
 int sim_ctf_read(struct hsl_ctf *c, uint32_t off, void *buf, size_t len);

@@ -278,7 +278,7 @@ static int init_irq(struct sim_chip *c)
 	return -err;
 }
 
-int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32_t nqueues, uint32_t deviation,
+int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32_t nqueues, int ambient, uint32_t deviation,
 		 struct sim_chip **out)
 {
 	struct hsl_chip_engine_config cfg = {
@@ -288,6 +288,7 @@ int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32
 		.nvectors = nqueues + 1,
 		.ncontexts = SIM_CONTEXTS,
 		.cap_clear = HSL_CAP_WINDOWS,
+		.ambient_off = ambient - HSL_HEAT_AMBIENT,
 		.deviation = deviation,
 		.ops = &chip_ops,
 	};
@@ -405,6 +406,18 @@ int sim_chip_bind(struct sim_chip *c)
 int sim_counter(struct hsl_fabric *f, const struct hslp_counter *at, uint64_t *value)
 {
 	*value = sim_read(sim_chip_find(f->sim->fabric, at->node), at->reg, 8);
+	return 0;
+}
+
+int sim_sensors(struct hsl_fabric *f, uint32_t node, struct hsl_sensors *s)
+{
+	struct sim_chip *c = sim_chip_find(f->sim->fabric, node);
+
+	s->temp_mc = (int32_t)read32(c, HSL_REG_TEMP);
+	s->temp_max_mc = (int32_t)read32(c, HSL_REG_TEMP_MAX);
+	s->temp_crit_mc = (int32_t)read32(c, HSL_REG_TEMP_CRIT);
+	s->power_mw = read32(c, HSL_REG_POWER);
+	s->thermal = read32(c, HSL_REG_THERMAL);
 	return 0;
 }
 

@@ -125,6 +125,20 @@ int hsl_topology_path(struct hsl_fabric *f, uint32_t src_node, uint32_t dst_node
 const char *hsl_counter_name(unsigned int link, unsigned int i);
 int hsl_counters(struct hsl_fabric *f, uint32_t node, unsigned int link, uint64_t *value, unsigned int n);
 
+/*
+ * Sensors (HSL_CAP_SENSORS; docs/hep.md section 10.3) as they are now. -ENOENT no such node, -EOPNOTSUPP the chip (or its driver, or
+ * the kernel) has none, -ENODEV it has failed or left.
+ */
+struct hsl_sensors {
+	size_t size;			/* in: sizeof */
+	int32_t temp_mc;		/* 1/1000 degree Celsius, as the next two */
+	int32_t temp_max_mc;		/* it throttles from here on */
+	int32_t temp_crit_mc;		/* it may be damaged from here on */
+	uint32_t power_mw;
+	uint32_t thermal;		/* HSL_THERMAL_* */
+};
+int hsl_chip_sensors(struct hsl_fabric *f, uint32_t node, struct hsl_sensors *s);
+
 /* ---- segments ---- */
 
 #define HSL_RIGHT_READ	1u

@@ -468,6 +468,14 @@ public:
 		check(hsl_counters(f_.get(), node, link, v.data(), static_cast<unsigned int>(v.size())), "hsl_counters");
 		return v;
 	}
+	hsl_sensors sensors(std::uint32_t node) const
+	{
+		hsl_sensors s = hsl_sensors();
+
+		s.size = sizeof(s);
+		check(hsl_chip_sensors(f_.get(), node, &s), "hsl_chip_sensors");
+		return s;
+	}
 	test_facility open_test_facility(std::uint32_t node) { return test_facility(f_, node); }
 	hsl_path_props path(std::uint32_t src_node, std::uint32_t dst_node) const
 	{

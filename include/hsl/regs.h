@@ -63,6 +63,7 @@
 #define HSL_CAP_CTF		(1ull << 4)	/* compliance test facility */
 #define HSL_CAP_COUNTERS	(1ull << 5)	/* HSL_REG_LINK_STAT, HSL_REG_NODE_STAT */
 #define HSL_CAP_MODELLED_TIME	(1ull << 6)	/* the chip's clock and its host's are modelled: docs/hep.md section 9 */
+#define HSL_CAP_SENSORS		(1ull << 7)	/* HSL_REG_TEMP and what follows it */
 #define HSL_CAP_OP_COPY		(1ull << 16)
 #define HSL_CAP_OP_FILL		(1ull << 17)
 #define HSL_CAP_OP_REDUCE	(1ull << 18)
@@ -113,6 +114,15 @@
 #define HSL_REG_AQ_DEPTH	0x00b0		/* u32 RW: power of two, 2..MAX_DEPTH */
 #define HSL_REG_CTX_TABLE	0x00b8		/* u64 RW: IOVA of the context table, 4 KiB aligned */
 #define HSL_REG_CTX_COUNT	0x00c0		/* u32 RW: entries, 1..NCONTEXTS */
+
+/* ---- BAR0: sensors, read-only (HSL_CAP_SENSORS, docs/hep.md section 10.3); resets leave them alone ---- */
+#define HSL_REG_TEMP		0x0100		/* s32: temperature, 1/1000 degree Celsius */
+#define HSL_REG_TEMP_MAX	0x0104		/* s32: the chip throttles from here on */
+#define HSL_REG_TEMP_CRIT	0x0108		/* s32: it may be damaged from here on; above TEMP_MAX */
+#define HSL_REG_POWER		0x010c		/* u32: what it takes, milliwatts */
+#define HSL_REG_THERMAL		0x0110		/* u32 */
+#define HSL_THERMAL_THROTTLED	(1u << 0)	/* slowed down; ends below TEMP_MAX, how far below is the maker's choice */
+#define HSL_THERMAL_CRITICAL	(1u << 1)	/* TEMP is TEMP_CRIT or more */
 
 /* ---- BAR0: BAR4 window blocks ---- */
 #define HSL_REG_WIN(i)		(0x1000 + (i) * 0x20)

@@ -391,6 +391,9 @@ static const char *chip_config_fault(struct hsl_fabric_engine *f, struct hsl_chi
     if (cfg->nwindows > HSL_WIN_MAX || (cfg->nwindows && (cfg->win_stride_log2 < 16 || cfg->win_stride_log2 > 47))) {
         return "at most 64 windows of 64 KiB or more";
     }
+    if (!hsl_heat_bears(HSL_HEAT_AMBIENT + cfg->ambient_off)) {
+        return "around the chip it must be -40 to 125 degrees warm";
+    }
     if (!cfg->ops->window) {
         cfg->nwindows = 0;
     }
@@ -399,6 +402,7 @@ static const char *chip_config_fault(struct hsl_fabric_engine *f, struct hsl_chi
 
 static void chip_release(struct hsl_chip_engine *c)
 {
+    pthread_mutex_destroy(&c->heat_lock);
     pthread_mutex_destroy(&c->tables_lock);
     free((void *)c->ctx);
     free(c->queue);
@@ -422,8 +426,10 @@ struct hsl_chip_engine *hsl_chip_engine_new(struct hsl_fabric_engine *f, const s
         return NULL;
     }
     pthread_mutex_init(&c->tables_lock, NULL);
+    pthread_mutex_init(&c->heat_lock, NULL);
     c->f = f;
     c->cfg = fixed;
+    hsl_sensor_init(c);
     c->db_stride = hsl_deviates(c, HSL_DEV_STRIDE_4K) ? HSL_TABLE_PAGE : HSL_DB_STRIDE_DEFAULT;
     c->ctx = calloc(fixed.ncontexts, sizeof(*c->ctx));
     c->queue = calloc(fixed.nqueues, sizeof(*c->queue));
@@ -437,11 +443,14 @@ struct hsl_chip_engine *hsl_chip_engine_new(struct hsl_fabric_engine *f, const s
     }
     c->cap = (HSL_CAP_HOST_COHERENT | HSL_CAP_HOST_ATOMIC | HSL_CAP_OP_COPY | HSL_CAP_OP_FILL | HSL_CAP_OP_REDUCE |
               HSL_CAP_OP_ATOMIC | HSL_CAP_OP_LOADSTORE | HSL_CAP_OP_SIGNAL | HSL_CAP_OP_FENCE | HSL_CAP_OP_COPY2D |
-              HSL_CAP_OP_COPY_LIST | HSL_CAP_MODERATION | HSL_CAP_SHADOW_TAIL |
+              HSL_CAP_OP_COPY_LIST | HSL_CAP_MODERATION | HSL_CAP_SHADOW_TAIL | HSL_CAP_SENSORS |
               (fixed.nwindows ? HSL_CAP_WINDOWS : 0) | (hsl_driven(f) ? HSL_CAP_MODELLED_TIME : 0) |
               (f->modelled ? HSL_CAP_MODELLED | HSL_CAP_COUNTERS | HSL_CAP_CTF : 0)) & ~fixed.cap_clear;
     if (hsl_deviates(c, HSL_DEV_CAP_HIDDEN)) {
         c->cap &= ~HSL_CAP_OP_COPY2D;
+    }
+    if (hsl_deviates(c, HSL_DEV_SENSORS_UNCLAIMED)) {
+        c->cap &= ~HSL_CAP_SENSORS;
     }
     if (c->cap & HSL_CAP_CTF) {
         c->ctf = hsl_facility_new();

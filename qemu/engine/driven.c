@@ -326,6 +326,7 @@ static void turn(struct hsl_fabric_engine *f, struct hsl_queue_engine *q, struct
     uint64_t extra;
 
     hsl_queue_run(q, w, 1);
+    hsl_sensor_turn(w, q->chip);
     extra = q->cmd.late ? 0 : extra_ps(q);
     if (q->cmd.waits && !q->cmd.late) {
         hsl_run_done(f, q);
@@ -391,6 +392,11 @@ uint64_t hsl_fabric_engine_run(struct hsl_fabric_engine *f)
     f->running = true;
     f->event_ps = now;
     while (step(f, now)) {
+    }
+    if (!f->due_head) {
+        hsl_section_enter(&f->worker[0]);
+        hsl_sensor_rest(&f->worker[0]);
+        hsl_section_leave(&f->worker[0]);
     }
     f->running = false;
     fesetenv(&caller);

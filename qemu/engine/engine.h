@@ -24,6 +24,7 @@
 
 #include "hsl/proto.h"
 #include "model/deviate.h"
+#include "model/heat.h"
 #include "model/model.h"
 
 struct hsl_fabric_engine;
@@ -123,6 +124,7 @@ struct hsl_chip_engine_config {
     uint32_t win_stride_log2;
     uint64_t max_len;                   /* 0 = 1 GiB */
     uint64_t cap_clear;                 /* HSL_CAP_* bits to hide */
+    int ambient_off;                    /* by how many degrees it is warmer around it than HSL_HEAT_AMBIENT */
     uint32_t deviation;                 /* enum hsl_deviation: deliberately wrong, for tests of tests */
     const struct hsl_chip_ops *ops;
     void *opaque;
@@ -156,6 +158,8 @@ void hsl_chip_reset(struct hsl_chip_engine *c);
 void hsl_chip_detach(struct hsl_chip_engine *c);
 /* Bus mastering off (PCI command register): no DMA and no interrupts until on again; commands wait. */
 void hsl_chip_set_dma(struct hsl_chip_engine *c, bool enabled);
+/* How warm it is around the chip, HSL_HEAT_AMBIENT_MIN to _MAX degrees Celsius. The chip follows slowly. -EINVAL outside of that. */
+int hsl_chip_set_ambient(struct hsl_chip_engine *c, int celsius);
 /* Link between two nodes up or down (tests, monitor). -EINVAL no such link. */
 int hsl_fabric_engine_set_link(struct hsl_fabric_engine *f, uint32_t a, uint32_t b, bool up);
 /*

@@ -13,7 +13,8 @@
  *   model_lock   the model and the workers' pending answers; never held across a callback
  *   modelled     the modelled fabric (modelled.c); mem_written is called with it held
  *   run_lock     the list of ready queues; a leaf
- * Doorbells and register reads take run_lock or model_lock at most.
+ *   heat_lock    of a chip: heat and what is in it; a leaf
+ * Doorbells and register reads take run_lock, model_lock or heat_lock at most.
  */
 #ifndef HSL_ENGINE_PRIV_H
 #define HSL_ENGINE_PRIV_H
@@ -181,6 +182,9 @@ struct hsl_chip_engine {
     _Atomic uint64_t cleared;           /* a counter, when it was last read */
     _Atomic uint32_t deviated;          /* times that hsl_deviates_one_in was asked */
     _Atomic uint64_t n_auth, n_interrupts;
+    pthread_mutex_t heat_lock;
+    struct hsl_heat heat;
+    uint64_t heat_commands, heat_bytes; /* of all queues, that are in heat */
 };
 
 /* Is it right? Else one of what follows. */
@@ -200,6 +204,8 @@ struct hsl_worker {
     unsigned int index;
     pthread_t thread;
     unsigned int spun;                  /* its own: empty polls since it did something */
+    unsigned int turns;                 /* its own, as the next: see sensor.c */
+    uint32_t warm;                      /* node of the chip it worked for last, 0: the sensors know of all */
     _Alignas(64) _Atomic uint64_t section;
     /* the answer this worker waits for; under model_lock */
     bool answered;
@@ -507,6 +513,14 @@ void hsl_wait_flush(struct hsl_chip_engine *c, struct hsl_worker *w, uint32_t ct
 uint32_t hsl_exec_wait(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);
 /* Somebody has written the bytes at ga. */
 void hsl_wait_wake(struct hsl_fabric_engine *f, uint64_t ga);
+
+/* sensor.c */
+void hsl_sensor_init(struct hsl_chip_engine *c);
+uint32_t hsl_sensor_get(struct hsl_chip_engine *c, uint64_t off);
+/* In a section: a turn of a chip's queue was made. */
+void hsl_sensor_turn(struct hsl_worker *w, struct hsl_chip_engine *c);
+/* In a section: no turn follows for now. */
+void hsl_sensor_rest(struct hsl_worker *w);
 
 /* admin.c: opcodes of the admin queue but NOP, COPY and FILL */
 uint32_t hsl_admin_exec(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t *fault_ga);

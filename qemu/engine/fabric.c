@@ -246,6 +246,11 @@ static bool worker_wait(struct hsl_worker *w)
         offer_core(w);
         hsl_cpu_relax();
     }
+    if (w->warm) {
+        hsl_section_enter(w);
+        hsl_sensor_rest(w);
+        hsl_section_leave(w);
+    }
     pthread_mutex_lock(&f->run_lock);
     while (!f->run_head && !atomic_load(&f->stop) && !hsl_tick_due(f)) {
         f->sleepers++;
@@ -261,6 +266,17 @@ static bool worker_wait(struct hsl_worker *w)
     }
     pthread_mutex_unlock(&f->run_lock);
     return !atomic_load(&f->stop);
+}
+
+/* A turn. False: nothing was done but to look at a WAIT. */
+static bool turn(struct hsl_worker *w, struct hsl_queue_engine *q)
+{
+    if (!hsl_queue_run(q, w, HSL_TURN_COMMANDS)) {
+        return false;
+    }
+    w->spun = 0;
+    hsl_sensor_turn(w, q->chip);
+    return true;
 }
 
 /* looks at a tail in one section: who waits for sections waits for that */
@@ -289,7 +305,7 @@ static void linger(struct hsl_worker *w, struct hsl_queue_engine *q)
             break;
         }
         if (q->cmd.active || hsl_queue_watch(q, LINGER_LOOKS)) {
-            hsl_queue_run(q, w, HSL_TURN_COMMANDS);
+            turn(w, q);
             w->spun = 0;
         } else {
             w->spun += LINGER_LOOKS;
@@ -317,8 +333,7 @@ static void *worker_main(void *opaque)
         }
         q = hsl_run_pop(f);
         if (q) {
-            if (hsl_queue_run(q, w, HSL_TURN_COMMANDS)) {
-                w->spun = 0;
+            if (turn(w, q)) {
                 linger(w, q);
             }
             hsl_run_done(f, q);

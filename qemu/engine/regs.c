@@ -30,6 +30,8 @@ static const struct reg {
     { HSL_REG_EVENT, 4, RW1C },         { HSL_REG_EVENT_MASK, 4, RW },  { HSL_REG_SCRATCH, 8, RW },
     { HSL_REG_AQ_SQ, 8, RW_OFF },       { HSL_REG_AQ_CQ, 8, RW_OFF },   { HSL_REG_AQ_DEPTH, 4, RW_OFF },
     { HSL_REG_CTX_TABLE, 8, RW_OFF },   { HSL_REG_CTX_COUNT, 4, RW_OFF },
+    { HSL_REG_TEMP, 4, RO },            { HSL_REG_TEMP_MAX, 4, RO },    { HSL_REG_TEMP_CRIT, 4, RO },
+    { HSL_REG_POWER, 4, RO },           { HSL_REG_THERMAL, 4, RO },
 };
 
 static const struct reg *reg_find(uint64_t off)
@@ -76,6 +78,11 @@ static uint64_t reg_get(struct hsl_chip_engine *c, uint64_t off)
     case HSL_REG_AQ_DEPTH: return atomic_load(&c->aq_depth);
     case HSL_REG_CTX_TABLE: return atomic_load(&c->ctx_table);
     case HSL_REG_CTX_COUNT: return atomic_load(&c->ctx_count);
+    case HSL_REG_TEMP:
+    case HSL_REG_TEMP_MAX:
+    case HSL_REG_TEMP_CRIT:
+    case HSL_REG_POWER:
+    case HSL_REG_THERMAL: return hsl_sensor_get(c, off);
     default: return 0;
     }
 }

@@ -157,6 +157,29 @@ static void counter_errors(struct lib_test *t)
 	CHECK_EQ(t, hsl_counters(t->f, t->node[0], HSL_LINK_MAX, v, 1), -ENOENT);
 }
 
+static void sensors(struct lib_test *t)
+{
+	struct hsl_sensors s = { .size = sizeof(s) };
+	struct { struct hsl_sensors s; uint32_t later; } longer = { .s.size = sizeof(longer), .later = 7 };
+	int rc;
+
+	CHECK_EQ(t, hsl_chip_sensors(t->f, t->node[0], NULL), -EINVAL);
+	CHECK_EQ(t, hsl_chip_sensors(NULL, t->node[0], &s), -EINVAL);
+	CHECK_EQ(t, hsl_chip_sensors(t->f, 9999, &s), -ENOENT);
+	rc = hsl_chip_sensors(t->f, t->node[0], &s);
+	if (rc == -EOPNOTSUPP) {	/* the chip, or the kernel */
+		CHECK_EQ(t, s.temp_mc, 0);
+		return;
+	}
+	CHECK_EQ(t, rc, 0);
+	CHECK(t, s.size == sizeof(s) && s.temp_mc && s.power_mw && s.temp_max_mc < s.temp_crit_mc);
+	CHECK_EQ(t, s.thermal & ~(HSL_THERMAL_THROTTLED | HSL_THERMAL_CRITICAL), 0);
+	CHECK_EQ(t, hsl_chip_sensors(t->f, t->node[0], &longer.s), 0);
+	CHECK(t, longer.s.temp_max_mc == s.temp_max_mc && !longer.later);
+	s.size = 4;
+	CHECK_EQ(t, hsl_chip_sensors(t->f, t->node[0], &s), -EINVAL);
+}
+
 /* HEP-RAS-006, -007: nothing is under way here but this case's own commands, whose end has been waited for. */
 static void counters_count(struct lib_test *t)
 {
@@ -357,6 +380,7 @@ static void ctf_records(struct lib_test *t)
 const struct lib_case lib_cases_ctf[] = {
 	{ "counter_names", counter_names },
 	{ "counter_errors", counter_errors },
+	{ "sensors", sensors },
 	{ "counters_count", counters_count },
 	{ "ctf_open_close", ctf_open_close },
 	{ "ctf_errors", ctf_errors },

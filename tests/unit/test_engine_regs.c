@@ -21,7 +21,7 @@ static void fixed_registers(void **state)
 		{ HSL_REG_CTRL, 4, HSL_CTRL_ENABLE },
 		{ HSL_REG_CAP, 8, HSL_CAP_HOST_COHERENT | HSL_CAP_HOST_ATOMIC | HSL_CAP_WINDOWS | HSL_CAP_OP_COPY |
 		  HSL_CAP_OP_FILL | HSL_CAP_OP_REDUCE | HSL_CAP_OP_ATOMIC | HSL_CAP_OP_LOADSTORE | HSL_CAP_OP_FENCE |
-		  HSL_CAP_OP_SIGNAL | HSL_CAP_MODERATION | HSL_CAP_SHADOW_TAIL |
+		  HSL_CAP_OP_SIGNAL | HSL_CAP_MODERATION | HSL_CAP_SHADOW_TAIL | HSL_CAP_SENSORS |
 		  HSL_CAP_OP_COPY2D | HSL_CAP_OP_COPY_LIST },
 	};
 
@@ -45,7 +45,7 @@ static void undefined_registers(void **state)
 {
 	struct fab *f = fab_new(HSL_TOPO_PAIR, 2, 1);
 	struct fchip *c = &f->c[1];
-	static const uint64_t holes[] = { 0x60, 0x78, 0x98, 0xb4, 0xc4, 0xc8, 0x100, 0xff8, 0x1080, 0x17f8, 0x1800,
+	static const uint64_t holes[] = { 0x60, 0x78, 0x98, 0xb4, 0xc4, 0xc8, 0x114, 0xff8, 0x1080, 0x17f8, 0x1800,
 		0x2800, 0x7ff8, 0x8000, 0xc000, 0xfff8 };
 
 	(void)state;

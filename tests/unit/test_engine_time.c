@@ -4,6 +4,7 @@
  * here worked out from the numbers of the profile alone; WAITs and moderation go by the same
  * clock; the same calls give the same times.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -501,6 +502,34 @@ static void test_again(void **state)
 	assert_int_equal(run_random(other, 99), first);
 }
 
+/* Sensors go by the same clock: 1 GB moved in a moment are 0.1 J, 1 W for a while. */
+static void test_sensors(void **state)
+{
+	struct world *w = *state;
+	struct fake_chip *c = &w->f->chip[1];
+	struct hsl_desc d = copy(A(0), A(LEN / 2), LEN / 2);
+
+	assert_true(fake_read64(c, HSL_REG_CAP) & HSL_CAP_SENSORS);
+	assert_int_equal(fake_read32(c, HSL_REG_POWER), 25000);
+	assert_int_equal(fake_read32(c, HSL_REG_TEMP), 45000);
+	for (unsigned int i = 0; i < 2000; i++)
+		OK(fake_run(&w->q[0], &d));
+	assert_in_range(fake_read32(c, HSL_REG_POWER), 25900, 26100);
+	assert_in_range(fake_read32(c, HSL_REG_TEMP), 45030, 45050);
+	assert_int_equal(fake_read32(&w->f->chip[2], HSL_REG_POWER), 25000);
+	rig_time.now_ps += 2000000000000ull;
+	assert_int_equal(fake_read32(c, HSL_REG_POWER), 25000);
+	assert_int_equal(fake_read32(c, HSL_REG_THERMAL), 0);
+	assert_int_equal(hsl_chip_set_ambient(c->e, 126), -EINVAL);
+	assert_int_equal(hsl_chip_set_ambient(c->e, 80), 0);
+	assert_int_equal(fake_read32(c, HSL_REG_THERMAL), 0);
+	rig_time.now_ps += 20000000000000ull;
+	assert_in_range(fake_read32(c, HSL_REG_TEMP), 99990, 100000);
+	assert_int_equal(fake_read32(c, HSL_REG_THERMAL), HSL_THERMAL_THROTTLED);
+	hsl_chip_reset(c->e);
+	assert_int_equal(fake_read32(c, HSL_REG_THERMAL), HSL_THERMAL_THROTTLED);
+}
+
 static void test_config(void **state)
 {
 	struct world *w = *state;
@@ -521,7 +550,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_formula), TEST(test_bytes), TEST(test_list), TEST(test_modelled), TEST(test_serial),
 		TEST(test_not_before), TEST(test_parallel), TEST(test_share), TEST(test_share_list), TEST(test_wait), TEST(test_moderation),
-		TEST(test_taken_away), TEST(test_no_dma), TEST(test_wait_revoked), TEST(test_again), TEST(test_config),
+		TEST(test_taken_away), TEST(test_no_dma), TEST(test_wait_revoked), TEST(test_again), TEST(test_sensors),
+		TEST(test_config),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

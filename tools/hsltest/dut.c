@@ -120,6 +120,7 @@ const struct ht_capability ht_capabilities[] = {
 	{ HSL_CAP_CTF, "CTF" },
 	{ HSL_CAP_COUNTERS, "COUNTERS" },
 	{ HSL_CAP_MODELLED_TIME, "MODELLED_TIME" },
+	{ HSL_CAP_SENSORS, "SENSORS" },
 	{ HSL_CAP_OP_COPY, "COPY" },
 	{ HSL_CAP_OP_FILL, "FILL" },
 	{ HSL_CAP_OP_REDUCE, "REDUCE" },

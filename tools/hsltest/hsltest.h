@@ -63,7 +63,7 @@ struct ht_test {
 
 /* One table per group, ended by a zeroed entry. */
 extern const struct ht_test ht_tests_reg[], ht_tests_map[], ht_tests_txn[], ht_tests_ord[],
-	ht_tests_que[], ht_tests_sec[], ht_tests_net[], ht_tests_ras[], ht_tests_api[],
+	ht_tests_que[], ht_tests_sec[], ht_tests_net[], ht_tests_ras[], ht_tests_sensor[], ht_tests_api[],
 	ht_tests_reduce[], ht_tests_move[], ht_tests_sig[], ht_tests_atm[], ht_tests_chain[], ht_tests_shadow[],
 	ht_tests_share[], ht_tests_host[], ht_tests_limit[], ht_tests_lib[], ht_tests_obs[], ht_tests_litmus[], ht_tests_bare[], ht_tests_ctf[],
 	ht_tests_coh[], ht_tests_link[], ht_tests_walk[];

@@ -46,6 +46,7 @@ static const struct item {
 	{ "C5", "compliance test facility", "CAP [4], CTF CAP", "optional; HEP-Link: mandatory", YES_NO, HSL_CAP_CTF, "CTF-*", false },
 	{ "C6", "counters", "CAP [5]", "optional; HEP-Link: mandatory", YES_NO, HSL_CAP_COUNTERS, "RAS-006 RAS-007", false },
 	{ "C7", "modelled time", "CAP [6]", "optional: emulators", YES_NO, HSL_CAP_MODELLED_TIME, "", false },
+	{ "C8", "temperature, power, throttling", "CAP [7]", "optional", YES_NO, HSL_CAP_SENSORS, "RAS-010", false },
 	{ "O1", "NOP, and admin commands 0x80 to 0x84", "", "mandatory", YES_NO, 0, "TXN-001 TXN-002", false },
 	{ "O2", "COPY, FILL", "CAP [16], [17]", "mandatory", YES_NO, HSL_CAP_OP_COPY | HSL_CAP_OP_FILL, "TXN-004 TXN-005 TXN-006", true },
 	{ "O3", "REDUCE", "CAP [18]", "optional", YES_NO, HSL_CAP_OP_REDUCE, "TXN-013 TXN-014 TXN-015 TXN-016", false },

@@ -182,6 +182,8 @@ static bool defined(const struct hsl_chip_props *chip, uint32_t off, uint32_t nw
 		return true;
 	if (off >= HSL_REG_CTX_TABLE && off < HSL_REG_CTX_COUNT + 4)
 		return true;
+	if (chip->cap & HSL_CAP_SENSORS && off >= HSL_REG_TEMP && off < HSL_REG_THERMAL + 4)
+		return true;
 	if (off >= HSL_REG_WIN(0) && off < HSL_REG_WIN(nwin))
 		return off % 0x20 < HSL_WIN_O_STATUS + 4;
 	if (off >= HSL_REG_LINK(0) && off < HSL_REG_LINK(nlinks))

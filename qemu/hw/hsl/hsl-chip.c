@@ -25,6 +25,7 @@
 #include "qemu/units.h"
 #include "hw/pci/pcie_aer.h"
 #include "migration/vmstate.h"
+#include "qapi/visitor.h"
 #include "hw/hsl/hsl.h"
 #include "hsl/ctf.h"
 #include "trace.h"
@@ -400,6 +401,7 @@ static bool hsl_chip_add_engine(HslChip *c, Error **errp)
         .win_stride_log2 = c->window_shift,
         .max_len = c->max_len,
         .max_depth = c->max_depth,
+        .ambient_off = c->ambient - HSL_HEAT_AMBIENT,
         .cap_clear = c->cap_clear | hsl_chip_cap_missing(c) | (c->ctf ? 0 : HSL_CAP_CTF),
         .deviation = hsl_chip_deviation(c),
         .ops = &hsl_host_ops,
@@ -451,6 +453,29 @@ static void hsl_chip_set_absent(Object *obj, bool absent, Error **errp)
         memory_region_set_enabled(&c->hide[i], absent);
     }
     hsl_chip_update_dma(c);
+}
+
+static void hsl_chip_get_ambient(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    visit_type_int32(v, name, &HSL_CHIP(obj)->ambient, errp);
+}
+
+static void hsl_chip_set_ambient_prop(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
+{
+    HslChip *c = HSL_CHIP(obj);
+    int32_t celsius;
+
+    if (!visit_type_int32(v, name, &celsius, errp)) {
+        return;
+    }
+    if (!hsl_heat_bears(celsius)) {
+        error_setg(errp, "ambient: %d to %d degrees", HSL_HEAT_AMBIENT_MIN, HSL_HEAT_AMBIENT_MAX);
+        return;
+    }
+    c->ambient = celsius;
+    if (c->engine) {
+        hsl_chip_set_ambient(c->engine, celsius);
+    }
 }
 
 static bool hsl_chip_add_msix(HslChip *c, Error **errp)
@@ -618,14 +643,22 @@ static void hsl_chip_class_init(ObjectClass *oc, void *data)
     hsl_class_set_reset(dc, hsl_chip_device_reset);
     device_class_set_props(dc, hsl_chip_properties);
     object_class_property_add_bool(oc, "absent", hsl_chip_get_absent, hsl_chip_set_absent);
+    object_class_property_add(oc, "ambient", "int32", hsl_chip_get_ambient, hsl_chip_set_ambient_prop, NULL, NULL);
+    object_class_property_set_description(oc, "ambient", "degrees Celsius around it (default: 25); at run time too");
     object_class_property_set_description(oc, "absent", "it answers nothing, as with its power lost; at run time only");
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+}
+
+static void hsl_chip_init(Object *obj)
+{
+    HSL_CHIP(obj)->ambient = HSL_HEAT_AMBIENT;
 }
 
 static const TypeInfo hsl_chip_info = {
     .name = TYPE_HSL_CHIP,
     .parent = TYPE_PCI_DEVICE,
     .instance_size = sizeof(HslChip),
+    .instance_init = hsl_chip_init,
     .class_size = sizeof(HslChipClass),
     .class_init = hsl_chip_class_init,
     .interfaces = (InterfaceInfo[]) {

@@ -44,7 +44,8 @@ OBJECT_DECLARE_TYPE(HslVendorChip, HslVendorChipClass, HSL_VENDOR_CHIP)
 #define VENDOR_ID_VALUE     0x31434556u
 
 #define VENDOR_CAP_CLEAR    (HSL_CAP_WINDOWS | HSL_CAP_MODELLED | HSL_CAP_CTF | HSL_CAP_COUNTERS | HSL_CAP_OP_REDUCE | \
-                             HSL_CAP_OP_COPY2D | HSL_CAP_OP_COPY_LIST | HSL_CAP_MODERATION | HSL_CAP_SHADOW_TAIL)
+                             HSL_CAP_OP_COPY2D | HSL_CAP_OP_COPY_LIST | HSL_CAP_MODERATION | HSL_CAP_SHADOW_TAIL | \
+                             HSL_CAP_SENSORS)
 
 struct HslVendorChip {
     HslChip parent_obj;

@@ -133,6 +133,7 @@ struct HslChip {
     uint32_t max_depth;                 /* 0: the engine's default */
     uint64_t cap_clear;                 /* capabilities not to have */
     char *deviate;                      /* NULL, or how it is deliberately wrong: qemu/model/deviations.def */
+    int32_t ambient;                    /* degrees Celsius around it; may be set at run time too */
     bool ctf;                           /* compliance test facility, where there is a modelled fabric */
     uint16_t vendor_id;
     uint16_t device_id;
