@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
 # hslctl.sh: hslctl on the driver: a healthy fabric, and then one broken layer after the other, each of which doctor has
-# to name. Run with 2 chips.
+# to name. Run with 2 chips, of which the second one is in hot air.
 out=/tmp/hslctl.out
 . /hsl/tests/guest/checks.sh
 
 bdf=$(cd /sys/bus/pci/drivers/hsl_pci && for d in 0000:*; do echo "$d"; break; done)
+bdf2=$(cd /sys/bus/pci/drivers/hsl_pci && for d in 0000:*; do echo "$d"; done | tail -n 1)
 
 run 0 hslctl list && [ "$(grep -c ' ready .*hsl_pci' $out)" = 2 ]; ok 'list: two chips'
 run 0 hslctl list --pci && [ "$(grep -c 'HEP 1.0 .*hsl_pci' $out)" = 2 ]; ok 'list --pci: two functions with their DVSEC'
@@ -28,7 +29,7 @@ run 0 /hsl/tests/guest/as_user 1000 hslctl dump && has '/state: \(Permission den
 # docs/abi has what is there, and what it has is there
 abi=/host/docs/abi/sysfs-hsl
 block() { awk -v what="$1" '$1 == "What:" { on = index($2, what) == 1 && length($2) == length(what) } on' $abi; }
-attributes() { block "$1" | sed -n 's/^\t\t\([a-z_]*\)\t.*/\1/p' | sort; }
+attributes() { block "$1" | sed -n 's/^\t\t\([a-z0-9_]*\)\t.*/\1/p' | sort; }
 files() { find "$1" -maxdepth 1 -type f ! -name uevent ! -name dev | sed 's|.*/||' | sort; }
 same() { # same WHAT DIRECTORY
 	[ -n "$(attributes "$1")" ] && [ "$(attributes "$1")" = "$(files "$2")" ] && return
@@ -46,6 +47,20 @@ ok 'docs/abi: attributes of fabric and chip'
 counters '/sys/bus/hsl/devices/hsl<N>-<node>/counters/' /sys/bus/hsl/devices/hsl0-1/counters/ &&
 	counters '/sys/bus/hsl/devices/hsl<N>-<node>/counters_link<i>/' /sys/bus/hsl/devices/hsl0-1/counters_link0/
 ok 'docs/abi: counters'
+cool=$(echo "/sys/bus/pci/devices/$bdf/hwmon/hwmon"*)
+if [ -d /sys/class/hwmon ]; then
+	hot=$(echo "/sys/bus/pci/devices/$bdf2/hwmon/hwmon"*)
+	same '/sys/class/hwmon/hwmon<M>/' "$cool"; ok 'docs/abi: hwmon'
+	[ "$(cat "$cool/temp1_max_alarm" "$cool/temp1_crit_alarm" | tr -d '\n')" = 00 ] && [ "$(cat "$cool/temp1_input")" -ge 45000 ] &&
+		[ "$(cat "$cool/power1_input")" -ge 25000000 ] && [ "$(cat "$cool/temp1_max")" = 95000 ] && [ "$(cat "$cool/temp1_crit")" = 105000 ]
+	ok 'hwmon: a chip at 25 degrees'
+	[ "$(cat "$hot/temp1_max_alarm" "$hot/temp1_crit_alarm" | tr -d '\n')" = 10 ] && [ "$(cat "$hot/temp1_input")" -ge 100000 ]
+	ok 'hwmon: one at 80 degrees throttles'
+	run 0 hslctl doctor && has 'WARN +chip +chip 2 +1[0-9]+\.[0-9] degrees Celsius: it throttles' && has 'OK +chip +chip 1 +45\.'; ok 'doctor: a hot chip'
+	run 0 hslctl list && has ' [0-9]+ C, throttled ' && run 0 hslctl stat --nonzero && has '^Sensors$'; ok 'list, stat: a hot chip'
+	run 0 /hsl/tests/guest/as_user 1000 hslctl stat && has ' throttled$'; ok 'stat: for everybody'
+	run 0 hsltest run --tap thermal_limits power_of_load hwmon_values && [ "$(grep -c '^ok' $out)" = 3 ] && ! has SKIP; ok 'hsltest: sensors of a cool and a hot chip'
+fi
 for p in $(files /sys/module/hsl/parameters); do grep -q "parameters/.*$p\|^What:.* $p" $abi || echo "$p"; done >$out
 [ ! -s $out ]; ok 'docs/abi: parameters'
 

@@ -425,6 +425,22 @@ out:
 	hsl_queue_destroy(q);
 }
 
+static void check_heat(struct doctor *d, struct hsl_fabric *f, const char *subject, uint32_t node)
+{
+	struct hsl_sensors s;
+
+	if (!ctl_sensors(f, node, &s))
+		return;
+	REMEDY(d, HOT);
+	if (s.thermal & HSL_THERMAL_CRITICAL)
+		report(d, FAIL, subject, TOO_HOT, s.temp_mc / 1e3, s.temp_crit_mc / 1e3);
+	else if (s.thermal & HSL_THERMAL_THROTTLED)
+		report(d, WARN, subject, HOT, s.temp_mc / 1e3, s.temp_max_mc / 1e3);
+	else
+		report(d, OK, subject, TEMPERATURE, s.temp_mc / 1e3, s.temp_max_mc / 1e3, s.power_mw / 1e3);
+	d->remedy = NULL;
+}
+
 static void check_chip(struct doctor *d, struct hsl_fabric *f, const struct hsl_chip_props *p)
 {
 	char subject[32];
@@ -447,6 +463,7 @@ static void check_chip(struct doctor *d, struct hsl_fabric *f, const struct hsl_
 		report(d, NOT_CHECKED, subject, NO_NOP_STATE);
 		return;
 	}
+	check_heat(d, f, subject, p->node);
 	if (p->mem_bytes && !p->mem_free_bytes) {
 		REMEDY(d, MEMORY_USED);
 		report(d, WARN, subject, MEMORY_USED);

@@ -119,6 +119,11 @@
 	X(R_FAILED, "echo 1 > /sys/bus/pci/devices/%s/reset, then dmesg", \
 	  "echo 1 > /sys/bus/pci/devices/%s/reset，然后看 dmesg") \
 	X(NO_NOP_STATE, "a NOP: the chip is not ready", "NOP：芯片未就绪") \
+	X(TEMPERATURE, "%.1f degrees Celsius, throttles from %.0f on; takes %.1f W", "%.1f 摄氏度，从 %.0f 度起降速；功耗 %.1f W") \
+	X(HOT, "%.1f degrees Celsius: it throttles, as it does from %.0f on", "%.1f 摄氏度：芯片在降速（从 %.0f 度起）") \
+	X(TOO_HOT, "%.1f degrees Celsius: it may be damaged from %.0f on", "%.1f 摄氏度：从 %.0f 度起芯片可能损坏") \
+	X(R_HOT, "fans, air flow, room temperature, less load; 'hslctl monitor' shows whether it helps", \
+	  "检查风扇、风道和室温，或降低负载；hslctl monitor 可以看效果") \
 	X(QUEUES_USED, "all %u queues are in use", "%u 个队列全部被占用") \
 	X(R_QUEUES_USED, "its users hold all of them: /sys/kernel/debug/hsl/*/state says which processes", \
 	  "都被使用者占用：/sys/kernel/debug/hsl/*/state 列出进程") \

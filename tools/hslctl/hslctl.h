@@ -114,6 +114,16 @@ bool ctl_left_out(const struct ctl_args *a, struct hsl_fabric *f, const struct h
 /* A counter by its name; false: the chip has none. */
 bool ctl_counter(struct hsl_fabric *f, uint32_t node, uint32_t link, const char *name, uint64_t *v);
 
+/*
+ * What the sensors of a chip say; false: it has none, or does not answer. With s into o, with NULL that there are none.
+ * "45 C", "97 C, throttled", "107 C, critical".
+ */
+struct hsl_sensors;
+#define CTL_TEMP_LEN 32
+bool ctl_sensors(struct hsl_fabric *f, uint32_t node, struct hsl_sensors *s);
+void ctl_sensors_json(struct json_object *o, const struct hsl_sensors *s);
+const char *ctl_temp(const struct hsl_sensors *s, char buf[CTL_TEMP_LEN]);
+
 struct hsl_ctf;
 /* hsl_ctf_open, and on failure why and what to do: an exit code. */
 int ctl_ctf_open(struct hsl_fabric *f, uint32_t node, struct hsl_ctf **out);

@@ -25,7 +25,8 @@ static unsigned int links_up(struct hsl_fabric *f, const struct hsl_chip_props *
 	return n;
 }
 
-static void chip_json(struct json_object *list, const struct hsl_chip_props *p, unsigned int up)
+static void chip_json(struct json_object *list, const struct hsl_chip_props *p, unsigned int up,
+		      const struct hsl_sensors *sensors)
 {
 	struct json_object *o = tool_json_append(list, tool_json_object());
 	char hep[24];
@@ -49,11 +50,13 @@ static void chip_json(struct json_object *list, const struct hsl_chip_props *p, 
 		tool_json_null(o, "numa_node");
 	tool_json_u64(o, "links", p->nlinks);
 	tool_json_u64(o, "links_up", up);
+	ctl_sensors_json(o, sensors);
 }
 
-static void chip_row(struct tool_table *t, const struct hsl_chip_props *p, unsigned int up)
+static void chip_row(struct tool_table *t, const struct hsl_chip_props *p, unsigned int up,
+		     const struct hsl_sensors *sensors)
 {
-	char size[TOOL_SIZE_LEN];
+	char size[TOOL_SIZE_LEN], temp[CTL_TEMP_LEN];
 
 	tool_table_row(t);
 	tool_table_cell(t, "%u", p->node);
@@ -63,6 +66,7 @@ static void chip_row(struct tool_table *t, const struct hsl_chip_props *p, unsig
 	tool_table_cell(t, "%s", tool_size_format(p->mem_free_bytes, size, sizeof(size)));
 	tool_table_cell(t, "%u/%u", p->nqueues_free, p->nqueues);
 	tool_table_cell(t, "%u/%u", up, p->nlinks);
+	tool_table_cell(t, sensors ? "%s" : NULL, sensors ? ctl_temp(sensors, temp) : "");
 	tool_table_cell(t, "%u.%u", p->hep_version >> 16, p->hep_version & 0xffff);
 	tool_table_cell(t, p->driver[0] ? "%s" : NULL, p->driver);
 }
@@ -84,6 +88,7 @@ static struct tool_table *chip_table(const struct ctl_args *a, const struct hsl_
 	tool_table_column(t, "free", NULL, TOOL_RIGHT);
 	tool_table_column(t, "queues free", NULL, TOOL_RIGHT);
 	tool_table_column(t, "links up", NULL, TOOL_RIGHT);
+	tool_table_column(t, "temp", NULL, TOOL_LEFT);
 	tool_table_column(t, "HEP", NULL, TOOL_LEFT);
 	tool_table_column(t, "driver", NULL, TOOL_LEFT);
 	return t;
@@ -117,7 +122,9 @@ static int list_fabric(const struct ctl_args *a, struct hsl_fabric *f, struct js
 	t = chip_table(a, &info);
 	for (i = 0; i < info.nchips; i++) {
 		struct hsl_chip_props p = { .size = sizeof(p) };
+		struct hsl_sensors sensors;
 		unsigned int up;
+		bool warm;
 
 		rc = hsl_chip_by_index(f, i, &p);
 		if (rc == -ENOENT || rc == -ENODEV)
@@ -128,8 +135,9 @@ static int list_fabric(const struct ctl_args *a, struct hsl_fabric *f, struct js
 			return TOOL_ENV;
 		}
 		up = links_up(f, &p);
-		chip_json(chips, &p, up);
-		chip_row(t, &p, up);
+		warm = ctl_sensors(f, p.node, &sensors);
+		chip_json(chips, &p, up, warm ? &sensors : NULL);
+		chip_row(t, &p, up, warm ? &sensors : NULL);
 	}
 	if (!a->json)
 		tool_table_print(t, stdout);

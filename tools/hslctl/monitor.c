@@ -4,7 +4,7 @@
  *
  * On a terminal: two tables, of chips and of links, drawn anew every interval, and under them what happened last. In a pipe:
  * what happens, one line each, and with --json one document a line, samples too. What happens is what the fabric reports,
- * and what counters of errors tell: how much they grew in an interval.
+ * what counters of errors tell: how much they grew in an interval; and that a chip throttles, or does no more.
  *
  * It goes on where other verbs give up: chips come, leave and fail while it runs. The list of them is made again for each
  * sample; a link's growth is known from the second sample in a row that has it, and of a chip in another one's place it is not
@@ -58,6 +58,7 @@ struct block {
 
 struct sample {
 	struct hsl_chip_props *chip;
+	struct hsl_sensors *sensors; /* of each; size 0: it has none */
 	unsigned int nchips;
 	struct block *block; /* in order of nodes: each chip, then its links */
 	unsigned int n;
@@ -127,6 +128,7 @@ static void add_block(struct monitor *m, struct sample *s, uint32_t node, uint32
 static void free_sample(struct sample *s)
 {
 	free(s->chip);
+	free(s->sensors);
 	free(s->block);
 	*s = (struct sample){ 0 };
 }
@@ -145,7 +147,10 @@ static int take_sample(struct monitor *m, struct sample *s)
 	if (m->last.time_ns)
 		s->seconds = (double)(s->time_ns - m->last.time_ns) / 1e9;
 	s->block = tool_calloc((unsigned long)s->nchips * (HSL_LINK_MAX + 1) + 1, sizeof(*s->block));
+	s->sensors = tool_calloc(s->nchips + 1ul, sizeof(*s->sensors));
 	for (unsigned int i = 0; i < s->nchips; i++) {
+		if (!ctl_sensors(m->f, s->chip[i].node, &s->sensors[i]))
+			s->sensors[i].size = 0;
 		add_block(m, s, s->chip[i].node, HSL_COUNTERS_CHIP);
 		for (uint32_t k = 0; k < s->chip[i].nlinks; k++)
 			if (m->a->link == CTL_LINK_ALL || m->a->link == k)
@@ -174,7 +179,7 @@ static void cell_count(struct tool_table *t, const struct block *b, unsigned int
 static struct tool_table *chips_table(const struct sample *s)
 {
 	static const char *const names[] = { "node", "state", "memory free", "queues in use", "links up",
-					     "packets taken", "lost", "poisoned" };
+					     "temp", "power", "packets taken", "lost", "poisoned" };
 	struct tool_table *t = tool_table_new(NULL);
 	const struct block *b = s->block, *end = b + s->n;
 
@@ -183,8 +188,9 @@ static struct tool_table *chips_table(const struct sample *s)
 	for (unsigned int i = 0; i < s->nchips; i++) {
 		const struct hsl_chip_props *p = &s->chip[i];
 		const struct block *chip = b++;
+		const struct hsl_sensors *warm = s->sensors[i].size ? &s->sensors[i] : NULL;
 		unsigned int up = 0, links = 0;
-		char size[TOOL_SIZE_LEN];
+		char size[TOOL_SIZE_LEN], temp[CTL_TEMP_LEN];
 
 		for (; b < end && b->link != HSL_COUNTERS_CHIP; b++, links++)
 			up += b->l.peer && (b->l.state == HSL_LTSSM_L0 || b->l.state == HSL_LTSSM_L1);
@@ -194,6 +200,8 @@ static struct tool_table *chips_table(const struct sample *s)
 		tool_table_cell(t, "%s", tool_size_format(p->mem_free_bytes, size, sizeof(size)));
 		tool_table_cell(t, "%u/%u", p->nqueues - p->nqueues_free, p->nqueues);
 		tool_table_cell(t, "%u/%u", up, links);
+		tool_table_cell(t, warm ? "%s" : NULL, warm ? ctl_temp(warm, temp) : "");
+		tool_table_cell(t, warm ? "%.1f W" : NULL, warm ? warm->power_mw / 1e3 : 0);
 		for (unsigned int k = 0; k < CHIP_N; k++)
 			cell_count(t, chip, k);
 	}
@@ -311,11 +319,13 @@ static void sample_json(const struct sample *s)
 	links = tool_json_set(doc, "links", tool_json_array());
 	for (const struct block *b = s->block; b < s->block + s->n; b++) {
 		const struct hsl_chip_props *p;
+		const struct hsl_sensors *sensors;
 
 		if (b->link != HSL_COUNTERS_CHIP) {
 			link_json(links, s, b);
 			continue;
 		}
+		sensors = &s->sensors[chip];
 		p = &s->chip[chip++];
 		o = tool_json_append(chips, tool_json_object());
 		tool_json_u64(o, "node", p->node);
@@ -323,6 +333,7 @@ static void sample_json(const struct sample *s)
 		tool_json_u64(o, "mem_free_bytes", p->mem_free_bytes);
 		tool_json_u64(o, "queues", p->nqueues);
 		tool_json_u64(o, "queues_free", p->nqueues_free);
+		ctl_sensors_json(o, sensors->size ? sensors : NULL);
 		counters_json(o, b);
 	}
 	tool_json_line(doc, stdout);
@@ -405,6 +416,34 @@ static void errors_of(struct monitor *m, const struct sample *s, const struct bl
 	tool_json_free(o);
 }
 
+static uint32_t thermal_of(const struct sample *s, uint32_t node)
+{
+	for (unsigned int i = 0; i < s->nchips; i++)
+		if (s->chip[i].node == node)
+			return s->sensors[i].thermal;
+	return 0;
+}
+
+static void heat_of(struct monitor *m, const struct sample *s, unsigned int i)
+{
+	const struct hsl_sensors *now = &s->sensors[i];
+	uint32_t node = s->chip[i].node;
+	char text[CTL_EVENT_LEN], temp[CTL_TEMP_LEN];
+	struct json_object *o;
+
+	if (!now->size || now->thermal == thermal_of(&m->last, node))
+		return;
+	snprintf(text, sizeof(text), "chip %u: %s%s", node, ctl_temp(now, temp), now->thermal ? "" : ", throttled no more");
+	o = m->a->json ? line_begin("event") : NULL;
+	tool_json_u64(o, "time_ns", s->time_ns);
+	tool_json_str(o, "type", "thermal");
+	tool_json_u64(o, "node", node);
+	if (o)
+		ctl_sensors_json(o, now);
+	happened(m, 0, s->time_ns, text, o);
+	tool_json_free(o);
+}
+
 /* 0 or -errno. */
 static int next(struct monitor *m)
 {
@@ -417,6 +456,8 @@ static int next(struct monitor *m)
 	}
 	for (unsigned int i = 0; i < s.n; i++)
 		errors_of(m, &s, &s.block[i]);
+	for (unsigned int i = 0; i < s.nchips; i++)
+		heat_of(m, &s, i);
 	if (m->a->json)
 		sample_json(&s);
 	else if (m->screen.live)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * hslctl stat: counters of links and chips.
+ * hslctl stat: counters of links and chips, and what the sensors of chips say.
  *
  * A sample is every counter of the chips and links asked for. What is printed is a sample, or with --interval
  * the difference of two, per second. Tables are cut out of the counters by their names: a row is those of one
@@ -26,6 +26,7 @@
 struct block {
 	uint32_t node, link; /* HSL_COUNTERS_CHIP */
 	struct hsl_link_props l;
+	struct hsl_sensors sensors; /* of a chip; size 0: it has none */
 	unsigned int n;
 	uint64_t v[COUNTERS_MAX];
 };
@@ -43,6 +44,8 @@ static int read_block(struct hsl_fabric *f, struct block *b)
 {
 	int rc = hsl_counters(f, b->node, b->link, b->v, COUNTERS_MAX);
 
+	if (b->link != HSL_COUNTERS_CHIP || !ctl_sensors(f, b->node, &b->sensors))
+		b->sensors.size = 0;
 	if (rc >= 0) {
 		b->n = rc < COUNTERS_MAX ? (unsigned int)rc : COUNTERS_MAX;
 		return b->link == HSL_COUNTERS_CHIP ? TOOL_PASS :
@@ -187,9 +190,49 @@ static void add_row(struct tool_table *table, const struct layout *t, const stru
 	}
 }
 
+/* What is, not what was counted. */
+static struct tool_table *sensors_table(const struct sample *s)
+{
+	static const struct { const char *name, *unit; } columns[] = {
+		{ "node", NULL }, { "temperature", "C" }, { "throttles from", "C" }, { "critical from", "C" },
+		{ "power", "W" }, { "state", NULL },
+	};
+	struct tool_table *t = tool_table_new("Sensors");
+
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		tool_table_column(t, columns[i].name, columns[i].unit, i == 5 ? TOOL_LEFT : TOOL_RIGHT);
+	for (unsigned int i = 0; i < s->n; i++) {
+		const struct hsl_sensors *x = &s->block[i].sensors;
+
+		if (!x->size)
+			continue;
+		tool_table_row(t);
+		tool_table_cell(t, "%u", s->block[i].node);
+		tool_table_cell(t, "%.1f", x->temp_mc / 1e3);
+		tool_table_cell(t, "%.1f", x->temp_max_mc / 1e3);
+		tool_table_cell(t, "%.1f", x->temp_crit_mc / 1e3);
+		tool_table_cell(t, "%.1f", x->power_mw / 1e3);
+		tool_table_cell(t, x->thermal ? "%s" : NULL, x->thermal & HSL_THERMAL_CRITICAL ? "critical" : "throttled");
+	}
+	return t;
+}
+
+/* If it has rows, after the n tables before it; is it the next one? */
+static bool print_table(struct tool_table *t, unsigned int n, FILE *out)
+{
+	bool rows = tool_table_rows(t);
+
+	if (rows && n)
+		fputc('\n', out);
+	if (rows)
+		tool_table_print(t, out);
+	tool_table_free(t);
+	return rows;
+}
+
 static void print_tables(const struct ctl_args *a, const struct sample *s, FILE *out)
 {
-	bool any = false;
+	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
 		const struct layout *t = &layouts[i];
@@ -202,16 +245,11 @@ static void print_tables(const struct ctl_args *a, const struct sample *s, FILE 
 				if (!a->nonzero || !all_zero(t, &t->row[k], &s->block[b]))
 					add_row(table, t, &t->row[k], &s->block[b], s->seconds);
 		}
-		if (tool_table_rows(table)) {
-			if (any)
-				fputc('\n', out);
-			tool_table_print(table, out);
-			any = true;
-		}
-		tool_table_free(table);
+		n += print_table(table, n, out);
 	}
-	if (!any)
+	if (!n)
 		fprintf(out, "%s\n", s->seconds > 0 ? "Nothing was counted." : "All counters are zero.");
+	print_table(sensors_table(s), 1, out);
 }
 
 /* ---- document ---- */
@@ -227,6 +265,8 @@ static void block_json(struct json_object *list, const struct ctl_args *a, const
 		tool_json_u64(o, "link", b->link);
 		ctl_peer_json(o, &b->l);
 	}
+	if (chip)
+		ctl_sensors_json(o, b->sensors.size ? &b->sensors : NULL);
 	v = tool_json_set(o, seconds > 0 ? "per_s" : "counters", tool_json_object());
 	for (unsigned int i = 0; i < b->n; i++) {
 		if (a->nonzero && !b->v[i])

@@ -129,6 +129,34 @@ bool ctl_counter(struct hsl_fabric *f, uint32_t node, uint32_t link, const char 
 	return false;
 }
 
+bool ctl_sensors(struct hsl_fabric *f, uint32_t node, struct hsl_sensors *s)
+{
+	*s = (struct hsl_sensors){ .size = sizeof(*s) };
+	return !hsl_chip_sensors(f, node, s);
+}
+
+void ctl_sensors_json(struct json_object *o, const struct hsl_sensors *s)
+{
+	o = tool_json_set(o, "sensors", s ? tool_json_object() : NULL);
+	if (!s)
+		return;
+	tool_json_i64(o, "temp_mc", s->temp_mc);
+	tool_json_i64(o, "temp_max_mc", s->temp_max_mc);
+	tool_json_i64(o, "temp_crit_mc", s->temp_crit_mc);
+	tool_json_u64(o, "power_mw", s->power_mw);
+	tool_json_bool(o, "throttled", s->thermal & HSL_THERMAL_THROTTLED);
+	tool_json_bool(o, "critical", s->thermal & HSL_THERMAL_CRITICAL);
+}
+
+const char *ctl_temp(const struct hsl_sensors *s, char buf[CTL_TEMP_LEN])
+{
+	snprintf(buf, CTL_TEMP_LEN, "%.0f C%s", s->temp_mc / 1e3,
+		 s->thermal & HSL_THERMAL_CRITICAL  ? ", critical" :
+		 s->thermal & HSL_THERMAL_THROTTLED ? ", throttled" :
+						      "");
+	return buf;
+}
+
 /* ---- test facility ---- */
 
 static int no_facility(struct hsl_fabric *f, uint32_t node)
