@@ -24,6 +24,7 @@ make soak         MINUTES=60 of everything at once in a VM: traffic, random call
                   a summary, and any report of the kernel fails (KERNEL=debug)
 make fuzz         MINUTES=30 for all fuzzers of the host together, with a summary (tests/fuzz/run.sh)
 make coverage     which lines the host tests execute, by directory: build/coverage/index.html; TESTS='name ...' selects
+make coverage-kernel                            the same of kernel/ in the VM: build/coverage/kernel/index.html
 make modules      hsl.ko, hsl_pci.ko (KERNEL= or KDIR=)
 make docs         the profile and the guides as HTML and PDF, in build/docs
 make lib tools tests qemu                       the other parts
@@ -281,7 +282,9 @@ check-deep: qemu-for-vm modules lib tools tests
 
 coverage:
 	@tests/coverage/run $(TESTS)
-.PHONY: coverage
+coverage-kernel: qemu-for-vm lib tools guest-tests
+	@tests/coverage/kernel $(TESTS)
+.PHONY: coverage coverage-kernel
 
 soak: MINUTES ?= 60
 soak: qemu-for-vm modules lib tools guest-tests

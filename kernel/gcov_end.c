@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The last object of a module that counts its lines: where the list of gcov.c ends. */
+#include <linux/compiler.h>
+
+extern const void *const hsl_gcov_end[1];
+const void *const hsl_gcov_end[1] __section(".gcov_info");
