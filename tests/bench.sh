@@ -66,6 +66,11 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
 	run 0 all -f $sim --quick --iters 10 --json="$dir/run$i.json" && runs=$((runs + 1))
 done
 [ $runs = 10 ] && "$check" same "$dir"/run*.json 2>>"$dir/err"; ok 'modelled: ten runs are one document'
+for v in bw lat; do
+	run 0 $v -f $sim --iters 20 --size 64,4K,1M --json="$dir/up.json" && run 0 $v -f $sim --iters 20 --size 1M,4K,64 --json="$dir/down.json" &&
+		run 0 $v -f $sim --iters 20 --size 4K --json="$dir/one.json" && "$check" sizes "$dir/up.json" "$dir/down.json" "$dir/one.json" 2>>"$dir/err"
+	ok "$v: a size alone and sweeps in any order say the same"
+done
 truncate -s 4M "$dir/memory" && truncate -s 1M "$dir/small" && run 0 load -f sim:pair2 --op seq,chase --size 4K --iters 512 --map "$dir/memory" --json &&
 	"$check" schema "$dir/out" load && "$check" has "$dir/out" op=chase src=memory ratio_to=ram errors=0 && run 77 load -f sim:pair2 --op seq --size 4K --iters 1 --map "$dir/small" &&
 	err '/small: 4 MiB are needed'; ok 'load --map: memory of another kind beside RAM and chips'

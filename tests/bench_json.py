@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""bench_json.py schema FILE VERB | same FILE... | topology FILE | columns FILE.csv | paced FILE | loaded FILE GB/S | has FILE KEY=VALUE...: is that document of hslbench what it should be?
+"""bench_json.py schema FILE VERB | same FILE... | sizes FILE... | topology FILE | columns FILE.csv | paced FILE | loaded FILE GB/S | has FILE KEY=VALUE...: is that document of hslbench what it should be?
 
 schema: of tools/hslbench/hslbench-1.schema.json, with measured results of that verb, numbers that agree with each other, nothing wrong.
 same: all are one document apart from the environment.
+sizes: each result is as in the first one, whatever was measured before it.
 topology: a modelled matrix shows the topology: bandwidth falls and latency grows with each link more, and only with that.
 loaded: of load --op link: latency grows with what links carry, which is their goodput at most.
 paced: commands were due at a pace, and not done before.
@@ -61,6 +62,21 @@ def same(first, *others):
     for other in others:
         if load(other)["results"] != want:
             fail("%s differs from %s" % (other, first))
+
+
+def sizes(first, *others):
+    point = lambda r: (r["op"], r["src"], r["dst"], r["size_bytes"])
+    want = {point(r): r for r in load(first)["results"]}
+    for other in others:
+        results = load(other)["results"]
+        if not results:
+            fail("%s has no results" % other)
+        for r in results:
+            w = want.get(point(r)) or fail("%s: %s is not in %s" % (other, point(r), first))
+            # the clock has nanoseconds: the first and the last of a measurement are rounded
+            was, now = w["duration_ns"] or 0, r["duration_ns"] or 0
+            if abs(now - was) > max(4, was / 1000) or r["operations"] != w["operations"]:
+                fail("%s: %s took %s ns, %s in %s" % (other, point(r), now, was, first))
 
 
 def topology(path):
@@ -139,6 +155,6 @@ def columns(path):
         fail("lines of different length")
 
 
-if len(sys.argv) < 3 or sys.argv[1] not in ("schema", "same", "topology", "columns", "paced", "loaded", "shared", "has"):
+if len(sys.argv) < 3 or sys.argv[1] not in ("schema", "same", "sizes", "topology", "columns", "paced", "loaded", "shared", "has"):
     fail(__doc__)
 globals()[sys.argv[1]](*sys.argv[2:])
