@@ -131,6 +131,52 @@ run 1 hslctl doctor && has "FAIL +chip +chip 1 +failed" && has "echo 1 > /sys/bu
 	echo 1 >"/sys/bus/pci/devices/$bdf/reset" && run 0 hslctl doctor
 ok 'doctor, dump: a failed chip with its coredump, and the remedy'
 
+# What only a wrong chip, firmware or boot option makes: doctor looks at a copy of the function in sysfs, with bytes changed.
+dev=/tmp/pci/$bdf
+copy() { # copy: the function as it is
+	rm -rf /tmp/pci && mkdir -p "$dev" && for f in config resource vendor device class irq; do cat "/sys/bus/pci/devices/$bdf/$f" >"$dev/$f"; done
+	ln -s ../../drivers/hsl_pci "$dev/driver"
+}
+poke() { # poke OFFSET OCTAL…: bytes of the copy's configuration space
+	at=$1
+	shift
+	printf "$(printf '\\%s' "$@")" | dd of="$dev/config" bs=1 seek="$at" conv=notrunc 2>/dev/null
+}
+byte() { dd if="$dev/config" bs=1 skip="$1" count=1 2>/dev/null | od -An -tu1 | tr -d ' '; }
+find_cap() { # find_cap ID: offset of a capability
+	at=$(byte 52)
+	while [ "$at" != 0 ] && [ "$(byte "$at")" != "$1" ]; do at=$(byte $((at + 1))); done
+	echo "$at"
+}
+find_dvsec() { # as tests know it: the extended capability 0x23
+	at=256
+	while [ "$at" != 0 ] && [ "$(byte "$at")" != 35 ]; do at=$(($(byte $((at + 2))) / 16 + $(byte $((at + 3))) * 16)); done
+	echo "$at"
+}
+looks() { # looks STATUS: doctor at the copy
+	mkdir -p /tmp/pci && mount --bind /tmp/pci /sys/bus/pci/devices && run "$1" hslctl doctor
+	rc=$?
+	umount /sys/bus/pci/devices
+	return $rc
+}
+finds() { # finds ENGLISH CHINESE: a FAIL of the pci layer
+	looks 1 && has "FAIL +pci +$bdf +$1" && has '^ +-> ' && LC_ALL=zh_CN.UTF-8 looks 1 && has "FAIL +pci +$bdf +$2"
+}
+copy && looks 0 && has "OK +pci +$bdf +MSI-X on, "; ok 'doctor: a copy of a function looks as it does'
+msix=$(find_cap 17) dvsec=$(find_dvsec)
+copy && poke $((msix + 3)) 0 && finds 'MSI-X is off, 32 vectors' 'MSI-X 未打开，32 个向量' && has 'pci=nomsi'; ok 'doctor: MSI-X is off'
+copy && poke "$msix" 1 && finds 'no MSI-X capability' '没有 MSI-X 能力'; ok 'doctor: no MSI-X'
+copy && poke $((dvsec + 11)) 2 && finds 'chip 1 speaks HEP 2.0, this software HEP 1.0' '芯片 1 实现的是 HEP 2.0，本软件是 HEP 1.0'; ok 'doctor: another HEP version on the bus'
+copy && poke $((dvsec + 12)) 140 && finds 'DVSEC names BAR 6 for memory, which does not exist' 'DVSEC 指定 BAR 6'; ok 'doctor: a BAR that cannot be'
+copy && poke $((dvsec + 12)) 120 && finds 'BAR 5 \(memory\) has no size' 'BAR 5（memory）没有大小'; ok 'doctor: a BAR without size'
+copy && sed -i '3s/0x\([0-9a-f]*\) 0x\([0-9a-f]*\)/0x0000000000000000 0x000000000fffffff/' "$dev/resource" &&
+	finds 'BAR 2 \(memory, 256 MiB\) has no address' 'BAR 2（memory，256 MiB）没有地址' && has 'pci=realloc'
+ok 'doctor: a BAR without address'
+copy && rm "$dev/driver" && looks 1 && has "FAIL +pci +$bdf +no driver is bound"; ok 'doctor: a copy without driver'
+rm -rf /tmp/pci && looks 1 && has 'FAIL +pci +bus +no HSL chip' && ! has 'other accelerators'; ok 'doctor: no chip on the bus'
+copy && poke $((dvsec + 4)) 0 && rm "$dev/driver" && looks 1 && has 'FAIL +pci +bus +no HSL chip .*; other accelerators of the class are there'; ok 'doctor: others of the class only'
+rm -rf /tmp/pci
+
 rmmod hsl_pci
 run 1 hslctl doctor && has 'WARN +kernel +hsl_pci' && has 'no driver is bound' && has 'FAIL +device' && has 'NOT CHECKED'
 ok 'doctor: hsl_pci not loaded'
