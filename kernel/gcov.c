@@ -10,6 +10,8 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "gcov.h"
+
 #define GCOV_MAGIC		0x67636461u	/* "gcda" */
 #define GCOV_TAG_FUNCTION	0x01000000u
 #define GCOV_TAG_COUNTER(n)	(0x01a10000u + ((u32)(n) << 17))
@@ -34,24 +36,19 @@ struct gcov_fn_info {
 struct gcov_info {
 	unsigned int version;
 	struct gcov_info *next;
-	unsigned int stamp;
-#if __GNUC__ >= 12
-	unsigned int checksum;
-#endif
+	unsigned int stamp[__GNUC__ >= 12 ? 2 : 1];	/* and a checksum */
 	const char *filename;
-	void (*merge[GCOV_COUNTERS])(s64 *counters, unsigned int n);
+	void *merge[GCOV_COUNTERS];	/* functions, NULL: no such counters */
 	unsigned int n_functions;
 	const struct gcov_fn_info *const *functions;
 };
 
 /* gcc wants its address: it tells which kinds of counters there are. */
-void __gcov_merge_add(s64 *counters, unsigned int n);
 void __gcov_merge_add(s64 *counters, unsigned int n)
 {
 }
 
 static const struct gcov_info *const hsl_gcov_begin[1] __section(".gcov_info") __used;
-extern const struct gcov_info *const hsl_gcov_end[1];
 
 struct hsl_gcov_out {
 	struct file *file;
@@ -106,10 +103,8 @@ static int put_file(const char *dir, const struct gcov_info *info)
 		return PTR_ERR(out.file);
 	put32(&out, GCOV_MAGIC);
 	put32(&out, info->version);
-	put32(&out, info->stamp);
-#if __GNUC__ >= 12
-	put32(&out, info->checksum);
-#endif
+	for (i = 0; i < ARRAY_SIZE(info->stamp); i++)
+		put32(&out, info->stamp[i]);
 	for (i = 0; i < info->n_functions; i++)
 		if (info->functions[i] && info->functions[i]->key == info)
 			put_function(&out, info, info->functions[i]);

@@ -2,5 +2,6 @@
 /* The last object of a module that counts its lines: where the list of gcov.c ends. */
 #include <linux/compiler.h>
 
-extern const void *const hsl_gcov_end[1];
-const void *const hsl_gcov_end[1] __section(".gcov_info");
+#include "gcov.h"
+
+const struct gcov_info *const hsl_gcov_end[1] __section(".gcov_info");
