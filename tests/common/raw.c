@@ -125,6 +125,16 @@ unsigned int raw_kmsg_reports(int kmsg)
 	return n;
 }
 
+void raw_print_stacks(const char *pids)
+{
+	char cmd[400];
+
+	fflush(stdout);
+	snprintf(cmd, sizeof(cmd), "for t in /proc/%s/task/[0-9]*; do [ -e $t/exe ] || grep -q '^State:.*D' $t/status || continue; "
+		 "echo \"# $t $(cat $t/comm): $(sed -n 's/^State:[[:space:]]*//p' $t/status)\"; sed 's/^/#   /' $t/stack; done 2>/dev/null", pids);
+	(void)!system(cmd);
+}
+
 /* ---- segments ---- */
 
 int raw_alloc(int ctx, uint32_t node, uint64_t len, uint32_t rights, struct raw_seg *s)

@@ -33,6 +33,9 @@ int raw_kmsg_open(void);
 /* How many of its new lines are reports of a bug, as qemu/vm sees them; they are printed. */
 unsigned int raw_kmsg_reports(int kmsg);
 
+/* Where the threads of these processes stand, a pattern of names in /proc; threads of the kernel only if they wait for something. */
+void raw_print_stacks(const char *pids);
+
 struct raw_seg {
 	uint32_t handle, rights;
 	uint64_t ga, len;

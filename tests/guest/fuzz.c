@@ -270,15 +270,6 @@ static void print_worker(unsigned int i)
 	print_program("now, beside it", &sh->w[i].now[1]);
 }
 
-static void print_stacks(pid_t pid)
-{
-	char cmd[100];
-
-	fflush(stdout);
-	snprintf(cmd, sizeof(cmd), "for t in /proc/%d/task/*; do cat $t/comm $t/wchan $t/stack; done", (int)pid);
-	(void)!system(cmd);
-}
-
 /* ---- corpus ---- */
 
 static void corpus_read(const char *file)
@@ -383,6 +374,7 @@ int main(int argc, char **argv)
 	struct hsl_chip_info before[8];
 	struct prog_rng r;
 	struct stat st_dev;
+	char stuck_pid[16];
 	time_t end;
 	int opt, kmsg, ctx, status;
 
@@ -437,7 +429,8 @@ int main(int argc, char **argv)
 			if (now_s() - atomic_load(&sh->w[i].began) < STUCK_S)
 				continue;
 			printf("# worker %u does not come to an end:\n", i);
-			print_stacks(sh->w[i].pid);
+			snprintf(stuck_pid, sizeof(stuck_pid), "%d", (int)sh->w[i].pid);
+			raw_print_stacks(stuck_pid);
 			stuck = true;
 		}
 		if (!died && !report && !stuck && !prog_rnd(&r, 16)) {

@@ -7,7 +7,8 @@
  *
  * After every step each chip is there again within a bound, and a new client gets a queue and zeroed memory of it, and right copies.
  * Commands may end as a chip or a link that is lost makes them end, but when they say OK the bytes are right. A line a minute says how
- * far it is; the summary at the end counts everything, and the kernel has to have reported nothing.
+ * far it is; the summary at the end counts everything, and the kernel has to have reported nothing. Another process than the one that
+ * takes the steps watches that they end: one that does not is told with the stacks of all that runs or waits, and fails.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +31,7 @@
 #define LEN		(64u << 10)
 #define LEN_OBSERVABLE	4096u
 #define BOUND_S		180	/* for what has an end; the machine may be slow */
+#define STUCK_S		(2 * BOUND_S)	/* nothing that is watched has no end of its own before */
 #define FUZZ_OUT	"/tmp/soak.fuzz"
 
 enum step { INJECT, RESET, REBIND, KILL, UNPLUG, STEPS };
@@ -39,6 +41,9 @@ static const unsigned int weight[STEPS] = { 4, 3, 2, 3, 1 };
 static struct shared {
 	atomic_ulong commands, compared, ended, lives, wrong;
 	_Atomic time_t moved[NTRAFFIC];		/* when it was last seen to get on */
+	_Atomic time_t began;			/* what is done now */
+	const char *_Atomic doing;
+	atomic_uint node;
 } *sh;
 
 static char bdf[NCHIPS + 1][32];		/* by node, 1 and up */
@@ -52,6 +57,13 @@ static time_t now_s(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec;
+}
+
+static void doing(const char *what, unsigned int node)
+{
+	atomic_store(&sh->doing, what);
+	atomic_store(&sh->node, node);
+	atomic_store(&sh->began, now_s());
 }
 
 static unsigned int rnd(unsigned int below)
@@ -209,8 +221,10 @@ static bool all_chips_work(const char *after)
 	uint32_t node;
 
 	do {
-		int ctx = raw_open(0);
+		int ctx;
 
+		doing("a new client of all chips", 0);
+		ctx = raw_open(0);
 		what = ctx < 0 ? "the fabric does not open" : NULL;
 		for (node = 1; node <= nchips && !what; node++)
 			what = client_on(ctx, node, 1 + node % nchips);
@@ -242,13 +256,15 @@ static void monitor(const char *fmt, unsigned int node)
 static bool comes_to(unsigned int node, bool there)
 {
 	char path[80];
+	time_t end = now_s() + BOUND_S;
 
+	doing(there ? "wait until it is there" : "wait until it is gone", node);
 	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/hsl_pci/%s", bdf[node]);
-	for (int i = 0; i < BOUND_S * 100; i++) {
+	do {
 		if (!access(path, F_OK) == there)
 			return true;
 		raw_sleep_us(10000);
-	}
+	} while (now_s() < end);
 	printf("# chip %u is not %s\n", node, there ? "there" : "gone");
 	return false;
 }
@@ -277,6 +293,7 @@ static bool take(enum step s, unsigned int node, pid_t *pid)
 	unsigned int victim = rnd(NTRAFFIC);
 	bool ok;
 
+	doing(step_names[s], node);
 	switch (s) {
 	case INJECT:
 		return inject(node);
@@ -354,28 +371,15 @@ static bool fuzz_end(pid_t pid, char *line, size_t len)
 	return !status;
 }
 
-int main(int argc, char **argv)
+static int soak(unsigned int minutes, uint64_t seed, int kmsg)
 {
-	unsigned int minutes = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 0) : 1, done[STEPS] = { 0 }, refused = 0, reports = 0;
-	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
-	struct hsl_info info = { .size = sizeof(info), .abi_version = HSL_ABI_VERSION };
-	int kmsg = raw_kmsg_open(), ctx = raw_open(0);
-	time_t start = now_s(), end, next;
+	unsigned int done[STEPS] = { 0 }, refused = 0, reports = 0;
+	time_t start = now_s(), end = start + minutes * 60, next = start + 60;
 	bool good = true, fuzzed;
-	struct hsl_chip_info ci;
 	pid_t pid[NTRAFFIC], fuzz;
 	char line[300];
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	qmp = open("/dev/virtio-ports/org.hsl.qmp", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (getuid() || kmsg < 0 || ctx < 0 || qmp < 0 || raw_ioctl(ctx, HSL_IOC_INFO, &info) || info.nchips < 2 || info.nchips > NCHIPS)
-		raw_skip_all("needs root, two chips or more, and QMP=guest");
-	for (nchips = 0; nchips < info.nchips && !raw_chip(ctx, nchips + 1, &ci); nchips++)
-		strcpy(bdf[nchips + 1], (char *)ci.bus_addr);
-	close(ctx);
-	sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (sh == MAP_FAILED || nchips != info.nchips)
-		raw_bail("set-up");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	rng = seed;
 	raw_catch_faults();
 	monitor("{\"execute\":\"qmp_capabilities\"}\n", 0);
@@ -383,8 +387,6 @@ int main(int argc, char **argv)
 	for (unsigned int i = 0; i < NTRAFFIC; i++)
 		pid[i] = traffic_start(i);
 	fuzz = fuzz_start(seed, minutes * 60);
-	end = start + minutes * 60;
-	next = start + 60;
 	while (good && now_s() < end) {
 		enum step s = a_step();
 		unsigned int node = 1 + rnd(nchips);
@@ -408,6 +410,7 @@ int main(int argc, char **argv)
 			next += 60;
 		}
 	}
+	doing("the end", 0);
 	for (unsigned int i = 0; i < NTRAFFIC; i++) {
 		kill(pid[i], SIGKILL);
 		waitpid(pid[i], NULL, 0);
@@ -426,4 +429,53 @@ int main(int argc, char **argv)
 	raw_check(fuzzed, "programs of random calls found nothing");
 	raw_check(!reports, "the kernel reported nothing");
 	return raw_done();
+}
+
+/* It may not even be possible to kill it. */
+static int watch(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) != pid) {
+		if (now_s() - atomic_load(&sh->began) >= STUCK_S) {
+			printf("# stuck for %d s in: %s (chip %u); commands: %lu\n", STUCK_S, atomic_load(&sh->doing),
+			       atomic_load(&sh->node), atomic_load(&sh->commands));
+			raw_print_stacks("[0-9]*");
+			kill(pid, SIGKILL);
+			raw_check(false, "each step had an end");
+			return raw_done();
+		}
+		raw_sleep_us(500000);
+	}
+	if (WIFSIGNALED(status))
+		printf("# killed by signal %d in: %s\n", WTERMSIG(status), atomic_load(&sh->doing));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int minutes = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 0) : 1;
+	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
+	struct hsl_info info = { .size = sizeof(info), .abi_version = HSL_ABI_VERSION };
+	int kmsg = raw_kmsg_open(), ctx = raw_open(0);
+	struct hsl_chip_info ci;
+	pid_t pid;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	qmp = open("/dev/virtio-ports/org.hsl.qmp", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (getuid() || kmsg < 0 || ctx < 0 || qmp < 0 || raw_ioctl(ctx, HSL_IOC_INFO, &info) || info.nchips < 2 || info.nchips > NCHIPS)
+		raw_skip_all("needs root, two chips or more, and QMP=guest");
+	for (nchips = 0; nchips < info.nchips && !raw_chip(ctx, nchips + 1, &ci); nchips++)
+		strcpy(bdf[nchips + 1], (char *)ci.bus_addr);
+	close(ctx);
+	sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (sh == MAP_FAILED || nchips != info.nchips)
+		raw_bail("set-up");
+	doing("the beginning", 0);
+	pid = fork();
+	if (pid < 0)
+		raw_bail("fork");
+	if (!pid)
+		exit(soak(minutes, seed, kmsg));
+	return watch(pid);
 }
