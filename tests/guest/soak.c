@@ -240,17 +240,66 @@ static bool all_chips_work(const char *after)
 
 /* ---- steps ---- */
 
-static void monitor(const char *fmt, unsigned int node)
+/* Lines of the monitor, until one has the word; an error is what it says instead. */
+static bool monitor_says(const char *word, char *line, size_t size)
 {
-	char text[4096];
+	time_t end = now_s() + BOUND_S;
+	size_t n = 0;
 
-	snprintf(text, sizeof(text), fmt, node, node, node, node);
+	while (now_s() < end) {
+		if (read(qmp, line + n, 1) != 1) {
+			raw_sleep_us(1000);
+			continue;
+		}
+		if (line[n] != '\n' && n < size - 2) {
+			n++;
+			continue;
+		}
+		line[n] = 0;
+		n = 0;
+		if (strstr(line, word))
+			return true;
+		if (strstr(line, "\"error\""))
+			return false;
+	}
+	snprintf(line, size, "no %s", word);
+	return false;
+}
+
+static bool monitor_once(const char *text, char *line, size_t size)
+{
 	if (write(qmp, text, strlen(text)) < 0)
 		raw_bail("QMP");
-	/* what it says is not needed, but would fill its way up */
-	raw_sleep_us(20000);
-	while (read(qmp, text, sizeof(text)) > 0)
-		;
+	return monitor_says("\"return\"", line, size);
+}
+
+/* A slot that is still busy with what was before refuses. */
+static bool monitor(const char *fmt, unsigned int node)
+{
+	time_t end = now_s() + BOUND_S;
+	char text[500], line[1000];
+
+	doing("ask the monitor", node);
+	snprintf(text, sizeof(text), fmt, node, node, node, node);
+	do {
+		if (monitor_once(text, line, sizeof(line)))
+			return true;
+		raw_sleep_us(100000);
+	} while (now_s() < end);
+	printf("# the monitor answers to %s# with %s\n", text, line);
+	return false;
+}
+
+/* The guest's driver leaves it first, and QEMU has it until the slot is off. */
+static bool unplugged(unsigned int node)
+{
+	char line[1000];
+
+	doing("wait until QEMU has no more of it", node);
+	if (monitor_says("DEVICE_DELETED", line, sizeof(line)))
+		return true;
+	printf("# the monitor tells of no unplug of chip %u: %s\n", node, line);
+	return false;
 }
 
 static bool comes_to(unsigned int node, bool there)
@@ -309,10 +358,10 @@ static bool take(enum step s, unsigned int node, pid_t *pid)
 		pid[victim] = traffic_start(victim);
 		return true;
 	default:
-		monitor("{\"execute\":\"device_del\",\"arguments\":{\"id\":\"chip%u\"}}\n", node);
-		ok = comes_to(node, false);
+		if (!monitor("{\"execute\":\"device_del\",\"arguments\":{\"id\":\"chip%u\"}}\n", node) || !comes_to(node, false) || !unplugged(node))
+			return false;
 		raw_sleep_us(1000000);		/* a slot tells no other change before */
-		monitor("{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"hsl-chip\",\"id\":\"chip%u\",\"bus\":\"hslrp%u\",\"fabric\":\"fab0\","
+		ok = monitor("{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"hsl-chip\",\"id\":\"chip%u\",\"bus\":\"hslrp%u\",\"fabric\":\"fab0\","
 			"\"node\":%u,\"memdev\":\"hslmem%u\"}}\n", node);
 		return ok && comes_to(node, true);
 	}
@@ -382,7 +431,7 @@ static int soak(unsigned int minutes, uint64_t seed, int kmsg)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	rng = seed;
 	raw_catch_faults();
-	monitor("{\"execute\":\"qmp_capabilities\"}\n", 0);
+	monitor_once("{\"execute\":\"qmp_capabilities\"}\n", line, sizeof(line));	/* an error: it had them before */
 	printf("# soak: %u min, %u chips, seed %#" PRIx64 "\n", minutes, nchips, seed);
 	for (unsigned int i = 0; i < NTRAFFIC; i++)
 		pid[i] = traffic_start(i);
