@@ -53,6 +53,7 @@
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/notifier.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
@@ -168,6 +169,7 @@ struct hsl_pool {
 struct hsl_numa {
 	struct mutex lock;
 	struct hsl_mem *mem;		/* lock; NULL: nothing is online */
+	struct notifier_block notifier;	/* registered while there is mem */
 	u64 bytes;			/* of mem; written under lock, read anywhere */
 	int node;			/* written under lock, read anywhere */
 	bool hold;			/* reset or removal: nothing goes online */

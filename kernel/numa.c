@@ -3,8 +3,10 @@
  * Chip memory as a NUMA node without CPUs (HEP-MAP-022): the upper end of the chip, in whole memory blocks of the kernel.
  *
  * The range is taken out of the chip's pool like a segment's and so is never part of one. Coming back it is zeroed like any
- * other before it is handed out. It is added to the kernel; which zone its blocks go to, and when, is user space's choice
- * (/sys/devices/system/memory, hslctl mem), as for every other hot-plugged memory.
+ * other before it is handed out. It is added to the kernel; when its blocks go online is user space's choice
+ * (/sys/devices/system/memory, hslctl mem), as for every other hot-plugged memory. To the movable zone only: a chip can leave
+ * at any time, and what the kernel puts elsewhere (slab, page tables) never moves again. Many kernels put new memory online
+ * by themselves, in a zone of their choice and before whoever added it could say a word: a notifier refuses all but that one.
  *
  * Offline: the kernel offlines a block by moving its pages, and tries for ever while one does not move. So each block is first
  * claimed by alloc_contig_range, which gives up on its own: -EBUSY, and nothing has changed. What comes in between claim and
@@ -118,6 +120,21 @@ static int hsl_numa_place(struct hsl_chip *chip, u64 bytes, u64 *off)
 	return 0;
 }
 
+/* When a block is about to go online its pages already know their zone. numa.mem is set for as long as this is registered. */
+static int hsl_numa_notify(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct hsl_chip *chip = container_of(nb, struct hsl_chip, numa.notifier);
+	const struct memory_notify *block = data;
+	u64 at = PFN_PHYS(block->start_pfn), start = chip->p.mem_phys + chip->numa.mem->off;
+
+	if (action != MEM_GOING_ONLINE || at < start || at - start >= chip->numa.mem->len ||
+	    is_zone_movable_page(pfn_to_page(block->start_pfn)))
+		return NOTIFY_DONE;
+	if (READ_ONCE(chip->numa.bytes))	/* else it is the kernel by itself, while the memory is added */
+		dev_notice_ratelimited(&chip->dev, "its memory goes online as movable only: 'hslctl mem online', or online_movable\n");
+	return notifier_from_errno(-EPERM);
+}
+
 static int hsl_numa_add(struct hsl_chip *chip, struct hsl_mem *mem)
 {
 	struct hsl_numa *numa = &chip->numa;
@@ -131,18 +148,24 @@ static int hsl_numa_add(struct hsl_chip *chip, struct hsl_mem *mem)
 		err = node;
 		goto put_modules;
 	}
+	numa->mem = mem;
+	err = register_memory_notifier(&numa->notifier);
+	if (err)
+		goto put_node;
 	chip->p.mem_res->flags &= ~IORESOURCE_BUSY;
 	err = add_memory_driver_managed(node, chip->p.mem_phys + mem->off, mem->len, "System RAM (hsl)", MHP_NONE);
 	if (err)
-		goto put_node;
+		goto unregister;
 	numa->node = node;
-	numa->mem = mem;
 	WRITE_ONCE(numa->bytes, mem->len);
 	dev_info(&chip->dev, "%llu MiB added to NUMA node %d\n", mem->len >> 20, node);
 	return 0;
 
-put_node:
+unregister:
 	chip->p.mem_res->flags |= IORESOURCE_BUSY;
+	unregister_memory_notifier(&numa->notifier);
+put_node:
+	numa->mem = NULL;
 	hsl_node_put(node);
 	dev_err(&chip->dev, "the kernel does not take its memory: error %d\n", err);
 put_modules:
@@ -227,6 +250,7 @@ static int hsl_numa_offline(struct hsl_chip *chip)
 		return err == -EINTR || err == -ENOMEM ? err : -EBUSY;
 	}
 	chip->p.mem_res->flags |= IORESOURCE_BUSY;
+	unregister_memory_notifier(&numa->notifier);
 	hsl_node_put(numa->node);
 	numa->mem = NULL;
 	WRITE_ONCE(numa->bytes, 0);
@@ -289,6 +313,7 @@ void hsl_numa_init(struct hsl_chip *chip)
 {
 	mutex_init(&chip->numa.lock);
 	INIT_WORK(&chip->numa.work, hsl_numa_work);
+	chip->numa.notifier.notifier_call = hsl_numa_notify;
 	chip->numa.node = NUMA_NO_NODE;
 }
 

@@ -35,6 +35,9 @@ free_comes_to() {
 	return 1
 }
 
+# blocks FILE TEXT: this is what FILE of all of node 1's memory blocks says
+blocks() { [ "$(cat /sys/devices/system/node/node1/memory*/"$1" | sort -u)" = "$2" ]; }
+
 total=$(cat $chip/mem_size)
 run 0 hslctl mem && has '^ +1 +512 MiB +0 B +512 MiB +0 B +- +-$'; ok 'nothing is online'
 attr mem_online_bytes 0 && attr mem_online_node -1; ok 'attributes say so'
@@ -46,6 +49,25 @@ run 2 hslctl mem online 256M && has 'which one'; ok 'two chips and no --chip: us
 run 2 hslctl mem online 0 --chip 1; ok 'size 0: usage'
 run 1 /hsl/tests/guest/as_user 1000 hslctl mem online 256M --chip 1 && has 'only root'; ok 'not root: refused'
 attr mem_online_bytes 0 && attr mem_free "$total"; ok 'nothing has changed'
+
+# a kernel that puts new memory online by itself, as that of most distributions does: from here to the end
+auto=/sys/devices/system/memory/auto_online_blocks
+echo online >$auto
+echo $size >$chip/mem_online_bytes && blocks state offline; ok 'by itself the kernel puts it in no zone of its choice'
+! sh -c 'for b in /sys/devices/system/node/node1/memory*; do echo online_kernel >$b/state && exit; done; exit 1' 2>$out &&
+	dmesg | grep -q 'its memory goes online as movable only' && blocks state offline
+ok 'nor does root: refused, and the log says why'
+run 0 hslctl mem online 256M --chip 1 && blocks valid_zones Movable; ok 'hslctl puts it in the movable zone'
+run 0 hslctl mem offline --chip 1; ok 'and offline'
+echo online_movable >$auto
+echo $size >$chip/mem_online_bytes && blocks valid_zones Movable; ok 'the kernel may do that by itself'
+run 0 hslctl mem offline --chip 1; ok 'and offline'
+echo online >$auto
+echo 4000000 >/tmp/numa.block
+mount --bind /tmp/numa.block /sys/devices/system/memory/block_size_bytes	# hslctl looks for other blocks than there are
+run 1 hslctl mem online 256M --chip 1 && has 'does not put its memory online' && attr mem_online_bytes 0
+ok 'what does not come online is taken back'
+umount /sys/devices/system/memory/block_size_bytes
 
 # online
 run 0 hslctl mem online 256M --chip 1 && has '^ +1 +512 MiB +0 B +256 MiB +256 MiB +1 '; ok 'online: 256 MiB as node 1'

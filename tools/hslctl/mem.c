@@ -3,8 +3,8 @@
  * hslctl mem: chip memory in segments, free, and online as a NUMA node.
  *
  * Online is two steps: the driver adds the memory (mem_online_bytes of the chip in sysfs), and each of its blocks is put into
- * the movable zone here, because only from there it can be expected to come back. A kernel that puts new memory online by
- * itself may have chosen another zone: such a block is taken offline and online again while nothing is in it.
+ * the movable zone here, because only from there it can be expected to come back; the driver lets it into no other. If the
+ * second step fails, the first is taken back.
  *
  * Offline refuses while processes have pages on the node, and names them; the kernel would move what it can. With --force
  * it may, and then only pages that do not move are left to name.
@@ -213,17 +213,10 @@ static void holders_json(struct json_object *doc, const struct holder *h, unsign
 
 static int block_online(const char *dir)
 {
-	char state[16], zones[64];
+	char state[16];
 	int rc = file_read(state, sizeof(state), dir, "state");
 
-	if (rc)
-		return rc;
-	if (!strcmp(state, "online")) {
-		if (!file_read(zones, sizeof(zones), dir, "valid_zones") && !strncmp(zones, "Movable", 7))
-			return 0;
-		rc = file_write(dir, "state", "offline");
-	}
-	return rc ? rc : file_write(dir, "state", "online_movable");
+	return rc || !strcmp(state, "online") ? rc : file_write(dir, "state", "online_movable");
 }
 
 static int blocks_online(const struct mem_chip *c, uint64_t bytes)
@@ -271,12 +264,14 @@ static const char *online_why(int err)
 
 static int mem_online(struct mem_chip *c, const char *arg)
 {
-	uint64_t bytes;
-	char text[24];
+	uint64_t bytes, had;
+	char text[24], size[TOOL_SIZE_LEN];
 	int rc;
 
 	if (tool_size_parse(arg, &bytes) || !bytes)
 		return tool_usage("mem online %s: not a size", arg);
+	chip_online(c);
+	had = c->online_bytes;
 	snprintf(text, sizeof(text), "%" PRIu64, bytes);
 	rc = file_write(c->dir, "mem_online_bytes", text);
 	if (rc) {
@@ -286,6 +281,12 @@ static int mem_online(struct mem_chip *c, const char *arg)
 	rc = blocks_online(c, bytes);
 	if (rc) {
 		tool_error("chip %u: the kernel does not put its memory online as movable: %s", c->p.node, strerror(-rc));
+		if (!had)
+			file_write(c->dir, "mem_online_bytes", "0");
+		chip_online(c);
+		if (c->online_bytes)
+			fprintf(stderr, "  %s of it stay in NUMA node %d: 'hslctl mem offline --chip %u' takes them back\n",
+				tool_size_format(c->online_bytes, size, sizeof(size)), c->numa_node, c->p.node);
 		return TOOL_FAIL;
 	}
 	return TOOL_PASS;
