@@ -7,7 +7,8 @@
  * for its maker's driver is left to that one (HEP-REG-014).
  *
  * Everything here is called under the device's lock. Reset and error handlers only bracket what the PCI core does; the
- * core of hsl (hsl_bus.h) stops and starts the chip. Managed (pcim_, devm_) resources go after remove has returned.
+ * core of hsl (hsl_bus.h) stops and starts the chip. Managed (devm_) resources go after remove has returned; what the PCI
+ * core manages differs from kernel to kernel, so that the device itself is not (no pcim_).
  */
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
@@ -114,6 +115,19 @@ static struct resource *hsl_pci_mem_claim(struct pci_dev *pdev, u64 mem_phys)
 	return NULL;
 }
 
+/* A claim that is not busy has chip memory in it that stays online as a NUMA node: it stays too, and keeps others away. */
+static void hsl_pci_release_regions(struct pci_dev *pdev)
+{
+	int bar;
+
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++) {
+		struct resource *claim = pdev->resource[bar].child;
+
+		if (claim && (claim->flags & IORESOURCE_BUSY))
+			pci_release_region(pdev, bar);
+	}
+}
+
 static int hsl_pci_setup_dma(struct pci_dev *pdev)
 {
 	int err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
@@ -171,7 +185,7 @@ static int hsl_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	hp = devm_kzalloc(&pdev->dev, sizeof(*hp), GFP_KERNEL);
 	if (!hp)
 		return -ENOMEM;
-	err = pcim_enable_device(pdev);
+	err = pci_enable_device(pdev);
 	if (err) {
 		dev_err(&pdev->dev, "cannot be enabled: %d\n", err);
 		return err;
@@ -179,10 +193,14 @@ static int hsl_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = hsl_pci_read_dvsec(pdev, pos, &p);
 	if (!err)
 		err = hsl_pci_setup_dma(pdev);
-	if (!err)
-		err = pci_request_regions(pdev, KBUILD_MODNAME);
 	if (err)
-		return err;
+		goto disable;
+	err = pci_request_regions(pdev, KBUILD_MODNAME);
+	if (err) {
+		dev_err(&pdev->dev, "its BARs cannot be claimed (error %d): /proc/iomem shows by whom they are; 'System RAM (hsl)' was left there by an unbind, until a reboot\n",
+			err);
+		goto disable;
+	}
 	p.mem_res = hsl_pci_mem_claim(pdev, p.mem_phys);
 	p.regs = devm_ioremap(&pdev->dev, p.regs_phys, p.regs_bytes);
 	err = p.regs ? hsl_pci_setup_vectors(pdev, hp, &p) : -ENOMEM;
@@ -204,8 +222,9 @@ clear_master:
 	pci_clear_master(pdev);
 	pci_free_irq_vectors(pdev);
 release_regions:
-	/* newer kernels do not by themselves; here older ones still notice, in a managed action they would release twice */
-	pci_release_regions(pdev);
+	hsl_pci_release_regions(pdev);
+disable:
+	pci_disable_device(pdev);
 	return err;
 }
 
@@ -218,7 +237,8 @@ static void hsl_pci_remove(struct pci_dev *pdev)
 	hsl_pci_disable_aer(pdev);
 	pci_clear_master(pdev);
 	pci_free_irq_vectors(pdev);
-	pci_release_regions(pdev);
+	hsl_pci_release_regions(pdev);
+	pci_disable_device(pdev);
 }
 
 static void hsl_pci_reset_prepare(struct pci_dev *pdev)
