@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""bench_json.py schema FILE VERB | same FILE... | sizes FILE... | topology FILE | columns FILE.csv | paced FILE | loaded FILE GB/S | has FILE KEY=VALUE...: is that document of hslbench what it should be?
+"""bench_json.py schema FILE VERB | same FILE... | sizes FILE... | topology FILE | columns FILE.csv | paced FILE | loaded FILE GB/S | shared FILE GB/S [PARTS] | has FILE KEY=VALUE...: is that document of hslbench what it should be?
 
 schema: of tools/hslbench/hslbench-1.schema.json, with measured results of that verb, numbers that agree with each other, nothing wrong.
 same: all are one document apart from the environment.
 sizes: each result is as in the first one, whatever was measured before it.
 topology: a modelled matrix shows the topology: bandwidth falls and latency grows with each link more, and only with that.
 loaded: of load --op link: latency grows with what links carry, which is their goodput at most.
+shared: each result fills what its streams share, PARTS times that much and no more, and each stream gets the same.
 paced: commands were due at a pace, and not done before.
 columns: of a CSV: all that the schema has of a result, and nothing else.
 has: there is a result with all these values.
@@ -57,6 +58,10 @@ def schema(path, verb):
         consistent(r)
 
 
+def results_of(path):
+    return load(path)["results"] or fail("%s has no results" % path)
+
+
 def same(first, *others):
     want = load(first)["results"]
     for other in others:
@@ -68,10 +73,7 @@ def sizes(first, *others):
     point = lambda r: (r["op"], r["src"], r["dst"], r["size_bytes"])
     want = {point(r): r for r in load(first)["results"]}
     for other in others:
-        results = load(other)["results"]
-        if not results:
-            fail("%s has no results" % other)
-        for r in results:
+        for r in results_of(other):
             w = want.get(point(r)) or fail("%s: %s is not in %s" % (other, point(r), first))
             # the clock has nanoseconds: the first and the last of a measurement are rounded
             was, now = w["duration_ns"] or 0, r["duration_ns"] or 0
@@ -82,7 +84,7 @@ def sizes(first, *others):
 def topology(path):
     by_hops = {"copy": {}, "load": {}}
     chips = set()
-    for r in load(path)["results"]:
+    for r in results_of(path):
         chips.add(r["src"])
         value = r["bytes_per_s"] if r["op"] == "copy" else r["latency_ns"]["p50"]
         by_hops[r["op"]].setdefault(r["hops"], []).append(value)
@@ -125,7 +127,7 @@ def loaded(path, goodput):
 def shared(path, carries, parts="1"):
     """Streams of all queues fill what they share, so many parts of GB/s each, and no more; each gets the same."""
     most = float(carries) * int(parts)
-    for r in load(path)["results"]:
+    for r in results_of(path):
         gbps = r["bytes_per_s"] / 1e9
         if not 0.93 * most < gbps <= most or r["fairness"] < 0.999:
             fail("%s GB/s of %s, fairness %s" % (gbps, most, r["fairness"]))
@@ -133,7 +135,7 @@ def shared(path, carries, parts="1"):
 
 def paced(path):
     """Of a run that was due at a pace: no faster than that, and what was late is not forgotten."""
-    for r in load(path)["results"]:
+    for r in results_of(path):
         if r["ops_per_s"] > 1.02 * r["flows"] * r["rate_per_s"] * r["operations"] / (r["operations"] - r["rounds"] * r["batch"] * r["flows"]):
             fail("faster than due: %s" % r)
         if r["latency_ns"]["p50"] is None or r["latency_ns"]["min"] <= 0:
