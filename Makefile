@@ -288,7 +288,9 @@ coverage-kernel: qemu-for-vm lib tools guest-tests
 
 soak: MINUTES ?= 60
 soak: qemu-for-vm modules lib tools guest-tests
-	@MINUTES=$(MINUTES) tests/run soak $(or $(TESTS),soak); rc=$$?; sed -n '/^# soak: [0-9]* s/,/reports/p' $(B)/test-logs/soak.log; exit $$rc
+	@rm -f $(B)/test-logs/soak.log
+	@MINUTES=$(MINUTES) tests/run soak $(or $(TESTS),soak); rc=$$?; \
+		[ ! -e $(B)/test-logs/soak.log ] || sed -n '/^# soak: [0-9]* s/,/reports/p' $(B)/test-logs/soak.log; exit $$rc
 
 fuzz: MINUTES ?= 30
 fuzz: $(B)/.deps-host $(B)/.deps-unit
