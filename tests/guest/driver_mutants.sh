@@ -1,22 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# driver_mutants.sh PLAN: for tests/mutants/matrix, in a VM (MODULES=0) whose hsl.ko holds mutants. A line of PLAN is
+# driver_mutants.sh PLAN STILL: for tests/mutants/matrix, in a VM (MODULES=0) whose hsl.ko holds mutants. A line of PLAN is
 #
 #	NUMBER TEST...|TEST...|...
 #
-# The module is loaded again for each, and the tests run until one fails; TAP is between '# mutant NUMBER' and '# done NUMBER'.
+# The module is loaded again for each, and the tests run until one fails or makes no progress for STILL s; TAP is between '# mutant NUMBER' and '# done NUMBER'.
 # For number 0, the driver as it is, each test runs alone: '# reached TEST SECONDS BITS', a digit for each mutant whose line it
 # has reached; also 'load' and 'unload'.
 #
 # A kernel that has complained, or that does not give the modules back, is not used for another one: the rest is for the next VM.
-plan=$1 out=/tmp/driver_mutants reached=/sys/module/hsl/parameters/reached
+plan=$1 still=$2 out=/tmp/driver_mutants reached=/sys/module/hsl/parameters/reached
 
 # A test that hangs ends it. What it leaves may not even die, and must not hold up who reads.
 hsltest_run() {
 	rm -f $out $out.end
 	{
-		timeout -s KILL 300 hsltest run --tap --quick --disruptive --stop-on-fail --timeout 15 "$@" >$out 2>/dev/null
+		timeout -s KILL 300 hsltest run --tap --quick --disruptive --stop-on-fail --timeout "$still" "$@" >$out 2>/dev/null
 		: >$out.end
 	} &
 	until [ -e $out.end ] || grep -q '^# timed out' $out 2>/dev/null; do

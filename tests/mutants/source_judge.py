@@ -11,11 +11,12 @@ to tests that pass and reach it, first those that noticed its neighbours, the sh
   unreached  no test comes there
   survives   nothing
 
-One that was written by hand is given to all tests of the requirement that it breaks. A test that stands still is ended early.
+One that was written by hand is given to all tests of the requirement that it breaks. A test that stands still is ended early; if nothing else fails it is asked
+again, with more time.
 """
 import collections
+import concurrent.futures
 import os
-import queue
 import re
 import signal
 import subprocess
@@ -24,6 +25,8 @@ import threading
 import time
 
 STILL = 8           # seconds without progress, on sim:
+STILL_VM = 15       # in a VM
+PATIENT = 3         # times that, when what timed out is asked again
 FIRST = 3           # tests that are asked before all others
 LONG, FEW = 10, 10  # a test that takes a tenth of all time repeats what others do: it is asked about what few others reach
 AT_ONCE = 12        # mutants for one VM
@@ -40,6 +43,10 @@ def parse_line(line, results):
 
 def failed(results):
     return [r for r in results if r[2] == 'fail']
+
+
+def all_timed_out(killers):
+    return bool(killers) and all(r[3].startswith('timed out') for r in killers)
 
 
 class Tests:
@@ -137,8 +144,8 @@ class Library:
         if not results:
             return [['', 'hsltest', 'fail', 'no fabric can be opened']]
         killers = failed(results)
-        if killers and all(r[3].startswith('timed out') for r in killers):
-            killers = failed(self.run(m['number'], [killers[0][1]], 3 * STILL))
+        if all_timed_out(killers):
+            killers = failed(self.run(m['number'], [killers[0][1]], PATIENT * STILL)) or failed(self.run(m['number'], names, PATIENT * STILL, more=more))
         return killers
 
     def judge(self, m, of):
@@ -171,23 +178,15 @@ def judge_library(mutants, hsltest, tree, own, rest, programs, of, fabric, jobs,
 
 
 def in_parallel(items, work, jobs):
-    todo = queue.SimpleQueue()
-    for i in items:
-        todo.put(i)
-
-    def worker():
-        while True:
-            try:
-                i = todo.get_nowait()
-            except queue.Empty:
-                return
-            work(i)
-
-    threads = [threading.Thread(target=worker) for _ in range(jobs)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    """Raises what the first of them raised; what had not begun by then is left."""
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        begun = [pool.submit(work, i) for i in items]
+        try:
+            for f in concurrent.futures.as_completed(begun):
+                f.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 class Driver:
@@ -199,7 +198,7 @@ class Driver:
         self.tests = Tests()
         self.complaint = ''
 
-    def boot(self, plan, timeout, done=None):
+    def boot(self, plan, timeout, done=None, still=STILL_VM):
         """{number: [results, complaint, {test: what it reached}]} of the first ones, as far as one VM comes; done(number, that) of each."""
         env = {k: v for k, v in os.environ.items() if k not in ('HSL_FABRIC', 'HSL_BUILD', 'RUN')}
         seen, now, last = {}, None, ''
@@ -207,7 +206,7 @@ class Driver:
             f.write(''.join(line + '\n' for line in plan))
             f.flush()
             os.chmod(f.name, 0o644)
-            command = f'/hsl/tests/guest/driver_mutants.sh /host/build/{os.path.basename(f.name)}'
+            command = f'/hsl/tests/guest/driver_mutants.sh /host/build/{os.path.basename(f.name)} {still}'
             with subprocess.Popen([os.path.join(self.tree, 'qemu/vm'), 'CHIPS=2', 'MODULES=0', 'BOOT_TIMEOUT=300', f'TIMEOUT={timeout}',
                                    f'RUN={command}'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   text=True, errors='replace', env=env) as p:
@@ -257,9 +256,12 @@ class Driver:
         steps = [of, own[:FIRST], own[FIRST:], rest[:FIRST], rest[FIRST:]]
         return f'{m["number"]} {"|".join(" ".join(s) for s in steps if s)}'
 
+    def killers(self, seen):
+        return [r for r in failed(seen[0]) if r[1] in self.tests.seconds]
+
     def verdict(self, m, seen):
         results, complaint, _ = seen
-        killers = [r for r in failed(results) if r[1] in self.tests.seconds]
+        killers = self.killers(seen)
         if killers:
             self.tests.has_noticed(killers[0][1], m)
             return ('killed' if killers[0][1] in self.own else 'other'), killers
@@ -277,12 +279,15 @@ def judge_driver(mutants, tree, own, rest, of, jobs, done):
     driver.measure()
     if not driver.tests.seconds or driver.complaint:
         return driver.tests, driver.complaint or 'no test passes without a mutant'
-    lock, left, lost = threading.Lock(), [], []
+    lock, left, lost, slow = threading.Lock(), [], [], []
     for m in mutants:
         if driver.tests.reached(m):
             left.append(m)
         else:
             done(m, 'unreached', [])
+
+    def plan_of(m):
+        return driver.plan(m, of.get(m.get('breaks'), []))
 
     def work(_):
         while True:
@@ -292,10 +297,13 @@ def judge_driver(mutants, tree, own, rest, of, jobs, done):
             if not mine:
                 return
             by_number = {m['number']: m for m in mine}
-            plan = [driver.plan(m, of.get(m.get('breaks'), [])) for m in mine]
+            plan = [plan_of(m) for m in mine]
 
             def one(number, seen):
-                done(by_number[number], *driver.verdict(by_number[number], seen))
+                if all_timed_out(driver.killers(seen)) and not seen[1]:
+                    slow.append(by_number[number])
+                else:
+                    done(by_number[number], *driver.verdict(by_number[number], seen))
 
             timeout = 400 * len(mine)
             seen = driver.boot(plan, timeout, one) or driver.boot(plan, timeout, one)
@@ -307,5 +315,11 @@ def judge_driver(mutants, tree, own, rest, of, jobs, done):
                 left[:0] = [m for m in mine if m['number'] not in seen]
 
     in_parallel(range(jobs), work, jobs)
+    for m in slow:      # or was the machine busy? All of it again, alone and with more time
+        seen = driver.boot([plan_of(m)], 400 * PATIENT, still=PATIENT * STILL_VM).get(m['number'])
+        if seen:
+            done(m, *driver.verdict(m, seen))
+        else:
+            lost.append(m)
     lost += left
     return driver.tests, f'a VM does not come up, twice: {len(lost)} mutants are not judged' if lost else ''

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""judge_test.py: source_judge.py without a mutant: a busy machine kills none, and what goes wrong is heard of."""
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+import source_judge
+
+SLOW = [['HEP-DRV-001', 'slow', 'fail', 'timed out after 15 s']]
+WRONG = [['HEP-DRV-001', 'slow', 'fail', 'is 1, not 2']]
+RIGHT = [['HEP-DRV-001', 'slow', 'pass', '']]
+
+
+class Judge(unittest.TestCase):
+    def driver(self, first, again):
+        """Verdicts of two mutants whose tests say first, and again when they are asked alone."""
+        asked = []
+
+        def boot(driver, plan, timeout, done=None, still=source_judge.STILL_VM):
+            numbers = [int(line.split()[0]) for line in plan]
+            if numbers == [0]:
+                return {0: [RIGHT, '', {'slow': (1.0, {1, 2})}]}
+            alone = still > source_judge.STILL_VM
+            asked.append(numbers)
+            seen = {n: [again if alone else first, '', {}] for n in numbers}
+            for n, s in seen.items():
+                if done:
+                    done(n, s)
+            return seen
+
+        verdicts = {}
+        was, source_judge.Driver.boot = source_judge.Driver.boot, boot
+        try:
+            _, why = source_judge.judge_driver([{'number': n, 'file': 'f', 'line': n} for n in (1, 2)], '', ['slow'], [], {}, 1,
+                                               lambda m, verdict, killers: verdicts.update({m['number']: verdict}))
+        finally:
+            source_judge.Driver.boot = was
+        self.assertEqual(why, '')
+        return verdicts, asked
+
+    def test_slow_vm(self):
+        self.assertEqual(self.driver(SLOW, RIGHT), ({1: 'survives', 2: 'survives'}, [[1, 2], [1], [2]]))
+
+    def test_hang(self):
+        self.assertEqual(self.driver(SLOW, SLOW)[0], {1: 'killed', 2: 'killed'})
+
+    def test_wrong(self):
+        self.assertEqual(self.driver(WRONG, RIGHT), ({1: 'killed', 2: 'killed'}, [[1, 2]]))
+
+    def test_worker_raises(self):
+        def work(i):
+            if i == 3:
+                raise ValueError(i)
+
+        self.assertRaises(ValueError, source_judge.in_parallel, range(8), work, 2)
+
+
+if __name__ == '__main__':
+    unittest.main()
