@@ -180,12 +180,29 @@ static int kernel_counter(struct hsl_fabric *f, const struct hslp_counter *at, u
 	return err == -ENOENT ? no_file(chip) : err;
 }
 
-/* The hwmon device is that of the chip's parent. */
+/* The chip's parent may have other hwmon devices too; ours says so. */
+static bool is_ours(const char *hwmon)
+{
+	char path[512], name[8] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/name", hwmon);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (!fgets(name, sizeof(name), f))
+		name[0] = '\0';
+	fclose(f);
+	return !strcmp(name, "hsl\n");
+}
+
+/* The hwmon device is one of the chip's parent. */
 static int kernel_sensors(struct hsl_fabric *f, uint32_t node, struct hsl_sensors *s)
 {
 	static const char *const names[] = { "temp1_input", "temp1_max", "temp1_crit", "power1_input", "temp1_max_alarm", "temp1_crit_alarm" };
 	uint64_t v[sizeof(names) / sizeof(names[0])];
 	char chip[96], path[512];
+	size_t at = 0;
 	glob_t g;
 	int err;
 
@@ -195,8 +212,12 @@ static int kernel_sensors(struct hsl_fabric *f, uint32_t node, struct hsl_sensor
 	snprintf(path, sizeof(path), "%s/../hwmon/hwmon*", chip);
 	if (glob(path, 0, NULL, &g))
 		return no_file(chip);
+	while (at < g.gl_pathc && !is_ours(g.gl_pathv[at]))
+		at++;
+	if (at == g.gl_pathc)
+		err = -ENOENT;
 	for (size_t i = 0; !err && i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", g.gl_pathv[0], names[i]);
+		snprintf(path, sizeof(path), "%s/%s", g.gl_pathv[at], names[i]);
 		err = read_u64(path, &v[i]);
 	}
 	globfree(&g);
