@@ -74,6 +74,10 @@ done
 truncate -s 4M "$dir/memory" && truncate -s 1M "$dir/small" && run 0 load -f sim:pair2 --op seq,chase --size 4K --iters 512 --map "$dir/memory" --json &&
 	"$check" schema "$dir/out" load && "$check" has "$dir/out" op=chase src=memory ratio_to=ram errors=0 && run 77 load -f sim:pair2 --op seq --size 4K --iters 1 --map "$dir/small" &&
 	err '/small: 4 MiB are needed'; ok 'load --map: memory of another kind beside RAM and chips'
+if disk=$(losetup -f --show "$dir/small" 2>/dev/null); then
+	run 77 load -f sim:pair2 --op seq --size 4K --iters 1 --map "$disk" && err "$disk: 4 MiB are needed"; ok 'load --map: a block device that is too small'
+	losetup -d "$disk"
+fi
 run 0 matrix -f sim:ring16,mem=128M,time=modelled --json && "$check" topology "$dir/out" 2>>"$dir/err" && "$check" has "$dir/out" deterministic=True rounds=2 hops=8 &&
 	! out '"deterministic": false'; ok 'modelled: a round that repeats the one before is the last'
 for fabric in mesh16 switch4; do
@@ -250,6 +254,11 @@ if command -v gnuplot >/dev/null; then
 	run 0 lat -f sim:mesh2 --op nop --iters 4 --json="$dir/wait2.json" && run 0 lat -f sim:mesh4 --op nop --iters 4 --json="$dir/wait4.json" &&
 		run 0 report "$dir/wait2.json" "$dir/wait4.json" --plot "$dir/wait.svg" && grep -q '>nop poll<' "$dir/wait.svg" && grep -q '>nop event<' "$dir/wait.svg"; ok 'how it waits is in the legend'
 	run 0 bw -f sim:mesh4 --op c2c,memcpy --size 64 --queues 1,2 --iters 8 --plot "$dir/null.svg" && grep -q '>Bandwidth<' "$dir/null.svg" && grep -q '>c2c<' "$dir/null.svg"; ok '--plot: what has no queues has a picture of its own'
+	run 0 bw -f $sim --op c2c --size 64,4K,64K --iters 4 --json="$dir/sizes.json"
+	for x in 0 -1 1e300; do
+		sed "s/\"size_bytes\": 64,/\"size_bytes\": $x,/" "$dir/sizes.json" >"$dir/size.json"
+		expect 0 timeout 20 "$bench" report "$dir/size.json" --plot "$dir/size.svg" && grep -q '>4 KiB<' "$dir/size.svg"; ok "--plot: a size of $x is left out"
+	done
 	echo earlier >"$dir/kept.html"
 	(trap '' XFSZ; ulimit -f $(($(wc -c <"$dir/p.html") / 1024)); run 3 report "$before" --html "$dir/kept.html") && [ "$(cat "$dir/kept.html")" = earlier ] &&
 		[ "$(echo "$dir"/kept.html*)" = "$dir/kept.html" ]; ok '--html: whole or not at all'

@@ -97,7 +97,7 @@ static void point(struct chart *c, const char *name, double x, double y)
 {
 	struct chart_series *s = NULL;
 
-	if (!isfinite(x) || !isfinite(y) || (c->log_y && y <= 0))
+	if (!isfinite(x) || !isfinite(y) || (c->log_x && !(x > 0 && x <= 0x1p63)) || (c->log_y && y <= 0))
 		return;
 	for (unsigned int i = 0; i < c->nseries; i++)
 		if (!strcmp(c->series[i].name, name))

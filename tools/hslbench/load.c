@@ -16,9 +16,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include <linux/fs.h>
 
 #include "bench.h"
 #include "progress.h"
@@ -371,6 +375,27 @@ static bool have(const struct bench *b, enum place place)
 	return place == MAPPED ? b->config->map_path != NULL : place != CHIP_B || b->have_b;
 }
 
+/* How much can be mapped: of a file, a block device, device DAX. UINT64_MAX: what this is does not say. */
+static uint64_t mappable(int fd, const struct stat *st)
+{
+	unsigned long long bytes;
+	char path[64];
+	FILE *f;
+
+	if (S_ISREG(st->st_mode))
+		return (uint64_t)st->st_size;
+	if (S_ISBLK(st->st_mode))
+		return ioctl(fd, BLKGETSIZE64, &bytes) ? 0 : bytes;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/size", major(st->st_rdev), minor(st->st_rdev));
+	f = S_ISCHR(st->st_mode) ? fopen(path, "re") : NULL;
+	if (!f)
+		return UINT64_MAX;
+	if (fscanf(f, "%llu", &bytes) != 1)
+		bytes = UINT64_MAX;
+	fclose(f);
+	return bytes;
+}
+
 /* Both areas are in the mapping of the first. */
 static int map_file(const struct bench *b, struct bench_area *src, struct bench_area *dst, uint64_t size, char *reason)
 {
@@ -384,7 +409,7 @@ static int map_file(const struct bench *b, struct bench_area *src, struct bench_
 	if (fd < 0 || fstat(fd, &st)) {
 		rc = -errno;
 		snprintf(reason, 160, "%s: %s", path, strerror(errno));
-	} else if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < 2 * half) {
+	} else if (mappable(fd, &st) < 2 * half) {
 		rc = -EINVAL;
 		snprintf(reason, 160, "%s: %llu MiB are needed", path, (unsigned long long)(2 * half >> 20));
 	} else {
