@@ -48,6 +48,7 @@ static int chip_info(struct hsl_chip_info *c)
 		.size = c->size, .node = node, .mem_bytes = 1 << 28, .mem_free_bytes = is("memory") ? 0 : 1 << 28,
 		.hep_version = is("hep") ? (HSL_HEP_MAJOR + 1) << 16 | 3 : HSL_HEP_VERSION,
 		.state = is("resetting") ? HSL_CHIP_RESETTING : HSL_CHIP_READY,
+		.cap = is("sensors") ? HSL_CAP_SENSORS : 0,
 		.nqueues = 63, .nqueues_free = is("queues") ? 0 : 63, .nlinks = 2, .numa_node = -1,
 		.bus_addr = "0000:0a:00.0", .driver = "fake",
 	};

@@ -33,6 +33,9 @@ finds 1 hep 'FAIL +chip +chip 1 +HEP 2\.3, this software HEP 1\.0' 'FAIL +chip +
 ok 'another HEP version'
 finds 1 resetting 'WARN +chip +chip 1 +resetting' 'WARN +chip +chip 1 +状态：resetting' '-> wait and try again' && out 'NOT CHECKED +chip +chip 1 +NOP：芯片未就绪'
 ok 'a reset under way'
+finds 1 sensors 'NOT CHECKED +chip +chip 1 +temperature: No such device' 'NOT CHECKED +chip +chip 1 +温度：' && finds 1 none 'OK +chip +chip 1 +HEP' 'OK' &&
+	! out '温度'
+ok 'sensors that do not answer; a chip without any'
 finds 1 memory 'WARN +chip +chip 2 +all of its memory is in use' 'WARN +chip +chip 2 +芯片内存已用完' "-> 'hslctl mem'"; ok 'all memory used'
 finds 1 queues 'WARN +chip +chip 2 +all 63 queues are in use' 'WARN +chip +chip 2 +63 个队列全部被占用' 'says which processes' &&
 	out 'NOT CHECKED +chip +chip 2 +NOP：没有空闲队列'

@@ -425,12 +425,16 @@ out:
 	hsl_queue_destroy(q);
 }
 
-static void check_heat(struct doctor *d, struct hsl_fabric *f, const char *subject, uint32_t node)
+static void check_heat(struct doctor *d, struct hsl_fabric *f, const char *subject, const struct hsl_chip_props *p)
 {
-	struct hsl_sensors s;
+	struct hsl_sensors s = { .size = sizeof(s) };
+	int rc = hsl_chip_sensors(f, p->node, &s);
 
-	if (!ctl_sensors(f, node, &s))
+	if (rc) {
+		if (p->cap & HSL_CAP_SENSORS)
+			report(d, NOT_CHECKED, subject, NO_TEMPERATURE, strerror(-rc));
 		return;
+	}
 	REMEDY(d, HOT);
 	if (s.thermal & HSL_THERMAL_CRITICAL)
 		report(d, FAIL, subject, TOO_HOT, s.temp_mc / 1e3, s.temp_crit_mc / 1e3);
@@ -463,7 +467,7 @@ static void check_chip(struct doctor *d, struct hsl_fabric *f, const struct hsl_
 		report(d, NOT_CHECKED, subject, NO_NOP_STATE);
 		return;
 	}
-	check_heat(d, f, subject, p->node);
+	check_heat(d, f, subject, p);
 	if (p->mem_bytes && !p->mem_free_bytes) {
 		REMEDY(d, MEMORY_USED);
 		report(d, WARN, subject, MEMORY_USED);

@@ -120,6 +120,7 @@
 	  "echo 1 > /sys/bus/pci/devices/%s/reset，然后看 dmesg") \
 	X(NO_NOP_STATE, "a NOP: the chip is not ready", "NOP：芯片未就绪") \
 	X(TEMPERATURE, "%.1f degrees Celsius, throttles from %.0f on; takes %.1f W", "%.1f 摄氏度，从 %.0f 度起降速；功耗 %.1f W") \
+	X(NO_TEMPERATURE, "temperature: %s", "温度：%s") \
 	X(HOT, "%.1f degrees Celsius: it throttles, as it does from %.0f on", "%.1f 摄氏度：芯片在降速（从 %.0f 度起）") \
 	X(TOO_HOT, "%.1f degrees Celsius: it may be damaged from %.0f on", "%.1f 摄氏度：从 %.0f 度起芯片可能损坏") \
 	X(R_HOT, "fans, air flow, room temperature, less load; 'hslctl monitor' shows whether it helps", \
