@@ -25,10 +25,12 @@
  * nothing else.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -42,6 +44,7 @@
 #define PATIENCE_MS     5000u
 #define GIVE_UP         12u
 #define RETRY_MS        20u
+#define LOCK_MS         1000u       /* others who start take less */
 #define LOOK_MS         100u        /* who closes is heard by then */
 #define FILLS_MAX       4u          /* of rx, at a time */
 #define SERVED_MAX      4096u       /* events at a time that are the peer's wish only */
@@ -677,24 +680,71 @@ static int remove_stale(const char *path)
     return fd != -ECONNREFUSED ? fd : unlink(path) ? -errno : 0;
 }
 
-/* Nobody but the owner may connect, as who does may access open memory. */
-static int make_listener(struct hsl_flit_socket *s)
+static int listen_at(struct hsl_flit_socket *s, const struct sockaddr_un *a)
 {
-    struct sockaddr_un a;
-    int err = address(s->path, &a);
-
-    if (!err) {
-        err = remove_stale(s->path);
-    }
-    if (err) {
-        return err;
-    }
     s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (s->listener < 0 || bind(s->listener, (struct sockaddr *)&a, sizeof(a))) {
+    if (s->listener < 0 || bind(s->listener, (const struct sockaddr *)a, sizeof(*a))) {
         return -errno;
     }
     s->made = true;
     return chmod(s->path, 0600) || listen(s->listener, 4) ? -errno : 0;
+}
+
+static void pause_ms(unsigned int ms)
+{
+    struct timespec ts = { .tv_nsec = (long)ms * 1000000 };
+
+    nanosleep(&ts, NULL);
+}
+
+/* The directory of a socket, locked, or -errno. Others who lock it are not waited for forever. */
+static int lock_directory(const char *path)
+{
+    uint64_t end_ms = now_ms() + LOCK_MS;
+    const char *base = strrchr(path, '/');
+    char dir[sizeof(((struct sockaddr_un *)0)->sun_path)] = ".";
+    int fd, err = 0;
+
+    if (base) {
+        snprintf(dir, sizeof(dir), "%.*s", base == path ? 1 : (int)(base - path), path);
+    }
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    while (flock(fd, LOCK_EX | LOCK_NB)) {
+        err = errno == EWOULDBLOCK ? EBUSY : errno;
+        if (err != EBUSY || now_ms() >= end_ms) {
+            close(fd);
+            return -err;
+        }
+        pause_ms(RETRY_MS);
+    }
+    return fd;
+}
+
+/*
+ * Nobody but the owner may connect, as who does may access open memory. Between bind and listen a socket looks like one that
+ * was left behind, and two who remove one may remove each other's: one at a time.
+ */
+static int make_listener(struct hsl_flit_socket *s)
+{
+    struct sockaddr_un a;
+    int dir, err = address(s->path, &a);
+
+    if (err) {
+        return err;
+    }
+    dir = lock_directory(s->path);
+    if (dir < 0) {
+        return dir;
+    }
+    err = remove_stale(s->path);
+    if (!err) {
+        err = listen_at(s, &a);
+    }
+    close(dir);
+    return err;
 }
 
 static void set_own(struct hsl_flit_socket *s, const struct hsl_fab_cfg *cfg)
@@ -759,13 +809,6 @@ void hsl_flit_socket_free(struct hsl_flit_socket *s)
     free(s->rx);
     free(s->tx);
     free(s);
-}
-
-static void pause_ms(unsigned int ms)
-{
-    struct timespec ts = { .tv_nsec = (long)ms * 1000000 };
-
-    nanosleep(&ts, NULL);
 }
 
 int hsl_flit_socket_meet(struct hsl_flit_socket *s, unsigned int wait_ms)

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,7 +25,7 @@ struct end {
 	char last[160];
 };
 
-static char path[64];
+static char dir[] = "/tmp/hsl-flit.XXXXXX", path[64];
 
 /*
  * The socket of the end as this test wants it. A flood: so many reads bring as much as there is room for, of TIME messages.
@@ -685,6 +686,36 @@ static void files(void **s)
 	close_end(&e);
 }
 
+static void *starts(void *rc)
+{
+	struct end e;
+
+	*(int *)rc = open_end(&e, true);
+	close_end(&e);
+	return NULL;
+}
+
+/* One that has bound its socket and does not listen yet is no leftover. */
+static void two_start(void **s)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), lock = open(dir, O_RDONLY | O_DIRECTORY), rc = 0;
+	pthread_t other;
+
+	(void)s;
+	strcpy(a.sun_path, path);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(pthread_create(&other, NULL, starts, &rc), 0);
+	usleep(100000);
+	assert_int_equal(listen(fd, 4), 0);
+	close(lock);
+	pthread_join(other, NULL);
+	assert_int_equal(rc, -EADDRINUSE);
+	close(fd);
+	unlink(path);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -692,9 +723,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(past_and_time), cmocka_unit_test(promises), cmocka_unit_test(silent_for_ever), cmocka_unit_test(idle_long),
 		cmocka_unit_test(floods), cmocka_unit_test(trickles), cmocka_unit_test(closed_meanwhile), cmocka_unit_test(by_the_least),
 		
-		cmocka_unit_test(silent), cmocka_unit_test(files),
+		cmocka_unit_test(silent), cmocka_unit_test(files), cmocka_unit_test(two_start),
 	};
-	char dir[] = "/tmp/hsl-flit.XXXXXX";
 	int failed;
 
 	if (!mkdtemp(dir))
