@@ -55,7 +55,8 @@ struct hsl_fabric_engine_config {
     unsigned int workers;               /* 0 = cores - 1, at least 1, at most 8; none in modelled time */
     unsigned int spin_iterations;       /* 0 = 20000: empty polls before a worker sleeps */
     unsigned int home_requests;         /* modelled: that a home has room for, 2 to 65536; 0 = 32 */
-    bool modelled;                      /* chips have CAP.MODELLED, if the modelled fabric can be built: hsl_fab_check */
+    /* chips have CAP.MODELLED, if the modelled fabric can be built: hsl_fab_check. If not: an error with remote or home_requests */
+    bool modelled;
     /* optional: called in each thread of the engine at its start and end (QEMU: rcu_register_thread) */
     void (*thread_start)(void *opaque);
     void (*thread_end)(void *opaque);

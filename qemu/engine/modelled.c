@@ -281,6 +281,14 @@ void hsl_modelled_capture(struct hsl_fabric_engine *f, struct hsl_capture *c)
 
 /* ---- life ---- */
 
+/* 0: such a fabric has no modelled memory. */
+static size_t arena_bytes(const struct hsl_fab_cfg *cfg)
+{
+    size_t bytes = hsl_fab_size(cfg);
+
+    return bytes > ARENA_MAX || hsl_time_crossing_ps(&cfg->profile) > CROSSING_MAX_PS ? 0 : bytes;
+}
+
 int hsl_modelled_init(struct hsl_fabric_engine *f, const struct hsl_remote_config *remote)
 {
     struct hsl_fab_cfg cfg = {
@@ -299,15 +307,18 @@ int hsl_modelled_init(struct hsl_fabric_engine *f, const struct hsl_remote_confi
     cfg.hop_limit = f->cfg.model.hop_limit;
     if (f->cfg.home_requests) {
         cfg.home.requests = f->cfg.home_requests;
+        if (!arena_bytes(&cfg)) {
+            return -ERANGE;
+        }
     }
     if (remote) {
         cfg.cut_a = remote->a;
         cfg.cut_b = remote->b;
         cfg.open_bytes = remote->open_bytes;
     }
-    bytes = hsl_fab_size(&cfg);
-    if (!bytes || bytes > ARENA_MAX || hsl_time_crossing_ps(&cfg.profile) > CROSSING_MAX_PS) {
-        return remote ? -EINVAL : 0;    /* such a fabric has no modelled memory */
+    bytes = arena_bytes(&cfg);
+    if (!bytes) {
+        return remote ? -EINVAL : 0;
     }
     m = calloc(1, sizeof(*m));
     if (!m) {

@@ -541,6 +541,11 @@ static void test_config(void **state)
 
 	assert_null(hsl_fabric_engine_new(&cfg, &err));
 	assert_string_equal(err, "there are no workers in modelled time");
+	cfg.workers = 0;
+	cfg.modelled = true;
+	cfg.home_requests = 1;
+	assert_null(hsl_fabric_engine_new(&cfg, &err));
+	assert_string_equal(err, "observable memory of such a fabric cannot have homes for so many requests");
 	assert_true(fake_read64(&w->f->chip[1], HSL_REG_CAP) & HSL_CAP_MODELLED_TIME);
 }
 

@@ -357,6 +357,7 @@ static void modelled_time(void **state)
 	assert_int_equal(hsl_fabric_open("sim:mesh2,time=modelledx", &f), -EINVAL);
 	/* no such link; nobody's socket */
 	assert_int_equal(hsl_fabric_open("sim:pair2,remote=9-1:listen:/", &f), -EINVAL);
+	assert_int_equal(hsl_fabric_open("sim:mesh4,mem=128M,home=65536", &f), -ERANGE);
 	assert_int_equal(hsl_fabric_open("sim:pair2,remote=2-1:listen:/", &f), -EEXIST);
 	assert_int_equal(hsl_fabric_open("sim:mesh2", &f), 0);
 	assert_int_equal(hsl_clock_ns(f, &t0), 0);
