@@ -405,20 +405,35 @@ int sim_chip_bind(struct sim_chip *c)
 
 int sim_counter(struct hsl_fabric *f, const struct hslp_counter *at, uint64_t *value)
 {
-	*value = sim_read(sim_chip_find(f->sim->fabric, at->node), at->reg, 8);
-	return 0;
+	struct sim_chip *c = sim_chip_find(f->sim->fabric, at->node);
+	int err = 0;
+
+	pthread_mutex_lock(&c->fabric->lock);
+	if (c->failed)
+		err = -ENODEV;
+	else
+		*value = sim_read(c, at->reg, 8);
+	pthread_mutex_unlock(&c->fabric->lock);
+	return err;
 }
 
 int sim_sensors(struct hsl_fabric *f, uint32_t node, struct hsl_sensors *s)
 {
 	struct sim_chip *c = sim_chip_find(f->sim->fabric, node);
+	int err = 0;
 
-	s->temp_mc = (int32_t)read32(c, HSL_REG_TEMP);
-	s->temp_max_mc = (int32_t)read32(c, HSL_REG_TEMP_MAX);
-	s->temp_crit_mc = (int32_t)read32(c, HSL_REG_TEMP_CRIT);
-	s->power_mw = read32(c, HSL_REG_POWER);
-	s->thermal = read32(c, HSL_REG_THERMAL);
-	return 0;
+	pthread_mutex_lock(&c->fabric->lock);
+	if (c->failed) {
+		err = -ENODEV;
+	} else {
+		s->temp_mc = (int32_t)read32(c, HSL_REG_TEMP);
+		s->temp_max_mc = (int32_t)read32(c, HSL_REG_TEMP_MAX);
+		s->temp_crit_mc = (int32_t)read32(c, HSL_REG_TEMP_CRIT);
+		s->power_mw = read32(c, HSL_REG_POWER);
+		s->thermal = read32(c, HSL_REG_THERMAL);
+	}
+	pthread_mutex_unlock(&c->fabric->lock);
+	return err;
 }
 
 int sim_ctf_open(struct hsl_fabric *f, struct hsl_ctf *c)

@@ -127,7 +127,7 @@ int hsl_counters(struct hsl_fabric *f, uint32_t node, unsigned int link, uint64_
 
 /*
  * Sensors (HSL_CAP_SENSORS; docs/hep.md section 10.3) as they are now. -ENOENT no such node, -EOPNOTSUPP the chip (or its driver, or
- * the kernel) has none, -ENODEV it has failed or left.
+ * the kernel) has none, -ENODEV it has failed or left, -EINVAL f or s is NULL or size too small.
  */
 struct hsl_sensors {
 	size_t size;			/* in: sizeof */

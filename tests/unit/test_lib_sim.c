@@ -587,11 +587,13 @@ static void events(void **state)
 static void fatal_error(void **state)
 {
 	struct hsl_chip_props p = { .size = sizeof(p) };
+	struct hsl_sensors sensors = { .size = sizeof(sensors) };
 	struct hsl_fabric_event ev[4];
 	struct hsl_fabric *f;
 	struct hsl_queue *q, *other;
 	struct hsl_ctf *c, *again;
 	uint32_t error = 0;
+	uint64_t value;
 
 	(void)state;
 	assert_int_equal(hsl_fabric_open("sim:pair2", &f), 0);
@@ -612,9 +614,13 @@ static void fatal_error(void **state)
 	assert_int_equal(error, HSL_ST_GONE);
 	hsl_queue_destroy(q);
 	assert_int_equal(hsl_queue_create(f, 2, NULL, &q), -ENODEV);
+	assert_int_equal(hsl_chip_sensors(f, 2, &sensors), -ENODEV);
+	assert_int_equal(hsl_counters(f, 2, HSL_COUNTERS_CHIP, &value, 1), -ENODEV);
 	assert_int_equal(hsl_nop(other), 0);
 
 	assert_int_equal(hslp_sim_reset_chip(f, 2), 0);
+	assert_int_equal(hsl_chip_sensors(f, 2, &sensors), 0);
+	assert_int_equal(hsl_counters(f, 2, HSL_COUNTERS_CHIP, &value, 1) > 0, 1);
 	assert_int_equal(hsl_chip_by_node(f, 2, &p), 0);
 	assert_int_equal(p.state, HSL_CHIP_READY);
 	assert_int_equal(hsl_queue_create(f, 2, NULL, &q), 0);
