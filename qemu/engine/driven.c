@@ -15,8 +15,10 @@
  *
  * Commands of a queue follow one another, each begins when the one before it completes. Queues wait
  * for each other where their streams share a link or a memory (share.c): a chunk's turn is due so
- * much later. What happens at the same picosecond happens in the order in which it was planned. Nothing here asks for anything but the clock, so the same calls at the same times
- * do the same.
+ * much later. What happens at the same picosecond happens in the order in which it was planned.
+ * Nothing here asks for anything but the clock, so the same calls at the same times do the same.
+ *
+ * A price comes before the checks: it follows no length that the turn may refuse.
  *
  * States of a queue: LISTED -> DUE -> RUNNING, in here -> DUE, PARKED or IDLE. All fields are
  * under run_lock or belong to who runs the fabric, of whom there is one at a time.
@@ -34,6 +36,7 @@ static void due_at(struct hsl_queue_engine *q, uint64_t ps)
     struct hsl_fabric_engine *f = q->chip->f;
     struct hsl_queue_engine **p = &f->due_head;
 
+    ps = ps > f->event_ps ? ps : f->event_ps;   /* of a completion that was due while there was no DMA */
     pthread_mutex_lock(&f->run_lock);
     while (*p && (*p)->due_ps <= ps) {
         p = &(*p)->due_next;
@@ -172,6 +175,16 @@ static void stream_begins(struct hsl_queue_engine *q, uint64_t ps)
     q->stream_ps = ps > q->chip->f->event_ps + flit ? ps - flit : q->chip->f->event_ps;
 }
 
+/* Its last byte may be a port old, see share.c. It is older after a pause or accesses that the modelled fabric has timed. */
+static void stream_goes_on(struct hsl_queue_engine *q, uint64_t ps)
+{
+    const struct hsl_profile *p = &q->chip->f->cfg.model.profile;
+
+    if (q->stream_ps + hsl_time_way_ps(p, HSL_WAY_OWN_HOST) + hsl_time_flit_ps(p) < ps) {
+        stream_begins(q, ps);
+    }
+}
+
 /* The bytes of the next chunk, as far as they have not had their time. */
 static uint64_t chunk_ps(struct hsl_queue_engine *q, const struct hsl_desc *d, uint64_t done)
 {
@@ -216,8 +229,10 @@ static uint64_t command_ps(struct hsl_queue_engine *q, uint64_t from_ps)
     ps = hsl_time_command_ps(p, &t);
     stream_begins(q, from_ps + ps - hsl_time_way_ps(p, HSL_WAY_OWN_HOST));
     if (direct && d.opcode == HSL_OP_COPY_LIST) {
+        uint64_t len = d.len < LIST_BYTES ? d.len : LIST_BYTES;
+
         way_add(q, d.src, false, &w);
-        return ps + hsl_time_stream_ps(p, d.len) + shared_ps(q, &w, 0, d.len < LIST_BYTES ? d.len : LIST_BYTES);
+        return ps + stream_ps(q, 0, len) + shared_ps(q, &w, 0, len);
     }
     return direct ? ps + chunk_ps(q, &d, 0) : ps;
 }
@@ -236,7 +251,11 @@ static uint64_t plan_ps(struct hsl_queue_engine *q, uint64_t from_ps)
         return operand_links(q, d->src, &links) ? hsl_time_read_ps(p, links) : 0;
     }
     /* what began without bytes to pay for goes on so; a list pays later */
-    return q->paid_bytes && d->opcode != HSL_OP_COPY_LIST ? chunk_ps(q, d, q->cmd.done) : 0;
+    if (!q->paid_bytes || d->opcode == HSL_OP_COPY_LIST) {
+        return 0;
+    }
+    stream_goes_on(q, from_ps);
+    return chunk_ps(q, d, q->cmd.done);
 }
 
 /* The farthest entry of a list. */
@@ -283,8 +302,8 @@ static uint64_t extra_ps(struct hsl_queue_engine *q)
     if (q->cmd.d.opcode == HSL_OP_COPY_LIST && q->cmd.done > q->paid_bytes) {
         if (!q->paid_bytes) {
             ps += list_ps(q);
-            stream_begins(q, q->chip->f->event_ps + ps);
         }
+        stream_goes_on(q, q->chip->f->event_ps + ps);
         ps += list_shared_ps(q);
         ps += stream_ps(q, q->paid_bytes, q->cmd.done);
         q->paid_bytes = q->cmd.done;

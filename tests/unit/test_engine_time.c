@@ -155,6 +155,23 @@ static void test_list(void **state)
 			 READ(AUTH_0) + AUTH_1 + stream(100064));
 }
 
+/* One that will be refused costs what the longest one does, whatever length the ring has. */
+static void test_list_length(void **state)
+{
+	static const uint64_t len[] = { HSL_COPY_LIST_MAX * sizeof(struct hsl_copy_entry) + 8, 1ull << 40, 1ull << 50, -4096ull };
+	struct world *w = *state;
+	uint64_t start;
+
+	for (size_t i = 0; i < sizeof(len) / sizeof(len[0]); i++) {
+		struct hsl_desc d = { .opcode = HSL_OP_COPY_LIST, .src = H(0), .len = len[i] };
+
+		start = rig_time.now_ps;
+		IS(fake_run(&w->q[0], &d), HSL_ST_LENGTH);
+		assert_int_equal(rig_time.now_ps - start, FETCH + NOP + READ(AUTH_H) +
+				 stream(HSL_COPY_LIST_MAX * sizeof(struct hsl_copy_entry)));
+	}
+}
+
 /* The modelled fabric says how long: more than a way there and back, always the same. */
 static void test_modelled(void **state)
 {
@@ -247,17 +264,19 @@ static uint64_t wire(uint64_t n)
 	return (((n + 255) / 256 * 2 + (n + 15) / 16) * FLIT + 13) / 14;
 }
 
-/* Both are submitted at once; when the first and the last of them are over. */
-static void both(struct world *w, struct fake_queue *q[2], const struct hsl_desc d[2], uint64_t ps[2])
+static void submit(struct fake_queue *q, const struct hsl_desc *d)
+{
+	fake_submit(q, d);
+	fake_doorbell(q);
+}
+
+/* When the commands that two queues have are over, from now on. */
+static void ends(struct world *w, struct fake_queue *q[2], uint64_t ps[2])
 {
 	uint64_t start = rig_time.now_ps;
 	struct hsl_cqe c;
 	bool over[2] = { false };
 
-	for (unsigned int i = 0; i < 2; i++) {
-		fake_submit(q[i], &d[i]);
-		fake_doorbell(q[i]);
-	}
 	while (!over[0] || !over[1]) {
 		uint64_t next = hsl_fabric_engine_run(w->f->e);
 
@@ -270,6 +289,20 @@ static void both(struct world *w, struct fake_queue *q[2], const struct hsl_desc
 		if (!over[0] || !over[1])
 			rig_time.now_ps = next;
 	}
+}
+
+static void both(struct world *w, struct fake_queue *q[2], const struct hsl_desc d[2], uint64_t ps[2])
+{
+	for (unsigned int i = 0; i < 2; i++)
+		submit(q[i], &d[i]);
+	ends(w, q, ps);
+}
+
+/* Until the next thing is due, and that. */
+static void event(struct world *w)
+{
+	rig_time.now_ps = hsl_fabric_engine_run(w->f->e);
+	hsl_fabric_engine_run(w->f->e);
 }
 
 /* Streams of two queues: what they share decides what they take. */
@@ -336,6 +369,51 @@ static void test_share_list(void **state)
 	assert_int_equal(ps[1], alone);
 }
 
+/* A stream goes on where its command does, after a pause too: what passes the link then takes its time. */
+static void test_share_pause(void **state)
+{
+	struct world *w = *state;
+	struct fake_queue more, *q[2] = { &w->q[0], &more };
+	struct hsl_desc d[2] = { copy(B(0), A(0), LEN / 2), copy(B(LEN / 2), A(LEN / 2), LEN / 2) };
+	uint64_t ps[2];
+
+	assert_int_equal(fake_queue_new(&more, &w->f->chip[1], 2, 1, 64, 2), HSL_ST_OK);
+	submit(q[0], &d[0]);
+	event(w);				/* 64 KiB have had their time, the next are under way */
+	hsl_chip_set_dma(w->f->chip[1].e, false);
+	rig_time.now_ps += 100000000;
+	assert_int_equal(hsl_fabric_engine_run(w->f->e), UINT64_MAX);
+	hsl_chip_set_dma(w->f->chip[1].e, true);
+	submit(q[1], &d[1]);
+	ends(w, q, ps);
+	assert_true(ps[0] >= wire(LEN / 2) - 2 * wire(65536));
+	assert_true(ps[1] >= wire(LEN) - 2 * wire(65536) - FLIT);
+}
+
+/* So does one behind accesses of observable memory in the same list. */
+static void test_share_modelled(void **state)
+{
+	struct world *w = *state;
+	struct hsl_copy_entry e[3] = { { .dst = MB(0), .src = MA(0), .len = 65536 },
+				       { .dst = MB(0), .src = MA(0), .len = 4096 },
+				       { .dst = B(0), .src = A(0), .len = LEN / 2 } };
+	struct hsl_desc list = { .opcode = HSL_OP_COPY_LIST, .src = H(0), .len = sizeof(e) };
+	struct hsl_desc d = copy(B(LEN / 2), A(LEN / 2), LEN / 2);
+	struct fake_queue more, *q[2] = { &w->q[0], &more };
+	uint64_t ps[2];
+
+	memcpy(w->host->host, e, sizeof(e));
+	assert_int_equal(fake_queue_new(&more, &w->f->chip[1], 2, 1, 64, 2), HSL_ST_OK);
+	w->f->chip[1].mem[65536] = 1;
+	submit(q[0], &list);
+	while (!w->f->chip[2].mem[65536])	/* up to the turn with the second entry and some of the third */
+		event(w);
+	event(w);				/* 64 KiB more, which now pass */
+	submit(q[1], &d);
+	ends(w, q, ps);
+	assert_true((ps[0] > ps[1] ? ps[0] : ps[1]) >= wire(LEN) - wire(65536) - FLIT);
+}
+
 /* ---- WAIT, moderation, and what takes a queue away ---- */
 
 static struct hsl_desc wait_for(uint64_t value)
@@ -390,13 +468,17 @@ static void test_moderation(void **state)
 	assert_int_equal(atomic_load(&c->irq[1]), 1);
 }
 
-/* A completion that is due while there is no DMA is written when there is again. */
+/* A completion that is due while there is no DMA is written when there is again: then, not when it was due. */
 static void test_no_dma(void **state)
 {
 	struct world *w = *state;
+	struct fake_chip *c = &w->f->chip[1];
+	uint64_t db = HSL_DB_OFFSET_DEFAULT + HSL_DB_STRIDE_DEFAULT;
 	struct hsl_desc m = copy(MB(0), MA(0), 4096);
 	struct hsl_cqe e;
 
+	fake_write32(c, db + HSL_DB_MODERATION, 50u << 16 | 8);
+	fake_write32(c, db + HSL_DB_CQ_ARM, 0);
 	memset(w->f->chip[1].mem + 2097152, 9, 4096);
 	fake_submit(&w->q[0], &m);
 	fake_doorbell(&w->q[0]);
@@ -405,7 +487,10 @@ static void test_no_dma(void **state)
 	hsl_chip_set_dma(w->f->chip[1].e, false);
 	assert_int_equal(hsl_fabric_engine_run(w->f->e), UINT64_MAX);
 	assert_false(fake_poll(&w->q[0], &e));
+	rig_time.now_ps += 100000000;
 	hsl_chip_set_dma(w->f->chip[1].e, true);
+	assert_in_range(hsl_fabric_engine_run(w->f->e), rig_time.now_ps + 49999000, rig_time.now_ps + 50000000);
+	assert_int_equal(atomic_load(&c->irq[1]), 0);
 	OK(fake_wait(&w->q[0]));
 	assert_int_equal(took(&w->q[0], &(struct hsl_desc){ .opcode = HSL_OP_NOP }), FETCH + NOP);
 }
@@ -553,8 +638,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_formula), TEST(test_bytes), TEST(test_list), TEST(test_modelled), TEST(test_serial),
-		TEST(test_not_before), TEST(test_parallel), TEST(test_share), TEST(test_share_list), TEST(test_wait), TEST(test_moderation),
+		TEST(test_formula), TEST(test_bytes), TEST(test_list), TEST(test_list_length), TEST(test_modelled), TEST(test_serial),
+		TEST(test_not_before), TEST(test_parallel), TEST(test_share), TEST(test_share_list),
+		TEST(test_share_pause), TEST(test_share_modelled), TEST(test_wait), TEST(test_moderation),
 		TEST(test_taken_away), TEST(test_no_dma), TEST(test_wait_revoked), TEST(test_again), TEST(test_sensors),
 		TEST(test_config),
 	};
