@@ -205,7 +205,7 @@ struct hsl_worker {
     pthread_t thread;
     unsigned int spun;                  /* its own: empty polls since it did something */
     unsigned int turns;                 /* its own, as the next: see sensor.c */
-    uint32_t warm;                      /* node of the chip it worked for last, 0: the sensors know of all */
+    uint64_t warm;                      /* bit (node - 1) % 64: it has worked for such a chip, and its sensors do not know */
     _Alignas(64) _Atomic uint64_t section;
     /* the answer this worker waits for; under model_lock */
     bool answered;

@@ -3,8 +3,8 @@
  * Sensors (docs/hep.md section 10.3): what queues have done goes into the chip's heat (model/heat.h).
  *
  * Queues count their commands and bytes anyway. What is new in these counts is added to the heat now and then: by whoever
- * runs queues, every TURNS turns, when he turns to another chip and before he rests; and by whoever reads a sensor. So a
- * command costs nothing more, and its energy comes at most that many turns late.
+ * runs queues, every TURNS turns and before he rests, for each chip that he has worked for since; and by whoever reads a
+ * sensor. So a turn costs next to nothing more, however many chips take turns, and its energy comes at most TURNS turns late.
  */
 #include <errno.h>
 
@@ -40,23 +40,25 @@ void hsl_sensor_init(struct hsl_chip_engine *c)
 
 void hsl_sensor_turn(struct hsl_worker *w, struct hsl_chip_engine *c)
 {
-    if (w->warm != c->cfg.node) {
-        hsl_sensor_rest(w);
-        w->warm = c->cfg.node;
-    }
+    w->warm |= UINT64_C(1) << (c->cfg.node - 1) % 64;
     if (!(++w->turns % TURNS)) {
-        sample(c, NULL);
+        hsl_sensor_rest(w);
     }
 }
 
 void hsl_sensor_rest(struct hsl_worker *w)
 {
-    struct hsl_chip_engine *c = hsl_chip_at(w->f, w->warm);
+    for (; w->warm; w->warm &= w->warm - 1) {
+        uint32_t node = (uint32_t)__builtin_ctzll(w->warm) + 1;
 
-    if (c) {
-        sample(c, NULL);
+        for (; node <= w->f->cfg.model.nodes; node += 64) {
+            struct hsl_chip_engine *c = hsl_chip_at(w->f, node);
+
+            if (c) {
+                sample(c, NULL);
+            }
+        }
     }
-    w->warm = 0;
 }
 
 uint32_t hsl_sensor_get(struct hsl_chip_engine *c, uint64_t off)
