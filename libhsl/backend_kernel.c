@@ -210,8 +210,16 @@ static int kernel_sensors(struct hsl_fabric *f, uint32_t node, struct hsl_sensor
 	if (err)
 		return err;
 	snprintf(path, sizeof(path), "%s/../hwmon/hwmon*", chip);
-	if (glob(path, 0, NULL, &g))
+	switch (glob(path, 0, NULL, &g)) {
+	case 0:
+		break;
+	case GLOB_NOSPACE:
+		return -ENOMEM;
+	case GLOB_ABORTED:
+		return -EIO;
+	default:
 		return no_file(chip);
+	}
 	while (at < g.gl_pathc && !is_ours(g.gl_pathv[at]))
 		at++;
 	if (at == g.gl_pathc)
