@@ -91,6 +91,11 @@ ok 'and is shown' grep -q 'Call Trace' "$tmp/err"
 vm RUN='mkdir /c && mount -t cgroup2 c /c && echo +memory >/c/cgroup.subtree_control && mkdir /c/x && echo 4M >/c/x/memory.max &&
 	sh -c "echo 0 >/c/x/cgroup.procs; exec tail /dev/zero"; grep -q "^oom_kill [1-9]" /c/x/memory.events'
 ok 'the OOM kill of a memory cgroup is no complaint' test $rc = 0
+vm RUN='say() { for l; do echo "<3>$l" >/dev/kmsg; done; }
+	say "a invoked oom-killer: x" "Call Trace:" "BUG: KASAN: the first" "Memory cgroup out of memory: x"
+	say "a invoked oom-killer: x" "WARNING: the second" "b invoked oom-killer: x" "Call Trace:" "Memory cgroup out of memory: x"'
+ok 'what another CPU reports in the middle of it is one' \
+	sh -c "test $rc = 70 && grep -q 'BUG: KASAN: the first' '$tmp/err' && grep -q 'WARNING: the second' '$tmp/err'"
 
 vm RUN='echo c >/proc/sysrq-trigger; sleep 60'
 ok 'a panic ends the run at once' test $rc = 70
@@ -111,7 +116,7 @@ vm RUN=true EXTRA='-device hsl-no-such-device'
 ok 'QEMU that does not start: status 3 and its message' \
 	sh -c "test $rc = 3 && grep -q hsl-no-such-device '$tmp/err'"
 
-for bad in MEM=1x MEM=64M MEM=65G CPUS=0 CHIPS=x TOPO=../x IOMMU=2 NOSUCH=1 ACCEL=fast KERNEL=0.1 REMOTE=1-2 OPEN=1M VECTORS=x VECTORS=1,2; do
+for bad in MEM=1x MEM=64M MEM=65G CPUS=0 CHIPS=x TOPO=../x IOMMU=2 NOSUCH=1 ACCEL=fast KERNEL=0.1 REMOTE=1-2 OPEN=1M VECTORS=x VECTORS=1,2 'VECTORS=1,' 'AMBIENT=25,'; do
 	vm "$bad" RUN=true
 	ok "$bad is refused" sh -c "test $rc = 2 && test -s '$tmp/err'"
 done
