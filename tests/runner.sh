@@ -113,6 +113,13 @@ fi
 expect 'not where VMs may be large' 0 '3 passed, 0 failed' \
 	"deep guest a -- touch $tmp/running; sleep 1; rm $tmp/running\ndeep guest b -- ! test -e $tmp/running\n" deep
 expect 'many short ones are all counted' 0 '201 passed, 0 failed' "$(for i in {1..200}; do echo "check host t$i -- true\\n"; done | tr -d '\n')" check
+# what is left to whoever runs tests: the kernel, the way to run it, and QEMU
+options=$(sed -n "/^OPTIONS='/,/ '\$/p" qemu/vm | tr -d "'" | sed 's/^OPTIONS=//' | tr -s '[:space:]' '\n' |
+	grep -vxE 'ACCEL|KERNEL|KDIR|QEMU|QEMU_SRC|QEMU_VERSION')
+for o in $options; do export "$o=90"; done
+expect 'options of the VM in the environment reach no test' 0 '2 passed, 0 failed' \
+	"check guest a -- for o in $(echo $options); do ! printenv \$o || exit; done\n" check
+for o in $options; do unset "$o"; done
 mkdir -p "$tmp/tests/unit"
 : >"$tmp/tests/unit/test_forgotten.c"
 expect 'a test file that the manifest forgets fails' 1 '1 passed, 1 failed' 'fast host a -- true\n'
