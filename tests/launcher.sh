@@ -71,6 +71,37 @@ touch "$tmp/overlay/qemu/model/old.c"
 ok 'and forgets what is no longer there' \
 	strict 'overlay_sync "$HSL_ROOT" "$1"; diff -r "$HSL_ROOT/qemu/model" "$1/qemu/model"' "$tmp/overlay"
 
+# a source tree of one file, which its configure and ninja copy
+src=$tmp/qemu-src
+mkdir -p "$src"/{hw,qapi,configs/devices/x86_64-softmmu}
+echo 7.2.0 >"$src/VERSION"
+echo "  'hw/i2c'," >"$src/meson.build"
+printf '%s\n' '# @RngProperties:' "    'iothread'," "      'iothread': 'IothreadProperties'," >"$src/qapi/qom.json"
+touch "$src"/hw/{meson.build,Kconfig} "$src/main"
+cat >"$src/configure" <<'END'
+#!/bin/sh
+printf 'rule cp\n command = cp $in $out && chmod +x $out\nbuild qemu-system-x86_64: cp %s/main\n' "$(dirname "$0")" >build.ninja
+END
+chmod +x "$src/configure"
+build() { # build OPTION=VALUE…: sets rc and binary
+	rc=0
+	binary=$(env -u QEMU -u QEMU_SRC HSL_CACHE="$tmp/cache" "$@" qemu/build 2>"$tmp/err") || rc=$?
+}
+build SANITIZE=cached QEMU=/bin/true
+ok 'a binary from elsewhere is none with sanitizers' test "$rc$binary" = 77
+build SANITIZE=cached QEMU_SRC="$src"
+ok 'nor is one built for a run that takes what there is' test "$rc$binary" = 77
+build QEMU_SRC="$src"
+plain=$binary
+build SANITIZE=1 QEMU_SRC="$src"
+ok 'a tree of its own has a build with and one without' test -x "$plain" -a -x "$binary" -a "$plain" != "$binary"
+sanitized=$binary
+build SANITIZE=cached QEMU_SRC="$src"
+ok 'the one with is taken' test "$binary" = "$sanitized"
+touch -d '+1 minute' "$src/main"
+build SANITIZE=cached QEMU_SRC="$src"
+ok 'until the tree is another' test "$rc$binary" = 77
+
 vm RUN=true	# the first one with this QEMU probes KVM, and says so
 vm RUN='echo "$HOME  a"; echo oops >&2; exit 7'
 ok 'the exit status is the command'"'"'s' test $rc = 7
