@@ -20,7 +20,7 @@ make bench-peers  hsl next to memcpy, pipe, eventfd, libfabric, UCX, Soft-RoCE, 
 make examples     the programs of libhsl/examples; make examples-check runs them on sim:mesh4
 make mutants      would the suite notice? 190 chips that are wrong in one way each, and mutants of
                   driver and library: build/kill-matrix.html
-make soak         MINUTES=60 of everything at once in a VM: traffic, random calls, errors of links, resets, unplugs, kills;
+make soak         MINUTES=60 (up to 1400) of everything at once in a VM: traffic, random calls, errors of links, resets, unplugs, kills;
                   a summary, and any report of the kernel fails (KERNEL=debug)
 make fuzz         MINUTES=30 for all fuzzers of the host together, with a summary (tests/fuzz/run.sh)
 make coverage     which lines the host tests execute, by directory: build/coverage/index.html; TESTS='name ...' selects
@@ -287,10 +287,15 @@ coverage-kernel: qemu-for-vm lib tools guest-tests
 .PHONY: coverage coverage-kernel
 
 soak: MINUTES ?= 60
-soak: qemu-for-vm modules lib tools guest-tests
+soak: soak-minutes qemu-for-vm modules lib tools guest-tests
 	@rm -f $(B)/test-logs/soak.log
 	@MINUTES=$(MINUTES) tests/run soak $(or $(TESTS),soak); rc=$$?; \
 		[ ! -e $(B)/test-logs/soak.log ] || sed -n '/^# soak: [0-9]* s/,/reports/p' $(B)/test-logs/soak.log; exit $$rc
+
+# a VM lives for a day at most
+soak-minutes:
+	@expr "$(MINUTES)" : '[1-9][0-9]*$$' >/dev/null && [ "$(MINUTES)" -le 1400 ] 2>/dev/null || { echo "make soak: MINUTES=$(MINUTES): 1 to 1400" >&2; exit 2; }
+.PHONY: soak-minutes
 
 fuzz: MINUTES ?= 30
 fuzz: $(B)/.deps-host $(B)/.deps-unit
