@@ -15,10 +15,14 @@
 #define GCOV_MAGIC		0x67636461u	/* "gcda" */
 #define GCOV_TAG_FUNCTION	0x01000000u
 #define GCOV_TAG_COUNTER(n)	(0x01a10000u + ((u32)(n) << 17))
-#if __GNUC__ >= 14
+#if __GNUC__ == 15
+#define GCOV_COUNTERS	10
+#elif __GNUC__ == 14
 #define GCOV_COUNTERS	9
-#elif __GNUC__ >= 10
+#elif __GNUC__ >= 10 && __GNUC__ < 14
 #define GCOV_COUNTERS	8
+#else
+#error "how many kinds of counters this gcc has: GCOV_COUNTERS of its gcov-counter.def"
 #endif
 #define GCOV_UNIT	(__GNUC__ >= 12 ? 4 : 1)	/* lengths are bytes, or words */
 
