@@ -518,6 +518,15 @@ void hsl_chip_regs_put(struct hsl_chip *chip)
 	up_read(&chip->access);
 }
 
+/* For who has read all ones, before _put: if there is no chip any more, that is no value, and the chip has failed. */
+int hsl_chip_answers(struct hsl_chip *chip)
+{
+	if (hsl_chip_present(chip))
+		return 0;
+	hsl_chip_fail(chip, "it does not answer");
+	return -ENODEV;
+}
+
 /* HSL_IOC_LINK_INFO and sysfs: -ENOENT if there is no such link. */
 int hsl_chip_link(struct hsl_chip *chip, u32 index, struct hsl_link_info *li)
 {
@@ -529,8 +538,10 @@ int hsl_chip_link(struct hsl_chip *chip, u32 index, struct hsl_link_info *li)
 	if (err)
 		return err;
 	hsl_chip_read_link(chip, index, li);
+	if (li->state == ~0u)
+		err = hsl_chip_answers(chip);
 	hsl_chip_regs_put(chip);
-	return 0;
+	return err;
 }
 
 /* reg: of the blocks that HSL_CAP_COUNTERS stands for. */
@@ -541,8 +552,10 @@ int hsl_chip_counter(struct hsl_chip *chip, u32 reg, u64 *value)
 	if (err)
 		return err;
 	*value = readq(chip->p.regs + reg);
+	if (*value == ~0ull)
+		err = hsl_chip_answers(chip);
 	hsl_chip_regs_put(chip);
-	return 0;
+	return err;
 }
 
 static struct hsl_chip *hsl_chip_new(struct device *parent, const struct hsl_chip_params *params)
@@ -620,17 +633,18 @@ struct hsl_chip *hsl_chip_register(struct device *parent, const struct hsl_chip_
 		goto stop;
 	err = dev_set_name(&chip->dev, "hsl%d-%u", chip->fabric->minor, chip->node);
 	hsl_chip_state_set(chip, HSL_STATE_READY);
+	hsl_hwmon_add(chip);	/* before anybody hears of the chip */
 	hsl_event_post(chip->fabric, HSL_FABRIC_EV_CHIP_ADD, chip->node, 0, 0);
 	if (!err)
 		err = device_add(&chip->dev);
 	if (err) {
 		hsl_chip_disconnect(chip);
+		hsl_hwmon_remove(chip);
 		goto exit_irq;
 	}
 	mutex_lock(&chip->life);
 	hsl_chip_unmask_events(chip);
 	mutex_unlock(&chip->life);
-	hsl_hwmon_add(chip);
 	dev_info(&chip->dev, "HEP %u.%u chip, node %u, %llu MiB, %u queues, %u links\n", chip->hep_version >> 16,
 		 chip->hep_version & 0xffff, chip->node, chip->mem_bytes >> 20, chip->nqueues - 1, chip->nlinks);
 	return chip;

@@ -388,6 +388,7 @@ bool hsl_chip_present(struct hsl_chip *chip);
 void hsl_chip_barrier(struct hsl_chip *chip);
 int hsl_chip_regs_get(struct hsl_chip *chip);
 void hsl_chip_regs_put(struct hsl_chip *chip);
+int hsl_chip_answers(struct hsl_chip *chip);
 int hsl_chip_link(struct hsl_chip *chip, u32 index, struct hsl_link_info *li);
 int hsl_chip_counter(struct hsl_chip *chip, u32 reg, u64 *value);
 static inline struct hsl_chip *hsl_chip_get(struct hsl_chip *chip)

@@ -3,7 +3,8 @@
  * The sensors of a chip (HSL_CAP_SENSORS) as a hwmon device of the device that the chip was found on, so that sensors(1) and
  * whoever watches temperatures find them. Where the kernel has no hwmon the chip has no sensors here.
  *
- * Each read is one of a register, through hsl_chip_regs_get(): it waits for a reset, and is ENODEV of a chip that has failed.
+ * Each read is one of a register, through hsl_chip_regs_get(): it waits for a reset, and is ENODEV of a chip that has failed or
+ * does not answer.
  */
 #include <linux/hwmon.h>
 
@@ -14,24 +15,34 @@ static umode_t hsl_hwmon_visible(const void *chip, enum hwmon_sensor_types type,
 	return 0444;
 }
 
-/* The unit of hwmon: 1/1000 degree, microwatts, 0 or 1. */
-static long hsl_hwmon_value(struct hsl_chip *chip, enum hwmon_sensor_types type, u32 attr)
+static u32 hsl_hwmon_reg(enum hwmon_sensor_types type, u32 attr)
 {
-	void __iomem *r = chip->p.regs;
-
 	if (type == hwmon_power)
-		return readl(r + HSL_REG_POWER) * 1000L;
+		return HSL_REG_POWER;
 	switch (attr) {
 	case hwmon_temp_input:
-		return (s32)readl(r + HSL_REG_TEMP);
+		return HSL_REG_TEMP;
 	case hwmon_temp_max:
-		return (s32)readl(r + HSL_REG_TEMP_MAX);
+		return HSL_REG_TEMP_MAX;
 	case hwmon_temp_crit:
-		return (s32)readl(r + HSL_REG_TEMP_CRIT);
-	case hwmon_temp_max_alarm:
-		return !!(readl(r + HSL_REG_THERMAL) & HSL_THERMAL_THROTTLED);
+		return HSL_REG_TEMP_CRIT;
 	default:
-		return !!(readl(r + HSL_REG_THERMAL) & HSL_THERMAL_CRITICAL);
+		return HSL_REG_THERMAL;
+	}
+}
+
+/* The unit of hwmon: 1/1000 degree, microwatts, 0 or 1. */
+static long hsl_hwmon_value(u32 v, enum hwmon_sensor_types type, u32 attr)
+{
+	if (type == hwmon_power)
+		return v * 1000L;
+	switch (attr) {
+	case hwmon_temp_max_alarm:
+		return !!(v & HSL_THERMAL_THROTTLED);
+	case hwmon_temp_crit_alarm:
+		return !!(v & HSL_THERMAL_CRITICAL);
+	default:
+		return (s32)v;
 	}
 }
 
@@ -39,12 +50,16 @@ static int hsl_hwmon_read(struct device *dev, enum hwmon_sensor_types type, u32 
 {
 	struct hsl_chip *chip = dev_get_drvdata(dev);
 	int err = hsl_chip_regs_get(chip);
+	u32 v;
 
 	if (err)
 		return err;
-	*val = hsl_hwmon_value(chip, type, attr);
+	v = readl(chip->p.regs + hsl_hwmon_reg(type, attr));
+	if (v == ~0u)
+		err = hsl_chip_answers(chip);
 	hsl_chip_regs_put(chip);
-	return 0;
+	*val = hsl_hwmon_value(v, type, attr);
+	return err;
 }
 
 static const struct hwmon_ops hsl_hwmon_ops = {

@@ -371,6 +371,30 @@ static void test_given_up(void)
 
 /* ---- chips that do not answer ---- */
 
+/* What only reads it notices, too: all ones are no temperature. pattern: of one of its files. */
+static void lost_to_a_reader(const char *pattern)
+{
+	char buf[128];
+	glob_t g = { 0 };
+	int fd;
+
+	if (glob(pattern, 0, NULL, &g) && !strstr(pattern, "hwmon"))
+		raw_bail(pattern);
+	if (!g.gl_pathc) {
+		raw_check(true, "its sensors # SKIP this kernel has no hwmon");
+		return;
+	}
+	fd = open(g.gl_pathv[0], O_RDONLY | O_CLOEXEC);
+	raw_check(fd >= 0 && read(fd, buf, sizeof(buf)) > 0, "%s is read", g.gl_pathv[0]);
+	chip2_absent(true);
+	raw_check(fd >= 0 && pread(fd, buf, sizeof(buf), 0) < 0 && errno == ENODEV, "all ones: then it is ENODEV");
+	failed("all ones");
+	chip2_absent(false);
+	close(fd);
+	globfree(&g);
+	raw_check(!raw_write_file(chip_file(2, "reset"), "1") && comes_to(2, HSL_CHIP_READY), "it answers again, and is reset");
+}
+
 static void test_lost(void)
 {
 	struct raw_queue q;
@@ -392,6 +416,10 @@ static void test_lost(void)
 	chip2_absent(false);
 	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it answers again, and is reset");
 	comes_back("reset");
+	lost_to_a_reader(chip_file(2, "hwmon/hwmon*/temp1_input"));
+	lost_to_a_reader(chip_file(2, "hwmon/hwmon*/temp1_crit_alarm"));
+	lost_to_a_reader("/sys/bus/hsl/devices/hsl0-2/counters/net_lost");
+	lost_to_a_reader("/sys/bus/hsl/devices/hsl0-2/links/link0");
 
 	raw_check(!driver_write("unbind", 2), "its driver is unbound");
 	chip2_absent(true);
