@@ -686,6 +686,7 @@ void prog_init(void)
 	glob("/sys/kernel/debug/hsl/hsl*/state", 0, NULL, &attributes);
 	glob("/sys/kernel/debug/hsl/hsl*/*/registers", GLOB_APPEND, NULL, &attributes);
 	glob("/sys/class/hsl/hsl*/*", GLOB_APPEND, NULL, &attributes);
+	glob("/sys/class/hwmon/hwmon*/*", GLOB_APPEND, NULL, &attributes);
 	glob("/sys/bus/hsl/devices/*/*", GLOB_APPEND, NULL, &attributes);
 	glob("/sys/bus/hsl/devices/*/*/*", GLOB_APPEND, NULL, &attributes);
 	arena = mmap(NULL, (NPLACE + 2 * NQUEUE) * PLACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -40,9 +41,9 @@
 static int ntests, nfailed;
 static char bdf[NCHIPS][32];
 
-/* per worker, shared with the parent */
+/* per worker, and of the reader of sensors; shared with the parent */
 static struct shared {
-	atomic_uint rounds, lost_queues, reopened, wrong;
+	atomic_uint rounds, lost_queues, reopened, wrong, sensors;
 	atomic_bool stop;
 } *shared;
 
@@ -354,7 +355,60 @@ static int traffic(struct shared *s, unsigned int on)
 	return 0;
 }
 
-static pid_t workers[NCHIPS];
+/* Reads the sensors of all chips, while these come and go, until it is killed: a value, or an error that says why not. */
+static void read_sensors(struct shared *s)
+{
+	char buf[32];
+	glob_t g;
+
+	for (;;) {
+		sleep_ms(2);
+		if (glob("/sys/bus/pci/drivers/hsl_pci/*/hwmon/hwmon*/*_input", 0, NULL, &g))
+			continue;
+		for (size_t i = 0; i < g.gl_pathc; i++) {
+			int fd = open(g.gl_pathv[i], O_RDONLY | O_CLOEXEC);
+			ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof(buf) - 1);
+
+			buf[n > 0 ? n : 0] = 0;
+			if (n < 0 ? errno != ENODEV : n && atol(buf) <= 0)
+				wrong(s, g.gl_pathv[i], n < 0 ? -errno : atol(buf));
+			if (n > 0)
+				atomic_fetch_add(&s->sensors, 1);
+			if (fd >= 0)
+				close(fd);
+		}
+		globfree(&g);
+	}
+}
+
+static pid_t workers[NCHIPS], reader;
+
+/* Where the kernel has no hwmon nobody reads. */
+static void sensors_start(void)
+{
+	if (access("/sys/class/hwmon", F_OK))
+		return;
+	atomic_store(&shared[NCHIPS].sensors, 0);
+	fflush(stdout);
+	reader = fork();
+	if (!reader) {
+		setvbuf(stdout, NULL, _IOLBF, 0);
+		read_sensors(&shared[NCHIPS]);
+	}
+}
+
+static void sensors_stop(void)
+{
+	unsigned int n = atomic_load(&shared[NCHIPS].sensors);
+
+	if (!reader) {
+		check(true, "sensors are read meanwhile # SKIP this kernel has no hwmon");
+		return;
+	}
+	kill(reader, SIGKILL);
+	waitpid(reader, NULL, 0);
+	check(n && !atomic_load(&shared[NCHIPS].wrong), "sensors were read meanwhile: %u values, none wrong", n);
+}
 
 static void traffic_start(void)
 {
@@ -445,6 +499,7 @@ static void check_works(void)
 static void case_flr(int cycles)
 {
 	traffic_start();
+	sensors_start();
 	for (int n = 0; n < cycles; n++) {
 		unsigned int chip = n % NCHIPS, lost = atomic_load(&shared[chip].lost_queues);
 		bool moved = traffic_moves(0) && traffic_moves(1);
@@ -458,6 +513,7 @@ static void case_flr(int cycles)
 	check(traffic_moves(0) && traffic_moves(1), "traffic goes on");
 	for (unsigned int i = 0; i < NCHIPS; i++)
 		check(atomic_load(&shared[i].reopened) == 1, "chip %u: segments survived every reset", i + 1);
+	sensors_stop();
 	traffic_stop();
 }
 
@@ -471,6 +527,7 @@ static void case_bind(int cycles)
 {
 	chips_leave = true;
 	traffic_start();
+	sensors_start();
 	for (int n = 0; n < cycles; n++) {
 		bool both = n % 3 == 2;
 		unsigned int chip = n % NCHIPS;
@@ -488,6 +545,7 @@ static void case_bind(int cycles)
 		check(moved && !err, "cycle %d: traffic ran, chip %u was unbound and bound (%d)", n, chip + 1, err);
 	}
 	check(traffic_moves(0) && traffic_moves(1), "traffic goes on");
+	sensors_stop();
 	traffic_stop();
 }
 
@@ -553,6 +611,7 @@ static void case_unplug(int cycles)
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", bdf[1]);
 	qmp(fd, "{\"execute\":\"qmp_capabilities\"}\n");
 	traffic_start();
+	sensors_start();
 	for (int n = 0; n < cycles; n++) {
 		bool moved = traffic_moves(0) && traffic_moves(1);
 
@@ -568,6 +627,7 @@ static void case_unplug(int cycles)
 		check(access(path, F_OK) == 0, "cycle %d: chip 2 was plugged in", n);
 	}
 	check(traffic_moves(0) && traffic_moves(1), "traffic goes on");
+	sensors_stop();
 	traffic_stop();
 	close(fd);
 }
@@ -718,7 +778,7 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	find_chips();
-	shared = mmap(NULL, NCHIPS * sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, (NCHIPS + 1) * sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		bail("mmap");
 	if (!strcmp(name, "flr"))
