@@ -2,6 +2,7 @@
 /* See raw.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <regex.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <ucontext.h>
@@ -68,6 +70,13 @@ void raw_sleep_us(unsigned int us)
 	struct timespec ts = { us / 1000000, us % 1000000 * 1000L };
 
 	nanosleep(&ts, NULL);
+}
+
+void raw_die_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
 }
 
 int raw_write_file(const char *path, const char *text)
@@ -209,15 +218,31 @@ uint64_t raw_free_bytes(int ctx, uint32_t node)
 	return ci.mem_free_bytes + page.len;
 }
 
+static bool comes_to(int ctx, uint32_t node, uint64_t bytes, const uint32_t *nqueues, struct hsl_chip_info *ci)
+{
+	for (int i = 0; i < 30000; i++) {
+		if (!raw_chip(ctx, node, ci) && ci->mem_free_bytes == bytes && (!nqueues || ci->nqueues_free == *nqueues))
+			return true;
+		raw_sleep_us(1000);
+	}
+	return false;
+}
+
 bool raw_mem_comes_to(int ctx, uint32_t node, uint64_t bytes)
 {
 	struct hsl_chip_info ci;
 
-	for (int i = 0; i < 30000; i++) {
-		if (!raw_chip(ctx, node, &ci) && ci.mem_free_bytes == bytes)
-			return true;
-		raw_sleep_us(1000);
-	}
+	return comes_to(ctx, node, bytes, NULL, &ci);
+}
+
+bool raw_chip_comes_to(int ctx, uint32_t node, uint64_t bytes, uint32_t nqueues)
+{
+	struct hsl_chip_info ci;
+
+	if (comes_to(ctx, node, bytes, &nqueues, &ci))
+		return true;
+	printf("# chip %u: %" PRIu64 " of %" PRIu64 " bytes free, %u of %u queues\n", node, (uint64_t)ci.mem_free_bytes, bytes,
+	       ci.nqueues_free, nqueues);
 	return false;
 }
 

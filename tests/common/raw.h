@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "hsl/proto.h"
 #include "linux/hsl.h"
@@ -24,6 +25,8 @@ int raw_done(void);		/* prints the plan; exit status */
 int raw_ioctl(int fd, unsigned long nr, void *arg);
 int raw_open(int flags);
 void raw_sleep_us(unsigned int us);
+/* In a new child, after it changed its user (that clears it): killed when the thread that forked it ends. */
+void raw_die_with(pid_t parent);
 int raw_write_file(const char *path, const char *text);
 
 uint64_t raw_mix(uint64_t x);	/* splitmix64's output function */
@@ -49,8 +52,9 @@ int raw_map(int ctx, const struct raw_seg *s, int prot, volatile uint64_t **p);
 int raw_chip(int ctx, uint32_t node, struct hsl_chip_info *ci);
 /* free memory of the chip when all that has been freed is zeroed and counts */
 uint64_t raw_free_bytes(int ctx, uint32_t node);
-/* it becomes this much by itself */
+/* it becomes this much by itself; and so do free queues: what it is instead is printed */
 bool raw_mem_comes_to(int ctx, uint32_t node, uint64_t bytes);
+bool raw_chip_comes_to(int ctx, uint32_t node, uint64_t bytes, uint32_t nqueues);
 
 struct raw_queue {
 	int fd;

@@ -21,7 +21,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -150,25 +149,33 @@ static void user_live(void)
 
 static pid_t begin(void (*fn)(void))
 {
-	pid_t pid;
+	pid_t pid, parent = getpid();
 
 	fflush(stdout);
 	pid = fork();
 	if (pid < 0)
 		raw_bail("fork");
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		raw_die_with(parent);
 		fn();
 		_exit(0);
 	}
 	return pid;
 }
 
-static bool moves(void)
+/* There, and not only to be waited for. */
+static bool lives(pid_t pid)
+{
+	siginfo_t si = { 0 };
+
+	return !waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) && !si.si_pid;
+}
+
+static bool moves(pid_t pid)
 {
 	unsigned int before = atomic_load(&shared->rounds);
 
-	for (int i = 0; i < 60000; i++) {
+	for (int i = 0; i < 60000 && lives(pid); i++) {
 		if (atomic_load(&shared->rounds) > before + 1)
 			return true;
 		raw_sleep_us(1000);
@@ -204,17 +211,9 @@ static bool works(void)
 
 static void nothing_left(const char *after)
 {
-	struct hsl_chip_info ci = { 0 };
-
-	for (uint32_t node = 1; node <= 2; node++) {
-		for (int i = 0; i < 30000; i++) {
-			if (!raw_chip(ctx, node, &ci) && ci.nqueues_free == chip[node].nqueues_free)
-				break;
-			raw_sleep_us(1000);
-		}
-		raw_check(ci.nqueues_free == chip[node].nqueues_free && raw_mem_comes_to(ctx, node, mem_free[node]),
+	for (uint32_t node = 1; node <= 2; node++)
+		raw_check(raw_chip_comes_to(ctx, node, mem_free[node], chip[node].nqueues_free),
 			  "%s: chip %u has all of its queues and memory again", after, node);
-	}
 	raw_check(works(), "%s: the next user works", after);
 }
 
@@ -393,12 +392,14 @@ static void test_stop(unsigned int rounds)
 	for (unsigned int i = 0; i < rounds; i++) {
 		pause_randomly();
 		kill(pid, SIGSTOP);
-		stopped += waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status);
+		if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status))
+			break;
+		stopped++;
 		others += works();
 		if (i % 4 == 0)
 			resets += !raw_write_file(reset_file, "1");
 		kill(pid, SIGCONT);
-		went_on += moves();
+		went_on += moves(pid);
 	}
 	raw_check(stopped == rounds, "%u times of %u it is stopped", stopped, rounds);
 	raw_check(others == rounds, "%u times another user works meanwhile", others);
@@ -441,7 +442,7 @@ static void test_trace(unsigned int rounds)
 			stops += waitpid(pid, &status, 0) == pid && WIFSTOPPED(status);
 			led += lead(pid);
 			ptrace(PTRACE_CONT, pid, NULL, NULL);
-			went_on += moves();
+			went_on += moves(pid);
 		}
 		pause_randomly();
 		ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
@@ -462,7 +463,7 @@ static void test_kill(unsigned int rounds)
 		pid_t pid = begin(user_live);
 
 		if (i % 2)
-			moves();	/* from the middle of a round, not only from the beginning */
+			moves(pid);	/* from the middle of a round, not only from the beginning */
 		pause_randomly();
 		deaths += killed(pid);
 	}
