@@ -608,7 +608,7 @@ static void fork_child(struct in *in)
 {
 	uint8_t how = byte(in), n = byte(in) % 24;
 	struct in its = *in;
-	pid_t pid;
+	pid_t pid, parent = getpid();
 
 	if (n > in->len)
 		n = (uint8_t)in->len;
@@ -621,6 +621,7 @@ static void fork_child(struct in *in)
 		return;
 	pid = fork();
 	if (!pid) {
+		raw_die_with(parent);	/* it has all our files */
 		while (its.len)
 			one(&its);
 		_exit(0);

@@ -2,19 +2,20 @@
 /*
  * HEP-SEC-008: programs of random calls on the driver (tests/fuzz/driver_program.h): no report of the kernel, no hang, nothing kept.
  *
- *	fuzz [-s SEED] [-w WORKERS] [-c CORPUS] [-o FILE] [-d] [SECONDS]	(the clock, 4, none, none, 15)
+ *	fuzz [-s SEED] [-w WORKERS] [-c CORPUS] [-o FILE] [-t LONG] [-d] [SECONDS]	(the clock, 4, none, none, 240, 15)
  *	fuzz -r PROGRAM [PROGRAM]	runs this one, says each call and its answer; the second in another thread at the same time
  *
  * Each worker is a process, every other one without privileges, and runs program after program; two of three programs have a second
  * one beside them, in a thread on the same files and mappings. Now and then a worker is killed in the middle of it.
  * Where the kernel tells what it executed (KCOV; KERNEL=debug), a program that came where none has been is kept, and new
  * ones are made from those. CORPUS holds programs to begin with, a line each, and -o writes the fewest of this run that together
- * come as far. When the kernel reports something, or a program does not end, the programs of all workers are printed,
- * as calls and as bytes for -r. Afterwards the chips have to be as before, unless -d says that others disturb them.
+ * come as far. When the kernel reports something, a worker dies, or a program does not end in LONG seconds, the last
+ * programs of all workers are printed, as calls and as bytes for -r. Afterwards the chips have to be as before, unless -d says that others disturb them.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -23,7 +24,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <linux/kcov.h>
@@ -36,7 +36,7 @@
 #define CORPUS_MAX	4096u
 #define MAP_BITS	(1u << 18)
 #define COVER_WORDS	(64u << 10)
-#define STUCK_S		240
+#define RECENT		8u	/* programs of a worker that are remembered */
 #define NOBODY		65534
 
 struct kept {
@@ -45,7 +45,8 @@ struct kept {
 };
 
 struct worker {
-	struct prog now[2], before[2];
+	struct prog recent[RECENT][2];	/* the second one beside the first */
+	atomic_uint n;			/* of its programs; the last one is recent[n % RECENT] */
 	_Atomic time_t began;
 	pid_t pid;
 };
@@ -58,6 +59,11 @@ static struct shared {
 	struct worker w[WORKERS_MAX];
 	struct kept corpus[CORPUS_MAX];
 } *sh;
+
+static unsigned int nworkers = 4, stuck_s = 240;
+static bool stuck, died;
+static struct stat st_dev;
+static volatile sig_atomic_t asked;	/* to end early */
 
 static time_t now_s(void)
 {
@@ -203,7 +209,7 @@ static unsigned int run_pair(struct helper *h, struct cover *c, const struct pro
 	return fresh;
 }
 
-static int worker(unsigned int number, uint64_t seed)
+static int worker(unsigned int number, uint64_t seed, pid_t parent)
 {
 	struct worker *w = &sh->w[number];
 	struct prog_rng r = { seed };
@@ -211,27 +217,26 @@ static int worker(unsigned int number, uint64_t seed)
 	struct helper h;
 	unsigned int calls;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	cover_open(&c);
 	helper_start(&h);
 	if (number % 2 && (setgid(NOBODY) || setuid(NOBODY)))
 		return 1;
+	raw_die_with(parent);
 	prog_init();
 	while (!atomic_load(&sh->stop)) {
+		struct prog *now = w->recent[(atomic_fetch_add(&w->n, 1) + 1) % RECENT];
 		bool beside = prog_rnd(&r, 3);
 
-		w->before[0] = w->now[0];
-		w->before[1] = w->now[1];
-		make_program(&w->now[0], &r);
-		w->now[1].len = 0;
+		make_program(&now[0], &r);
+		now[1].len = 0;
 		if (beside)
-			make_program(&w->now[1], &r);
+			make_program(&now[1], &r);
 		atomic_store(&w->began, now_s());
 		h.fresh = 0;
-		if (run_pair(&h, &c, &w->now[0], beside ? &w->now[1] : NULL, false, sh->seen, &calls))
-			keep_program(&w->now[0]);
+		if (run_pair(&h, &c, &now[0], beside ? &now[1] : NULL, false, sh->seen, &calls))
+			keep_program(&now[0]);
 		if (h.fresh)
-			keep_program(&w->now[1]);
+			keep_program(&now[1]);
 		atomic_fetch_add(&sh->programs, 1 + beside);
 		atomic_fetch_add(&sh->calls, calls);
 	}
@@ -240,13 +245,15 @@ static int worker(unsigned int number, uint64_t seed)
 
 static void worker_start(unsigned int number, uint64_t seed)
 {
-	pid_t pid;
+	pid_t pid, parent = getpid();
 
 	fflush(stdout);
 	atomic_store(&sh->w[number].began, now_s());
 	pid = fork();
 	if (!pid)
-		_exit(worker(number, seed));
+		_exit(worker(number, seed, parent));
+	if (pid < 0)
+		raw_bail("fork");
 	sh->w[number].pid = pid;
 }
 
@@ -263,11 +270,123 @@ static void print_program(const char *what, const struct prog *p)
 
 static void print_worker(unsigned int i)
 {
-	printf("# worker %u:\n", i);
-	print_program("before", &sh->w[i].before[0]);
-	print_program("before, beside it", &sh->w[i].before[1]);
-	print_program("now", &sh->w[i].now[0]);
-	print_program("now, beside it", &sh->w[i].now[1]);
+	struct worker *w = &sh->w[i];
+	unsigned int n = atomic_load(&w->n);
+
+	printf("# worker %u, program %u and those before it:\n", i, n);
+	for (unsigned int k = n < RECENT ? n : RECENT; k; k--) {
+		const struct prog *p = w->recent[(n - k + 1) % RECENT];
+
+		print_program(k > 1 ? "before" : "now", &p[0]);
+		print_program(k > 1 ? "before, beside it" : "now, beside it", &p[1]);
+	}
+}
+
+static void signal_workers(int sig)
+{
+	for (unsigned int i = 0; i < nworkers; i++)
+		if (sh->w[i].pid)
+			kill(sh->w[i].pid, sig);
+}
+
+/* They run no others meanwhile. */
+static void print_workers(void)
+{
+	signal_workers(SIGSTOP);
+	for (unsigned int i = 0; i < nworkers; i++)
+		print_worker(i);
+}
+
+/* True: it is gone, and not a worker any more. Only a kill is no death by itself. */
+static bool reaped(struct worker *w)
+{
+	int status;
+
+	if (w->pid && waitpid(w->pid, &status, WNOHANG) != w->pid)
+		return false;
+	if (w->pid && status && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)) {
+		printf("# worker %u died by itself: status %#x\n", (unsigned int)(w - sh->w), (unsigned int)status);
+		died = true;
+	}
+	w->pid = 0;
+	return true;
+}
+
+static bool all_reaped(void)
+{
+	bool all = true;
+
+	for (unsigned int i = 0; i < nworkers; i++)
+		all &= reaped(&sh->w[i]);
+	return all;
+}
+
+static void print_stuck(unsigned int i)
+{
+	char pid[16];
+
+	printf("# worker %u does not come to an end:\n", i);
+	snprintf(pid, sizeof(pid), "%d", (int)sh->w[i].pid);
+	raw_print_stacks(pid);
+	stuck = true;
+}
+
+static void kill_worker(unsigned int i)
+{
+	time_t end = now_s() + stuck_s;
+
+	kill(sh->w[i].pid, SIGKILL);
+	while (!reaped(&sh->w[i])) {
+		if (now_s() >= end)
+			return print_stuck(i);
+		raw_sleep_us(1000);
+	}
+}
+
+/*
+ * For us microseconds, or to the first report of the kernel. When it says anything at all the workers stop before that is looked at:
+ * what made it say so is then still among their programs.
+ */
+static bool kernel_reports(int kmsg, unsigned int us)
+{
+	struct pollfd p = { .fd = kmsg, .events = POLLIN };
+	struct timespec ts;
+	int64_t end, now;
+
+	for (end = 0;; ) {
+		clock_gettime(CLOCK_MONOTONIC, &ts);
+		now = ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
+		end = end ? end : now + us / 1000;
+		if (now >= end || poll(&p, 1, (int)(end - now)) <= 0)
+			return false;
+		signal_workers(SIGSTOP);
+		if (raw_kmsg_reports(kmsg))
+			return true;
+		signal_workers(SIGCONT);
+	}
+}
+
+/* They end by themselves, each with the program that it is in; who does not is stuck. */
+static void end_workers(void)
+{
+	time_t end = now_s() + stuck_s;
+
+	atomic_store(&sh->stop, true);
+	while (!all_reaped() && now_s() < end)
+		raw_sleep_us(1000);
+	for (unsigned int i = 0; i < nworkers; i++)
+		if (sh->w[i].pid)
+			print_stuck(i);
+}
+
+static void restore_mode(void)
+{
+	chmod(RAW_DEV, st_dev.st_mode & 07777);
+}
+
+static void on_term(int sig)
+{
+	asked = sig;
 }
 
 /* ---- corpus ---- */
@@ -344,18 +463,13 @@ static int replay(char **hex, int n)
 static bool chips_are_clean(int ctx, const struct hsl_chip_info *before, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		struct hsl_chip_info ci;
+		uint32_t node = before[i].node;
 		struct raw_queue q;
 		struct raw_seg s;
 
-		if (!raw_mem_comes_to(ctx, before[i].node, before[i].mem_free_bytes) || raw_chip(ctx, before[i].node, &ci) ||
-		    ci.nqueues_free != before[i].nqueues_free) {
-			raw_chip(ctx, before[i].node, &ci);
-			printf("# chip %u: %" PRIu64 " of %" PRIu64 " bytes free, %u of %u queues\n", ci.node, (uint64_t)ci.mem_free_bytes,
-			       (uint64_t)before[i].mem_free_bytes, ci.nqueues_free, before[i].nqueues_free);
+		if (!raw_chip_comes_to(ctx, node, before[i].mem_free_bytes, before[i].nqueues_free))
 			return false;
-		}
-		if (raw_alloc(ctx, ci.node, 1 << 20, RAW_RW, &s) || raw_queue_open(ctx, ci.node, &q))
+		if (raw_alloc(ctx, node, 1 << 20, RAW_RW, &s) || raw_queue_open(ctx, node, &q))
 			return false;
 		if (raw_copy(&q, s.ga, s.ga + (1 << 19), 1 << 19))
 			return false;
@@ -368,26 +482,25 @@ static bool chips_are_clean(int ctx, const struct hsl_chip_info *before, unsigne
 int main(int argc, char **argv)
 {
 	uint64_t seed = (uint64_t)time(NULL) ^ (uint64_t)getpid() << 32;
-	unsigned int nworkers = 4, seconds = 15, lives = 0, kills = 0, n = 0;
+	unsigned int seconds = 15, lives = 0, kills = 0, n = 0;
 	const char *corpus = NULL, *out = NULL;
-	bool report = false, stuck = false, died = false, disturbed = false, opened_up;
+	bool report = false, disturbed = false;
 	struct hsl_chip_info before[8];
 	struct prog_rng r;
-	struct stat st_dev;
-	char stuck_pid[16];
 	time_t end;
-	int opt, kmsg, ctx, status;
+	int opt, kmsg, ctx;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (sh == MAP_FAILED)
 		raw_bail("mmap");
-	while ((opt = getopt(argc, argv, "s:w:c:o:dr")) > 0) {
+	while ((opt = getopt(argc, argv, "s:w:c:o:t:dr")) > 0) {
 		switch (opt) {
 		case 's': seed = strtoull(optarg, NULL, 0); break;
 		case 'w': nworkers = (unsigned int)strtoul(optarg, NULL, 0); break;
 		case 'c': corpus = optarg; break;
 		case 'o': out = optarg; break;
+		case 't': stuck_s = (unsigned int)strtoul(optarg, NULL, 0); break;
 		case 'd': disturbed = true; break;
 		case 'r': return replay(argv + optind, argc - optind);
 		default: return 2;
@@ -401,9 +514,12 @@ int main(int argc, char **argv)
 	ctx = raw_open(0);
 	if (getuid() || kmsg < 0 || ctx < 0 || stat(RAW_DEV, &st_dev))
 		raw_skip_all("needs root and " RAW_DEV);
-	for (uint32_t node = 1; n < 8 && !raw_chip(ctx, node, &before[n]); node++)
+	for (uint32_t node = 1; !disturbed && n < 8 && !raw_chip(ctx, node, &before[n]); node++)
 		before[n++].mem_free_bytes = raw_free_bytes(ctx, node);
-	opened_up = !chmod(RAW_DEV, 0666);
+	signal(SIGTERM, on_term);
+	signal(SIGINT, on_term);
+	atexit(restore_mode);
+	chmod(RAW_DEV, 0666);
 	if (corpus)
 		corpus_read(corpus);
 	printf("# seed %#" PRIx64 ", %u workers, %u s, %u programs to begin with%s\n", seed, nworkers, seconds, atomic_load(&sh->ncorpus),
@@ -412,44 +528,35 @@ int main(int argc, char **argv)
 	for (unsigned int i = 0; i < nworkers; i++)
 		worker_start(i, seed + ++lives * 1000003);
 	end = now_s() + seconds;
-	while (now_s() < end && !report && !stuck && !died) {
+	while (now_s() < end && !report && !stuck && !died && !asked) {
 		unsigned int v = (unsigned int)prog_rnd(&r, nworkers);
-		pid_t pid;
 
-		raw_sleep_us(100000 + (unsigned int)prog_rnd(&r, 800000));
-		report = raw_kmsg_reports(kmsg);
-		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-			printf("# a worker died by itself: status %#x\n", status);
-			for (unsigned int i = 0; i < nworkers; i++)
-				if (sh->w[i].pid == pid)
-					print_worker(i);
-			died = true;
-		}
-		for (unsigned int i = 0; i < nworkers && !died; i++) {
-			if (now_s() - atomic_load(&sh->w[i].began) < STUCK_S)
-				continue;
-			printf("# worker %u does not come to an end:\n", i);
-			snprintf(stuck_pid, sizeof(stuck_pid), "%d", (int)sh->w[i].pid);
-			raw_print_stacks(stuck_pid);
-			stuck = true;
+		report = kernel_reports(kmsg, 100000 + (unsigned int)prog_rnd(&r, 800000));
+		for (unsigned int i = 0; i < nworkers && !report; i++) {
+			if (reaped(&sh->w[i])) {
+				printf("# worker %u is gone\n", i);
+				died = true;
+			} else if (now_s() - atomic_load(&sh->w[i].began) >= stuck_s) {
+				print_stuck(i);
+			}
 		}
 		if (!died && !report && !stuck && !prog_rnd(&r, 16)) {
-			kill(sh->w[v].pid, SIGKILL);
-			waitpid(sh->w[v].pid, &status, 0);
+			kill_worker(v);
+			if (stuck)
+				break;
 			kills++;
 			worker_start(v, seed + ++lives * 1000003);
 		}
 	}
-	if (report || stuck)
-		for (unsigned int i = 0; i < nworkers; i++)
-			print_worker(i);
-	atomic_store(&sh->stop, true);
-	for (unsigned int i = 0; i < nworkers; i++)
-		kill(sh->w[i].pid, SIGKILL);
-	while (!stuck && waitpid(-1, &status, 0) > 0)
-		;
-	if (opened_up)
-		chmod(RAW_DEV, st_dev.st_mode & 07777);
+	if (!report && !stuck && !died) {
+		end_workers();
+		report = raw_kmsg_reports(kmsg);
+	}
+	if (report || stuck || died)
+		print_workers();
+	signal_workers(SIGKILL);
+	while (!stuck && !all_reaped())
+		raw_sleep_us(1000);
 	printf("# %lu programs, %lu calls, %u kills; %u places of the driver seen, %u programs came somewhere new\n",
 	       atomic_load(&sh->programs), atomic_load(&sh->calls), kills, atomic_load(&sh->places), atomic_load(&sh->ncorpus));
 	if (out && !report && !stuck)
