@@ -138,8 +138,16 @@ static vm_fault_t hsl_dmabuf_fault(struct vm_fault *vmf)
 	return hsl_chip_fault(vmf, d->chip, 0, &d->dead);
 }
 
+static int hsl_dmabuf_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write)
+{
+	struct hsl_dmabuf *d = vma->vm_private_data;
+
+	return hsl_chip_access(vma, addr, buf, len, write, d->chip, 0, &d->dead);
+}
+
 static const struct vm_operations_struct hsl_dmabuf_vm_ops = {
 	.fault = hsl_dmabuf_fault,
+	.access = hsl_dmabuf_access,
 };
 
 /* The core has checked the range, and that the file is open for writing if need be. The file keeps d. */

@@ -540,6 +540,8 @@ struct hsl_hostmap *hsl_hostmap_find(struct hsl_segment *seg, struct hsl_attach 
 int hsl_context_mmap(struct file *file, struct vm_area_struct *vma);
 void hsl_segment_zap(struct hsl_segment *seg);
 vm_fault_t hsl_chip_fault(struct vm_fault *vmf, struct hsl_chip *chip, u32 flags, const bool *dead);
+int hsl_chip_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write, struct hsl_chip *chip, u32 flags,
+		    const bool *dead);
 int hsl_chip_vma_init(struct vm_area_struct *vma, struct hsl_chip *chip, u32 rights, u32 flags);
 void hsl_chip_zap_dead(struct hsl_chip *chip, struct hsl_fabric *f, u64 ga, u64 len, bool *dead);
 void hsl_chip_zap(struct hsl_chip *chip);

@@ -95,11 +95,36 @@ vm_fault_t hsl_chip_fault(struct vm_fault *vmf, struct hsl_chip *chip, u32 flags
 	return ret;
 }
 
+/*
+ * ptrace and /proc/PID/mem, which take no pages of a PFN mapping otherwise. The PTE goes in as a fault puts it there, so that
+ * a zap finds it; under access (read) nobody ends the memory meanwhile. It does not wait for the end of a reset.
+ */
+int hsl_chip_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write, struct hsl_chip *chip, u32 flags,
+		    const bool *dead)
+{
+	struct vm_fault vmf = { .vma = vma, .address = addr };
+	int ret = -EIO;
+
+	down_read(&chip->access);
+	if (IS_ENABLED(CONFIG_HAVE_IOREMAP_PROT) && !READ_ONCE(*dead) && hsl_chip_state_get(chip) == HSL_STATE_READY &&
+	    hsl_chip_insert(&vmf, chip, flags) == VM_FAULT_NOPAGE)
+		ret = generic_access_phys(vma, addr, buf, len, write);
+	up_read(&chip->access);
+	return ret;
+}
+
 static vm_fault_t hsl_segment_fault(struct vm_fault *vmf)
 {
 	struct hsl_segment *seg = vmf->vma->vm_private_data;
 
 	return hsl_chip_fault(vmf, seg->chip, seg->flags, &seg->dead);
+}
+
+static int hsl_segment_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write)
+{
+	struct hsl_segment *seg = vma->vm_private_data;
+
+	return hsl_chip_access(vma, addr, buf, len, write, seg->chip, seg->flags, &seg->dead);
 }
 
 static void hsl_segment_vm_open(struct vm_area_struct *vma)
@@ -118,6 +143,7 @@ static const struct vm_operations_struct hsl_segment_vm_ops = {
 	.open = hsl_segment_vm_open,
 	.close = hsl_segment_vm_close,
 	.fault = hsl_segment_fault,
+	.access = hsl_segment_access,
 };
 
 /* A mapping of chip memory with these HSL_ALLOC_* begins; the range is right. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * What memory management calls do to mappings of chip memory, on the raw ABI (HEP-MAP-024, HEP-SEC-007). As root in the VM.
+ * What memory management calls, and a debugger, do to mappings of chip memory, on the raw ABI (HEP-MAP-024, HEP-SEC-007). As root in the VM.
  *
  *   mapping calls | fork | exec | race [rounds] | far	prints TAP; exit 0, 1, 77
  *
@@ -9,6 +9,7 @@
  * far: offsets above 4 GiB; needs a chip of 8 GiB.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -162,12 +163,38 @@ static void calls_protect(void)
 	raw_free(ctx, r.handle);
 }
 
+/* ptrace and /proc/PID/mem reach it as they reach all memory: pages that nobody touched yet, over a page's end, within what mprotect says. */
+static void calls_debugger(void)
+{
+	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	uint64_t w[2 * WORDS], v = 0x0123456789abcdef;
+	struct raw_seg s;
+	volatile uint64_t *p = numbered(ctx, &s, 400), *q;
+	off_t at;
+
+	if (mem < 0 || raw_map(ctx, &s, RW, &q))
+		raw_bail("/proc/self/mem, or a second mapping");
+	at = (off_t)(uintptr_t)q;
+	raw_check(pread(mem, &v, 8, at + 3 * PAGE) == 8 && v == 403, "a debugger reads a page that was not touched");
+	raw_check(pread(mem, w, sizeof(w), at + 5 * PAGE + 8) == sizeof(w) && w[WORDS - 1] == 406 && w[2 * WORDS - 1] == 407, "and over pages' ends");
+	v = 1;
+	raw_check(pwrite(mem, &v, 8, at + 9 * PAGE) == 8 && p[9 * WORDS] == 1, "and writes");
+	mprotect((void *)(uintptr_t)q, LEN, PROT_READ);
+	raw_check(pwrite(mem, &v, 8, at) < 0 && errno == EIO && p[0] == 400, "not where it is read-only");
+	raw_free(ctx, s.handle);
+	raw_check(pread(mem, &v, 8, at) < 0 && errno == EIO, "freed: EIO");
+	munmap((void *)(uintptr_t)p, LEN);
+	munmap((void *)(uintptr_t)q, LEN);
+	close(mem);
+}
+
 static void test_calls(void)
 {
 	calls_mmap();
 	calls_munmap();
 	calls_mremap();
 	calls_protect();
+	calls_debugger();
 }
 
 /* ---- fork ---- */

@@ -151,6 +151,7 @@ static pid_t begin(void (*fn)(void))
 {
 	pid_t pid, parent = getpid();
 
+	atomic_store(&shared->ga, 0);	/* of one that was killed */
 	fflush(stdout);
 	pid = fork();
 	if (pid < 0)
@@ -417,8 +418,9 @@ static bool lead(pid_t pid)
 	for (int i = 0; i < 32; i++) {
 		uintptr_t at = atomic_load(&shared->ga);
 
-		if (at)
-			ptrace(PTRACE_PEEKDATA, pid, (void *)at, NULL);
+		errno = 0;
+		if (at && (ptrace(PTRACE_PEEKDATA, pid, (void *)at, NULL), errno))
+			return false;
 		if (ptrace(PTRACE_SYSCALL, pid, NULL, NULL) || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
 			return false;
 	}
