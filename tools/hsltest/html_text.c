@@ -175,6 +175,7 @@ static const struct {
 	{ "compliance test facility", NULL, "符合性测试设施" },
 	{ "counters", NULL, "计数器" },
 	{ "modelled time", NULL, "模型时间" },
+	{ "temperature, power, throttling", NULL, "温度、功耗、降频" },
 	{ "NOP, and admin commands 0x80 to 0x84", NULL, "NOP 及管理命令 0x80 至 0x84" },
 	{ "COPY, FILL", NULL, NULL },
 	{ "REDUCE", NULL, NULL },
