@@ -97,7 +97,9 @@ vm_fault_t hsl_chip_fault(struct vm_fault *vmf, struct hsl_chip *chip, u32 flags
 
 /*
  * ptrace and /proc/PID/mem, which take no pages of a PFN mapping otherwise. The PTE goes in as a fault puts it there, so that
- * a zap finds it; under access (read) nobody ends the memory meanwhile. It does not wait for the end of a reset.
+ * a zap finds it; under access (read) nobody ends the memory meanwhile. It does not wait for the end of a reset. The memory of
+ * a mapping is contiguous, but what follows it is somebody else's: the callers ask for more than the mapping has, and go on
+ * behind what they got.
  */
 int hsl_chip_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write, struct hsl_chip *chip, u32 flags,
 		    const bool *dead)
@@ -105,6 +107,7 @@ int hsl_chip_access(struct vm_area_struct *vma, unsigned long addr, void *buf, i
 	struct vm_fault vmf = { .vma = vma, .address = addr };
 	int ret = -EIO;
 
+	len = min_t(unsigned long, len, vma->vm_end - addr);
 	down_read(&chip->access);
 	if (IS_ENABLED(CONFIG_HAVE_IOREMAP_PROT) && !READ_ONCE(*dead) && hsl_chip_state_get(chip) == HSL_STATE_READY &&
 	    hsl_chip_insert(&vmf, chip, flags) == VM_FAULT_NOPAGE)

@@ -177,6 +177,12 @@ static void calls_debugger(void)
 	at = (off_t)(uintptr_t)q;
 	raw_check(pread(mem, &v, 8, at + 3 * PAGE) == 8 && v == 403, "a debugger reads a page that was not touched");
 	raw_check(pread(mem, w, sizeof(w), at + 5 * PAGE + 8) == sizeof(w) && w[WORDS - 1] == 406 && w[2 * WORDS - 1] == 407, "and over pages' ends");
+	munmap((char *)(uintptr_t)q + LEN - PAGE, PAGE);
+	w[0] = w[1] = 7;
+	raw_check(pread(mem, w, 16, at + LEN - PAGE - 8) == 8 && !w[0] && w[1] == 7, "but not over the mapping's end");
+	w[0] = w[1] = 8;
+	raw_check(pwrite(mem, w, 16, at + LEN - PAGE - 8) == 8 && p[(PAGES - 1) * WORDS - 1] == 8 && p[(PAGES - 1) * WORDS] == 400 + PAGES - 1,
+		  "nor does it write there");
 	v = 1;
 	raw_check(pwrite(mem, &v, 8, at + 9 * PAGE) == 8 && p[9 * WORDS] == 1, "and writes");
 	mprotect((void *)(uintptr_t)q, LEN, PROT_READ);
