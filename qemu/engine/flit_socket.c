@@ -798,11 +798,11 @@ void hsl_flit_socket_free(struct hsl_flit_socket *s)
     if (s->fd >= 0) {
         bye(s, HSL_FS_DONE, "closed");
     }
+    if (s->made) {
+        unlink(s->path);        /* while it listens nobody else makes one there */
+    }
     if (s->listener >= 0) {
         close(s->listener);
-    }
-    if (s->made) {
-        unlink(s->path);
     }
     free(s->unseen);
     free(s->path);

@@ -306,8 +306,10 @@ int hsl_modelled_init(struct hsl_fabric_engine *f, const struct hsl_remote_confi
     hsl_fab_defaults(&cfg);
     cfg.hop_limit = f->cfg.model.hop_limit;
     if (f->cfg.home_requests) {
+        bool fits = arena_bytes(&cfg);
+
         cfg.home.requests = f->cfg.home_requests;
-        if (!arena_bytes(&cfg)) {
+        if (fits && !arena_bytes(&cfg)) {
             return -ERANGE;
         }
     }
