@@ -391,6 +391,8 @@ static void sensors_start(void)
 	atomic_store(&shared[NCHIPS].sensors, 0);
 	fflush(stdout);
 	reader = fork();
+	if (reader < 0)
+		bail("fork");
 	if (!reader) {
 		setvbuf(stdout, NULL, _IOLBF, 0);
 		read_sensors(&shared[NCHIPS]);

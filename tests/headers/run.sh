@@ -60,7 +60,7 @@ check 'and does what it says' "$tmp/cpp"
 # hslp_ is between the library and the tools built with it (libhsl/raw.h)
 nm -D --defined-only "$build/libhsl.so" | awk '$2 != "A" { sub(/@@?.*/, "", $3); print $3 }' | grep -v '^hslp_' | sort >"$tmp/exported"
 check 'the library exports what libhsl.map says, nothing else' diff -u "$tmp/map" "$tmp/exported"
-nm -D --defined-only "$build/libhsl.so" | awk '$2 != "A"' | grep -vE '@@HSL_1\.[0-4]$| hslp_.*@@HSL_PRIVATE$' >"$tmp/unversioned" || :
+nm -D --defined-only "$build/libhsl.so" | awk '$2 != "A"' | grep -vE '@@HSL_1\.[0-9]+$| hslp_.*@@HSL_PRIVATE$' >"$tmp/unversioned" || :
 check 'every symbol has a version' test ! -s "$tmp/unversioned"
 # declarations: a name before "(" at the end of a type, one or more lines; not inline functions and what they call
 "$CC" -E -P -Iinclude include/hsl/hsl.h | tr '\n' ' ' | tr ';{}' '\n' | grep -vE '^ *(static|return) ' | grep -oE '\bhsl_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u >"$tmp/declared"

@@ -7,9 +7,9 @@ import unittest
 sys.dont_write_bytecode = True
 import source_judge
 
-SLOW = [['HEP-DRV-001', 'slow', 'fail', 'timed out after 15 s']]
-WRONG = [['HEP-DRV-001', 'slow', 'fail', 'is 1, not 2']]
-RIGHT = [['HEP-DRV-001', 'slow', 'pass', '']]
+SLOW = [['HEP-SEC-001', 'slow', 'fail', 'timed out after 15 s']]
+WRONG = [['HEP-SEC-001', 'slow', 'fail', 'is 1, not 2']]
+RIGHT = [['HEP-SEC-001', 'slow', 'pass', '']]
 
 
 class Judge(unittest.TestCase):
