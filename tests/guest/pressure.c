@@ -288,14 +288,17 @@ static void oom_in_registration(void)
 	register_mem(u.ctx, big(), BIG, &s);
 }
 
-/* Registrations of the same pages: what they take is the driver's. */
-static int fill(struct user *u, uint32_t *handles, unsigned int max, unsigned int *n)
+/*
+ * Registrations of pages that are there, what they take is the driver's: one SEG of the area after the other, as DMA-API debugging
+ * counts seven mappings of a page at most.
+ */
+static int fill(struct user *u, char *area, uint32_t *handles, unsigned int max, unsigned int *n)
 {
 	struct raw_seg s;
 	int err = 0;
 
 	for (*n = 0; *n < max; (*n)++) {
-		err = register_mem(u->ctx, u->buf, SEG, &s);
+		err = register_mem(u->ctx, area + (uint64_t)*n * SEG % BIG, SEG, &s);
 		if (err)
 			return err;
 		handles[*n] = s.handle;
@@ -310,10 +313,12 @@ static void oom_in_call(void)
 {
 	struct user u;
 	unsigned int n;
+	char *area;
 
 	join_cgroup(&u);
+	area = memset(big(), 1, BIG);
 	limit_to_now_and(1 << 20);
-	printf("# %d after", fill(&u, handles, MANY, &n));
+	printf("# %d after", fill(&u, area, handles, MANY, &n));
 	printf(" %u registrations\n", n);
 }
 
@@ -346,15 +351,17 @@ static void full(void)
 	struct raw_seg s = { 0 };
 	struct user u;
 	unsigned int n, again;
+	char *area;
 	int err;
 
 	join_cgroup(&u);
+	area = memset(big(), 1, BIG);
 	memset(handles, 1, sizeof(handles));
 	printf("# ");		/* stdout's buffer is there */
 	if (raw_write_file("/proc/self/oom_score_adj", "-1000") || mlockall(MCL_CURRENT))
 		_exit(3);
 	limit_to_now_and(1 << 20);
-	err = fill(&u, handles, MANY, &n);
+	err = fill(&u, area, handles, MANY, &n);
 	if (err == -ENOMEM) {	/* the next one may fit, on a CPU that has charged some pages ahead */
 		err = register_mem(u.ctx, u.buf, SEG, &s);
 		err = err == -ENOMEM ? 0 : err ? err : raw_free(u.ctx, s.handle);
@@ -364,7 +371,7 @@ static void full(void)
 	for (unsigned int i = 0; i < n && !err; i++)
 		err = raw_free(u.ctx, handles[i]);
 	if (!err)
-		err = fill(&u, handles, n / 2, &again);
+		err = fill(&u, area, handles, n / 2, &again);
 	limit("max");
 	printf("%u registrations fit into 1 MiB, then %d\n", n, err);
 	_exit(err || !n || n == MANY || user_work(&u, 3) || user_free(&u) ? 1 : 0);
