@@ -29,6 +29,12 @@ fail() {
 
 end() { echo "sim:pair2,mem=128M,queues=4,remote=$1:$work/link,open=64K,capture=$work/$2.pcapng"; }
 
+exec 9<"$work" && flock 9
+"$B/hslctl" list -f "$(end 2-1:listen 2)" >"$work/2.out" 2>&1 && fail "a lock of the directory is not waited for forever"
+exec 9<&-
+grep -q "another program holds a lock of the socket's directory" "$work/2.out" || fail "a lock of the directory is told"
+ok "a lock of the directory is told"
+
 # node 2 listens and shows what its link does; its wire to node 1 makes errors from when it may
 "$B/hslctl" link --watch -f "$(end 2-1:listen 2)" >"$work/2.out" 2>&1 &
 pids+=($!)

@@ -438,6 +438,7 @@ struct hsl_fabric_engine *hsl_fabric_engine_new(const struct hsl_fabric_engine_c
     if (r) {
         *err = r == -EINVAL ? "the link to another program is none of the fabric's, or not the only way there" :
                r == -EADDRINUSE ? "another program listens there already" :
+               r == -EBUSY ? "another program holds a lock of the socket's directory" :
                r == -EEXIST ? "the path is of a file that is no socket" :
                r == -ERANGE ? "observable memory of such a fabric cannot have homes for so many requests" :
                strerrordesc_np(-r);
