@@ -242,14 +242,19 @@ static void test_windows(void **state)
 	tool_windows_begin(&w, 10, 0);
 	tool_windows_end(&w, 10, 0);
 	assert_true(!w.count && isnan(w.least) && isnan(w.most));
-	/* a rest of less than half a window says little */
+	/* a rest of less than half a window is of the one before, one of half a window is a window */
 	w = (struct tool_windows){ .width_ns = second };
 	tool_windows_begin(&w, 0, 0);
 	tool_windows_tick(&w, second, 1000);
-	tool_windows_end(&w, second + second / 4, 1000);
-	assert_true(w.count == 1 && w.least == 1000);
+	tool_windows_tick(&w, second + second / 5, 1400);
+	tool_windows_end(&w, second + second / 4, 1500);
+	assert_true(w.count == 1 && w.least == 1200 && w.most == 1200);
+	w = (struct tool_windows){ .width_ns = second };
+	tool_windows_begin(&w, 0, 0);
+	tool_windows_tick(&w, second, 1000);
 	tool_windows_tick(&w, 2 * second, 1000);
-	assert_true(w.count == 2 && w.least == 0 && w.most == 1000);
+	tool_windows_end(&w, 2 * second + second / 2, 2000);
+	assert_true(w.count == 3 && w.least == 0 && w.most == 2000);
 }
 
 static int by_value(const void *a, const void *b)

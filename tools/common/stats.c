@@ -247,34 +247,43 @@ double tool_moments_ci95(const struct tool_moments *m)
 
 void tool_windows_begin(struct tool_windows *w, uint64_t now_ns, uint64_t units)
 {
-	w->from_ns = now_ns;
-	w->from_units = units;
+	w->from_ns = w->to_ns = now_ns;
+	w->from_units = w->to_units = units;
 }
 
-static void window_close(struct tool_windows *w, uint64_t now_ns, uint64_t units)
+/* The piece that ended last is one for good; the next one begins at its end. */
+static void window_count(struct tool_windows *w)
 {
-	double rate = tool_rate(units - w->from_units, now_ns - w->from_ns);
+	double rate;
 
+	if (w->to_ns == w->from_ns)
+		return;
+	rate = tool_rate(w->to_units - w->from_units, w->to_ns - w->from_ns);
 	if (!w->count || rate < w->least)
 		w->least = rate;
 	if (!w->count || rate > w->most)
 		w->most = rate;
 	w->count++;
-	tool_windows_begin(w, now_ns, units);
+	w->from_ns = w->to_ns;
+	w->from_units = w->to_units;
 }
 
 void tool_windows_tick(struct tool_windows *w, uint64_t now_ns, uint64_t units)
 {
-	if (w->width_ns && now_ns - w->from_ns >= w->width_ns)
-		window_close(w, now_ns, units);
+	if (!w->width_ns || now_ns - w->to_ns < w->width_ns)
+		return;
+	window_count(w);
+	w->to_ns = now_ns;
+	w->to_units = units;
 }
 
 void tool_windows_end(struct tool_windows *w, uint64_t now_ns, uint64_t units)
 {
-	uint64_t rest = now_ns - w->from_ns;
-
-	if (rest && (!w->count || rest >= w->width_ns / 2))
-		window_close(w, now_ns, units);
+	if (now_ns - w->to_ns >= w->width_ns / 2)
+		window_count(w);
+	w->to_ns = now_ns;
+	w->to_units = units;
+	window_count(w);
 	if (!w->count)
 		w->least = w->most = NAN;
 }

@@ -59,13 +59,15 @@ double tool_moments_ci95(const struct tool_moments *m);
 
 /*
  * A run cut into pieces of at least width_ns: how fast was the slowest, how fast the fastest? So a link that stalls shows in a run of
- * any length. What is left at the end counts if it is half a piece, or the only one. Zeroed but for width_ns: empty.
+ * any length. What is left at the end is a piece of its own if it is half of one, else it belongs to the piece before: so all that was
+ * done is in a piece, and the average is never outside of least and most. Zeroed but for width_ns: empty.
  */
 struct tool_windows {
 	uint64_t width_ns;
 	uint64_t count;
 	double least, most;		/* units/s; NaN in an empty one only after tool_windows_end */
-	uint64_t from_ns, from_units;	/* of the piece that is open */
+	uint64_t from_ns, from_units;	/* where the last piece begins, not counted yet */
+	uint64_t to_ns, to_units;	/* and ends, if nothing is added to it */
 };
 void tool_windows_begin(struct tool_windows *w, uint64_t now_ns, uint64_t units);
 /* units: done since the beginning of the run, never fewer than before. */

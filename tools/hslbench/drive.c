@@ -277,7 +277,7 @@ static uint64_t lanes_done(const struct bench_lane *l, unsigned int n, bool *all
 void bench_lanes_drive(struct bench *b, struct bench_lane *l, unsigned int n, bool event, uint64_t start, uint64_t ns,
 		       struct tool_windows *windows)
 {
-	uint64_t now = start, seen = 0, seen_ns = start, done, before = 0;
+	uint64_t now = start, seen = 0, seen_ns = start, done, before = 0, end = start;
 	bool clocked = event, all_ended = false, stop;
 	unsigned int turns = 0;
 
@@ -302,7 +302,9 @@ void bench_lanes_drive(struct bench *b, struct bench_lane *l, unsigned int n, bo
 			continue;
 		turns = 0;
 		now = bench_now_ns();
-		tool_windows_tick(windows, now, done);
+		/* the last piece ends with the last completion, as the run does */
+		if (!all_ended)
+			tool_windows_tick(windows, now, done);
 		stop = tool_stopped() || (b->stop && atomic_load(b->stop));
 		for (unsigned int i = 0; i < n; i++)
 			lane_stop(&l[i], (!l[i].iters && now - start >= ns) || stop);
@@ -321,9 +323,10 @@ void bench_lanes_drive(struct bench *b, struct bench_lane *l, unsigned int n, bo
 	for (unsigned int i = 0; i < n; i++) {
 		if (!l[i].end_ns)
 			l[i].end_ns = bench_now_ns();
+		end = l[i].end_ns > end ? l[i].end_ns : end;
 		free(l[i].train);
 	}
-	tool_windows_end(windows, bench_now_ns(), before);
+	tool_windows_end(windows, end, before);
 }
 
 void bench_drive(struct bench *b, const char *name, const struct hsl_op *op, unsigned int nops,
