@@ -107,6 +107,9 @@ for topo in pair2 ring8 mesh4 switch16; do
 	run 0 "$hslctl" topo -f "sim:$topo" && out 'model-input' && out ' L0 '; ok "topo of $topo"
 done
 run 0 "$hslctl" topo -f sim:ring8 && out '^ +1 +0 +1 +2 +3 +4 +3 +2 +1$'; ok 'hops of a ring of eight'
+run 0 "$hslctl" topo -f sim:switch64,mem=128M && [ "$(grep -c 'from . to' "$dir/out")" = 4 ] && [ "$(grep -Ec '^ +64( +2){15} +0$' "$dir/out")" = 1 ] &&
+	! out '.{100}'
+ok 'hops of 64 chips fit a terminal'
 run 0 "$hslctl" list -f sim:mesh4 --json && json hslctl/1 && out '"mem_bytes": [0-9]+'; ok 'list --json'
 run 0 "$hslctl" topo -f "sim:$here/../docs/fabrics/two-switches.conf" && out ' chip 5 ' && out '^ +1 +0 +2 +2 +2 +3 +3 +3 +3$'
 ok 'links and hops of a fabric file'

@@ -75,30 +75,48 @@ static int links(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t 
 	return rc;
 }
 
-static int matrix(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t *nodes, uint32_t n,
-		  struct json_object *doc)
+/* Columns of one table, as many as a terminal shows: with more chips there are several tables. */
+#define MATRIX_COLUMNS	16u
+
+static void matrix_print(const uint32_t *nodes, uint32_t n, const int64_t *hops, uint32_t first)
 {
-	struct json_object *paths = tool_json_set(doc, "paths", tool_json_array()), *o;
-	struct tool_table *t = tool_table_new("Hops: links crossed on the shortest path");
-	char name[16];
-	uint32_t i, k;
-	int rc = 0;
+	uint32_t end = n - first > MATRIX_COLUMNS ? first + MATRIX_COLUMNS : n, i, k;
+	struct tool_table *t = tool_table_new(first ? NULL : "Hops: links crossed on the shortest path");
 
 	tool_table_column(t, "from \\ to", NULL, TOOL_RIGHT);
-	for (i = 0; i < n; i++) {
-		snprintf(name, sizeof(name), "%u", nodes[i]);
+	for (k = first; k < end; k++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%u", nodes[k]);
 		tool_table_column(t, name, NULL, TOOL_RIGHT);
 	}
 	for (i = 0; i < n; i++) {
 		tool_table_row(t);
 		tool_table_cell(t, "%u", nodes[i]);
+		for (k = first; k < end; k++)
+			tool_table_cell(t, hops[(size_t)i * n + k] < 0 ? NULL : "%" PRId64, hops[i * n + k]);
+	}
+	putchar('\n');
+	tool_table_print(t, stdout);
+	tool_table_free(t);
+}
+
+static int matrix(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t *nodes, uint32_t n,
+		  struct json_object *doc)
+{
+	struct json_object *paths = tool_json_set(doc, "paths", tool_json_array()), *o;
+	int64_t *hops = tool_calloc((size_t)n * n + 1, sizeof(*hops));	/* -1: no way */
+	uint32_t i, k;
+	int rc = 0;
+
+	for (i = 0; i < n; i++) {
 		for (k = 0; k < n; k++) {
 			struct hsl_path_props p = { .size = sizeof(p) };
 
 			rc = hsl_topology_path(f, nodes[i], nodes[k], &p);
 			if (rc && rc != -EHOSTUNREACH)
 				goto out;
-			tool_table_cell(t, rc ? NULL : "%u", p.hops);
+			hops[(size_t)i * n + k] = rc ? -1 : (int64_t)p.hops;
 			o = tool_json_append(paths, tool_json_object());
 			tool_json_u64(o, "from", nodes[i]);
 			tool_json_u64(o, "to", nodes[k]);
@@ -115,12 +133,10 @@ static int matrix(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t
 			rc = 0;
 		}
 	}
-	if (!a->json) {
-		putchar('\n');
-		tool_table_print(t, stdout);
-	}
+	for (i = 0; i < n && !a->json; i += MATRIX_COLUMNS)
+		matrix_print(nodes, n, hops, i);
 out:
-	tool_table_free(t);
+	free(hops);
 	return rc;
 }
 
