@@ -576,6 +576,7 @@ static struct hsl_chip *hsl_chip_new(struct device *parent, const struct hsl_chi
 	mutex_init(&chip->life);
 	mutex_init(&chip->pool.lock);
 	mutex_init(&chip->dmabufs_lock);
+	mutex_init(&chip->vectors_lock);
 	INIT_LIST_HEAD(&chip->dmabufs);
 	hsl_numa_init(chip);
 	init_rwsem(&chip->access);

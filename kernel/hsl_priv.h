@@ -39,6 +39,7 @@
  *                     Write: taken and dropped after a change of state, segment->dead or queue->state, so that who
  *                     looked before has finished
  *   pool.lock         mutex: a leaf
+ *   chip->vectors_lock  mutex: held over request_irq and free_irq, nothing else
  *   chip->lock, ctx->tree_lock, admin.lock, vector.lock, events.lock  spinlocks: leaves, never nested in each other
  */
 #ifndef HSL_PRIV_H
@@ -127,6 +128,7 @@ struct hsl_vector {
 	struct hsl_chip *chip;
 	unsigned int index;
 	int irq;
+	unsigned int users;		/* queues, and for vector 0 the chip; requested while there are any; chip->vectors_lock */
 	spinlock_t lock;		/* queues, and queue->eventfd of these; taken in the handler */
 	struct list_head queues;
 	char name[40];
@@ -223,6 +225,7 @@ struct hsl_chip {
 
 	struct ida qids;
 	atomic_t nqueues_used;
+	struct mutex vectors_lock;	/* vector->users */
 	struct hsl_vector *vectors;
 	unsigned int nvectors;
 	struct hsl_sysfs *sysfs;
@@ -424,6 +427,8 @@ void hsl_chip_links_check(struct hsl_chip *chip);
 
 /* irq.c */
 int hsl_irq_init(struct hsl_chip *chip);
+struct hsl_vector *hsl_vector_get(struct hsl_chip *chip, unsigned int qid);
+void hsl_vector_put(struct hsl_vector *v);
 void hsl_irq_exit(struct hsl_chip *chip);
 void hsl_event_work(struct work_struct *work);
 

@@ -6,6 +6,10 @@
  * under vector->lock; a queue leaves the list under that lock before its end is published, so that no handler touches
  * it later. With more queues than vectors a queue may be woken for a neighbour: poll looks at its own completion ring.
  *
+ * CPUs have some 200 vectors each, for all devices: many chips would use them up and leave none for the next one. So only
+ * vector 0 is requested for as long as the chip is there, the others while queues use them; a queue for which there is none
+ * shares vector 0.
+ *
  * An event is acknowledged exactly as read (EVENT is write-one-to-clear) and worked on in event_work, which may sleep.
  */
 #include <linux/interrupt.h>
@@ -60,6 +64,32 @@ void hsl_event_work(struct work_struct *work)
 	}
 }
 
+static int hsl_vector_request(struct hsl_vector *v)
+{
+	return request_irq(v->irq, hsl_irq, 0, v->name, v);
+}
+
+struct hsl_vector *hsl_vector_get(struct hsl_chip *chip, unsigned int qid)
+{
+	unsigned int n = chip->nvectors;
+	struct hsl_vector *v = &chip->vectors[n > 1 ? 1 + qid % (n - 1) : 0];
+
+	mutex_lock(&chip->vectors_lock);
+	if (!v->users && hsl_vector_request(v))
+		v = chip->vectors;
+	v->users++;
+	mutex_unlock(&chip->vectors_lock);
+	return v;
+}
+
+void hsl_vector_put(struct hsl_vector *v)
+{
+	mutex_lock(&v->chip->vectors_lock);
+	if (!--v->users)
+		free_irq(v->irq, v);
+	mutex_unlock(&v->chip->vectors_lock);
+}
+
 int hsl_irq_init(struct hsl_chip *chip)
 {
 	unsigned int i, n = min_t(unsigned int, chip->p.nirqs, HSL_VECTORS_MAX);
@@ -77,22 +107,19 @@ int hsl_irq_init(struct hsl_chip *chip)
 		spin_lock_init(&v->lock);
 		INIT_LIST_HEAD(&v->queues);
 		snprintf(v->name, sizeof(v->name), "hsl-%s-%u", chip->bus_addr, i);
-		err = request_irq(v->irq, hsl_irq, 0, v->name, v);
-		if (err) {
-			dev_err(chip->parent, "vector %u (irq %d) cannot be requested: %d\n", i, v->irq, err);
-			hsl_irq_exit(chip);
-			return err;
-		}
-		chip->nvectors++;
 	}
+	err = hsl_vector_request(chip->vectors);
+	if (err) {
+		dev_err(chip->parent, "vector 0 (irq %d) cannot be requested: %d\n", chip->vectors->irq, err);
+		return err;
+	}
+	chip->vectors->users = 1;
+	chip->nvectors = n;
 	return 0;
 }
 
-/* The array itself stays until the chip is released: late queue files look into it. */
+/* All queues have ended. The array itself stays until the chip is released: late queue files look into it. */
 void hsl_irq_exit(struct hsl_chip *chip)
 {
-	while (chip->nvectors) {
-		chip->nvectors--;
-		free_irq(chip->vectors[chip->nvectors].irq, &chip->vectors[chip->nvectors]);
-	}
+	hsl_vector_put(chip->vectors);
 }

@@ -230,7 +230,6 @@ static void hsl_queue_destroy_on_chip(struct hsl_queue *q)
 static int hsl_queue_start(struct hsl_queue *q)
 {
 	struct hsl_chip *chip = q->chip;
-	unsigned int nv = chip->nvectors;
 	int err, qid;
 
 	lockdep_assert_held(&q->lock);
@@ -246,7 +245,7 @@ static int hsl_queue_start(struct hsl_queue *q)
 		goto unmap;
 	}
 	q->qid = qid;
-	q->vec = &chip->vectors[nv > 1 ? 1 + qid % (nv - 1) : 0];
+	q->vec = hsl_vector_get(chip, qid);
 	hsl_queue_set_vector(q, true);
 	memset(q->cq.va, 0, q->cq.bytes);
 	err = hsl_queue_create_on_chip(q);
@@ -260,6 +259,7 @@ static int hsl_queue_start(struct hsl_queue *q)
 
 free_qid:
 	hsl_queue_set_vector(q, false);
+	hsl_vector_put(q->vec);
 	ida_free(&chip->qids, qid);
 unmap:
 	hsl_queue_unmap(q);
@@ -301,6 +301,7 @@ void hsl_queue_end(struct hsl_queue *q, u32 error, bool on_chip)
 	hsl_queue_set_vector(q, false);
 	hsl_queue_unmap(q);
 	hsl_queue_publish_end(q, error);
+	hsl_vector_put(q->vec);
 	ida_free(&chip->qids, q->qid);
 	atomic_dec(&chip->nqueues_used);
 	trace_hsl_queue(chip->node, q->qid, q->ctx->index, q->depth, HSL_QUEUE_ERROR, error);

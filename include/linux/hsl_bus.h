@@ -56,7 +56,7 @@ struct hsl_chip_ops {
  * @win_bytes: its length
  * @mem_res: the driver's claim on all of it, or NULL: none of it can go online as a NUMA node. While some is online the core
  *	takes IORESOURCE_BUSY off; a claim that is without it after hsl_chip_unregister has memory in it, and is not to be released
- * @irqs: Linux interrupt numbers of vectors 0..@nirqs-1, requested by the core
+ * @irqs: Linux interrupt numbers of vectors 0..@nirqs-1; the core requests number 0, and the others while queues use them
  * @nirqs: at least 1
  */
 struct hsl_chip_params {

@@ -10,7 +10,7 @@
  *   pcie events		what a chip tells while it is brought up, and what it tells afterwards
  *   pcie links [cycles]	the link goes down, comes up and trains again under load, in any order and while a chip is reset
  *   pcie sleep		suspend to idle with users; sleeps that lose memory are refused
- *   pcie vectors		VECTORS=0,1,3,64: each chip with as many interrupts as it has; refused without any
+ *   pcie vectors		VECTORS=0,1,3,64: each chip with as many interrupts as it and its queues have; refused without any
  *
  * Users are processes, one that copies without end and one that is asleep in poll, on chip 2; a third copies on chip 1 and has
  * to go on through everything that happens to chip 2. The end state is always looked for: the users of chip 2 were told that
@@ -665,7 +665,7 @@ static void vectors_of(unsigned int node, unsigned int want)
 	struct raw_seg s;
 	unsigned int woken = 0;
 
-	raw_check(interrupts(node) == want, "chip %u has %u interrupts of %u", node, interrupts(node), want);
+	raw_check(interrupts(node) == 1, "chip %u has one interrupt without queues: %u", node, interrupts(node));
 	if (raw_alloc(ctx, node, 4096, RAW_RW, &s))
 		raw_bail("a segment");
 	for (unsigned int i = 0; i < 8; i++) {
@@ -674,6 +674,7 @@ static void vectors_of(unsigned int node, unsigned int want)
 		raw_submit(&q[i], &(struct hsl_desc){ .opcode = HSL_OP_WAIT, .subop = HSL_WAIT_EQ, .src = s.ga, .len = 8,
 						      .arg0 = 1, .arg1 = 100000000ull });
 	}
+	raw_check(interrupts(node) == want, "chip %u has %u interrupts of %u", node, interrupts(node), want);
 	for (unsigned int i = 0; i < 8; i++) {
 		woken += raw_complete(&q[i], 20000) == HSL_ST_TIMEOUT;
 		raw_queue_close(&q[i]);
@@ -692,7 +693,7 @@ static void test_vectors(void)
 	raw_check(system("hslctl doctor | grep -q 'no MSI-X capability'") == 0, "and doctor too");
 	vectors_of(2, 1);
 	vectors_of(3, 3);
-	vectors_of(4, 64);
+	vectors_of(4, 1 + 8);
 }
 
 int main(int argc, char **argv)
