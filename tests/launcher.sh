@@ -147,7 +147,7 @@ vm RUN=true EXTRA='-device hsl-no-such-device'
 ok 'QEMU that does not start: status 3 and its message' \
 	sh -c "test $rc = 3 && grep -q hsl-no-such-device '$tmp/err'"
 
-for bad in MEM=1x MEM=64M MEM=65G CPUS=0 CHIPS=x TOPO=../x IOMMU=2 NOSUCH=1 ACCEL=fast KERNEL=0.1 REMOTE=1-2 OPEN=1M VECTORS=x VECTORS=1,2 'VECTORS=1,' 'AMBIENT=25,'; do
+for bad in MEM=1x MEM=64M MEM=65G CPUS=0 CHIPS=x TOPO=../x IOMMU=2 NOSUCH=1 ACCEL=fast KERNEL=0.1 REMOTE=1-2 OPEN=1M VECTORS=x VECTORS=1,2 'VECTORS=1,' MEM=1G,2G 'AMBIENT=25,'; do
 	vm "$bad" RUN=true
 	ok "$bad is refused" sh -c "test $rc = 2 && test -s '$tmp/err'"
 done

@@ -27,7 +27,7 @@ struct block {
 	uint32_t node, link; /* HSL_COUNTERS_CHIP */
 	struct hsl_link_props l;
 	struct hsl_sensors sensors; /* of a chip; size 0: it has none */
-	unsigned int n;
+	unsigned int n; /* 0: the chip has none */
 	uint64_t v[COUNTERS_MAX];
 };
 
@@ -46,26 +46,31 @@ static int read_block(struct hsl_fabric *f, struct block *b)
 
 	if (b->link != HSL_COUNTERS_CHIP || !ctl_sensors(f, b->node, &b->sensors))
 		b->sensors.size = 0;
-	if (rc >= 0) {
-		b->n = rc < COUNTERS_MAX ? (unsigned int)rc : COUNTERS_MAX;
-		return b->link == HSL_COUNTERS_CHIP ? TOOL_PASS :
-						      ctl_link_query(f, b->node, b->link, &b->l);
-	}
-	if (rc == -EOPNOTSUPP)
-		tool_error("chip %u: it has no counters, or its driver is older than this tool", b->node);
-	else
+	if (rc < 0 && rc != -EOPNOTSUPP) {
 		tool_error("counters of chip %u: %s", b->node, strerror(-rc));
-	return TOOL_ENV;
+		return TOOL_ENV;
+	}
+	b->n = rc < 0 ? 0 : rc < COUNTERS_MAX ? (unsigned int)rc : COUNTERS_MAX;
+	return b->link == HSL_COUNTERS_CHIP ? TOOL_PASS : ctl_link_query(f, b->node, b->link, &b->l);
 }
 
 static int read_sample(struct hsl_fabric *f, struct sample *s)
 {
+	unsigned int counters = 0;
 	int code = TOOL_PASS;
 
 	s->time_ns = ctl_now_ns();
-	for (unsigned int i = 0; code == TOOL_PASS && i < s->n; i++)
+	for (unsigned int i = 0; code == TOOL_PASS && i < s->n; i++) {
 		code = read_block(f, &s->block[i]);
-	return code;
+		counters += s->block[i].n;
+	}
+	if (code != TOOL_PASS || counters || !s->n)
+		return code;
+	if (s->block[0].node == s->block[s->n - 1].node)
+		tool_error("chip %u has no counters, or its driver is older than this tool", s->block[0].node);
+	else
+		tool_error("no chip has counters, or the driver is older than this tool");
+	return TOOL_ENV;
 }
 
 static void add_block(struct sample *s, uint32_t node, uint32_t link)
@@ -267,6 +272,10 @@ static void block_json(struct json_object *list, const struct ctl_args *a, const
 	}
 	if (chip)
 		ctl_sensors_json(o, b->sensors.size ? &b->sensors : NULL);
+	if (!b->n) {
+		tool_json_null(o, seconds > 0 ? "per_s" : "counters");
+		return;
+	}
 	v = tool_json_set(o, seconds > 0 ? "per_s" : "counters", tool_json_object());
 	for (unsigned int i = 0; i < b->n; i++) {
 		if (a->nonzero && !b->v[i])
