@@ -337,7 +337,7 @@ static int hsl_chip_setup_dma(struct hsl_chip *chip)
 
 void hsl_chip_unregister(struct hsl_chip *chip)
 {
-	hsl_numa_stop(chip);
+	hsl_numa_leave(chip);
 	hsl_chip_disconnect(chip);
 	hsl_hwmon_remove(chip);
 	device_del(&chip->dev);

@@ -56,9 +56,6 @@ static inline void hsl_pci_disable_aer(struct pci_dev *pdev)
 #ifndef HSL_HAVE_SYSTEM_PERCPU_WQ
 #define system_percpu_wq	system_wq
 #endif
-#ifndef HSL_HAVE_SYSTEM_DFL_WQ
-#define system_dfl_wq		system_unbound_wq
-#endif
 
 /* The call and the member of struct dma_buf_attach_ops. */
 #ifdef HSL_HAVE_DMABUF_MOVE_NOTIFY

@@ -398,9 +398,12 @@ static int __init hsl_init(void)
 {
 	int err;
 
-	err = bus_register(&hsl_bus_type);
+	err = hsl_numa_begin();
 	if (err)
 		return err;
+	err = bus_register(&hsl_bus_type);
+	if (err)
+		goto end_numa;
 	err = class_register(&hsl_class);
 	if (err)
 		goto unregister_bus;
@@ -414,6 +417,8 @@ unregister_class:
 	class_unregister(&hsl_class);
 unregister_bus:
 	bus_unregister(&hsl_bus_type);
+end_numa:
+	hsl_numa_end();
 	return err;
 }
 
@@ -423,6 +428,7 @@ static void __exit hsl_exit(void)
 	unregister_chrdev_region(hsl_devt, HSL_MINORS);
 	class_unregister(&hsl_class);
 	bus_unregister(&hsl_bus_type);
+	hsl_numa_end();
 	ida_destroy(&hsl_minors);
 	rcu_barrier();
 }

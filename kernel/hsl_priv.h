@@ -172,11 +172,12 @@ struct hsl_numa {
 	struct mutex lock;
 	struct hsl_mem *mem;		/* lock; NULL: nothing is online */
 	struct notifier_block notifier;	/* registered while there is mem */
-	u64 bytes;			/* of mem; written under lock, read anywhere */
+	u64 bytes;			/* of mem; written under lock, set to 0 under chip->lock too, read anywhere */
 	int node;			/* written under lock, read anywhere */
 	bool hold;			/* reset or removal: nothing goes online */
 	bool stopping;			/* work is queued or running */
-	struct work_struct work;
+	bool left;			/* the chip was removed with this memory online; chip->lock */
+	struct work_struct work, claim_work;
 };
 
 struct hsl_chip {
@@ -462,9 +463,12 @@ void hsl_mem_free(struct hsl_mem *mem);
 u64 hsl_mem_avail(struct hsl_chip *chip);
 
 /* numa.c */
+int hsl_numa_begin(void);
+void hsl_numa_end(void);
 void hsl_numa_init(struct hsl_chip *chip);
 int hsl_numa_set(struct hsl_chip *chip, u64 bytes);
 void hsl_numa_stop(struct hsl_chip *chip);
+void hsl_numa_leave(struct hsl_chip *chip);
 void hsl_numa_allow(struct hsl_chip *chip);
 
 /* dmabuf.c */

@@ -17,7 +17,9 @@
  *
  * Removal and reset of the chip take its memory away whether or not it is in use, and neither can be refused. They try
  * to offline first (hsl_numa_stop), in a work item and for a limited time: ACPI calls remove with the lock held that
- * offlining needs. If that fails, what used the memory is lost; the mapping, the resource and the modules stay for good.
+ * offlining needs. If that fails, what used the memory is lost; the mapping, the resource and the modules stay.
+ * After a removal (hsl_numa_leave) the chip's driver has left its claim on the BAR to us. If the work item succeeds later
+ * after all, claim_work gives it back, and then the modules: the claim's name is in one of them.
  *
  * Locking: numa.lock is outside of every other lock of ours, and is held while the kernel's hotplug lock is waited for.
  */
@@ -39,6 +41,7 @@ static int mem_node = NUMA_NO_NODE;
 module_param(mem_node, int, 0644);
 MODULE_PARM_DESC(mem_node, "NUMA node for chip memory that goes online; -1: one without CPUs and other memory");
 
+static struct workqueue_struct *hsl_numa_wq;	/* our own: the end of the module waits for what puts the module */
 static DEFINE_MUTEX(hsl_node_lock);
 static unsigned short hsl_node_users[MAX_NUMNODES];	/* chips whose memory is on a node; hsl_node_lock */
 
@@ -230,6 +233,37 @@ static int hsl_numa_evacuate(unsigned long pfn, unsigned long npages)
 	return err;
 }
 
+/* The memory is back. Who has the claim: the chip's driver, or nobody any more. */
+static void hsl_numa_claim_back(struct hsl_chip *chip)
+{
+	bool left;
+
+	spin_lock(&chip->lock);
+	left = chip->numa.left;
+	if (!left)
+		chip->p.mem_res->flags |= IORESOURCE_BUSY;
+	WRITE_ONCE(chip->numa.bytes, 0);
+	spin_unlock(&chip->lock);
+	if (left)
+		queue_work(hsl_numa_wq, &chip->numa.claim_work);	/* with the modules and hsl_numa_leave's reference */
+	else
+		hsl_numa_modules_put(chip);
+}
+
+static void hsl_numa_claim_work(struct work_struct *work)
+{
+	struct hsl_chip *chip = container_of(work, struct hsl_chip, numa.claim_work);
+	struct device *parent = chip->parent;
+
+	device_lock(parent);	/* its driver's remove has gone past the claim */
+	remove_resource(chip->p.mem_res);
+	kfree(chip->p.mem_res);
+	device_unlock(parent);
+	put_device(parent);
+	hsl_numa_modules_put(chip);
+	hsl_chip_put(chip);
+}
+
 /* Under numa.lock. */
 static int hsl_numa_offline(struct hsl_chip *chip)
 {
@@ -249,15 +283,13 @@ static int hsl_numa_offline(struct hsl_chip *chip)
 			   err);
 		return err == -EINTR || err == -ENOMEM ? err : -EBUSY;
 	}
-	chip->p.mem_res->flags |= IORESOURCE_BUSY;
 	unregister_memory_notifier(&numa->notifier);
 	hsl_node_put(numa->node);
 	numa->mem = NULL;
-	WRITE_ONCE(numa->bytes, 0);
 	numa->node = NUMA_NO_NODE;
 	dev_info(&chip->dev, "%llu MiB are back from the kernel\n", mem->len >> 20);
 	hsl_mem_free(mem);
-	hsl_numa_modules_put(chip);
+	hsl_numa_claim_back(chip);
 	return 0;
 }
 
@@ -295,12 +327,25 @@ void hsl_numa_stop(struct hsl_chip *chip)
 	WRITE_ONCE(numa->hold, true);
 	if (!xchg(&numa->stopping, true)) {
 		hsl_chip_get(chip);
-		queue_work(system_dfl_wq, &numa->work);
+		queue_work(hsl_numa_wq, &numa->work);
 	}
 	wait_event_timeout(chip->state_wq, !READ_ONCE(numa->stopping), HSL_NUMA_STOP_TIMEOUT);
 	if (READ_ONCE(numa->bytes))
 		dev_crit(&chip->dev, "%llu MiB of it are in use as NUMA node %d and become unreachable NOW: what is there is lost, and accesses may stop the machine. Use 'hslctl mem offline' before a removal or reset.\n",
 			 READ_ONCE(numa->bytes) >> 20, numa->node);
+}
+
+/* Removal: from here on the claim belongs to its driver if it is busy, and else to the memory that is still online. */
+void hsl_numa_leave(struct hsl_chip *chip)
+{
+	hsl_numa_stop(chip);
+	spin_lock(&chip->lock);
+	chip->numa.left = chip->numa.bytes;
+	if (chip->numa.left) {
+		get_device(chip->parent);
+		hsl_chip_get(chip);
+	}
+	spin_unlock(&chip->lock);
 }
 
 /* The reset is over. */
@@ -313,8 +358,20 @@ void hsl_numa_init(struct hsl_chip *chip)
 {
 	mutex_init(&chip->numa.lock);
 	INIT_WORK(&chip->numa.work, hsl_numa_work);
+	INIT_WORK(&chip->numa.claim_work, hsl_numa_claim_work);
 	chip->numa.notifier.notifier_call = hsl_numa_notify;
 	chip->numa.node = NUMA_NO_NODE;
+}
+
+int hsl_numa_begin(void)
+{
+	hsl_numa_wq = alloc_workqueue("hsl_numa", WQ_UNBOUND, 0);
+	return hsl_numa_wq ? 0 : -ENOMEM;
+}
+
+void hsl_numa_end(void)
+{
+	destroy_workqueue(hsl_numa_wq);
 }
 
 #else /* a kernel without memory hot-remove */
@@ -324,7 +381,14 @@ int hsl_numa_set(struct hsl_chip *chip, u64 bytes)
 	return bytes ? -EOPNOTSUPP : 0;
 }
 
+int hsl_numa_begin(void)
+{
+	return 0;
+}
+
+void hsl_numa_end(void) { }
 void hsl_numa_stop(struct hsl_chip *chip) { }
+void hsl_numa_leave(struct hsl_chip *chip) { }
 void hsl_numa_allow(struct hsl_chip *chip) { }
 
 void hsl_numa_init(struct hsl_chip *chip)

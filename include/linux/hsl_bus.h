@@ -55,7 +55,8 @@ struct hsl_chip_ops {
  * @win_phys: physical address of the window BAR (BAR4); with @win_bytes 0: there is none
  * @win_bytes: its length
  * @mem_res: the driver's claim on all of it, or NULL: none of it can go online as a NUMA node. While some is online the core
- *	takes IORESOURCE_BUSY off; a claim that is without it after hsl_chip_unregister has memory in it, and is not to be released
+ *	takes IORESOURCE_BUSY off; a claim that is without it after hsl_chip_unregister has memory in it: remove leaves it to the
+ *	core, which releases it should the memory come back
  * @irqs: Linux interrupt numbers of vectors 0..@nirqs-1; the core requests number 0, and the others while queues use them
  * @nirqs: at least 1
  */
