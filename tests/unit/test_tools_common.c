@@ -13,8 +13,12 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <glob.h>
 #include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
@@ -324,6 +328,60 @@ static void test_json_write(void **state)
 	tool_json_free(o);
 }
 
+/* Killed in the middle of the file, by its size limit. */
+static void writer_dies(struct json_object *doc, const char *path)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+		signal(SIGXFSZ, SIG_DFL);
+		setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 1000, 1000 });
+		_exit(tool_json_write(doc, path) != 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+}
+
+/* A document is the old one, or none, until all of the new one is there. */
+static void test_json_killed(void **state)
+{
+	char dir[] = "/tmp/hsl-test-XXXXXX", *path, *left;
+	struct json_object *small = tool_json_object(), *large = tool_json_object(), *list, *back;
+	struct stat st;
+	glob_t g;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_true(asprintf(&path, "%s/out.json", dir) > 0);
+	assert_true(asprintf(&left, "%s/out.json.*", dir) > 0);
+	list = tool_json_set(large, "numbers", tool_json_array());
+	for (int i = 0; i < 10000; i++)
+		json_object_array_add(list, json_object_new_int(i));
+	writer_dies(large, path);
+	assert_int_equal(stat(path, &st), -1);
+	tool_json_str(small, "schema", "x/1");
+	assert_int_equal(tool_json_write(small, path), 0);
+	writer_dies(large, path);
+	back = json_object_from_file(path);
+	assert_true(json_object_equal(small, back));
+	tool_json_free(back);
+	/* what it had written is elsewhere */
+	assert_int_equal(glob(left, 0, NULL, &g), 0);
+	assert_int_equal(g.gl_pathc, 2);
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		unlink(g.gl_pathv[i]);
+	globfree(&g);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+	free(path);
+	free(left);
+	tool_json_free(small);
+	tool_json_free(large);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_json_values),
 		cmocka_unit_test(test_json_utf8),
 		cmocka_unit_test(test_json_write),
+		cmocka_unit_test(test_json_killed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
