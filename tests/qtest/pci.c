@@ -299,6 +299,47 @@ static void event_link(void **state)
 			    "\"property\":\"link-down\",\"value\":\"1-7\"}}"));
 }
 
+/* HEP-REG-015: in D3hot the BARs are dark and a command waits; D1 and D2 are no states; a reset leads to D0. */
+static void power_states(void **state)
+{
+	unsigned int pm = qt_find_cap(&qt, ROOT(4), 0x01) + 4, flr = qt_find_cap(&qt, ROOT(4), 0x10) + 8;
+	const struct hsl_desc nop = { .opcode = HSL_OP_NOP };
+	struct qc *c = &chip[1];
+	struct hsl_cqe cqe;
+
+	(void)state;
+	qc_enable(c);
+	qc_w64(c, HSL_REG_SCRATCH, 0x5eed);
+	qt_write(&qt, c->bar2 + 4096, 8, 0x1122334455667788ull);
+	for (unsigned int d = 1; d <= 2; d++) {
+		qt_cfg_write(&qt, ROOT(4), pm, 2, d);
+		assert_int_equal(qt_cfg_read(&qt, ROOT(4), pm, 2) & 3, 0);
+	}
+	qt_cfg_write(&qt, ROOT(4), pm, 2, 3);
+	assert_int_equal(qt_cfg_read(&qt, ROOT(4), pm, 2) & 3, 3);
+	assert_int_equal(qc_r32(c, HSL_REG_MAGIC), 0xffffffff);
+	assert_int_equal(qt_read(&qt, c->bar2 + 4096, 8), UINT64_MAX);
+	assert_int_equal(qt_read(&qt, c->bar4, 4), 0xffffffff);
+	qc_w64(c, HSL_REG_SCRATCH, 0);
+	qt_write(&qt, c->bar2 + 4096, 8, 0);
+	qc_submit(c, &c->aq, &nop);
+	assert_false(qc_poll(c, &c->aq, &cqe));
+	/* the other chip sees no difference */
+	assert_int_equal(qc_r32(&chip[2], HSL_REG_LINK(0) + HSL_LINK_O_STATE), HSL_LTSSM_L0);
+	qt_cfg_write(&qt, ROOT(4), pm, 2, 0);
+	assert_int_equal(qc_r64(c, HSL_REG_SCRATCH), 0x5eed);	/* No_Soft_Reset */
+	assert_int_equal(qt_read(&qt, c->bar2 + 4096, 8), 0x1122334455667788ull);
+	qc_w32(c, qc_doorbell(0) + HSL_DB_SQ_TAIL, c->aq.tail);	/* that one was lost */
+	assert_int_equal(HSL_CQE_CODE(qc_wait(c, &c->aq).status), HSL_ST_OK);
+
+	qt_cfg_write(&qt, ROOT(4), pm, 2, 3);
+	qt_cfg_write(&qt, ROOT(4), flr, 2, 0x8000);
+	assert_int_equal(qt_cfg_read(&qt, ROOT(4), pm, 2) & 3, 0);
+	qc_map(c, &qt, ROOT(4), 1, true);
+	assert_int_equal(qc_r32(c, HSL_REG_MAGIC), HSL_MAGIC);
+	assert_int_equal(qt_read(&qt, c->bar2 + 4096, 8), 0x1122334455667788ull);
+}
+
 /* Migration is refused, with a reason. */
 static void no_migration(void **state)
 {
@@ -413,7 +454,7 @@ int main(void)
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(identity), T(test_facility), T(bars), T(memory), T(registers_identity), T(registers_read_only), T(registers_halves),
-		T(registers_while_enabled), T(enable_refused), T(event_link), T(no_migration),
+		T(registers_while_enabled), T(enable_refused), T(event_link), T(power_states), T(no_migration),
 		cmocka_unit_test_teardown(bad_properties, teardown),
 		cmocka_unit_test_teardown(other_properties, teardown),
 	};

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -237,6 +238,60 @@ void ht_regs_map(struct ht *t, const struct hsl_chip_props *chip, struct ht_bar 
 	b->p += at;
 	b->len -= at;
 	b->before = at;
+}
+
+static const char *power_read(struct ht *t, const struct hsl_chip_props *chip, const char *file, char *buf, size_t len)
+{
+	char path[128];
+	FILE *f;
+
+	sysfs_path(chip, file, path, sizeof(path));
+	f = t->sim ? NULL : fopen(path, "re");
+	if (!f)
+		HT_SKIP_TEST(t, "chip %u has no %s: not a PCI function here, or a kernel without runtime power management", chip->node, file);
+	if (!fgets(buf, (int)len, f))
+		buf[0] = '\0';	/* EIO: the driver has no delay */
+	buf[strcspn(buf, "\n")] = '\0';
+	fclose(f);
+	return buf;
+}
+
+static void power_write(struct ht *t, const struct hsl_chip_props *chip, const char *file, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	sysfs_path(chip, file, path, sizeof(path));
+	f = fopen(path, "we");
+	if (!f)
+		HT_SKIP_TEST(t, "%s: %s", path, strerror(errno));
+	fputs(text, f);
+	fclose(f);
+}
+
+void ht_sleep_begin(struct ht *t, const struct hsl_chip_props *chip, struct ht_power *was)
+{
+	char status[16];
+	unsigned int i;
+
+	power_read(t, chip, "power/control", was->control, sizeof(was->control));
+	power_read(t, chip, "power/autosuspend_delay_ms", was->delay, sizeof(was->delay));
+	power_write(t, chip, "power/autosuspend_delay_ms", "0");
+	power_write(t, chip, "power/control", "auto");
+	for (i = 0; i < 3000; i++) {
+		if (!strcmp(power_read(t, chip, "power/runtime_status", status, sizeof(status)), "suspended"))
+			return;
+		usleep(1000);
+	}
+	ht_sleep_end(t, chip, was);
+	HT_SKIP_TEST(t, "chip %u does not sleep: somebody uses it, or its driver does not let it", chip->node);
+}
+
+void ht_sleep_end(struct ht *t, const struct hsl_chip_props *chip, const struct ht_power *was)
+{
+	power_write(t, chip, "power/control", "on");	/* which wakes it */
+	power_write(t, chip, "power/autosuspend_delay_ms", was->delay);
+	power_write(t, chip, "power/control", was->control);
 }
 
 int ht_chip_flr(struct ht *t, const struct hsl_chip_props *chip)

@@ -370,6 +370,15 @@ unsigned int ht_config_read(struct ht *t, const struct hsl_chip_props *chip, uin
 			    unsigned int len);
 /* Offset of the HSL DVSEC in cfg, 0 if there is none. */
 unsigned int ht_dvsec_find(const uint8_t *cfg, unsigned int len);
+/*
+ * Let the driver put a chip to sleep, and wait until it is in D3hot; skips the test if it does not. _end wakes it, and its
+ * power is managed as before.
+ */
+struct ht_power {
+	char control[8], delay[16];
+};
+void ht_sleep_begin(struct ht *t, const struct hsl_chip_props *chip, struct ht_power *was);
+void ht_sleep_end(struct ht *t, const struct hsl_chip_props *chip, const struct ht_power *was);
 /* Function level reset through sysfs; 0 or -errno. */
 int ht_chip_flr(struct ht *t, const struct hsl_chip_props *chip);
 

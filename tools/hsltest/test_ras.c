@@ -265,6 +265,30 @@ static void failing_commands(struct ht *t)
 	ht_buf_free(t, &h);
 }
 
+static void sleep_and_wake(struct ht *t)
+{
+	const struct hsl_chip_props *chip = &t->chip[0];
+	struct ht_power was;
+	struct hsl_queue *q;
+	struct ht_buf a, b;
+	unsigned int i;
+
+	ht_sleep_begin(t, chip, &was);
+	for (i = 0; i < 3; i++) {
+		ht_buf_new(t, &a, chip->node, MIB);
+		ht_buf_new(t, &b, chip->node, MIB);
+		q = ht_queue_new(t, chip->node, 0);
+		HT_OK(t, hsl_nop(q));
+		ht_copy(t, q, &a, 4096, &b, 8192, 100000);
+		ht_buf_check(t, &a, "memory of a chip that was woken");
+		ht_buf_check(t, &b, "its source");
+		ht_queue_free(t, q);
+		ht_buf_free(t, &a);
+		ht_buf_free(t, &b);
+	}
+	ht_sleep_end(t, chip, &was);
+}
+
 static sigjmp_buf bus_jump;
 static volatile sig_atomic_t bus_signal;
 
@@ -328,6 +352,8 @@ const struct ht_test ht_tests_ras[] = {
 	  sleeper_wakes, HT_F_RESET, 0 },
 	{ "HEP-RAS-003", "content_survives", "segments and content survive FLR, queues do not",
 	  content_survives, HT_F_RESET, 0 },
+	{ "HEP-RAS-013", "sleep_and_wake", "a chip that sleeps works for who comes", sleep_and_wake,
+	  HT_F_ROOT | HT_F_RESET, 0 },
 	{ "HEP-RAS-004", "queue_error_alone", "a queue in ERROR leaves the others working",
 	  queue_error_alone, HT_F_RAW, 0 },
 	{ "HEP-RAS-004", "failing_commands", "refused commands stop neither their queue nor others",

@@ -565,6 +565,85 @@ static void limits(struct ht *t)
 	}
 }
 
+/* Out of the CPU's caches: what comes next is from the chip. */
+static void flush_line(const struct ht_bar *b, uint64_t off)
+{
+	__sync_synchronize();
+#ifdef __x86_64__
+	__builtin_ia32_clflush((const void *)(uintptr_t)(b->p + off));
+#else
+	(void)b;
+	(void)off;
+#endif
+	__sync_synchronize();
+}
+
+/* The end of memory, which nobody has; the driver takes it for zero, so that it gets its bytes back. */
+static void d3hot(struct ht *t)
+{
+	const struct hsl_chip_props *chip = &t->chip[0];
+	const uint64_t mark = 0x5eed5eed5eed5eedull, page = 4096, at = page - 8;
+	uint64_t old, then;
+	struct ht_power was;
+	struct ht_bar b, m;
+	uint32_t magic;
+
+	ht_regs_map(t, chip, &b);
+	ht_sleep_begin(t, chip, &was);	/* it can, so that nobody has that memory */
+	ht_sleep_end(t, chip, &was);
+	ht_bus_map(t, ht_bar_address(t, chip, ht_bar_of(t, chip, HT_BAR_MEM)) + chip->mem_bytes - page, page, &m);
+	old = ht_read64(&m, at);
+	ht_write64(&m, at, mark);
+	flush_line(&m, at);
+	ht_sleep_begin(t, chip, &was);
+	magic = ht_read32(&b, HSL_REG_MAGIC);
+	ht_sleep_end(t, chip, &was);
+	then = ht_read64(&m, at);
+	ht_write64(&m, at, old);
+	HT_EQ(t, "MAGIC in D3hot", magic, UINT32_MAX);
+	HT_EQ(t, "chip memory after it", then, mark);
+	HT_EQ(t, "MAGIC after it", ht_read32(&b, HSL_REG_MAGIC), HSL_MAGIC);
+	ht_bar_unmap(&b);
+	ht_bar_unmap(&m);
+}
+
+/* Of links between chip k and the first one: how many carry packets, and how often they did no more. */
+static unsigned int links_to_first(struct ht *t, unsigned int k, uint64_t *downs)
+{
+	struct hsl_link_props l = { .size = sizeof(l) };
+	unsigned int i, n = 0;
+	struct ht_bar b;
+
+	ht_regs_map(t, &t->chip[k], &b);
+	for (i = 0; i < t->chip[k].nlinks; i++) {
+		HT_OK(t, hsl_link_query(t->f, t->chip[k].node, i, &l));
+		if (l.peer != t->chip[0].node)
+			continue;
+		n += l.state == HSL_LTSSM_L0 || l.state == HSL_LTSSM_L1;
+		*downs += ht_read64(&b, HSL_REG_LINK_STAT(i) + HSL_LINK_STAT_DOWNS);
+	}
+	ht_bar_unmap(&b);
+	return n;
+}
+
+static void d3hot_links(struct ht *t)
+{
+	unsigned int k, before = 0, asleep = 0;
+	uint64_t downs = 0, then = 0;
+	struct ht_power was;
+
+	for (k = 1; k < t->nchips; k++)
+		before += links_to_first(t, k, &downs);
+	if (!before)
+		HT_SKIP_TEST(t, "no chip has a link to chip %u", t->chip[0].node);
+	ht_sleep_begin(t, &t->chip[0], &was);
+	for (k = 1; k < t->nchips; k++)
+		asleep += links_to_first(t, k, &then);
+	ht_sleep_end(t, &t->chip[0], &was);
+	HT_EQ(t, "links to a chip in D3hot that carry packets", asleep, before);
+	HT_EQ(t, "times that they went down", then, downs);
+}
+
 static void own_driver(struct ht *t)
 {
 	unsigned int i, off, n = 0;
@@ -614,5 +693,9 @@ const struct ht_test ht_tests_reg[] = {
 	{ "HEP-REG-013", "limits", "MAX_LEN of 64 MiB and MAX_DEPTH of 64 or more", limits, 0, 0 },
 	{ "HEP-REG-014", "own_driver", "a chip that asks for its maker's driver has another than hsl_pci",
 	  own_driver, HT_F_BAR, 0 },
+	{ "HEP-REG-015", "d3hot", "in D3hot the BARs read as all ones; chip memory is what it was afterwards",
+	  d3hot, HT_F_BAR | HT_F_RESET, 0 },
+	{ "HEP-REG-016", "d3hot_links", "links to a chip in D3hot stay up", d3hot_links,
+	  HT_F_BAR | HT_F_RESET | HT_F_TWO_CHIPS, 0 },
 	{ 0 }
 };

@@ -15,6 +15,8 @@
  * is still on its way reads as ones.
  * Absent (qom-set property=absent value=true): the function is where it was and answers nothing, as with its power or its
  * link lost: configuration space and BARs read as ones, writes are lost, no DMA. Set to false it is as it was left.
+ * D3hot (PMCSR): BARs as when absent, no DMA, no interrupts; configuration space, memory and links are there as in D0. Back in
+ * D0 it is as it was left (No_Soft_Reset). A reset leads to D0, too.
  *
  * Locking: everything here runs under the BQL. Engine functions that wait for workers are called through
  * hsl_fabric_call (see hsl-bql.c).
@@ -34,6 +36,7 @@
 #define HSL_MEM_MAX         (64 * GiB)
 #define HSL_APERTURE_MAX    (64 * GiB)
 #define HSL_CAP_PM          0x40
+#define HSL_PM_D3HOT        3           /* of PCI_PM_CTRL_STATE_MASK */
 #define HSL_CAP_EXP         0x80
 #define HSL_CAP_AER         0x100
 #define HSL_CAP_DVSEC       0x160       /* the AER capability ends at 0x148 */
@@ -172,19 +175,60 @@ static const MemoryRegionOps hsl_chip_absent_ops = {
     .impl = { .min_access_size = 1, .max_access_size = 8 },
 };
 
-/* ---- bus mastering, reset ---- */
+/* ---- bus mastering, power state, reset ---- */
 
-/* DMA is on while the guest has set bus mastering and the VM runs. */
+static uint32_t hsl_chip_deviation(HslChip *c)
+{
+    return c->deviate ? hsl_deviation_find(c->deviate) : HSL_DEV_NONE;
+}
+
+static bool hsl_chip_deviates(HslChip *c, uint32_t deviation)
+{
+    return hsl_chip_deviation(c) == deviation;
+}
+
+static void hsl_chip_hide(HslChip *c, bool hidden)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(c->hide); i++) {
+        memory_region_set_enabled(&c->hide[i], hidden);
+    }
+}
+
+/* DMA is on while the guest has set bus mastering, in D0, and the VM runs. */
 static void hsl_chip_update_dma(HslChip *c)
 {
     PCIDevice *pdev = PCI_DEVICE(c);
-    bool on = c->running && !c->absent && (pci_get_word(pdev->config + PCI_COMMAND) & PCI_COMMAND_MASTER);
+    bool on = c->running && !c->absent && !c->asleep &&
+              (pci_get_word(pdev->config + PCI_COMMAND) & PCI_COMMAND_MASTER);
 
     if (on != c->dma && c->engine) {
         c->dma = on;
         trace_hsl_chip_dma(c->node, on);
         hsl_fabric_call(c->fabric, hsl_chip_job_dma, c);
     }
+}
+
+/* What PMCSR says. D1 and D2 are none of its states: a write of them changes nothing. */
+static void hsl_chip_update_power(HslChip *c)
+{
+    uint8_t *pmcsr = PCI_DEVICE(c)->config + HSL_CAP_PM + PCI_PM_CTRL;
+    unsigned int state = pci_get_word(pmcsr) & PCI_PM_CTRL_STATE_MASK;
+    bool asleep = state == HSL_PM_D3HOT;
+
+    if (state && !asleep) {
+        pci_word_test_and_clear_mask(pmcsr, PCI_PM_CTRL_STATE_MASK);
+        pci_word_test_and_set_mask(pmcsr, c->asleep ? HSL_PM_D3HOT : 0);
+        return;
+    }
+    if (asleep == c->asleep) {
+        return;
+    }
+    trace_hsl_chip_power(c->node, state);
+    c->asleep = asleep;
+    if (!asleep && hsl_chip_deviates(c, HSL_DEV_D3HOT_FORGETS)) {
+        memset(memory_region_get_ram_ptr(hsl_chip_memory(c)), 0, memory_region_size(hsl_chip_memory(c)));
+    }
+    hsl_chip_hide(c, asleep && !hsl_chip_deviates(c, HSL_DEV_D3HOT_ANSWERS));
 }
 
 static void hsl_chip_vm_state(void *opaque, bool running, RunState state)
@@ -207,6 +251,7 @@ static void hsl_chip_write_config(PCIDevice *pdev, uint32_t addr, uint32_t val, 
     }
     pci_default_write_config(pdev, addr, val, len);
     pcie_cap_flr_write_config(pdev, addr, val, len);
+    hsl_chip_update_power(HSL_CHIP(pdev));
     hsl_chip_update_dma(HSL_CHIP(pdev));
 }
 
@@ -222,6 +267,8 @@ static void hsl_chip_device_reset(DeviceState *dev)
         return;
     }
     trace_hsl_chip_reset(c->node);
+    pci_word_test_and_clear_mask(PCI_DEVICE(c)->config + HSL_CAP_PM + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
+    hsl_chip_update_power(c);
     c->dma = false;
     hsl_fabric_call(c->fabric, hsl_chip_job_reset, c);
     for (unsigned int i = 0; i < BITS_TO_LONGS(HSL_VECTORS_MAX); i++) {
@@ -239,16 +286,6 @@ void hsl_chip_stop(HslChip *c)
 }
 
 /* ---- life ---- */
-
-static uint32_t hsl_chip_deviation(HslChip *c)
-{
-    return c->deviate ? hsl_deviation_find(c->deviate) : HSL_DEV_NONE;
-}
-
-static bool hsl_chip_deviates(HslChip *c, uint32_t deviation)
-{
-    return hsl_chip_deviation(c) == deviation;
-}
 
 static bool hsl_chip_check(HslChip *c, Error **errp)
 {
@@ -427,7 +464,7 @@ static void hsl_chip_drop_regions(HslChip *c)
     memory_region_del_subregion(&c->bar_mem, &c->mem);
 }
 
-/* Lies over a whole BAR, while the chip is absent. */
+/* Lies over a whole BAR, while the chip is absent or in D3hot. */
 static void hsl_chip_add_hide(HslChip *c, unsigned int i, MemoryRegion *bar)
 {
     memory_region_init_io(&c->hide[i], OBJECT(c), &hsl_chip_absent_ops, c, "hsl-absent", memory_region_size(bar));
@@ -449,9 +486,7 @@ static void hsl_chip_set_absent(Object *obj, bool absent, Error **errp)
         return;
     }
     c->absent = absent;
-    for (unsigned int i = 0; i < ARRAY_SIZE(c->hide); i++) {
-        memory_region_set_enabled(&c->hide[i], absent);
-    }
+    hsl_chip_hide(c, absent || c->asleep);
     hsl_chip_update_dma(c);
 }
 

@@ -142,13 +142,14 @@ struct HslChip {
     bool running;                       /* VM runs; BQL */
     bool dma;                           /* what the engine was told last; BQL */
     bool absent;                        /* does not answer on its bus; BQL */
+    bool asleep;                        /* in D3hot; BQL */
 
     MemoryRegion bar_regs;              /* container: regs, MSI-X structures above or beside them */
     MemoryRegion regs;
     MemoryRegion bar_mem;               /* container of a power of two: mem */
     MemoryRegion mem;                   /* alias of the backend's memory */
     MemoryRegion bar_win;               /* container: windows in use */
-    MemoryRegion hide[3];               /* over each of the three: enabled while absent */
+    MemoryRegion hide[3];               /* over each of the three: enabled while absent or asleep */
     HslWindow window[HSL_WIN_MAX];
     unsigned int window_shift;
 
