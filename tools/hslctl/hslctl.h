@@ -111,6 +111,8 @@ void ctl_peer_json(struct json_object *o, const struct hsl_link_props *l);
 int ctl_link_query(struct hsl_fabric *f, uint32_t node, uint32_t link, struct hsl_link_props *l);
 /* A chip whose driver answers nothing, as it has failed or is in reset, and that was not asked for: that it is left out is said. */
 bool ctl_left_out(const struct ctl_args *a, struct hsl_fabric *f, const struct hsl_chip_props *p);
+/* A chip that nobody needs, in D3hot: the driver says ready, as it is when it is used. Its registers and sensors wake it. */
+bool ctl_asleep(const struct hsl_chip_props *p);
 /* A counter by its name; false: the chip has none. */
 bool ctl_counter(struct hsl_fabric *f, uint32_t node, uint32_t link, const char *name, uint64_t *v);
 

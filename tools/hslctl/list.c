@@ -25,16 +25,34 @@ static unsigned int links_up(struct hsl_fabric *f, const struct hsl_chip_props *
 	return n;
 }
 
-static void chip_json(struct json_object *list, const struct hsl_chip_props *p, unsigned int up,
-		      const struct hsl_sensors *sensors)
+/* What is shown of a chip. One that sleeps is not woken for it. */
+struct shown {
+	struct hsl_chip_props p;
+	const char *state;
+	bool asleep;
+	unsigned int links_up;			/* unless asleep */
+	struct hsl_sensors value;
+	const struct hsl_sensors *sensors;	/* NULL: none, or asleep */
+};
+
+static void look(struct hsl_fabric *f, struct shown *s)
 {
+	s->asleep = ctl_asleep(&s->p);
+	s->state = s->asleep ? "asleep" : ctl_chip_state(s->p.state);
+	s->links_up = s->asleep ? 0 : links_up(f, &s->p);
+	s->sensors = !s->asleep && ctl_sensors(f, s->p.node, &s->value) ? &s->value : NULL;
+}
+
+static void chip_json(struct json_object *list, const struct shown *s)
+{
+	const struct hsl_chip_props *p = &s->p;
 	struct json_object *o = tool_json_append(list, tool_json_object());
 	char hep[24];
 
 	snprintf(hep, sizeof(hep), "%u.%u", p->hep_version >> 16, p->hep_version & 0xffff);
 	tool_json_u64(o, "node", p->node);
 	tool_json_str(o, "bus_addr", p->bus_addr[0] ? p->bus_addr : NULL);
-	tool_json_str(o, "state", ctl_chip_state(p->state));
+	tool_json_str(o, "state", s->state);
 	tool_json_u64(o, "mem_bytes", p->mem_bytes);
 	tool_json_u64(o, "mem_free_bytes", p->mem_free_bytes);
 	tool_json_u64(o, "queues", p->nqueues);
@@ -49,24 +67,27 @@ static void chip_json(struct json_object *list, const struct hsl_chip_props *p, 
 	else
 		tool_json_null(o, "numa_node");
 	tool_json_u64(o, "links", p->nlinks);
-	tool_json_u64(o, "links_up", up);
-	ctl_sensors_json(o, sensors);
+	if (s->asleep)
+		tool_json_null(o, "links_up");
+	else
+		tool_json_u64(o, "links_up", s->links_up);
+	ctl_sensors_json(o, s->sensors);
 }
 
-static void chip_row(struct tool_table *t, const struct hsl_chip_props *p, unsigned int up,
-		     const struct hsl_sensors *sensors)
+static void chip_row(struct tool_table *t, const struct shown *s)
 {
+	const struct hsl_chip_props *p = &s->p;
 	char size[TOOL_SIZE_LEN], temp[CTL_TEMP_LEN];
 
 	tool_table_row(t);
 	tool_table_cell(t, "%u", p->node);
 	tool_table_cell(t, p->bus_addr[0] ? "%s" : NULL, p->bus_addr);
-	tool_table_cell(t, "%s", ctl_chip_state(p->state));
+	tool_table_cell(t, "%s", s->state);
 	tool_table_cell(t, "%s", tool_size_format(p->mem_bytes, size, sizeof(size)));
 	tool_table_cell(t, "%s", tool_size_format(p->mem_free_bytes, size, sizeof(size)));
 	tool_table_cell(t, "%u/%u", p->nqueues_free, p->nqueues);
-	tool_table_cell(t, "%u/%u", up, p->nlinks);
-	tool_table_cell(t, sensors ? "%s" : NULL, sensors ? ctl_temp(sensors, temp) : "");
+	tool_table_cell(t, s->asleep ? NULL : "%u/%u", s->links_up, p->nlinks);
+	tool_table_cell(t, s->sensors ? "%s" : NULL, s->sensors ? ctl_temp(s->sensors, temp) : "");
 	tool_table_cell(t, "%u.%u", p->hep_version >> 16, p->hep_version & 0xffff);
 	tool_table_cell(t, p->driver[0] ? "%s" : NULL, p->driver);
 }
@@ -121,12 +142,9 @@ static int list_fabric(const struct ctl_args *a, struct hsl_fabric *f, struct js
 	chips = tool_json_set(doc, "chips", tool_json_array());
 	t = chip_table(a, &info);
 	for (i = 0; i < info.nchips; i++) {
-		struct hsl_chip_props p = { .size = sizeof(p) };
-		struct hsl_sensors sensors;
-		unsigned int up;
-		bool warm;
+		struct shown s = { .p.size = sizeof(s.p) };
 
-		rc = hsl_chip_by_index(f, i, &p);
+		rc = hsl_chip_by_index(f, i, &s.p);
 		if (rc == -ENOENT || rc == -ENODEV)
 			break; /* one left while we looked */
 		if (rc) {
@@ -134,10 +152,9 @@ static int list_fabric(const struct ctl_args *a, struct hsl_fabric *f, struct js
 			tool_table_free(t);
 			return TOOL_ENV;
 		}
-		up = links_up(f, &p);
-		warm = ctl_sensors(f, p.node, &sensors);
-		chip_json(chips, &p, up, warm ? &sensors : NULL);
-		chip_row(t, &p, up, warm ? &sensors : NULL);
+		look(f, &s);
+		chip_json(chips, &s);
+		chip_row(t, &s);
 	}
 	if (!a->json)
 		tool_table_print(t, stdout);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "exit.h"
+#include "file.h"
 #include "hsl/hsl.h"
 #include "hslctl.h"
 #include "json.h"
@@ -127,6 +128,21 @@ bool ctl_counter(struct hsl_fabric *f, uint32_t node, uint32_t link, const char 
 		return true;
 	}
 	return false;
+}
+
+bool ctl_asleep(const struct hsl_chip_props *p)
+{
+	char path[128], *text;
+	bool asleep;
+	size_t len;
+
+	if (!p->bus_addr[0])
+		return false;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/runtime_status", p->bus_addr);
+	text = tool_file_read(path, &len);
+	asleep = text && !strcmp(text, "suspended\n");
+	free(text);
+	return asleep;
 }
 
 bool ctl_sensors(struct hsl_fabric *f, uint32_t node, struct hsl_sensors *s)
