@@ -79,7 +79,7 @@ bool hsl_chip_present(struct hsl_chip *chip)
 }
 
 /* Stop all DMA of the chip, by its own reset or by cutting it off. */
-static void hsl_chip_quiesce(struct hsl_chip *chip)
+void hsl_chip_quiesce(struct hsl_chip *chip)
 {
 	void __iomem *r = chip->p.regs;
 	u32 status;
@@ -147,6 +147,7 @@ u32 hsl_chip_uapi_state(struct hsl_chip *chip)
 {
 	switch (hsl_chip_state_get(chip)) {
 	case HSL_STATE_READY:
+	case HSL_STATE_ASLEEP:
 		return HSL_CHIP_READY;
 	case HSL_STATE_FAILED:
 		return HSL_CHIP_FAILED;
@@ -178,7 +179,7 @@ static void hsl_chip_stop(struct hsl_chip *chip, enum hsl_chip_state next)
 		hsl_chip_tell_state(chip);
 }
 
-static void hsl_chip_changed(struct hsl_chip *chip)
+void hsl_chip_changed(struct hsl_chip *chip)
 {
 	kobject_uevent(&chip->dev.kobj, KOBJ_CHANGE);
 	sysfs_notify(&chip->dev.kobj, NULL, "state");
@@ -246,25 +247,21 @@ void hsl_chip_reset_begin(struct hsl_chip *chip)
 }
 EXPORT_SYMBOL_GPL(hsl_chip_reset_begin);
 
-/* User space is frozen: nobody can take memory offline any more, so that this refuses where a reset tries. */
-int hsl_chip_suspend(struct hsl_chip *chip, bool keeps_memory)
+/*
+ * STOPPED, FAILED or ASLEEP -> READY, or FAILED, which is reported: it has had a reset, or a sleep. Readers of events are told
+ * if it is for them. Under life.
+ */
+int hsl_chip_restart(struct hsl_chip *chip, const char *after)
 {
-	if (hsl_chip_state_get(chip) == HSL_STATE_GONE)
-		return 0;
-	if (!keeps_memory) {
-		dev_err(&chip->dev, "its memory would be lost in this sleep: suspend to idle (echo s2idle > /sys/power/mem_sleep), or unbind its driver first\n");
-		return -EBUSY;
-	}
-	if (READ_ONCE(chip->numa.bytes)) {
-		dev_err(&chip->dev, "%llu MiB of it are in use as NUMA node %d: 'hslctl mem offline' first\n",
-			READ_ONCE(chip->numa.bytes) >> 20, chip->numa.node);
-		return -EBUSY;
-	}
-	hsl_chip_reset_begin(chip);
-	cancel_delayed_work_sync(&chip->overdue_work);	/* it sleeps as long as it sleeps */
-	return 0;
+	int err = hsl_chip_start(chip);
+
+	if (err)
+		dev_err(chip->parent, "did not come back from its %s\n", after);
+	hsl_chip_state_set(chip, err ? HSL_STATE_FAILED : HSL_STATE_READY);
+	hsl_chip_unmask_events(chip);
+	hsl_chip_tell_state(chip);
+	return err;
 }
-EXPORT_SYMBOL_GPL(hsl_chip_suspend);
 
 int hsl_chip_reset_done(struct hsl_chip *chip)
 {
@@ -275,16 +272,10 @@ int hsl_chip_reset_done(struct hsl_chip *chip)
 	mutex_lock(&chip->life);
 	state = hsl_chip_state_get(chip);
 	if (state == HSL_STATE_STOPPED || state == HSL_STATE_FAILED) {
-		err = hsl_chip_start(chip);
-		if (err)
-			dev_err(chip->parent, "did not come back from its reset\n");
-		hsl_chip_state_set(chip, err ? HSL_STATE_FAILED : HSL_STATE_READY);
-		hsl_chip_unmask_events(chip);
-		hsl_chip_tell_state(chip);
+		err = hsl_chip_restart(chip, "reset");
 		hsl_chip_changed(chip);
 		/* an EVENT.LINK of before the reset was lost with it */
-		atomic_or(HSL_EVENT_LINK, &chip->events);
-		schedule_work(&chip->event_work);
+		hsl_events_look(chip, HSL_EVENT_LINK);
 	}
 	mutex_unlock(&chip->life);
 	if (!err)
@@ -340,6 +331,7 @@ void hsl_chip_unregister(struct hsl_chip *chip)
 	hsl_numa_leave(chip);
 	hsl_chip_disconnect(chip);
 	hsl_hwmon_remove(chip);
+	hsl_power_exit(chip);
 	device_del(&chip->dev);
 	hsl_irq_exit(chip);
 	cancel_delayed_work_sync(&chip->overdue_work);
@@ -477,45 +469,57 @@ int hsl_chip_links_init(struct hsl_chip *chip)
 	return 0;
 }
 
-/* One event per link that is another than last seen. From event_work only. A reset in between has it run again. */
-void hsl_chip_links_check(struct hsl_chip *chip)
+/*
+ * One event per link that is another than last seen; true: there was one. From event_work only. A reset in between, or the end
+ * of a sleep, has it run again.
+ */
+bool hsl_chip_links_check(struct hsl_chip *chip)
 {
 	struct hsl_link_info li = { 0 };
+	bool changed = false;
 	u32 i;
 
 	if (hsl_chip_settled(chip))
-		return;
+		return false;
 	down_read(&chip->access);	/* over the posting too: it is before CHIP_REMOVE */
 	for (i = 0; i < chip->nlinks && hsl_chip_state_get(chip) == HSL_STATE_READY; i++) {
 		hsl_chip_read_link(chip, i, &li);
 		if (!memcmp(&li, &chip->links[i], sizeof(li)))
 			continue;
 		chip->links[i] = li;
+		changed = true;
 		hsl_event_post(chip->fabric, HSL_FABRIC_EV_LINK, chip->node, i, li.state);
 	}
 	up_read(&chip->access);
+	return changed;
 }
 
 /*
- * For who reads registers on behalf of a user: waits for a reset to end, then keeps the chip READY until _put. -ENODEV if
- * it will not be. Nothing that takes mmap_lock in between.
+ * For who reads registers on behalf of a user: wakes the chip, waits for a reset to end, then keeps it READY until _put.
+ * -ENODEV if it will not be. Nothing that takes mmap_lock in between.
  */
 int hsl_chip_regs_get(struct hsl_chip *chip)
 {
-	int err = hsl_chip_settled(chip);
+	int err;
 
+	hsl_chip_wake(chip);
+	err = hsl_chip_settled(chip);
 	if (err)
-		return err;
+		goto let_sleep;
 	down_read(&chip->access);
 	if (hsl_chip_state_get(chip) == HSL_STATE_READY)
 		return 0;
 	up_read(&chip->access);
-	return -ENODEV;
+	err = -ENODEV;
+let_sleep:
+	hsl_chip_let_sleep(chip);
+	return err;
 }
 
 void hsl_chip_regs_put(struct hsl_chip *chip)
 {
 	up_read(&chip->access);
+	hsl_chip_let_sleep(chip);
 }
 
 /* For who has read all ones, before _put: if there is no chip any more, that is no value, and the chip has failed. */
@@ -595,6 +599,7 @@ static struct hsl_chip *hsl_chip_new(struct device *parent, const struct hsl_chi
 	chip->dev.bus = &hsl_bus_type;
 	chip->dev.release = hsl_chip_release;
 	set_dev_node(&chip->dev, chip->numa_node);
+	hsl_power_init(chip);
 	return chip;
 }
 
@@ -665,6 +670,7 @@ free_dma:
 report:
 	dev_err(parent, "not usable as an HSL chip: error %d\n", err);
 put_chip:
+	hsl_power_exit(chip);
 	put_device(&chip->dev);
 	return ERR_PTR(err);
 }

@@ -237,6 +237,7 @@ static void hsl_attach_free(struct hsl_attach *at)
 	spin_unlock(&chip->lock);
 	wake_up_all(&chip->state_wq);
 	kvfree(at);
+	hsl_chip_let_sleep(chip);
 	hsl_chip_put(chip);
 }
 
@@ -272,11 +273,12 @@ static struct hsl_attach *hsl_attach_new(struct hsl_context *ctx, struct hsl_chi
 		kvfree(at);
 		return ERR_PTR(-ENODEV);
 	}
+	hsl_chip_stay_awake(chip);
 	list_add_tail(&at->ctx_link, &ctx->attachments);
 	return at;
 }
 
-/* The attachment of a context to a chip, made if needed. Under ctx->lock. */
+/* The attachment of a context to a chip, made if needed. Under ctx->lock; the caller keeps the chip awake. */
 struct hsl_attach *hsl_attach_get(struct hsl_context *ctx, struct hsl_chip *chip)
 {
 	struct hsl_attach *at = hsl_attach_find(ctx, chip);

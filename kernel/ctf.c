@@ -95,6 +95,7 @@ static int hsl_ctf_open(struct inode *inode, struct file *file)
 	if (test_and_set_bit_lock(0, &chip->ctf_open))
 		return -EBUSY;
 	file->private_data = hsl_chip_get(chip);
+	hsl_chip_wake(chip);	/* sleep would end test mode */
 	return 0;
 }
 
@@ -107,6 +108,7 @@ static int hsl_ctf_release(struct inode *inode, struct file *file)
 		hsl_chip_regs_put(chip);
 	}
 	clear_bit_unlock(0, &chip->ctf_open);
+	hsl_chip_let_sleep(chip);
 	hsl_chip_put(chip);
 	return 0;
 }

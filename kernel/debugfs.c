@@ -100,8 +100,10 @@ static int hsl_registers_show(struct seq_file *m, void *unused)
 
 	if (!text)
 		return -ENOMEM;
+	hsl_chip_wake(chip);
 	hsl_chip_settled(chip);
 	n = hsl_dump_registers(chip, text, HSL_DUMP_BYTES);
+	hsl_chip_let_sleep(chip);
 	if (n > 0)
 		seq_write(m, text, n);
 	kvfree(text);

@@ -21,9 +21,11 @@
  *   STOPPED    in reset, no DMA; comes back as READY, or ends; FAILED after a time in which neither happened
  *   FAILED     does not answer; DMA was cut off; a reset (FLR) may bring it back
  *   GONE       unplugged or unbound; final
+ *   ASLEEP     in D3hot, as nobody needs it (power.c); READY as soon as somebody does
  *
  * Locks, outermost first:
  *   chip->numa.lock   mutex: memory going online and offline
+ *   runtime PM        of chip->dev, by hsl_chip_wake(): waits for the chip to come up, under its life
  *   hsl_fabrics_lock  mutex: the list of fabrics, chips joining and leaving
  *   chip->life        mutex: one life cycle change of a chip at a time
  *   fabric->lock      mutex: list of contexts, open_count; never held while waiting for a device
@@ -122,6 +124,7 @@ enum hsl_chip_state {
 	HSL_STATE_STOPPED,
 	HSL_STATE_FAILED,
 	HSL_STATE_GONE,
+	HSL_STATE_ASLEEP,
 };
 
 struct hsl_vector {
@@ -219,7 +222,7 @@ struct hsl_chip {
 	const char *fail_why;		/* of the last hsl_chip_fail() */
 	struct delayed_work overdue_work;	/* queued while a reset has begun */
 	unsigned long overdue_at;	/* jiffies; life */
-	atomic_t events;		/* HSL_EVENT_* seen by the handler, for event_work */
+	atomic_t events;		/* HSL_EVENT_* for event_work */
 
 	struct hsl_link_info *links;	/* last seen; event_work's own after registration */
 	u32 event_state;		/* HSL_CHIP_* last told; life */
@@ -424,9 +427,21 @@ static inline void hsl_table_free(struct hsl_chip *chip, void *va, dma_addr_t dm
 
 u32 hsl_chip_uapi_state(struct hsl_chip *chip);
 int hsl_chip_links_init(struct hsl_chip *chip);
-void hsl_chip_links_check(struct hsl_chip *chip);
+bool hsl_chip_links_check(struct hsl_chip *chip);
+void hsl_chip_quiesce(struct hsl_chip *chip);
+int hsl_chip_restart(struct hsl_chip *chip, const char *after);
+void hsl_chip_changed(struct hsl_chip *chip);
+
+/* power.c */
+void hsl_power_init(struct hsl_chip *chip);
+void hsl_power_exit(struct hsl_chip *chip);
+void hsl_chip_wake(struct hsl_chip *chip);
+void hsl_chip_stay_awake(struct hsl_chip *chip);
+void hsl_chip_let_sleep(struct hsl_chip *chip);
 
 /* irq.c */
+#define HSL_EVENT_AWAKE	(1u << 31)	/* beside those of hsl/regs.h: it slept, and its links may be others */
+void hsl_events_look(struct hsl_chip *chip, u32 events);
 int hsl_irq_init(struct hsl_chip *chip);
 struct hsl_vector *hsl_vector_get(struct hsl_chip *chip, unsigned int qid);
 void hsl_vector_put(struct hsl_vector *v);

@@ -17,6 +17,13 @@
 #include "hsl_priv.h"
 #include "trace.h"
 
+/* Have event_work see to these. */
+void hsl_events_look(struct hsl_chip *chip, u32 events)
+{
+	atomic_or(events, &chip->events);
+	schedule_work(&chip->event_work);
+}
+
 static void hsl_irq_events(struct hsl_chip *chip)
 {
 	u32 events;
@@ -27,8 +34,7 @@ static void hsl_irq_events(struct hsl_chip *chip)
 	if (!events || events == ~0u)
 		return;
 	writel(events, chip->p.regs + HSL_REG_EVENT);
-	atomic_or(events, &chip->events);
-	schedule_work(&chip->event_work);
+	hsl_events_look(chip, events & HSL_EVENT_ALL);
 }
 
 static irqreturn_t hsl_irq(int irq, void *arg)
@@ -53,15 +59,15 @@ void hsl_event_work(struct work_struct *work)
 	struct hsl_chip *chip = container_of(work, struct hsl_chip, event_work);
 	u32 events = atomic_xchg(&chip->events, 0);
 
-	trace_hsl_chip_event(chip->node, events);
+	if (events & HSL_EVENT_ALL)
+		trace_hsl_chip_event(chip->node, events & HSL_EVENT_ALL);
 	if (events & HSL_EVENT_FATAL)
 		hsl_chip_fail(chip, "it reports a fatal error");
 	if (events & HSL_EVENT_QUEUE_ERROR)
 		hsl_queue_check_all(chip);
-	if (events & HSL_EVENT_LINK) {
-		hsl_chip_links_check(chip);
+	if (events & (HSL_EVENT_LINK | HSL_EVENT_AWAKE) &&
+	    (hsl_chip_links_check(chip) || events & HSL_EVENT_LINK))
 		kobject_uevent(&chip->dev.kobj, KOBJ_CHANGE);
-	}
 }
 
 static int hsl_vector_request(struct hsl_vector *v)

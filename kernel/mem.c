@@ -10,6 +10,8 @@
  * that was observable is flushed first (HEP-MAP-027): a dirty line would be written over the zeroes later. What is not known
  * to be zero may have been observable, and its flush have failed, or that of another driver: it is flushed in any case.
  *
+ * A chip is awake while any of its memory is not free: commands zero it, before and after.
+ *
  * Locking: the pool locks itself; chip->dirty under chip->lock; the bitmap under clean_lock. A range belongs to its
  * struct hsl_mem alone from allocation to the return to the pool.
  */
@@ -103,6 +105,7 @@ static void hsl_mem_release(struct hsl_mem *mem)
 
 	hsl_pool_give(&chip->pool, mem->extent);
 	kfree(mem);
+	hsl_chip_let_sleep(chip);
 	hsl_chip_put(chip);
 }
 
@@ -171,8 +174,10 @@ static struct hsl_mem *hsl_mem_new(struct hsl_chip *chip, u64 off, u64 len, u64 
 	mem = kzalloc(sizeof(*mem), GFP_KERNEL);
 	if (!mem)
 		return ERR_PTR(-ENOMEM);
+	hsl_chip_wake(chip);
 	e = hsl_mem_take(chip, off, len, align, at);
 	if (IS_ERR(e)) {
+		hsl_chip_let_sleep(chip);
 		kfree(mem);
 		return ERR_CAST(e);
 	}

@@ -300,7 +300,9 @@ int hsl_numa_set(struct hsl_chip *chip, u64 bytes)
 
 	if (mutex_lock_killable(&chip->numa.lock))
 		return -EINTR;
+	hsl_chip_wake(chip);
 	err = bytes ? hsl_numa_online(chip, bytes) : hsl_numa_offline(chip);
+	hsl_chip_let_sleep(chip);
 	mutex_unlock(&chip->numa.lock);
 	return err;
 }

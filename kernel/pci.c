@@ -14,6 +14,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 #include <linux/suspend.h>
 #include <linux/hsl_bus.h>
 #include <hsl/ctf.h>
@@ -22,9 +23,11 @@
 #include "compat.h"
 
 #define HSL_PCI_VECTORS_MAX	64
+#define HSL_PCI_SLEEP_MS	2000	/* until an idle chip sleeps, if it may: power/autosuspend_delay_ms */
 
 struct hsl_pci {
 	struct hsl_chip *chip;
+	bool held;		/* awake from reset_prepare or error_detected on */
 	int irqs[HSL_PCI_VECTORS_MAX];
 };
 
@@ -164,6 +167,26 @@ static int hsl_pci_setup_vectors(struct pci_dev *pdev, struct hsl_pci *hp, struc
 	return 0;
 }
 
+/*
+ * What the PCI core held for probe is let go, and held again for remove. A chip that sleeps is woken before the system does:
+ * what memory keeps in one sleep it may lose in the other.
+ */
+static void hsl_pci_allow_sleep(struct pci_dev *pdev)
+{
+	dev_pm_set_driver_flags(&pdev->dev, DPM_FLAG_NO_DIRECT_COMPLETE);
+	pm_runtime_set_autosuspend_delay(&pdev->dev, HSL_PCI_SLEEP_MS);
+	pm_runtime_use_autosuspend(&pdev->dev);
+	pm_runtime_put(&pdev->dev);
+}
+
+static void hsl_pci_forbid_sleep(struct pci_dev *pdev, struct hsl_pci *hp)
+{
+	pm_runtime_get_noresume(&pdev->dev);
+	pm_runtime_dont_use_autosuspend(&pdev->dev);
+	if (hp->held)		/* a reset that nobody has ended */
+		pm_runtime_put_noidle(&pdev->dev);
+}
+
 static int hsl_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct hsl_chip_params p = { .owner = THIS_MODULE, .driver = KBUILD_MODNAME, .ops = &hsl_pci_chip_ops };
@@ -216,6 +239,7 @@ static int hsl_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	hsl_pci_enable_aer(pdev);
 	pci_d3cold_disable(pdev);	/* chip memory sleeps in D3hot */
 	pci_save_state(pdev);	/* for slot_reset */
+	hsl_pci_allow_sleep(pdev);
 	return 0;
 
 clear_master:
@@ -232,6 +256,7 @@ static void hsl_pci_remove(struct pci_dev *pdev)
 {
 	struct hsl_pci *hp = pci_get_drvdata(pdev);
 
+	hsl_pci_forbid_sleep(pdev, hp);
 	hsl_chip_unregister(hp->chip);
 	pci_d3cold_enable(pdev);
 	hsl_pci_disable_aer(pdev);
@@ -241,14 +266,23 @@ static void hsl_pci_remove(struct pci_dev *pdev)
 	pci_disable_device(pdev);
 }
 
+/* Neither resets nor errors care whether a chip sleeps. */
+static void hsl_pci_hold(struct pci_dev *pdev, struct hsl_pci *hp)
+{
+	if (!hp->held)
+		pm_runtime_get_sync(&pdev->dev);
+	hp->held = true;
+}
+
 static void hsl_pci_reset_prepare(struct pci_dev *pdev)
 {
 	struct hsl_pci *hp = pci_get_drvdata(pdev);
 
+	hsl_pci_hold(pdev, hp);
 	hsl_chip_reset_begin(hp->chip);
 }
 
-static void hsl_pci_reset_done(struct pci_dev *pdev)
+static void hsl_pci_restart(struct pci_dev *pdev)
 {
 	struct hsl_pci *hp = pci_get_drvdata(pdev);
 
@@ -257,10 +291,21 @@ static void hsl_pci_reset_done(struct pci_dev *pdev)
 		pci_save_state(pdev);	/* for slot_reset: the core's restore used up what was saved */
 }
 
+static void hsl_pci_reset_done(struct pci_dev *pdev)
+{
+	struct hsl_pci *hp = pci_get_drvdata(pdev);
+
+	hsl_pci_restart(pdev);
+	if (hp->held)
+		pm_runtime_put(&pdev->dev);
+	hp->held = false;
+}
+
 static pci_ers_result_t hsl_pci_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
 {
 	struct hsl_pci *hp = pci_get_drvdata(pdev);
 
+	hsl_pci_hold(pdev, hp);
 	if (state == pci_channel_io_perm_failure) {
 		hsl_chip_disconnect(hp->chip);
 		return PCI_ERS_RESULT_DISCONNECT;
@@ -314,14 +359,43 @@ static int hsl_pci_freeze(struct device *dev)
 
 static int hsl_pci_wake(struct device *dev)
 {
-	hsl_pci_reset_done(to_pci_dev(dev));
+	hsl_pci_restart(to_pci_dev(dev));
 	return 0;
+}
+
+static int hsl_pci_runtime_suspend(struct device *dev)
+{
+	struct hsl_pci *hp = dev_get_drvdata(dev);
+	int err = hsl_chip_runtime_suspend(hp->chip);
+
+	if (err)	/* for slot_reset: the core took it for used up */
+		pci_save_state(to_pci_dev(dev));
+	return err;
+}
+
+static int hsl_pci_runtime_resume(struct device *dev)
+{
+	struct hsl_pci *hp = dev_get_drvdata(dev);
+
+	pci_set_master(to_pci_dev(dev));
+	if (!hsl_chip_runtime_resume(hp->chip))
+		pci_save_state(to_pci_dev(dev));
+	return 0;	/* a chip that has failed is awake, too */
+}
+
+/* Nobody needs it from now on, so that the delay begins now. */
+static int hsl_pci_runtime_idle(struct device *dev)
+{
+	pm_runtime_mark_last_busy(dev);
+	pm_request_autosuspend(dev);
+	return -EBUSY;
 }
 
 static const struct dev_pm_ops hsl_pci_pm_ops = {
 	.suspend = pm_sleep_ptr(hsl_pci_suspend),
 	.resume = pm_sleep_ptr(hsl_pci_wake),
 	.freeze = pm_sleep_ptr(hsl_pci_freeze),
+	RUNTIME_PM_OPS(hsl_pci_runtime_suspend, hsl_pci_runtime_resume, hsl_pci_runtime_idle)
 };
 
 static const struct pci_device_id hsl_pci_ids[] = {
@@ -336,7 +410,7 @@ static struct pci_driver hsl_pci_driver = {
 	.probe = hsl_pci_probe,
 	.remove = hsl_pci_remove,
 	.err_handler = &hsl_pci_err_handlers,
-	.driver.pm = pm_sleep_ptr(&hsl_pci_pm_ops),
+	.driver.pm = pm_ptr(&hsl_pci_pm_ops),
 };
 module_pci_driver(hsl_pci_driver);
 

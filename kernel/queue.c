@@ -510,7 +510,9 @@ struct file *hsl_queue_create(struct hsl_context *ctx, struct hsl_queue_create *
 		goto put_chip;
 	}
 	q->shadow = c->flags & HSL_QUEUE_SHADOW && chip->cap & HSL_CAP_SHADOW_TAIL;
+	hsl_chip_wake(chip);	/* until the context is attached */
 	file = hsl_queue_file(ctx, q);
+	hsl_chip_let_sleep(chip);
 	if (!IS_ERR(file)) {
 		c->qid = q->qid;
 		c->ring_bytes = q->ctrl.bytes + q->sq.bytes + q->cq.bytes;

@@ -3,7 +3,7 @@
  * sysfs: what docs/abi/sysfs-hsl describes. All of it but mem_online_bytes is read-only; a reset is the PCI device's "reset".
  *
  * Attributes of links and counters are made per chip, since their number is the chip's. Registers are read through
- * hsl_chip_link() and hsl_chip_counter(), which wait for a reset and refuse a chip that has left.
+ * hsl_chip_link() and hsl_chip_counter(), which wake the chip, wait for a reset and refuse a chip that has left.
  */
 #include <linux/device.h>
 #include <linux/sysfs.h>
@@ -18,6 +18,7 @@ const char *hsl_chip_state_name(enum hsl_chip_state state)
 		[HSL_STATE_STOPPED] = "resetting",
 		[HSL_STATE_FAILED] = "failed",
 		[HSL_STATE_GONE] = "gone",
+		[HSL_STATE_ASLEEP] = "asleep",
 	};
 
 	return state < ARRAY_SIZE(names) ? names[state] : "unknown";

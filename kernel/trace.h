@@ -21,7 +21,7 @@ TRACE_EVENT(hsl_chip_state,
 		__entry->from = from;
 		__entry->to = to;
 	),
-	TP_printk("node=%u from=%u to=%u (0 ready 1 quiescing 2 stopped 3 failed 4 gone)", __entry->node,
+	TP_printk("node=%u from=%u to=%u (0 ready 1 quiescing 2 stopped 3 failed 4 gone 5 asleep)", __entry->node,
 		  __entry->from, __entry->to)
 );
 

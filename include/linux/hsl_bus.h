@@ -16,12 +16,18 @@
  *	hsl_chip_suspend()	as hsl_chip_reset_begin(), or -EBUSY: this sleep would take something from users
  *	... D3hot and back, by the PCI core ...
  *	hsl_chip_reset_done()
+ *   sleep of the chip (runtime PM; a driver without it keeps what the bus holds for probe, and its chips awake):
+ *	... nobody needs the chip: the core keeps its device awake, as a child of it ...
+ *	hsl_chip_runtime_suspend()	the chip does nothing any more, or -EBUSY: it is in a reset or has failed
+ *	... D3hot and back, chip memory keeps its content and links go on ...
+ *	hsl_chip_runtime_resume()	the chip is enabled again; or it has failed, which was reported, and is for a reset to mend
  *   permanent error:
  *	hsl_chip_disconnect()	as if unplugged; only hsl_chip_unregister() may follow
  *   remove:
  *	hsl_chip_unregister()	returns when nothing of the core touches the device or its registers any more
  *
- * All of these sleep and are called with the device's lock held (as probe, remove and the PCI error handlers are).
+ * All of these sleep and are called with the device's lock held (as probe, remove and the PCI error handlers are), but for
+ * the two of runtime PM. Around a reset and an error the driver keeps the device awake; the PCI core does so around remove.
  */
 #ifndef _LINUX_HSL_BUS_H
 #define _LINUX_HSL_BUS_H
@@ -84,6 +90,8 @@ void hsl_chip_disconnect(struct hsl_chip *chip);
 void hsl_chip_reset_begin(struct hsl_chip *chip);
 /* keeps_memory: chip memory stays powered, as in suspend to idle, if the driver has forbidden D3cold (pci_d3cold_disable). */
 int hsl_chip_suspend(struct hsl_chip *chip, bool keeps_memory);
+int hsl_chip_runtime_suspend(struct hsl_chip *chip);
+int hsl_chip_runtime_resume(struct hsl_chip *chip);
 /* What fails has been reported. After hsl_chip_disconnect() there is nothing to bring back: -ENODEV, and not a word. */
 int hsl_chip_reset_done(struct hsl_chip *chip);
 

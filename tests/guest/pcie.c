@@ -11,6 +11,7 @@
  *   pcie links [cycles]	the link goes down, comes up and trains again under load, in any order and while a chip is reset
  *   pcie sleep		suspend to idle with users; sleeps that lose memory are refused
  *   pcie vectors		VECTORS=0,1,3,64: each chip with as many interrupts as it and its queues have; refused without any
+ *   pcie idle		a chip that nobody needs sleeps in D3hot, and wakes for whoever needs it (HEP-RAS-013, HEP-REG-016)
  *
  * Users are processes, one that copies without end and one that is asleep in poll, on chip 2; a third copies on chip 1 and has
  * to go on through everything that happens to chip 2. The end state is always looked for: the users of chip 2 were told that
@@ -642,6 +643,417 @@ static void test_sleep(void)
 	}
 }
 
+/* ---- sleep of a chip (runtime PM); ctx is attached to none ---- */
+
+enum { WORKERS = 4 };		/* processes that use it at once */
+
+static void power_write(unsigned int node, const char *name, const char *text)
+{
+	char file[48];
+
+	snprintf(file, sizeof(file), "power/%s", name);
+	if (raw_write_file(chip_file(node, file), text))
+		raw_bail(chip_file(node, file));
+}
+
+static void allow_sleep(unsigned int node)
+{
+	power_write(node, "autosuspend_delay_ms", "0");
+	power_write(node, "control", "auto");
+}
+
+/* One line of a file of the chip; "" if it cannot be read. */
+static const char *chip_says(const char *path)
+{
+	static char line[128];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+
+	line[n > 0 ? n : 0] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	if (fd >= 0)
+		close(fd);
+	return line;
+}
+
+static const char *state_of(unsigned int node)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/bus/hsl/devices/hsl0-%u/state", node);
+	return chip_says(path);
+}
+
+static bool falls_asleep(unsigned int node)
+{
+	for (int i = 0; i < 10000; i++) {
+		if (!strcmp(state_of(node), "asleep") && !strcmp(chip_says(chip_file(node, "power/runtime_status")), "suspended"))
+			return !strcmp(chip_says(chip_file(node, "power_state")), "D3hot");
+		raw_sleep_us(1000);
+	}
+	printf("# chip %u is %s\n", node, state_of(node));
+	printf("# and its function %s\n", chip_says(chip_file(node, "power/runtime_status")));
+	return false;
+}
+
+/* Somebody counts on it, whatever the delay is. */
+static bool is_held(unsigned int node)
+{
+	return !strcmp(state_of(node), "ready") && strcmp(chip_says(chip_file(node, "power/runtime_active_kids")), "0");
+}
+
+/* A context of its own: new memory is zero, a queue copies. NULL or what went wrong. */
+static const char *work_once(unsigned int node)
+{
+	const char *wrong = NULL;
+	int fd = raw_open(0);
+	volatile uint64_t *m;
+	struct raw_seg a, b;
+	struct raw_queue q;
+
+	if (fd < 0)
+		return "open";
+	if (raw_alloc(fd, node, 65536, RAW_RW, &a) || raw_alloc(fd, node, 65536, RAW_RW, &b))
+		wrong = "a segment";
+	else if (raw_map(fd, &a, PROT_READ | PROT_WRITE, &m))
+		wrong = "mmap";
+	else if (m[0] || m[65536 / 8 - 1])
+		wrong = "memory that is not zero";
+	else if (raw_queue_open(fd, node, &q))
+		wrong = "a queue";
+	if (!wrong) {
+		m[0] = m[65536 / 8 - 1] = 0x5a5a5a5a5a5a5a5a;
+		if (raw_copy(&q, b.ga, a.ga, 65536) != HSL_ST_OK)
+			wrong = "a copy";
+		raw_queue_close(&q);
+		munmap((void *)(uintptr_t)m, 65536);
+	}
+	close(fd);
+	return wrong;
+}
+
+static void sleeps_and_works(unsigned int node, const char *after)
+{
+	const char *wrong;
+
+	raw_check(falls_asleep(node), "%s: chip %u falls asleep", after, node);
+	wrong = work_once(node);
+	raw_check(!wrong, "%s: and works for the next user%s%s", after, wrong ? ": " : "", wrong ? wrong : "");
+}
+
+/* Each file of a pattern wakes the chip, and is answered. */
+static void wakes_readers(unsigned int node, const char *which)
+{
+	unsigned int good = 0;
+	glob_t g = { 0 };
+	char pattern[128];
+
+	snprintf(pattern, sizeof(pattern), "%s", which);
+	if (glob(pattern, 0, NULL, &g)) {
+		raw_check(true, "%s # SKIP this kernel has none", pattern);
+		return;
+	}
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		bool slept = falls_asleep(node), answers = chip_says(g.gl_pathv[i])[0];
+
+		good += slept && answers;
+		if (!slept || !answers)
+			printf("# %s of a chip that %s: '%s'\n", g.gl_pathv[i], slept ? "slept" : "did not sleep", chip_says(g.gl_pathv[i]));
+	}
+	raw_check(good == g.gl_pathc, "%u of %zu files wake it and are answered: %s", good, g.gl_pathc, pattern);
+	globfree(&g);
+}
+
+static void readers_wake(void)
+{
+	wakes_readers(2, "/sys/bus/hsl/devices/hsl0-2/links/*");
+	wakes_readers(2, "/sys/bus/hsl/devices/hsl0-2/counters/*");
+	wakes_readers(2, "/sys/bus/hsl/devices/hsl0-2/counters_link0/[rt]*");
+	wakes_readers(2, chip_file(2, "hwmon/hwmon*/[tp]*[0-9]_*"));
+	wakes_readers(2, "/sys/kernel/debug/hsl/hsl0/chip2/registers");
+}
+
+/* What needs no register lets it sleep on. */
+static void others_do_not_wake(void)
+{
+	struct hsl_chip_info ci;
+	glob_t g = { 0 };
+
+	if (!falls_asleep(2) || glob("/sys/bus/hsl/devices/hsl0-2/[a-z]*", 0, NULL, &g))
+		raw_bail("chip 2 asleep, and its files");
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		chip_says(g.gl_pathv[i]);
+	globfree(&g);
+	chip_says("/sys/kernel/debug/hsl/hsl0/state");
+	raw_check(!raw_chip(ctx, 2, &ci) && ci.state == HSL_CHIP_READY, "CHIP_INFO tells a sleeping chip as ready");
+	raw_check(!strcmp(state_of(2), "asleep"), "neither it, nor its other files, nor an open file wake it");
+	raw_check(system("hslctl list | grep -q '^ *2 .* asleep '") == 0 && !strcmp(state_of(2), "asleep"),
+		  "hslctl list shows it asleep and leaves it so");
+}
+
+/* held by what is in fd, or in the mapping, until that is closed */
+static void held_by(const char *what, int fd, volatile uint64_t *m)
+{
+	raw_check(is_held(2), "%s keeps it awake", what);
+	if (fd >= 0)
+		close(fd);
+	if (m)
+		munmap((void *)(uintptr_t)m, 65536);
+	raw_check(falls_asleep(2), "and no longer");
+}
+
+static int dmabuf_of(int fd, uint32_t handle)
+{
+	struct hsl_segment_export e = { .size = sizeof(e), .handle = handle, .flags = HSL_EXPORT_DMABUF, .rights = RAW_RW };
+	int r = raw_ioctl(fd, HSL_IOC_SEGMENT_EXPORT, &e);
+
+	return r ? r : e.fd;
+}
+
+static void users_hold(void)
+{
+	int fd = raw_open(0), other;
+	volatile uint64_t *m = NULL;
+	struct raw_queue q;
+	struct raw_seg s;
+
+	if (raw_alloc(fd, 2, 65536, RAW_RW, &s))
+		raw_bail("a segment");
+	held_by("a segment", fd, NULL);
+	fd = raw_open(0);
+	if (raw_queue_open(fd, 2, &q))
+		raw_bail("a queue");
+	close(fd);
+	raw_queue_close(&q);
+	raw_check(falls_asleep(2), "a queue is closed after its context: it falls asleep");
+	fd = raw_open(0);
+	if (raw_alloc(fd, 2, 65536, RAW_RW, &s) || raw_map(fd, &s, PROT_READ | PROT_WRITE, &m))
+		raw_bail("a mapping");
+	close(fd);
+	held_by("a mapping", -1, m);
+	fd = raw_open(0);
+	if (raw_alloc(fd, 2, 65536, RAW_RW, &s))
+		raw_bail("a segment");
+	other = raw_export(fd, s.handle, RAW_RW);
+	close(fd);
+	held_by("an exported segment", other, NULL);
+	fd = raw_open(0);
+	if (raw_alloc(fd, 2, 65536, RAW_RW, &s))
+		raw_bail("a segment");
+	other = dmabuf_of(fd, s.handle);
+	close(fd);
+	if (other >= 0)
+		held_by("a dma-buf", other, NULL);
+	other = open("/sys/kernel/debug/hsl/hsl0/chip2/ctf", O_RDWR | O_CLOEXEC);
+	if (other >= 0)
+		held_by("an open test facility", other, NULL);
+}
+
+static uint64_t counter(unsigned int node, const char *name)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/bus/hsl/devices/hsl0-%u/counters/%s", node, name);
+	return strtoull(chip_says(path), NULL, 10);
+}
+
+/* In a ring of four, between 1 and 3 are 2 and 4. What crosses them is observable. */
+static void forwards_asleep(void)
+{
+	struct hsl_segment_alloc a = { .size = sizeof(a), .node = 3, .len_bytes = 65536, .rights = RAW_RW,
+				       .flags = HSL_ALLOC_OBSERVABLE };
+	uint64_t before = counter(2, "net_forwarded") + counter(4, "net_forwarded");
+	int fd = raw_open(0), st;
+	struct raw_queue q;
+	struct raw_seg s;
+
+	if (raw_alloc(fd, 1, 65536, RAW_RW, &s) || raw_ioctl(fd, HSL_IOC_SEGMENT_ALLOC, &a) || raw_queue_open(fd, 1, &q))
+		raw_bail("observable memory of chip 3");
+	raw_check(falls_asleep(2) && falls_asleep(4), "chips 2 and 4 sleep while 1 and 3 are in use");
+	st = raw_copy(&q, a.ga, s.ga, 65536);
+	raw_check(st == HSL_ST_OK, "chip 1 copies to chip 3 across them (status %d)", st);
+	raw_check(!strcmp(state_of(2), "asleep") && !strcmp(state_of(4), "asleep"), "they slept on");
+	raw_check(counter(2, "net_forwarded") + counter(4, "net_forwarded") > before, "and forwarded");
+	raw_queue_close(&q);
+	close(fd);
+}
+
+/* A line of chip 3's memory that chip 2 wrote is in its cache, and nowhere else, when it falls asleep. */
+static void gives_lines_asleep(void)
+{
+	struct hsl_segment_alloc a = { .size = sizeof(a), .node = 3, .len_bytes = 65536, .rights = RAW_RW,
+				       .flags = HSL_ALLOC_OBSERVABLE };
+	int writer = raw_open(0), reader = raw_open(0), exported, st;
+	struct raw_seg from, to, shared;
+	volatile uint64_t *m;
+	struct raw_queue q;
+	uint64_t before;
+
+	if (raw_alloc(writer, 2, 65536, RAW_RW, &from) || raw_map(writer, &from, PROT_READ | PROT_WRITE, &m) ||
+	    raw_ioctl(writer, HSL_IOC_SEGMENT_ALLOC, &a) || raw_queue_open(writer, 2, &q))
+		raw_bail("a writer on chip 2");
+	m[0] = 0x0123456789abcdef;
+	st = raw_copy(&q, a.ga, from.ga, 64);
+	exported = raw_export(writer, a.handle, RAW_RW);
+	munmap((void *)(uintptr_t)m, 65536);
+	raw_queue_close(&q);
+	close(writer);
+	before = counter(2, "cache_snoop_hits");
+	if (st || raw_import(reader, exported, RAW_RW, &shared) || raw_alloc(reader, 3, 65536, RAW_RW, &to) ||
+	    raw_map(reader, &to, PROT_READ | PROT_WRITE, &m) || raw_queue_open(reader, 3, &q))
+		raw_bail("a reader on chip 3");
+	raw_check(falls_asleep(2), "chip 2 falls asleep with a line of chip 3 that it wrote");
+	st = raw_copy(&q, to.ga, shared.ga, 64);
+	raw_check(st == HSL_ST_OK && m[0] == 0x0123456789abcdef, "chip 3 gets it (status %d, %#llx)", st, (unsigned long long)m[0]);
+	raw_check(!strcmp(state_of(2), "asleep") && counter(2, "cache_snoop_hits") > before, "from chip 2, which sleeps on");
+	munmap((void *)(uintptr_t)m, 65536);
+	raw_queue_close(&q);
+	close(exported);
+	close(reader);
+}
+
+/* What happened to a link meanwhile is told when the chip wakes. */
+static void links_are_told(void)
+{
+	struct hsl_event_info e = { 0 };
+	int fd = raw_open(O_NONBLOCK);
+
+	raw_check(falls_asleep(2), "it falls asleep");
+	fabric_inject("2-3 link down");
+	counter(2, "net_lost");
+	for (int i = 0; i < 10000 && !(e.type == HSL_FABRIC_EV_LINK && e.node == 2); i++)
+		if (read(fd, &e, sizeof(e)) != sizeof(e))
+			raw_sleep_us(1000);
+	raw_check(e.type == HSL_FABRIC_EV_LINK && e.node == 2, "its link went down while it slept: an event tells it");
+	fabric_inject("2-3 link up");
+	close(fd);
+}
+
+/* A delay of 0: it sleeps whenever nobody is there. */
+static unsigned int work_for(unsigned int seed, unsigned int rounds)
+{
+	unsigned int bad = 0;
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		const char *wrong = work_once(2);
+
+		if (wrong)
+			printf("# process %u, round %u: %s\n", seed, i, wrong);
+		bad += wrong != NULL;
+		raw_sleep_us((unsigned int)(raw_mix(seed * 1000 + i) % 3000));
+	}
+	return bad;
+}
+
+static void sleeps_under_load(unsigned int rounds)
+{
+	pid_t pid[WORKERS], toggler;
+	unsigned int bad = 0;
+	int status;
+
+	fflush(stdout);
+	for (unsigned int i = 0; i < WORKERS; i++) {
+		pid[i] = fork();
+		if (!pid[i])
+			_exit(work_for(i, rounds) != 0);
+	}
+	toggler = fork();
+	for (unsigned int i = 0; !toggler; i++) {
+		power_write(2, "control", i & 1 ? "auto" : "on");
+		counter(2, "net_lost");
+		raw_sleep_us(2000);
+	}
+	for (unsigned int i = 0; i < WORKERS; i++) {
+		waitpid(pid[i], &status, 0);
+		bad += status != 0;
+	}
+	kill(toggler, SIGKILL);
+	waitpid(toggler, NULL, 0);
+	power_write(2, "control", "auto");
+	raw_check(!bad, "%d processes use it %u times each while it falls asleep at once: nothing fails", WORKERS, rounds);
+	sleeps_and_works(2, "load");
+}
+
+static void life_wakes(void)
+{
+	char sensor[] = "/sys/bus/hsl/devices/hsl0-2/counters/net_lost";
+
+	raw_check(falls_asleep(2) && !raw_write_file(chip_file(2, "reset"), "1"), "asleep: it is reset");
+	sleeps_and_works(2, "reset");
+	raw_check(falls_asleep(2) && !driver_write("unbind", 2) && !driver_write("bind", 2), "asleep: it is unbound and bound");
+	allow_sleep(2);		/* the delay is a driver's */
+	sleeps_and_works(2, "bind");
+	if (!access(chip_file(2, "aer_dev_fatal"), F_OK)) {
+		let_errors_through();
+		falls_asleep(2);
+		inject("MALF_TLP");
+		for (int i = 0; i < 10000 && !said("PCIe error: resetting the chip"); i++)
+			raw_sleep_us(1000);
+		sleeps_and_works(2, "fatal error");
+	}
+	raw_check(falls_asleep(2), "it falls asleep");
+	chip2_absent(true);
+	raw_check(!chip_says(sensor)[0] && !strcmp(state_of(2), "failed"), "asleep, and all ones: who reads a counter gets none");
+	failed("all ones");
+	chip2_absent(false);
+	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it answers again, and is reset");
+	sleeps_and_works(2, "reset");
+	falls_asleep(2);
+	chip2_absent(true);
+	raw_check(!driver_write("unbind", 2), "asleep, and all ones: it is unbound");
+	chip2_absent(false);
+	/* without a driver the PCI core has saved all ones of it, which a bind would restore */
+	raw_check(!raw_write_file(chip_file(2, "remove"), "1") && !raw_write_file("/sys/bus/pci/rescan", "1") &&
+		  comes_to(2, HSL_CHIP_READY), "it answers again, is removed and found again");
+	allow_sleep(2);
+	sleeps_and_works(2, "rescan");
+}
+
+/* As test_sleep(). */
+static void system_sleeps(void)
+{
+	if (!can_sleep("freeze") || access("/sys/power/pm_test", F_OK)) {
+		raw_check(true, "sleep of the system # SKIP this kernel has no pm_test");
+		return;
+	}
+	console_away();
+	atexit(console_back);
+	umount2("/host", MNT_DETACH);
+	raw_write_file("/sys/module/suspend/parameters/pm_test_delay", "0");
+	raw_write_file("/sys/power/mem_sleep", "deep");
+	raw_check(falls_asleep(2) && !raw_write_file("/sys/power/pm_test", "platform") &&
+		  !raw_write_file("/sys/power/state", "freeze") && !raw_write_file("/sys/power/pm_test", "none"),
+		  "asleep: the system sleeps and wakes");
+	sleeps_and_works(2, "sleep of the system");
+	raw_check(falls_asleep(2) && (!can_sleep("mem") || raw_write_file("/sys/power/state", "mem") == -EBUSY),
+		  "asleep: suspend to RAM, which loses what it knows of its memory, is refused");
+	sleeps_and_works(2, "refused sleep");
+	console_back();
+}
+
+static void test_idle(unsigned int rounds)
+{
+	if (!bdf[4][0])
+		raw_skip_all("needs CHIPS=4 TOPO=ring");
+	raw_check(!strcmp(chip_says(chip_file(2, "power/control")), "on") && !strcmp(state_of(2), "ready"),
+		  "nothing sleeps unless somebody allows it");
+	for (unsigned int node = 1; node <= CHIPS; node++)
+		allow_sleep(node);
+	sleeps_and_works(2, "control auto");
+	readers_wake();
+	others_do_not_wake();
+	users_hold();
+	forwards_asleep();
+	gives_lines_asleep();
+	links_are_told();
+	sleeps_under_load(rounds);
+	life_wakes();
+	power_write(2, "control", "on");
+	raw_check(!strcmp(state_of(2), "ready"), "control on wakes it");
+	power_write(2, "control", "auto");
+	system_sleeps();
+}
+
 /* ---- interrupts ---- */
 
 static unsigned int interrupts(unsigned int node)
@@ -728,9 +1140,11 @@ int main(int argc, char **argv)
 		test_links(argc > 2 ? atoi(argv[2]) : 10);
 	else if (!strcmp(name, "sleep"))
 		test_sleep();
+	else if (!strcmp(name, "idle"))
+		test_idle(argc > 2 ? (unsigned int)atoi(argv[2]) : 25);
 	else if (!strcmp(name, "vectors"))
 		test_vectors();
 	else
-		return fprintf(stderr, "usage: pcie aer [CYCLES]|given-up|lost|mute|events|links [CYCLES]|sleep|vectors\n"), 2;
+		return fprintf(stderr, "usage: pcie aer [CYCLES]|given-up|lost|mute|events|links [CYCLES]|sleep|idle [ROUNDS]|vectors\n"), 2;
 	return raw_done();
 }

@@ -86,7 +86,7 @@ struct hsl_info {
  * @size: In: sizeof(struct hsl_chip_info)
  * @flags: In: HSL_CHIP_BY_INDEX or 0
  * @node: In: node id; with HSL_CHIP_BY_INDEX an index 0..nchips-1 in order of node ids. Out: node id
- * @state: Out: HSL_CHIP_READY, HSL_CHIP_RESETTING, HSL_CHIP_FAILED
+ * @state: Out: HSL_CHIP_READY (also of a chip that sleeps: who uses it wakes it), HSL_CHIP_RESETTING, HSL_CHIP_FAILED
  * @mem_bytes: Out: chip memory
  * @mem_free_bytes: Out: not allocated now; freed memory counts once it is zeroed, SEGMENT_ALLOC waits for that by itself
  * @cap: Out: HSL_CAP_* of include/hsl/regs.h
