@@ -291,6 +291,23 @@ static void fabric_profiles(void **state)
 		assert_int_equal(hsl_fabric_open(bad[i], &f), -EINVAL);
 }
 
+/* Idle chips are warmer in a hot room, by as much as it is hotter. */
+static void ambient_of_all(void **state)
+{
+	struct hsl_sensors cool = { .size = sizeof(cool) }, hot = { .size = sizeof(hot) };
+	struct hsl_fabric *f;
+
+	(void)state;
+	assert_int_equal(hsl_fabric_open("sim:pair2,time=modelled", &f), 0);
+	assert_int_equal(hsl_chip_sensors(f, 2, &cool), 0);
+	hsl_fabric_close(f);
+	assert_int_equal(hsl_fabric_open("sim:pair2,time=modelled,ambient=60", &f), 0);
+	assert_int_equal(hsl_chip_sensors(f, 2, &hot), 0);
+	hsl_fabric_close(f);
+	assert_int_equal(hot.temp_mc - cool.temp_mc, (60 - HSL_HEAT_AMBIENT) * 1000);
+	assert_int_equal(hsl_fabric_open("sim:pair2,ambient=126", &f), -EINVAL);
+}
+
 /*
  * The times of docs/hep.md section 9, which wall time has no part in; two queues at once are no slower than one; a wait in vain ends; another
  * thread's waiting moves the one clock there is.
@@ -698,7 +715,7 @@ int main(void)
 		cmocka_unit_test(many_segments),
 		cmocka_unit_test(paths_and_links),
 		cmocka_unit_test(fabric_files),
-		cmocka_unit_test(fabric_profiles),
+		cmocka_unit_test(fabric_profiles), cmocka_unit_test(ambient_of_all),
 		cmocka_unit_test(modelled_time),
 		cmocka_unit_test(reset_under_traffic),
 		cmocka_unit_test(reset_of_a_home),
