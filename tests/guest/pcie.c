@@ -991,6 +991,12 @@ static void life_wakes(void)
 			raw_sleep_us(1000);
 		sleeps_and_works(2, "fatal error");
 	}
+	falls_asleep(2);
+	fabric_inject("2 fatal");
+	raw_check(!chip_says(sensor)[0], "a fatal error of its own while it sleeps: who reads a counter gets none");
+	failed("fatal error");
+	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it is reset");
+	sleeps_and_works(2, "reset");
 	raw_check(falls_asleep(2), "it falls asleep");
 	chip2_absent(true);
 	raw_check(!chip_says(sensor)[0] && !strcmp(state_of(2), "failed"), "asleep, and all ones: who reads a counter gets none");

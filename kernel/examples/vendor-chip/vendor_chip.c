@@ -10,6 +10,7 @@
  *	probe		power on -> hsl_chip_register
  *	FLR		hsl_chip_reset_begin -> reset -> power on -> hsl_chip_reset_done
  *	sleep		hsl_chip_suspend -> D3hot -> power on -> hsl_chip_reset_done
+ *	nobody needs it	hsl_chip_runtime_suspend -> D3hot -> power on -> hsl_chip_runtime_resume
  *	PCIe error	hsl_chip_reset_begin -> slot reset -> power on -> hsl_chip_reset_done; or hsl_chip_disconnect
  *	remove		hsl_chip_unregister -> power off
  *
@@ -20,6 +21,7 @@
 #include <linux/iopoll.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 #include <linux/suspend.h>
 #include <linux/hsl_bus.h>
 
@@ -36,9 +38,11 @@
 #define VENDOR_CTL_STATE	0x8
 #define VENDOR_ID_VALUE		0x31434556
 #define VENDOR_POWER_US		100000
+#define VENDOR_SLEEP_MS		2000		/* unused for so long, and allowed to (power/control): it sleeps */
 
 struct vendor_chip {
 	struct hsl_chip *chip;
+	bool held;		/* awake, for a reset or an error */
 	void __iomem *bar;	/* all of BAR2: control page and register block */
 	int irqs[VENDOR_VECTORS];
 };
@@ -126,6 +130,30 @@ static void vendor_chip_disable(struct pci_dev *pdev, struct vendor_chip *vc)
 	pci_release_regions(pdev);
 }
 
+/* The PCI core has held the function for probe. Suspend to RAM loses memory that D3hot keeps: chips are woken before it. */
+static void vendor_chip_allow_sleep(struct pci_dev *pdev)
+{
+	dev_pm_set_driver_flags(&pdev->dev, DPM_FLAG_NO_DIRECT_COMPLETE);
+	pm_runtime_set_autosuspend_delay(&pdev->dev, VENDOR_SLEEP_MS);
+	pm_runtime_use_autosuspend(&pdev->dev);
+	pm_runtime_put(&pdev->dev);
+}
+
+static void vendor_chip_forbid_sleep(struct pci_dev *pdev, struct vendor_chip *vc)
+{
+	pm_runtime_get_noresume(&pdev->dev);
+	pm_runtime_dont_use_autosuspend(&pdev->dev);
+	if (vc->held)
+		pm_runtime_put_noidle(&pdev->dev);
+}
+
+static void vendor_chip_hold(struct pci_dev *pdev, struct vendor_chip *vc)
+{
+	if (!vc->held)
+		pm_runtime_get_sync(&pdev->dev);
+	vc->held = true;
+}
+
 static int vendor_chip_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct hsl_chip_params p = { .owner = THIS_MODULE, .driver = KBUILD_MODNAME, .ops = &vendor_chip_ops };
@@ -158,6 +186,7 @@ static int vendor_chip_probe(struct pci_dev *pdev, const struct pci_device_id *i
 	pci_set_drvdata(pdev, vc);
 	pci_d3cold_disable(pdev);	/* chip memory sleeps in D3hot */
 	pci_save_state(pdev);	/* for slot_reset */
+	vendor_chip_allow_sleep(pdev);
 	return 0;
 
 free_vectors:
@@ -172,6 +201,7 @@ static void vendor_chip_remove(struct pci_dev *pdev)
 {
 	struct vendor_chip *vc = pci_get_drvdata(pdev);
 
+	vendor_chip_forbid_sleep(pdev, vc);
 	hsl_chip_unregister(vc->chip);
 	pci_d3cold_enable(pdev);
 	pci_clear_master(pdev);
@@ -183,10 +213,11 @@ static void vendor_chip_reset_prepare(struct pci_dev *pdev)
 {
 	struct vendor_chip *vc = pci_get_drvdata(pdev);
 
+	vendor_chip_hold(pdev, vc);
 	hsl_chip_reset_begin(vc->chip);
 }
 
-static void vendor_chip_reset_done(struct pci_dev *pdev)
+static void vendor_chip_restart(struct pci_dev *pdev)
 {
 	struct vendor_chip *vc = pci_get_drvdata(pdev);
 
@@ -197,10 +228,21 @@ static void vendor_chip_reset_done(struct pci_dev *pdev)
 		pci_save_state(pdev);	/* for slot_reset: the core's restore used up what was saved */
 }
 
+static void vendor_chip_reset_done(struct pci_dev *pdev)
+{
+	struct vendor_chip *vc = pci_get_drvdata(pdev);
+
+	vendor_chip_restart(pdev);
+	if (vc->held)
+		pm_runtime_put(&pdev->dev);
+	vc->held = false;
+}
+
 static pci_ers_result_t vendor_chip_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
 {
 	struct vendor_chip *vc = pci_get_drvdata(pdev);
 
+	vendor_chip_hold(pdev, vc);
 	if (state == pci_channel_io_perm_failure) {
 		hsl_chip_disconnect(vc->chip);
 		return PCI_ERS_RESULT_DISCONNECT;
@@ -247,14 +289,44 @@ static int vendor_chip_freeze(struct device *dev)
 
 static int vendor_chip_wake(struct device *dev)
 {
-	vendor_chip_reset_done(to_pci_dev(dev));
+	vendor_chip_restart(to_pci_dev(dev));
 	return 0;
+}
+
+static int vendor_chip_runtime_suspend(struct device *dev)
+{
+	struct vendor_chip *vc = dev_get_drvdata(dev);
+	int err = hsl_chip_runtime_suspend(vc->chip);
+
+	if (err)
+		pci_save_state(to_pci_dev(dev));
+	return err;
+}
+
+static int vendor_chip_runtime_resume(struct device *dev)
+{
+	struct vendor_chip *vc = dev_get_drvdata(dev);
+
+	pci_set_master(to_pci_dev(dev));
+	vendor_chip_power_on(to_pci_dev(dev), vc);
+	if (!hsl_chip_runtime_resume(vc->chip))
+		pci_save_state(to_pci_dev(dev));
+	return 0;	/* a chip that has failed is awake, too */
+}
+
+/* Nobody needs it from now on, so that the delay begins now. */
+static int vendor_chip_runtime_idle(struct device *dev)
+{
+	pm_runtime_mark_last_busy(dev);
+	pm_request_autosuspend(dev);
+	return -EBUSY;
 }
 
 static const struct dev_pm_ops vendor_chip_pm_ops = {
 	.suspend = pm_sleep_ptr(vendor_chip_suspend),
 	.resume = pm_sleep_ptr(vendor_chip_wake),
 	.freeze = pm_sleep_ptr(vendor_chip_freeze),
+	RUNTIME_PM_OPS(vendor_chip_runtime_suspend, vendor_chip_runtime_resume, vendor_chip_runtime_idle)
 };
 
 static const struct pci_device_id vendor_chip_ids[] = {
@@ -269,7 +341,7 @@ static struct pci_driver vendor_chip_driver = {
 	.probe = vendor_chip_probe,
 	.remove = vendor_chip_remove,
 	.err_handler = &vendor_chip_err_handlers,
-	.driver.pm = pm_sleep_ptr(&vendor_chip_pm_ops),
+	.driver.pm = pm_ptr(&vendor_chip_pm_ops),
 };
 module_pci_driver(vendor_chip_driver);
 
