@@ -19,5 +19,9 @@ run 0 hslctl link && has '^ +2 +0 .* 0 +0$' && has '^ +3 +0 .* - +-$'; ok 'link'
 run 0 hslctl monitor --for 1s --json && has '"counters":null'; ok 'monitor'
 run 3 hslctl inject --node 2 --link 0 drop 0.1 --for 1ms && has '^hslctl: chip 2 has no test facility'; ok 'inject: no test facility'
 run 0 hslctl inject --node 1 --link 0 drop 0.1 --for 1ms; ok 'inject at the other end of that link'
+for node in 1 2 3 4; do
+	run 0 sh -c "echo 1 >$(readlink -f /sys/bus/hsl/devices/hsl0-$node/..)/reset" && run 0 hslctl doctor && healthy
+	ok "chip $node comes back from an FLR"
+done
 (finish) || exit 1
 exec /hsl/tests/guest/mixed

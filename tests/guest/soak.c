@@ -7,7 +7,8 @@
  *
  * After every step each chip is there again within a bound, and a new client gets a queue and zeroed memory of it, and right copies.
  * Commands may end as a chip or a link that is lost makes them end, but when they say OK the bytes are right. A line a minute says how
- * far it is; the summary at the end counts everything, and the kernel has to have reported nothing. Another process than the one that
+ * far it is; the summary at the end counts everything, and the kernel has to have reported nothing. A run in which no step was taken has
+ * shown nothing, and fails. Another process than the one that
  * takes the steps watches that they end: one that does not is told with the stacks of all that runs or waits, and fails.
  */
 #include <errno.h>
@@ -47,6 +48,7 @@ static struct shared {
 } *sh;
 
 static char bdf[NCHIPS + 1][32];		/* by node, 1 and up */
+static uint32_t nlinks[NCHIPS + 1];		/* by node */
 static unsigned int nchips;
 static int qmp = -1;
 static uint64_t rng;
@@ -324,7 +326,7 @@ static bool inject(unsigned int node)
 					     "late 1 2", "link retrain", "lane 0 fail", "poison-data 1", "timeout 1" };
 	char cmd[200];
 
-	snprintf(cmd, sizeof(cmd), "/hsl/bin/hslctl inject --node %u --link %u %s --for %ums >/dev/null 2>&1", node, rnd(nchips - 1),
+	snprintf(cmd, sizeof(cmd), "/hsl/bin/hslctl inject --node %u --link %u %s --for %ums >/dev/null 2>&1", node, rnd(nlinks[node]),
 		 words[rnd(sizeof(words) / sizeof(words[0]))], 50 + rnd(400));
 	return system(cmd) == 0;
 }
@@ -422,7 +424,7 @@ static bool fuzz_end(pid_t pid, char *line, size_t len)
 
 static int soak(unsigned int minutes, uint64_t seed, int kmsg)
 {
-	unsigned int done[STEPS] = { 0 }, refused = 0, reports = 0;
+	unsigned int done[STEPS] = { 0 }, disturbed = 0, refused = 0, reports = 0;
 	time_t start = now_s(), end = start + minutes * 60, next = start + 60;
 	bool good = true, fuzzed;
 	pid_t pid[NTRAFFIC], fuzz;
@@ -470,11 +472,14 @@ static int soak(unsigned int minutes, uint64_t seed, int kmsg)
 	reports += raw_kmsg_reports(kmsg);
 	printf("# soak: %ld s\n#   %-30s%lu, %lu ended by what happened, in %lu contexts; %lu MiB compared\n", (long)(now_s() - start), "commands",
 	       atomic_load(&sh->commands), atomic_load(&sh->ended), atomic_load(&sh->lives), atomic_load(&sh->compared) >> 20);
-	for (unsigned int s = 0; s < STEPS; s++)
+	for (unsigned int s = 0; s < STEPS; s++) {
 		printf("#   %-30s%u\n", step_names[s], done[s]);
+		disturbed += done[s];
+	}
 	printf("#   %-30s%u\n#   %-30s%s\n#   %-30s%u\n", "steps refused", refused, "fuzz", line, "reports of the kernel", reports);
 	raw_check(good && all_chips_work("all"), "after each step all chips worked");
 	raw_check(!atomic_load(&sh->wrong) && atomic_load(&sh->compared), "what was moved was right");
+	raw_check(disturbed, "it was disturbed: %u times", disturbed);
 	raw_check(fuzzed, "programs of random calls found nothing");
 	raw_check(!reports, "the kernel reported nothing");
 	return raw_done();
@@ -514,8 +519,10 @@ int main(int argc, char **argv)
 	qmp = open("/dev/virtio-ports/org.hsl.qmp", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (getuid() || kmsg < 0 || ctx < 0 || qmp < 0 || raw_ioctl(ctx, HSL_IOC_INFO, &info) || info.nchips < 2 || info.nchips > NCHIPS)
 		raw_skip_all("needs root, two chips or more, and QMP=guest");
-	for (nchips = 0; nchips < info.nchips && !raw_chip(ctx, nchips + 1, &ci); nchips++)
+	for (nchips = 0; nchips < info.nchips && !raw_chip(ctx, nchips + 1, &ci); nchips++) {
 		strcpy(bdf[nchips + 1], (char *)ci.bus_addr);
+		nlinks[nchips + 1] = ci.nlinks;
+	}
 	close(ctx);
 	sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (sh == MAP_FAILED || nchips != info.nchips)
