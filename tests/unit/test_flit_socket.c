@@ -8,9 +8,11 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -51,6 +53,23 @@ ssize_t send(int fd, const void *buf, size_t len, int flags)
 	if (trickle_us)
 		usleep(trickle_us);
 	return sendto(fd, buf, trickle_us && len ? 1 : len, flags, NULL, 0);
+}
+
+/*
+ * The first try of the end to lock its directory: sem_tried tells that it has come, and it goes on, as if it had waited in the
+ * kernel, at sem_go.
+ */
+static bool hold_lock;
+static sem_t sem_tried, sem_go;
+
+int flock(int fd, int op)
+{
+	if (hold_lock) {
+		hold_lock = false;
+		sem_post(&sem_tried);
+		sem_wait(&sem_go);
+	}
+	return (int)syscall(SYS_flock, fd, op);
 }
 
 static void take(void *opaque)
@@ -692,6 +711,7 @@ static void *starts(void *rc)
 
 	*(int *)rc = open_end(&e, true);
 	close_end(&e);
+	sem_post(&sem_tried);	/* an end without the lock comes here first */
 	return NULL;
 }
 
@@ -706,10 +726,14 @@ static void two_start(void **s)
 	strcpy(a.sun_path, path);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	sem_init(&sem_tried, 0, 0);
+	sem_init(&sem_go, 0, 0);
+	hold_lock = true;
 	assert_int_equal(pthread_create(&other, NULL, starts, &rc), 0);
-	usleep(100000);
+	sem_wait(&sem_tried);
 	assert_int_equal(listen(fd, 4), 0);
 	close(lock);
+	sem_post(&sem_go);
 	pthread_join(other, NULL);
 	assert_int_equal(rc, -EADDRINUSE);
 	close(fd);
