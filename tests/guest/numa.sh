@@ -27,9 +27,10 @@ stop_holder() {
 	exec 9>&-
 	wait $holder
 }
-free_comes_to() {
+# comes_to ATTRIBUTE VALUE: by itself
+comes_to() {
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		[ "$(cat $chip/mem_free)" = "$1" ] && return 0
+		[ "$(cat $chip/"$1")" = "$2" ] && return 0
 		sleep 0.5
 	done
 	return 1
@@ -41,6 +42,10 @@ blocks() { [ "$(cat /sys/devices/system/node/node1/memory*/"$1" | sort -u)" = "$
 total=$(cat $chip/mem_size)
 run 0 hslctl mem && has '^ +1 +512 MiB +0 B +512 MiB +0 B +- +-$'; ok 'nothing is online'
 attr mem_online_bytes 0 && attr mem_online_node -1; ok 'attributes say so'
+
+# up to the two chips it sleeps when nobody needs it
+power=$(readlink -f $chip/..)/power
+echo 0 >"$power/autosuspend_delay_ms" && echo auto >"$power/control" && comes_to state asleep; ok 'it sleeps'
 
 # refusals
 run 1 hslctl mem online 100M --chip 1 && has 'no multiple of .*block'; ok 'no whole block: refused'
@@ -72,6 +77,7 @@ umount /sys/devices/system/memory/block_size_bytes
 # online
 run 0 hslctl mem online 256M --chip 1 && has '^ +1 +512 MiB +0 B +256 MiB +256 MiB +1 '; ok 'online: 256 MiB as node 1'
 attr mem_online_bytes $size && attr mem_online_node 1 && attr mem_free $((total - size)); ok 'attributes say so'
+attr state ready && [ "$(cat "$power/runtime_active_kids")" = 1 ]; ok 'that keeps it awake'
 grep -q 'System RAM (hsl)' /proc/iomem; ok 'it is System RAM (hsl)'
 [ "$(cat /sys/devices/system/node/node1/cpulist)" = '' ]; ok 'the node has no CPUs'
 run 0 hslctl mem --json && has '"numa_node": 1' && has '"online_bytes": 268435456'; ok 'mem --json'
@@ -98,7 +104,7 @@ run 1 hslctl mem offline --chip 1 --json && has "\"pid\": $holder"; ok 'the same
 attr mem_online_bytes $size; ok 'it is still online'
 run 0 hslctl mem offline --chip 1 --force && attr mem_online_bytes 0; ok 'offline --force moves it'
 stop_holder; ok 'and its bytes have gone with it'
-free_comes_to "$total"; ok 'all of the chip is free'
+comes_to mem_free "$total"; ok 'all of the chip is free'
 ! grep -q 'System RAM (hsl)' /proc/iomem; ok 'and nothing of it is System RAM'
 run 0 $numa whole 1; ok 'the whole chip in one segment, zero'
 
@@ -111,7 +117,8 @@ ok 'offline --force: refused, and the holder is named'
 run 0 $numa use 1 16; ok 'the node works on'
 stop_holder
 run 0 hslctl mem offline --chip 1; ok 'the page is gone: offline'
-free_comes_to "$total" && run 0 $numa whole 1; ok 'and the whole chip is zero again'
+comes_to mem_free "$total" && run 0 $numa whole 1; ok 'and the whole chip is zero again'
+comes_to state asleep && echo on >"$power/control" && attr state ready; ok 'and sleeps again'
 
 # two chips, reset, unbind
 run 0 hslctl mem online 128M --chip 1 && run 0 hslctl mem online 256M --chip 2 && has '^ +2 .* 256 MiB +1 '; ok 'two chips on one node'
