@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
  * Everything at once, for a long time (HEP-RAS-001 ... 003, HEP-SEC-004): traffic that checks what it moves, programs of random calls
- * (fuzz.c), and meanwhile resets, unbind and bind, unplug and hot-add, errors of links, kill -9. Run as root in a VM with QMP=guest.
+ * (fuzz.c), and meanwhile resets, unbind and bind, unplug and hot-add, errors of links, kill -9, and chips that sleep whenever
+ * nobody needs them. Run as root in a VM with QMP=guest.
  *
  *	soak [MINUTES [SEED]]	(1, from the clock)
  *
@@ -35,9 +36,10 @@
 #define STUCK_S		(2 * BOUND_S)	/* nothing that is watched has no end of its own before */
 #define FUZZ_OUT	"/tmp/soak.fuzz"
 
-enum step { INJECT, RESET, REBIND, KILL, UNPLUG, STEPS };
-static const char *const step_names[STEPS] = { "link errors injected", "function level resets", "unbinds and binds", "kills", "unplugs and hot-adds" };
-static const unsigned int weight[STEPS] = { 4, 3, 2, 3, 1 };
+enum step { INJECT, RESET, REBIND, KILL, UNPLUG, POWER, STEPS };
+static const char *const step_names[STEPS] = { "link errors injected", "function level resets", "unbinds and binds", "kills", "unplugs and hot-adds",
+					      "changes of power management" };
+static const unsigned int weight[STEPS] = { 4, 3, 2, 3, 1, 3 };
 
 static struct shared {
 	atomic_ulong commands, compared, ended, lives, wrong;
@@ -331,12 +333,49 @@ static bool inject(unsigned int node)
 	return system(cmd) == 0;
 }
 
+static bool read_line(const char *path, char *line, size_t len)
+{
+	FILE *f = fopen(path, "re");
+	bool ok = f && fgets(line, (int)len, f);
+
+	if (f)
+		fclose(f);
+	return ok;
+}
+
 static bool pci_write(const char *dir, const char *file, unsigned int node, const char *text)
 {
 	char path[100];
 
 	snprintf(path, sizeof(path), "%s/%s%s%s", dir, node ? bdf[node] : "", node ? "/" : "", file);
 	return !raw_write_file(path, text);
+}
+
+static bool power(unsigned int node, const char *delay, const char *control)
+{
+	return pci_write("/sys/bus/pci/devices", "power/autosuspend_delay_ms", node, delay) &&
+	       pci_write("/sys/bus/pci/devices", "power/control", node, control);
+}
+
+/* Nobody has anything of the chips any more. */
+static bool all_sleep(void)
+{
+	time_t end = now_s() + BOUND_S;
+	char path[80], state[16];
+
+	for (unsigned int node = 1; node <= nchips; node++) {
+		doing("wait until it sleeps", node);
+		power(node, "0", "auto");
+		snprintf(path, sizeof(path), "/sys/bus/hsl/devices/hsl0-%u/state", node);
+		while (!read_line(path, state, sizeof(state)) || strcmp(state, "asleep\n")) {
+			if (now_s() >= end) {
+				printf("# chip %u is held\n", node);
+				return false;
+			}
+			raw_sleep_us(10000);
+		}
+	}
+	return true;
 }
 
 static bool take(enum step s, unsigned int node, pid_t *pid)
@@ -359,6 +398,8 @@ static bool take(enum step s, unsigned int node, pid_t *pid)
 		waitpid(pid[victim], NULL, 0);
 		pid[victim] = traffic_start(victim);
 		return true;
+	case POWER:
+		return power(node, rnd(2) ? "0" : "20", rnd(4) ? "auto" : "on");
 	default:
 		if (!monitor("{\"execute\":\"device_del\",\"arguments\":{\"id\":\"chip%u\"}}\n", node) || !comes_to(node, false) || !unplugged(node))
 			return false;
@@ -481,6 +522,7 @@ static int soak(unsigned int minutes, uint64_t seed, int kmsg)
 	raw_check(!atomic_load(&sh->wrong) && atomic_load(&sh->compared), "what was moved was right");
 	raw_check(disturbed, "it was disturbed: %u times", disturbed);
 	raw_check(fuzzed, "programs of random calls found nothing");
+	raw_check(!good || all_sleep(), "when all have left every chip sleeps");
 	raw_check(!reports, "the kernel reported nothing");
 	return raw_done();
 }
