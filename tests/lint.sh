@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# lint.sh shell|man|spdx|kernel: static checks, each one test of the manifest.
+# lint.sh shell|man|spdx|kernel|clang: static checks, each one test of the manifest.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -54,6 +54,12 @@ spdx)
 			exit bad
 		}'
 	;;
+clang)
+	need clang
+	for kernel in 6.1 6.12 7.x; do
+		KERNEL=$kernel qemu/modules clang >/dev/null
+	done
+	;;
 kernel)
 	rc=0
 	bad=$(mktemp)
@@ -70,7 +76,7 @@ kernel)
 	exit $rc
 	;;
 *)
-	echo "usage: lint.sh shell|man|spdx|kernel" >&2
+	echo "usage: lint.sh shell|man|spdx|kernel|clang" >&2
 	exit 2
 	;;
 esac
