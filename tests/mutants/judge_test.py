@@ -13,8 +13,8 @@ RIGHT = [['HEP-SEC-001', 'slow', 'pass', '']]
 
 
 class Judge(unittest.TestCase):
-    def driver(self, first, again):
-        """Verdicts of two mutants whose tests say first, and again when they are asked alone."""
+    def driver(self, first, again, until=float('inf')):
+        """Verdicts of two mutants, the first one by hand, whose tests say first, and again when they are asked alone."""
         asked = []
 
         def boot(driver, plan, timeout, done=None, still=source_judge.STILL_VM):
@@ -32,8 +32,9 @@ class Judge(unittest.TestCase):
         verdicts = {}
         was, source_judge.Driver.boot = source_judge.Driver.boot, boot
         try:
-            _, why = source_judge.judge_driver([{'number': n, 'file': 'f', 'line': n} for n in (1, 2)], '', ['slow'], [], {}, 1,
-                                               lambda m, verdict, killers: verdicts.update({m['number']: verdict}))
+            _, why = source_judge.judge_driver([{'number': n, 'file': 'f', 'line': n, 'breaks': 'HEP-SEC-001' * (n == 1)} for n in (1, 2)],
+                                               '', ['slow'], [], {}, 1,
+                                               lambda m, verdict, killers: verdicts.update({m['number']: verdict}), until)
         finally:
             source_judge.Driver.boot = was
         self.assertEqual(why, '')
@@ -47,6 +48,10 @@ class Judge(unittest.TestCase):
 
     def test_wrong(self):
         self.assertEqual(self.driver(WRONG, RIGHT), ({1: 'killed', 2: 'killed'}, [[1, 2]]))
+
+    def test_no_time(self):
+        self.assertEqual(self.driver(WRONG, RIGHT, 0), ({1: 'killed'}, [[1]]))
+        self.assertEqual(self.driver(SLOW, RIGHT, 0), ({1: 'survives'}, [[1], [1]]))
 
     def test_worker_raises(self):
         def work(i):

@@ -29,7 +29,7 @@ STILL_VM = 15       # in a VM
 PATIENT = 3         # times that, when what timed out is asked again
 FIRST = 3           # tests that are asked before all others
 LONG, FEW = 10, 10  # a test that takes a tenth of all time repeats what others do: it is asked about what few others reach
-AT_ONCE = 12        # mutants for one VM
+AT_ONCE = 6         # mutants for one VM
 
 
 def parse_line(line, results):
@@ -273,8 +273,11 @@ class Driver:
         return 'survives', []
 
 
-def judge_driver(mutants, tree, own, rest, of, jobs, done):
-    """(what is known of the tests, why not all are judged)"""
+def judge_driver(mutants, tree, own, rest, of, jobs, done, until):
+    """
+    (what is known of the tests, why not all are judged). When time.monotonic() is until, no more are begun but those that were
+    written by hand.
+    """
     driver = Driver(tree, own, rest)
     driver.measure()
     if not driver.tests.seconds or driver.complaint:
@@ -289,9 +292,13 @@ def judge_driver(mutants, tree, own, rest, of, jobs, done):
     def plan_of(m):
         return driver.plan(m, of.get(m.get('breaks'), []))
 
+    def in_time(some):
+        return [m for m in some if m.get('breaks') or time.monotonic() < until]
+
     def work(_):
         while True:
             with lock:
+                left[:] = in_time(left)
                 mine = left[:max(1, min(AT_ONCE, len(left) // jobs))]
                 del left[:len(mine)]
             if not mine:
@@ -315,7 +322,7 @@ def judge_driver(mutants, tree, own, rest, of, jobs, done):
                 left[:0] = [m for m in mine if m['number'] not in seen]
 
     in_parallel(range(jobs), work, jobs)
-    for m in slow:      # or was the machine busy? All of it again, alone and with more time
+    for m in in_time(slow):      # or was the machine busy? All of it again, alone and with more time
         seen = driver.boot([plan_of(m)], 400 * PATIENT, still=PATIENT * STILL_VM).get(m['number'])
         if seen:
             done(m, *driver.verdict(m, seen))
