@@ -269,6 +269,21 @@ static void power_write(struct ht *t, const struct hsl_chip_props *chip, const c
 	fclose(f);
 }
 
+bool ht_may_sleep(struct ht *t, const struct hsl_chip_props *chip)
+{
+	char path[128], control[8] = "";
+	FILE *f;
+
+	sysfs_path(chip, "power/control", path, sizeof(path));
+	f = t->kernel ? fopen(path, "re") : NULL;
+	if (f) {
+		if (!fgets(control, sizeof(control), f))
+			control[0] = '\0';
+		fclose(f);
+	}
+	return !strcmp(control, "auto\n");
+}
+
 void ht_sleep_begin(struct ht *t, const struct hsl_chip_props *chip, struct ht_power *was)
 {
 	char status[16];
@@ -287,9 +302,14 @@ void ht_sleep_begin(struct ht *t, const struct hsl_chip_props *chip, struct ht_p
 	HT_SKIP_TEST(t, "chip %u does not sleep: somebody uses it, or its driver does not let it", chip->node);
 }
 
+void ht_sleep_wake(struct ht *t, const struct hsl_chip_props *chip)
+{
+	power_write(t, chip, "power/control", "on");
+}
+
 void ht_sleep_end(struct ht *t, const struct hsl_chip_props *chip, const struct ht_power *was)
 {
-	power_write(t, chip, "power/control", "on");	/* which wakes it */
+	ht_sleep_wake(t, chip);
 	power_write(t, chip, "power/autosuspend_delay_ms", was->delay);
 	power_write(t, chip, "power/control", was->control);
 }

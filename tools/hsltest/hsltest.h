@@ -48,6 +48,7 @@ enum ht_verdict { HT_NONE, HT_PASS, HT_FAIL, HT_SKIP, HT_NOT_RUN, HT_NA, HT_INCO
 #define HT_F_TWO_CHIPS (1u << 4)
 #define HT_F_LONG (1u << 6) /* not with --quick */
 #define HT_F_TRACE (1u << 11) /* a capture from elsewhere (--trace) tells as much: then it need not run */
+#define HT_F_SLEEP (1u << 12) /* lets chips sleep: it begins without a hold on any */
 #define HT_F_LINK (1u << 5) /* takes links down under everybody: on the driver only with --disruptive */
 
 struct ht;
@@ -371,13 +372,15 @@ unsigned int ht_config_read(struct ht *t, const struct hsl_chip_props *chip, uin
 /* Offset of the HSL DVSEC in cfg, 0 if there is none. */
 unsigned int ht_dvsec_find(const uint8_t *cfg, unsigned int len);
 /*
- * Let the driver put a chip to sleep, and wait until it is in D3hot; skips the test if it does not. _end wakes it, and its
- * power is managed as before.
+ * Let the driver put a chip to sleep, and wait until it is in D3hot; skips the test if it does not. _wake wakes it and keeps it
+ * awake; _end wakes it, and its power is managed as before.
  */
 struct ht_power {
 	char control[8], delay[16];
 };
+bool ht_may_sleep(struct ht *t, const struct hsl_chip_props *chip);
 void ht_sleep_begin(struct ht *t, const struct hsl_chip_props *chip, struct ht_power *was);
+void ht_sleep_wake(struct ht *t, const struct hsl_chip_props *chip);
 void ht_sleep_end(struct ht *t, const struct hsl_chip_props *chip, const struct ht_power *was);
 /* Function level reset through sysfs; 0 or -errno. */
 int ht_chip_flr(struct ht *t, const struct hsl_chip_props *chip);

@@ -263,6 +263,17 @@ static void settle(struct ht *t, struct hsl_chip_props *p)
 	} while (!ht_limit_over(&limit));
 }
 
+/* BARs of a chip that sleeps are dark, and what looks at them holds no chip: this does, until the fabric is closed. */
+static void keep_awake(struct ht *t, struct hsl_chip_props *p)
+{
+	struct hsl_segment *page;
+
+	if (!(t->test->flags & HT_F_BAR) || !ht_may_sleep(t, p) || hsl_segment_alloc(t->f, p->node, 1, NULL, &page))
+		return;
+	HT_OK(t, hsl_segment_free(page));
+	HT_OK(t, hsl_chip_by_node(t->f, p->node, p));
+}
+
 static void open_fabric(struct ht *t)
 {
 	unsigned int i;
@@ -279,6 +290,9 @@ static void open_fabric(struct ht *t)
 	for (i = 0; i < t->nchips; i++) {
 		t->chip[i].size = sizeof(t->chip[i]);
 		HT_OK(t, hsl_chip_by_index(t->f, i, &t->chip[i]));
+		if (t->test->flags & HT_F_SLEEP)
+			continue;	/* either would hold it */
+		keep_awake(t, &t->chip[i]);
 		settle(t, &t->chip[i]);
 	}
 }

@@ -353,7 +353,7 @@ const struct ht_test ht_tests_ras[] = {
 	{ "HEP-RAS-003", "content_survives", "segments and content survive FLR, queues do not",
 	  content_survives, HT_F_RESET, 0 },
 	{ "HEP-RAS-013", "sleep_and_wake", "a chip that sleeps works for who comes", sleep_and_wake,
-	  HT_F_ROOT | HT_F_RESET, 0 },
+	  HT_F_ROOT | HT_F_RESET | HT_F_SLEEP, 0 },
 	{ "HEP-RAS-004", "queue_error_alone", "a queue in ERROR leaves the others working",
 	  queue_error_alone, HT_F_RAW, 0 },
 	{ "HEP-RAS-004", "failing_commands", "refused commands stop neither their queue nor others",
