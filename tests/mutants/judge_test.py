@@ -12,6 +12,18 @@ WRONG = [['HEP-SEC-001', 'slow', 'fail', 'is 1, not 2']]
 RIGHT = [['HEP-SEC-001', 'slow', 'pass', '']]
 
 
+class Ticking(list):
+    """What a mutant's tests say when they are asked alone, which takes a second."""
+
+    def __init__(self, clock):
+        super().__init__(RIGHT)
+        self.clock = clock
+
+    def __iter__(self):
+        self.clock[0] = 1
+        return super().__iter__()
+
+
 class Judge(unittest.TestCase):
     def driver(self, first, again, until=float('inf')):
         """Verdicts of two mutants, the first one by hand, whose tests say first, and again when they are asked alone."""
@@ -32,12 +44,13 @@ class Judge(unittest.TestCase):
         verdicts = {}
         was, source_judge.Driver.boot = source_judge.Driver.boot, boot
         try:
-            _, why = source_judge.judge_driver([{'number': n, 'file': 'f', 'line': n, 'breaks': 'HEP-SEC-001' * (n == 1)} for n in (1, 2)],
+            _, why, late = source_judge.judge_driver([{'number': n, 'file': 'f', 'line': n, 'breaks': 'HEP-SEC-001' * (n == 1)} for n in (1, 2)],
                                                '', ['slow'], [], {}, 1,
                                                lambda m, verdict, killers: verdicts.update({m['number']: verdict}), until)
         finally:
             source_judge.Driver.boot = was
         self.assertEqual(why, '')
+        self.assertEqual(late, 2 - len(verdicts))
         return verdicts, asked
 
     def test_slow_vm(self):
@@ -48,6 +61,16 @@ class Judge(unittest.TestCase):
 
     def test_wrong(self):
         self.assertEqual(self.driver(WRONG, RIGHT), ({1: 'killed', 2: 'killed'}, [[1, 2]]))
+
+    def test_no_time_left(self):
+        """It runs out while the first one is asked again."""
+        clock = [0]
+        was, source_judge.time = source_judge.time, type('time', (), {'monotonic': lambda: clock[0]})
+        again = Ticking(clock)
+        try:
+            self.assertEqual(self.driver(SLOW, again, 1), ({1: 'survives'}, [[1, 2], [1]]))
+        finally:
+            source_judge.time = was
 
     def test_no_time(self):
         self.assertEqual(self.driver(WRONG, RIGHT, 0), ({1: 'killed'}, [[1]]))

@@ -275,14 +275,14 @@ class Driver:
 
 def judge_driver(mutants, tree, own, rest, of, jobs, done, until):
     """
-    (what is known of the tests, why not all are judged). When time.monotonic() is until, no more are begun but those that were
-    written by hand.
+    (what is known of the tests, why not all are judged, how many there was no time for). When time.monotonic() is until, no more
+    are begun but those that were written by hand.
     """
     driver = Driver(tree, own, rest)
     driver.measure()
     if not driver.tests.seconds or driver.complaint:
-        return driver.tests, driver.complaint or 'no test passes without a mutant'
-    lock, left, lost, slow = threading.Lock(), [], [], []
+        return driver.tests, driver.complaint or 'no test passes without a mutant', 0
+    lock, left, lost, slow, late = threading.Lock(), [], [], [], []
     for m in mutants:
         if driver.tests.reached(m):
             left.append(m)
@@ -292,13 +292,16 @@ def judge_driver(mutants, tree, own, rest, of, jobs, done, until):
     def plan_of(m):
         return driver.plan(m, of.get(m.get('breaks'), []))
 
-    def in_time(some):
-        return [m for m in some if m.get('breaks') or time.monotonic() < until]
+    def in_time(m):
+        if m.get('breaks') or time.monotonic() < until:
+            return True
+        late.append(m)
+        return False
 
     def work(_):
         while True:
             with lock:
-                left[:] = in_time(left)
+                left[:] = [m for m in left if in_time(m)]
                 mine = left[:max(1, min(AT_ONCE, len(left) // jobs))]
                 del left[:len(mine)]
             if not mine:
@@ -322,11 +325,13 @@ def judge_driver(mutants, tree, own, rest, of, jobs, done, until):
                 left[:0] = [m for m in mine if m['number'] not in seen]
 
     in_parallel(range(jobs), work, jobs)
-    for m in in_time(slow):      # or was the machine busy? All of it again, alone and with more time
+    for m in slow:      # or was the machine busy? All of it again, alone and with more time
+        if not in_time(m):
+            continue
         seen = driver.boot([plan_of(m)], 400 * PATIENT, still=PATIENT * STILL_VM).get(m['number'])
         if seen:
             done(m, *driver.verdict(m, seen))
         else:
             lost.append(m)
     lost += left
-    return driver.tests, f'a VM does not come up, twice: {len(lost)} mutants are not judged' if lost else ''
+    return driver.tests, f'a VM does not come up, twice: {len(lost)} mutants are not judged' if lost else '', len(late)
