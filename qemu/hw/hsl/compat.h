@@ -31,7 +31,6 @@
 #define HSL_PROP_END
 #define hsl_class_set_reset(dc, fn)         device_class_set_legacy_reset(dc, fn)
 #define hsl_access_is_direct(mr, write)     memory_access_is_direct(mr, write, MEMTXATTRS_UNSPECIFIED)
-#define hsl_pm_init(dev, offset, errp)      pci_pm_init(dev, offset, errp)
 
 #else
 
@@ -47,7 +46,6 @@
 #define HSL_PROP_END                        DEFINE_PROP_END_OF_LIST(),
 #define hsl_class_set_reset(dc, fn)         ((dc)->reset = (fn))
 #define hsl_access_is_direct(mr, write)     memory_access_is_direct(mr, write)
-#define hsl_pm_init(dev, offset, errp)      pci_add_capability(dev, PCI_CAP_ID_PM, offset, PCI_PM_SIZEOF, errp)
 
 #endif
 

@@ -394,7 +394,8 @@ static bool hsl_chip_add_capabilities(HslChip *c, Error **errp)
 {
     PCIDevice *pdev = PCI_DEVICE(c);
 
-    if (hsl_pm_init(pdev, HSL_CAP_PM, errp) < 0) {
+    /* not pci_pm_init of 10.0: the core would unmap the BARs in D3hot, and they read as all ones */
+    if (pci_add_capability(pdev, PCI_CAP_ID_PM, HSL_CAP_PM, PCI_PM_SIZEOF, errp) < 0) {
         return false;
     }
     pci_set_word(pdev->config + HSL_CAP_PM + PCI_PM_PMC, 3);
