@@ -187,11 +187,15 @@ static bool hsl_chip_deviates(HslChip *c, uint32_t deviation)
     return hsl_chip_deviation(c) == deviation;
 }
 
-static void hsl_chip_hide(HslChip *c, bool hidden)
+static void hsl_chip_update_hide(HslChip *c)
 {
+    bool hidden = c->absent || (c->asleep && !hsl_chip_deviates(c, HSL_DEV_D3HOT_ANSWERS));
+
+    memory_region_transaction_begin();
     for (unsigned int i = 0; i < ARRAY_SIZE(c->hide); i++) {
         memory_region_set_enabled(&c->hide[i], hidden);
     }
+    memory_region_transaction_commit();
 }
 
 /* DMA is on while the guest has set bus mastering, in D0, and the VM runs. */
@@ -228,7 +232,7 @@ static void hsl_chip_update_power(HslChip *c)
     if (!asleep && hsl_chip_deviates(c, HSL_DEV_D3HOT_FORGETS)) {
         memset(memory_region_get_ram_ptr(hsl_chip_memory(c)), 0, memory_region_size(hsl_chip_memory(c)));
     }
-    hsl_chip_hide(c, asleep && !hsl_chip_deviates(c, HSL_DEV_D3HOT_ANSWERS));
+    hsl_chip_update_hide(c);
 }
 
 static void hsl_chip_vm_state(void *opaque, bool running, RunState state)
@@ -487,7 +491,7 @@ static void hsl_chip_set_absent(Object *obj, bool absent, Error **errp)
         return;
     }
     c->absent = absent;
-    hsl_chip_hide(c, absent || c->asleep);
+    hsl_chip_update_hide(c);
     hsl_chip_update_dma(c);
 }
 
