@@ -280,10 +280,9 @@ static bool get_line(struct qt *q, int ch, char *line, size_t size)
 	return true;
 }
 
-/* One qtest request; what follows OK is left in line. */
-static char *request(struct qt *q, char *line, size_t size, const char *req)
+/* To one qtest request; what follows OK is left in line. */
+static char *answer(struct qt *q, char *line, size_t size, const char *req)
 {
-	send_all(q, q->sock, req, strlen(req));
 	do {
 		if (!get_line(q, CH_QTEST, line, size))
 			die(q, "QEMU does not answer");
@@ -291,6 +290,12 @@ static char *request(struct qt *q, char *line, size_t size, const char *req)
 	if (strncmp(line, "OK", 2))
 		fail_msg("qtest: %.60s: %.200s", req, line);
 	return line + 2;
+}
+
+static char *request(struct qt *q, char *line, size_t size, const char *req)
+{
+	send_all(q, q->sock, req, strlen(req));
+	return answer(q, line, size, req);
 }
 
 /* ---- memory and ports ---- */
@@ -312,6 +317,17 @@ void qt_write(struct qt *q, uint64_t addr, unsigned int size, uint64_t val)
 	snprintf(req, sizeof(req), "write%c 0x%llx 0x%llx\n", size_letter[size], (unsigned long long)addr,
 		 (unsigned long long)val);
 	request(q, line, sizeof(line), req);
+}
+
+void qt_write_two(struct qt *q, uint64_t addr, uint32_t val, uint64_t addr2, uint32_t val2)
+{
+	char req[192], line[128];
+	int n = snprintf(req, sizeof(req), "writel 0x%llx 0x%x\nwritel 0x%llx 0x%x\n", (unsigned long long)addr, val,
+			 (unsigned long long)addr2, val2);
+
+	send_all(q, q->sock, req, (size_t)n);
+	for (int i = 0; i < 2; i++)
+		answer(q, line, sizeof(line), req);
 }
 
 static void outl(struct qt *q, unsigned int port, uint32_t val)
@@ -373,19 +389,19 @@ void qt_memset(struct qt *q, uint64_t addr, uint8_t val, size_t len)
 
 /* ---- PCI ---- */
 
-static uint64_t ecam(unsigned int bdf, unsigned int reg)
+uint64_t qt_ecam(unsigned int bdf, unsigned int reg)
 {
 	return QT_ECAM + ((uint64_t)bdf << 12) + reg;
 }
 
 uint32_t qt_cfg_read(struct qt *q, unsigned int bdf, unsigned int reg, unsigned int size)
 {
-	return (uint32_t)qt_read(q, ecam(bdf, reg), size);
+	return (uint32_t)qt_read(q, qt_ecam(bdf, reg), size);
 }
 
 void qt_cfg_write(struct qt *q, unsigned int bdf, unsigned int reg, unsigned int size, uint32_t val)
 {
-	qt_write(q, ecam(bdf, reg), size, val);
+	qt_write(q, qt_ecam(bdf, reg), size, val);
 }
 
 unsigned int qt_find_cap(struct qt *q, unsigned int bdf, unsigned int id)

@@ -40,6 +40,8 @@ bool qt_alive(struct qt *q);
 
 uint64_t qt_read(struct qt *q, uint64_t addr, unsigned int size);	/* 1, 2, 4, 8 bytes */
 void qt_write(struct qt *q, uint64_t addr, unsigned int size, uint64_t val);
+/* Two 32-bit writes, between which QEMU's main loop does nothing else: bottom halves of the first one run after the second. */
+void qt_write_two(struct qt *q, uint64_t addr, uint32_t val, uint64_t addr2, uint32_t val2);
 void qt_memread(struct qt *q, uint64_t addr, void *buf, size_t len);
 void qt_memwrite(struct qt *q, uint64_t addr, const void *buf, size_t len);
 void qt_memset(struct qt *q, uint64_t addr, uint8_t val, size_t len);
@@ -47,6 +49,7 @@ void qt_memset(struct qt *q, uint64_t addr, uint8_t val, size_t len);
 /* bdf: bus << 8 | device << 3 | function */
 #define QT_BDF(bus, dev)	((unsigned int)(bus) << 8 | (unsigned int)(dev) << 3)
 uint32_t qt_cfg_read(struct qt *q, unsigned int bdf, unsigned int reg, unsigned int size);
+uint64_t qt_ecam(unsigned int bdf, unsigned int reg);	/* where that register is in memory */
 void qt_cfg_write(struct qt *q, unsigned int bdf, unsigned int reg, unsigned int size, uint32_t val);
 /* Offset of a capability or extended capability, 0 if there is none. */
 unsigned int qt_find_cap(struct qt *q, unsigned int bdf, unsigned int id);

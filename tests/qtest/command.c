@@ -312,6 +312,41 @@ static void interrupt(void **state)
 			 HSL_ST_UNREACHABLE);
 }
 
+/* HEP-REG-015: in D3hot neither completion nor interrupt, not even one that was on its way; in D0 both. */
+static void asleep(void **state)
+{
+	const unsigned int pm = qt_find_cap(&qt, chip[1].bdf, 0x01) + 4;
+	const struct hsl_desc wait = { .opcode = HSL_OP_WAIT, .subop = HSL_WAIT_EQ, .len = 8, .arg0 = 1,
+				       .src = HSL_GA(HSL_NODE_HOST_DEFAULT, QC_HOST_OFFSET) };
+	struct qc_ring other;
+	struct hsl_cqe cqe;
+
+	(void)state;
+	qt_write(&qt, qc_host_ram(0), 8, 0);
+	assert_int_equal(qc_create(&chip[2], &other, 1, 1), HSL_ST_OK);
+	qc_msix(&chip[1], false);
+	qc_w32(&chip[1], qc_doorbell(1) + HSL_DB_CQ_ARM, user.head);
+	qc_submit(&chip[1], &user, &wait);
+	qt_cfg_write(&qt, chip[1].bdf, pm, 2, 3);
+	qc_submit(&chip[2], &other, &wait);
+	qt_write(&qt, qc_host_ram(0), 8, 1);
+	assert_int_equal(HSL_CQE_CODE(qc_wait(&chip[2], &other).status), HSL_ST_OK);	/* the same word, later */
+	assert_false(qc_poll(&chip[1], &user, &cqe));
+	assert_int_equal(qt_read(&qt, QC_MSI_ADDR + 4, 4), 0);
+	qt_cfg_write(&qt, chip[1].bdf, pm, 2, 0);
+	assert_int_equal(HSL_CQE_CODE(qc_wait(&chip[1], &user).status), HSL_ST_OK);
+	assert_true(message(1));
+
+	assert_true(qt_qmp(&qt, NULL, 0, "{\"execute\":\"qom-set\",\"arguments\":{\"path\":\"/objects/fab0\","
+			   "\"property\":\"link-down\",\"value\":\"1-2\"}}"));
+	assert_true(qc_r32(&chip[1], HSL_REG_EVENT) & HSL_EVENT_LINK);
+	qt_write_two(&qt, chip[1].bar0 + HSL_REG_EVENT_MASK, HSL_EVENT_LINK, qt_ecam(chip[1].bdf, pm), 3);
+	assert_true(qt_qmp(&qt, NULL, 0, "{\"execute\":\"query-status\"}"));	/* bottom halves have run */
+	assert_int_equal(qt_read(&qt, QC_MSI_ADDR, 4), 0);
+	qt_cfg_write(&qt, chip[1].bdf, pm, 2, 0);
+	assert_true(message(0));
+}
+
 /* HEP-QUE-005, HEP-RAS-004: an overflow stops its queue, and only that. */
 static void overflow(void **state)
 {
@@ -552,7 +587,7 @@ int main(void)
 {
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(nop), T(queue_create_refused), T(move), T(overlap), T(refused), T(home_refuses), T(interrupt),
+		T(nop), T(queue_create_refused), T(move), T(overlap), T(refused), T(home_refuses), T(interrupt), T(asleep),
 		T(overflow), T(bus_master), T(windows), T(modelled_windows), T(function_level_reset), T(unplug), T(system_reset),
 	};
 

@@ -198,7 +198,7 @@ static void hsl_chip_update_hide(HslChip *c)
     memory_region_transaction_commit();
 }
 
-/* DMA is on while the guest has set bus mastering, in D0, and the VM runs. */
+/* DMA and interrupts are on while the guest has set bus mastering, in D0, and the VM runs. */
 static void hsl_chip_update_dma(HslChip *c)
 {
     PCIDevice *pdev = PCI_DEVICE(c);
@@ -209,6 +209,9 @@ static void hsl_chip_update_dma(HslChip *c)
         c->dma = on;
         trace_hsl_chip_dma(c->node, on);
         hsl_fabric_call(c->fabric, hsl_chip_job_dma, c);
+        if (on) {
+            hsl_host_interrupts_due(c);
+        }
     }
 }
 

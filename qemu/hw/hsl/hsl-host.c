@@ -10,8 +10,8 @@
  * interrupt, which is only allowed there: a guest that points a chip at an unmapped address would end QEMU otherwise.
  * The price is a trip through the main loop for each page: DMA behind an IOMMU is slow, chip memory is not concerned.
  *
- * Interrupts are set in a bitmap and sent by a bottom half (modelled time: by the timer), so a worker never waits to raise one. Reset takes back what
- * has not been sent.
+ * Interrupts are set in a bitmap and sent by a bottom half (modelled time: by the timer), so a worker never waits to raise one. They are memory
+ * writes: while DMA is off (in D3hot, for one) they wait in the bitmap. Reset takes back what has not been sent.
  *
  * Direct windows are aliases of the peer's memory, which is of this program; modelled ones trap, and the CPU waits in here while packets cross the
  * model. The memory map changes under the BQL only.
@@ -95,17 +95,22 @@ static void hsl_host_mem_written(void *opaque, uint64_t off, uint64_t len)
 
 /* ---- interrupts ---- */
 
+void hsl_host_interrupts_due(HslChip *c)
+{
+    if (c->fabric->modelled_time) {
+        hsl_time_due(c->fabric);
+    } else {
+        qemu_bh_schedule(c->irq_bh);
+    }
+}
+
 static void hsl_host_interrupt(void *opaque, unsigned int vector)
 {
     HslChip *c = opaque;
 
     if (vector < c->vectors) {
         set_bit_atomic(vector, c->irq_pending);
-        if (c->fabric->modelled_time) {
-            hsl_time_due(c->fabric);
-        } else {
-            qemu_bh_schedule(c->irq_bh);
-        }
+        hsl_host_interrupts_due(c);
     }
 }
 
@@ -113,8 +118,11 @@ void hsl_host_send_interrupts(void *opaque)
 {
     HslChip *c = opaque;
     PCIDevice *pdev = PCI_DEVICE(c);
-    bool send = msix_enabled(pdev) && (pci_get_word(pdev->config + PCI_COMMAND) & PCI_COMMAND_MASTER);
+    bool send = msix_enabled(pdev);
 
+    if (!c->dma) {
+        return;
+    }
     for (unsigned int i = 0; i < BITS_TO_LONGS(HSL_VECTORS_MAX); i++) {
         unsigned long bits = qatomic_xchg(&c->irq_pending[i], 0);
 

@@ -169,6 +169,8 @@ void hsl_chip_stop(HslChip *chip);
 
 extern const struct hsl_chip_ops hsl_host_ops;
 
+/* What is in irq_pending will be sent: soon, or when DMA is on. */
+void hsl_host_interrupts_due(HslChip *c);
 /* Bottom half of irq_bh. */
 void hsl_host_send_interrupts(void *opaque);
 /* Once, before the chip can be seen. */
