@@ -23,6 +23,17 @@ static void sysfs_path(const struct hsl_chip_props *chip, const char *file, char
 	snprintf(path, len, "/sys/bus/pci/devices/%s/%s", chip->bus_addr, file);
 }
 
+static int file_write(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	if (!f)
+		return -errno;
+	fputs(text, f);
+	fclose(f);	/* EIO: the driver has no delay */
+	return 0;
+}
+
 uint64_t ht_bar_bytes(struct ht *t, const struct hsl_chip_props *chip, unsigned int bar)
 {
 	char file[32], path[128];
@@ -259,14 +270,12 @@ static const char *power_read(struct ht *t, const struct hsl_chip_props *chip, c
 static void power_write(struct ht *t, const struct hsl_chip_props *chip, const char *file, const char *text)
 {
 	char path[128];
-	FILE *f;
+	int rc;
 
 	sysfs_path(chip, file, path, sizeof(path));
-	f = fopen(path, "we");
-	if (!f)
-		HT_SKIP_TEST(t, "%s: %s", path, strerror(errno));
-	fputs(text, f);
-	fclose(f);
+	rc = file_write(path, text);
+	if (rc)
+		HT_SKIP_TEST(t, "%s: %s", path, strerror(-rc));
 }
 
 bool ht_may_sleep(struct ht *t, const struct hsl_chip_props *chip)
@@ -284,34 +293,54 @@ bool ht_may_sleep(struct ht *t, const struct hsl_chip_props *chip)
 	return !strcmp(control, "auto\n");
 }
 
-void ht_sleep_begin(struct ht *t, const struct hsl_chip_props *chip, struct ht_power *was)
+static void power_save(struct ht *t, const struct hsl_chip_props *chip)
 {
-	char status[16];
-	unsigned int i;
+	struct ht_shared *s = t->shared;
 
-	power_read(t, chip, "power/control", was->control, sizeof(was->control));
-	power_read(t, chip, "power/autosuspend_delay_ms", was->delay, sizeof(was->delay));
+	if (s->power.bus_addr[0])
+		return;
+	power_read(t, chip, "power/control", s->power.control, sizeof(s->power.control));
+	power_read(t, chip, "power/autosuspend_delay_ms", s->power.delay, sizeof(s->power.delay));
+	snprintf(s->power.bus_addr, sizeof(s->power.bus_addr), "%s", chip->bus_addr);
+}
+
+void ht_power_restore(const struct ht_shared *s)
+{
+	char path[128];
+
+	if (!s->power.bus_addr[0])
+		return;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/autosuspend_delay_ms", s->power.bus_addr);
+	file_write(path, s->power.delay);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/control", s->power.bus_addr);
+	file_write(path, s->power.control);
+}
+
+bool ht_falls_asleep(struct ht *t, const struct hsl_chip_props *chip)
+{
+	struct ht_limit limit = ht_limit(HT_OP_LIMIT_S);
+	char status[16];
+
+	power_save(t, chip);
 	power_write(t, chip, "power/autosuspend_delay_ms", "0");
 	power_write(t, chip, "power/control", "auto");
-	for (i = 0; i < 3000; i++) {
+	do {
 		if (!strcmp(power_read(t, chip, "power/runtime_status", status, sizeof(status)), "suspended"))
-			return;
+			return true;
 		usleep(1000);
-	}
-	ht_sleep_end(t, chip, was);
-	HT_SKIP_TEST(t, "chip %u does not sleep: somebody uses it, or its driver does not let it", chip->node);
+	} while (!ht_limit_over(&limit));
+	return false;
 }
 
-void ht_sleep_wake(struct ht *t, const struct hsl_chip_props *chip)
+void ht_sleep(struct ht *t, const struct hsl_chip_props *chip)
+{
+	if (!ht_falls_asleep(t, chip))
+		HT_SKIP_TEST(t, "chip %u does not sleep: somebody uses it, or its driver does not let it", chip->node);
+}
+
+void ht_wake(struct ht *t, const struct hsl_chip_props *chip)
 {
 	power_write(t, chip, "power/control", "on");
-}
-
-void ht_sleep_end(struct ht *t, const struct hsl_chip_props *chip, const struct ht_power *was)
-{
-	ht_sleep_wake(t, chip);
-	power_write(t, chip, "power/autosuspend_delay_ms", was->delay);
-	power_write(t, chip, "power/control", was->control);
 }
 
 int ht_chip_flr(struct ht *t, const struct hsl_chip_props *chip)

@@ -102,6 +102,9 @@ struct ht_shared {
 	char note[256];
 	char dump[1024]; /* queue states after a time-out */
 	char detail[2048]; /* lines for the report: chips and links after a time-out, or what a test has to show */
+	struct {
+		char bus_addr[32], control[8], delay[16];
+	} power; /* how a chip's power was managed before; bus_addr empty: as it is now */
 };
 
 struct ht {
@@ -372,16 +375,15 @@ unsigned int ht_config_read(struct ht *t, const struct hsl_chip_props *chip, uin
 /* Offset of the HSL DVSEC in cfg, 0 if there is none. */
 unsigned int ht_dvsec_find(const uint8_t *cfg, unsigned int len);
 /*
- * Let the driver put a chip to sleep, and wait until it is in D3hot; skips the test if it does not. _wake wakes it and keeps it
- * awake; _end wakes it, and its power is managed as before.
+ * Let the driver put a chip to sleep, and wait until it is in D3hot: ht_falls_asleep says whether it is, ht_sleep skips the test
+ * if it is not. ht_wake wakes it and keeps it awake. One chip in a test. However the test ends, the runner has its power managed as
+ * before (ht_power_restore).
  */
-struct ht_power {
-	char control[8], delay[16];
-};
 bool ht_may_sleep(struct ht *t, const struct hsl_chip_props *chip);
-void ht_sleep_begin(struct ht *t, const struct hsl_chip_props *chip, struct ht_power *was);
-void ht_sleep_wake(struct ht *t, const struct hsl_chip_props *chip);
-void ht_sleep_end(struct ht *t, const struct hsl_chip_props *chip, const struct ht_power *was);
+bool ht_falls_asleep(struct ht *t, const struct hsl_chip_props *chip);
+void ht_sleep(struct ht *t, const struct hsl_chip_props *chip);
+void ht_wake(struct ht *t, const struct hsl_chip_props *chip);
+void ht_power_restore(const struct ht_shared *s);
 /* Function level reset through sysfs; 0 or -errno. */
 int ht_chip_flr(struct ht *t, const struct hsl_chip_props *chip);
 

@@ -459,6 +459,7 @@ void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool
 			 gone ? "" : "; the process cannot be killed", s->reason);
 	}
 	kill(-pid, SIGKILL); /* what the test may have left behind */
+	ht_power_restore(s);
 	if (pidfd >= 0)
 		close(pidfd);
 	snprintf(r->note, sizeof(r->note), "%s", s->note);
