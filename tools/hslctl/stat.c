@@ -54,17 +54,30 @@ static int read_block(struct hsl_fabric *f, struct block *b)
 	return b->link == HSL_COUNTERS_CHIP ? TOOL_PASS : ctl_link_query(f, b->node, b->link, &b->l);
 }
 
+static bool has_counters(const struct sample *s)
+{
+	for (unsigned int i = 0; i < s->n; i++)
+		if (s->block[i].n)
+			return true;
+	return false;
+}
+
+static bool has_sensors(const struct sample *s)
+{
+	for (unsigned int i = 0; i < s->n; i++)
+		if (s->block[i].sensors.size)
+			return true;
+	return false;
+}
+
 static int read_sample(struct hsl_fabric *f, struct sample *s)
 {
-	unsigned int counters = 0;
 	int code = TOOL_PASS;
 
 	s->time_ns = ctl_now_ns();
-	for (unsigned int i = 0; code == TOOL_PASS && i < s->n; i++) {
+	for (unsigned int i = 0; code == TOOL_PASS && i < s->n; i++)
 		code = read_block(f, &s->block[i]);
-		counters += s->block[i].n;
-	}
-	if (code != TOOL_PASS || counters || !s->n)
+	if (code != TOOL_PASS || has_counters(s) || has_sensors(s) || !s->n)
 		return code;
 	if (s->block[0].node == s->block[s->n - 1].node)
 		tool_error("chip %u has no counters, or its driver is older than this tool", s->block[0].node);
@@ -252,9 +265,9 @@ static void print_tables(const struct ctl_args *a, const struct sample *s, FILE 
 		}
 		n += print_table(table, n, out);
 	}
-	if (!n)
+	if (!n && has_counters(s))
 		fprintf(out, "%s\n", s->seconds > 0 ? "Nothing was counted." : "All counters are zero.");
-	print_table(sensors_table(s), 1, out);
+	print_table(sensors_table(s), n || has_counters(s), out);
 }
 
 /* ---- document ---- */
