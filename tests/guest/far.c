@@ -3,9 +3,9 @@
  * Windows of 2, 4 and 64 GiB (HEP-MAP-002, HEP-MAP-021, HEP-MAP-025): loads, stores and commands at the far end of each chip's memory
  * reach that byte and no other. In the VM with MEM=2G,4G,64G.
  *
- * Of a segment in each GiB of a chip the first and the last are used: what goes to the one as if only the low bits of the offset
- * counted comes to the other. Of each size: direct memory in the process's window on the chip, and observable memory, by the
- * chip's own windows.
+ * Of a segment in each GiB of a chip the first and the last are used: what goes to the last as if only the low bits of the offset
+ * counted comes to another one, which one depends on how many count (32 of 36: the fourth), so that all are looked at. Of each
+ * size: direct memory in the process's window on the chip, and observable memory, by the chip's own windows.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,41 +34,86 @@ static void look(struct hsl_segment *s, struct end *e)
 	*e = (struct end){ .ga = hsl_segment_ga(s), .p = p };
 }
 
-/* The same words of both ends, by the CPU and by commands. */
-static bool apart(struct hsl_queue *q, struct end *low, struct end *high, uint64_t host_ga, volatile uint64_t *host)
-{
-	uint64_t old = 0;
+/* Words FIRST to FIRST + WORDS - 1 of each of the n segments, by commands: what they are, and what they should be. */
+#define FIRST	5u
+#define WORDS	3u
 
-	low->p[5] = 1;
-	high->p[5] = 2;
-	if (low->p[5] != 1 || high->p[5] != 2)
+struct words {
+	unsigned int n;
+	uint64_t ga[64], want[64][WORDS];
+};
+
+static bool mark(struct hsl_queue *q, struct words *w)
+{
+	for (unsigned int i = 0; i < w->n * WORDS; i++) {
+		uint64_t *v = &w->want[i / WORDS][i % WORDS];
+
+		*v = raw_mix(i);
+		if (hsl_fill(q, w->ga[i / WORDS] + 8 * (FIRST + i % WORDS), 8, *v))
+			return false;
+	}
+	return true;
+}
+
+static bool as_wanted(struct hsl_queue *q, const struct words *w)
+{
+	uint64_t v;
+
+	for (unsigned int i = 0; i < w->n * WORDS; i++)
+		if (hsl_load(q, w->ga[i / WORDS] + 8 * (FIRST + i % WORDS), 8, &v) || v != w->want[i / WORDS][i % WORDS]) {
+			printf("# word %u of segment %u\n", FIRST + i % WORDS, i / WORDS);
+			return false;
+		}
+	return true;
+}
+
+/* By the CPU and by commands: each changes the word that it means, and none of any other segment. */
+static bool apart(struct hsl_queue *q, struct words *w, const struct end *low, const struct end *high, uint64_t host_ga,
+		  volatile uint64_t *host)
+{
+	uint64_t *lw = w->want[0], *hw = w->want[w->n - 1], old = 0;
+
+	if (!mark(q, w) || !as_wanted(q, w))
 		return false;
-	if (hsl_copy(q, host_ga, high->ga + 40, 8) || host[0] != 2 || hsl_fill(q, high->ga + 48, 8, 3) || low->p[6] || high->p[6] != 3)
+	if (low->p[FIRST] != lw[0] || high->p[FIRST] != hw[0] || hsl_copy(q, host_ga, high->ga + 8 * FIRST, 8) || host[0] != hw[0])
 		return false;
-	if (hsl_atomic(q, HSL_ATOMIC_ADD, high->ga + 40, 8, 5, 0, &old) || old != 2 || high->p[5] != 7 || low->p[5] != 1)
+	low->p[FIRST] = lw[0] = 1;
+	high->p[FIRST] = hw[0] = 2;
+	if (low->p[FIRST] != 1 || high->p[FIRST] != 2 || !as_wanted(q, w))
 		return false;
-	return !hsl_load(q, high->ga + 48, 8, &old) && old == 3 && !hsl_copy(q, low->ga + 56, high->ga + 40, 8) && low->p[7] == 7;
+	hw[1] = 3;
+	if (hsl_fill(q, high->ga + 8 * (FIRST + 1), 8, 3) || high->p[FIRST + 1] != 3)
+		return false;
+	hw[0] = 7;
+	if (hsl_atomic(q, HSL_ATOMIC_ADD, high->ga + 8 * FIRST, 8, 5, 0, &old) || old != 2 || high->p[FIRST] != 7)
+		return false;
+	lw[2] = 7;
+	if (hsl_copy(q, low->ga + 8 * (FIRST + 2), high->ga + 8 * FIRST, 8) || low->p[FIRST + 2] != 7)
+		return false;
+	return as_wanted(q, w);
 }
 
 static void test_memory(uint32_t node, uint64_t bytes, uint32_t flags, struct hsl_queue *q, uint64_t host_ga, volatile uint64_t *host)
 {
 	struct hsl_segment_opts o = { .size = sizeof(o), .align_bytes = GIB, .flags = flags };
 	const char *what = flags ? "observable" : "direct";
+	struct words w = { .n = (unsigned int)(bytes / GIB) };
 	struct hsl_segment *s[64];
 	struct end low, high;
-	unsigned int n = 0;
 
-	for (; n < bytes / GIB; n++)
-		if (hsl_segment_alloc(f, node, LEN, &o, &s[n]))
+	for (unsigned int i = 0; i < w.n; i++) {
+		if (hsl_segment_alloc(f, node, LEN, &o, &s[i]))
 			raw_bail("a segment in each GiB");
+		w.ga[i] = hsl_segment_ga(s[i]);
+	}
 	look(s[0], &low);
-	look(s[n - 1], &high);
+	look(s[w.n - 1], &high);
 	raw_check(high.ga - low.ga == bytes - GIB, "chip %u: %s memory at %#llx and %#llx", node, what, (unsigned long long)low.ga,
 		  (unsigned long long)high.ga);
 	raw_check((uintptr_t)high.p - (uintptr_t)low.p == bytes - GIB, "chip %u: as far apart in the process", node);
-	raw_check(apart(q, &low, &high, host_ga, host), "chip %u: loads, stores and commands do not take one for the other", node);
-	while (n)
-		hsl_segment_free(s[--n]);
+	raw_check(apart(q, &w, &low, &high, host_ga, host), "chip %u: loads, stores and commands do not take one for the other", node);
+	while (w.n)
+		hsl_segment_free(s[--w.n]);
 }
 
 static void test_chip(uint32_t node, uint64_t bytes)
