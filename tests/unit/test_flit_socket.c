@@ -55,21 +55,21 @@ ssize_t send(int fd, const void *buf, size_t len, int flags)
 	return sendto(fd, buf, trickle_us && len ? 1 : len, flags, NULL, 0);
 }
 
-/*
- * The first try of the end to lock its directory: sem_tried tells that it has come, and it goes on, as if it had waited in the
- * kernel, at sem_go.
- */
+/* The first try of the end to lock its directory: sem_tried tells that it was made, and who made it learns how it went at sem_go. */
 static bool hold_lock;
 static sem_t sem_tried, sem_go;
 
 int flock(int fd, int op)
 {
+	int rc = (int)syscall(SYS_flock, fd, op), err = errno;
+
 	if (hold_lock) {
 		hold_lock = false;
 		sem_post(&sem_tried);
 		sem_wait(&sem_go);
 	}
-	return (int)syscall(SYS_flock, fd, op);
+	errno = err;
+	return rc;
 }
 
 static void take(void *opaque)
