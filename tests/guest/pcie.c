@@ -1030,10 +1030,14 @@ static void system_sleeps(void)
 	raw_check(falls_asleep(2) && !raw_write_file("/sys/power/pm_test", "platform") &&
 		  !raw_write_file("/sys/power/state", "freeze"), "asleep: the system sleeps and wakes");
 	sleeps_and_works(2, "sleep of the system");
-	raw_check(falls_asleep(2) && (!can_sleep("mem") || raw_write_file("/sys/power/state", "mem") == -EBUSY),
-		  "asleep: suspend to RAM, which loses what it knows of its memory, is refused");
+	if (can_sleep("mem")) {
+		raw_check(falls_asleep(2) && raw_write_file("/sys/power/state", "mem") == -EBUSY,
+			  "asleep: suspend to RAM, which loses what it knows of its memory, is refused");
+		sleeps_and_works(2, "refused sleep");
+	} else {
+		raw_check(true, "asleep: suspend to RAM is refused # SKIP this kernel has none");
+	}
 	raw_write_file("/sys/power/pm_test", "none");
-	sleeps_and_works(2, "refused sleep");
 	console_back();
 }
 
