@@ -515,7 +515,8 @@ static int soak(unsigned int minutes, uint64_t seed, int kmsg)
 	       atomic_load(&sh->commands), atomic_load(&sh->ended), atomic_load(&sh->lives), atomic_load(&sh->compared) >> 20);
 	for (unsigned int s = 0; s < STEPS; s++) {
 		printf("#   %-30s%u\n", step_names[s], done[s]);
-		disturbed += done[s];
+		if (s != POWER)		/* which always succeeds, and which nobody who uses a chip notices */
+			disturbed += done[s];
 	}
 	printf("#   %-30s%u\n#   %-30s%s\n#   %-30s%u\n", "steps refused", refused, "fuzz", line, "reports of the kernel", reports);
 	raw_check(good && all_chips_work("all"), "after each step all chips worked");
