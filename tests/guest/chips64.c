@@ -8,6 +8,7 @@
  * the others notice nothing, and the next user of these two works.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,12 +67,40 @@ static bool moves(int c, struct raw_queue *q, uint32_t a, uint32_t b)
 	return !raw_free(c, from.handle) && !raw_free(c, to.handle) && good;
 }
 
-/* It sleeps until its WAIT times out. */
-static bool woken(struct raw_queue *q, const struct raw_seg *s)
+struct sleeper {
+	pthread_t thread;
+	struct raw_queue *q;
+	uint64_t ga;
+	bool woken;
+};
+
+/* In poll(2) until its WAIT times out, and long before that. */
+static void *sleeps(void *arg)
 {
-	raw_submit(q, &(struct hsl_desc){ .opcode = HSL_OP_WAIT, .subop = HSL_WAIT_EQ, .src = s->ga, .len = 8, .arg0 = 1,
-					  .arg1 = 5000000 });
-	return raw_complete(q, 20000) == HSL_ST_TIMEOUT;
+	struct sleeper *s = arg;
+
+	raw_submit(s->q, &(struct hsl_desc){ .opcode = HSL_OP_WAIT, .subop = HSL_WAIT_EQ, .src = s->ga, .len = 8, .arg0 = 1,
+					     .arg1 = 100000000 });
+	s->woken = raw_complete(s->q, 20000) == HSL_ST_TIMEOUT;
+	return NULL;
+}
+
+/* How many queues of a chip wake who sleeps: all of them at a time, each in its own thread, as who comes late finds a completion. */
+static unsigned int woken(struct raw_queue *q, const struct raw_seg *seg)
+{
+	struct sleeper s[QUEUES];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < QUEUES; i++) {
+		s[i] = (struct sleeper){ .q = &q[i], .ga = seg->ga };
+		if (pthread_create(&s[i].thread, NULL, sleeps, &s[i]))
+			raw_bail("pthread_create");
+	}
+	for (unsigned int i = 0; i < QUEUES; i++) {
+		pthread_join(s[i].thread, NULL);
+		n += s[i].woken;
+	}
+	return n;
 }
 
 static void test_traffic(void)
@@ -88,8 +117,7 @@ static void test_traffic(void)
 	for (uint32_t n = 1; n <= CHIPS; n++) {
 		if (raw_alloc(ctx, n, LEN, RAW_RW, &s))
 			raw_bail("a segment");
-		for (unsigned int i = 0; i < QUEUES; i++)
-			awake += woken(&queue[n][i], &s);
+		awake += woken(queue[n], &s);
 		moved += moves(ctx, &queue[n][0], n, n <= CHIPS / 2 ? n + CHIPS / 2 : n - CHIPS / 2);
 	}
 	raw_check(awake == CHIPS * QUEUES, "%u of %u sleepers were woken", awake, CHIPS * QUEUES);
