@@ -102,9 +102,17 @@ static void test_memory(uint32_t node, uint64_t bytes, uint32_t flags, struct hs
 	struct end low, high;
 
 	for (unsigned int i = 0; i < w.n; i++) {
-		if (hsl_segment_alloc(f, node, LEN, &o, &s[i]))
+		struct hsl_segment *any;
+		uint64_t gib;
+
+		/* in no order: what was freed before may still be zeroed */
+		if (hsl_segment_alloc(f, node, LEN, &o, &any))
 			raw_bail("a segment in each GiB");
-		w.ga[i] = hsl_segment_ga(s[i]);
+		gib = HSL_GA_OFFSET(hsl_segment_ga(any)) / GIB;
+		if (gib >= w.n)
+			raw_bail("a segment beyond the chip's memory");
+		s[gib] = any;
+		w.ga[gib] = hsl_segment_ga(any);
 	}
 	look(s[0], &low);
 	look(s[w.n - 1], &high);
