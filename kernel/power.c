@@ -9,7 +9,8 @@
  *
  * ASLEEP is a state of its own, so that nobody who looks at the state touches registers in D3hot. There are no queues, no
  * attachments and no mappings then, and the chip is quiet; its links go on without it (HEP-REG-016). It is brought up as
- * after a reset, whether or not it kept its registers. For users it is READY: it is when they use it.
+ * after a reset, whether or not it kept its registers. For users it is READY: it is when they use it. What does not answer has
+ * failed and stays awake: the bus would save a configuration of all ones.
  *
  * Locking: hsl_chip_wake() brings the chip up in the caller's thread, under chip->life. So no ctx->lock, and no lock that nests in
  * life. Falling asleep never waits: whoever has life is up to something.
@@ -56,7 +57,7 @@ int hsl_chip_runtime_suspend(struct hsl_chip *chip)
 
 	if (!mutex_trylock(&chip->life))
 		return err;
-	if (hsl_chip_state_get(chip) == HSL_STATE_READY) {
+	if (hsl_chip_state_get(chip) == HSL_STATE_READY && !hsl_chip_answers(chip) && !work_busy(&chip->fail_work)) {
 		hsl_chip_state_set(chip, HSL_STATE_ASLEEP);
 		hsl_chip_barrier(chip);
 		hsl_chip_quiesce(chip);

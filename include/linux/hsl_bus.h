@@ -18,7 +18,7 @@
  *	hsl_chip_reset_done()
  *   sleep of the chip (runtime PM; a driver without it keeps what the bus holds for probe, and its chips awake):
  *	... nobody needs the chip: the core keeps its device awake, as a child of it ...
- *	hsl_chip_runtime_suspend()	the chip does nothing any more, or -EBUSY: it is in a reset or has failed
+ *	hsl_chip_runtime_suspend()	the chip does nothing any more, or -EBUSY: it is in a reset, has failed, or does not answer
  *	... D3hot and back, chip memory keeps its content and links go on ...
  *	hsl_chip_runtime_resume()	the chip is enabled again; or it has failed, which was reported, and is for a reset to mend
  *   permanent error:

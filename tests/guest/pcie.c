@@ -974,6 +974,21 @@ static void sleeps_under_load(unsigned int rounds)
 	sleeps_and_works(2, "load");
 }
 
+/* What does not answer is not put to sleep: its configuration would be saved as all ones. */
+static void vanishes_awake(void)
+{
+	falls_asleep(2);
+	power_write(2, "control", "on");
+	raw_check(!strcmp(state_of(2), "ready"), "it is awake, and idle");
+	chip2_absent(true);
+	power_write(2, "control", "auto");
+	failed("idle, and all ones");
+	raw_check(!strcmp(chip_says(chip_file(2, "power/runtime_status")), "active"), "and does not sleep");
+	chip2_absent(false);
+	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it answers again, and is reset");
+	sleeps_and_works(2, "reset");
+}
+
 static void life_wakes(void)
 {
 	char sensor[] = "/sys/bus/hsl/devices/hsl0-2/counters/net_lost";
@@ -1004,6 +1019,7 @@ static void life_wakes(void)
 	chip2_absent(false);
 	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it answers again, and is reset");
 	sleeps_and_works(2, "reset");
+	vanishes_awake();
 	falls_asleep(2);
 	chip2_absent(true);
 	raw_check(!driver_write("unbind", 2), "asleep, and all ones: it is unbound");
