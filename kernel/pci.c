@@ -266,6 +266,22 @@ static void hsl_pci_remove(struct pci_dev *pdev)
 	pci_disable_device(pdev);
 }
 
+/*
+ * For slot_reset, after the core's restore, which used up what was saved. Not of a chip that does not answer: what was saved
+ * of it is better than all ones. One that has only failed will be reset.
+ */
+static void hsl_pci_save(struct pci_dev *pdev)
+{
+	if (pci_device_is_present(pdev))
+		pci_save_state(pdev);
+}
+
+/* What was saved is good, though the core takes it for used up: it was only restored, or a sleep has come to nothing. */
+static void hsl_pci_still_saved(struct pci_dev *pdev)
+{
+	pdev->state_saved = true;
+}
+
 /* Neither resets nor errors care whether a chip sleeps. */
 static void hsl_pci_hold(struct pci_dev *pdev, struct hsl_pci *hp)
 {
@@ -287,8 +303,8 @@ static void hsl_pci_restart(struct pci_dev *pdev)
 	struct hsl_pci *hp = pci_get_drvdata(pdev);
 
 	pci_set_master(pdev);	/* stop_dma may have cleared it before the state was saved */
-	if (!hsl_chip_reset_done(hp->chip))
-		pci_save_state(pdev);	/* for slot_reset: the core's restore used up what was saved */
+	hsl_chip_reset_done(hp->chip);
+	hsl_pci_save(pdev);
 }
 
 static void hsl_pci_reset_done(struct pci_dev *pdev)
@@ -318,7 +334,7 @@ static pci_ers_result_t hsl_pci_error_detected(struct pci_dev *pdev, pci_channel
 static pci_ers_result_t hsl_pci_slot_reset(struct pci_dev *pdev)
 {
 	pci_restore_state(pdev);
-	pci_save_state(pdev);
+	hsl_pci_still_saved(pdev);
 	pci_set_master(pdev);
 	return PCI_ERS_RESULT_RECOVERED;
 }
@@ -341,8 +357,8 @@ static int hsl_pci_sleep(struct device *dev, bool keeps_memory)
 	struct hsl_pci *hp = dev_get_drvdata(dev);
 	int err = hsl_chip_suspend(hp->chip, keeps_memory);
 
-	if (err)	/* reset_done will not be called */
-		pci_save_state(to_pci_dev(dev));
+	if (err)
+		hsl_pci_still_saved(to_pci_dev(dev));
 	return err;
 }
 
@@ -368,8 +384,8 @@ static int hsl_pci_runtime_suspend(struct device *dev)
 	struct hsl_pci *hp = dev_get_drvdata(dev);
 	int err = hsl_chip_runtime_suspend(hp->chip);
 
-	if (err)	/* for slot_reset: the core took it for used up */
-		pci_save_state(to_pci_dev(dev));
+	if (err)
+		hsl_pci_still_saved(to_pci_dev(dev));
 	return err;
 }
 
@@ -378,8 +394,8 @@ static int hsl_pci_runtime_resume(struct device *dev)
 	struct hsl_pci *hp = dev_get_drvdata(dev);
 
 	pci_set_master(to_pci_dev(dev));
-	if (!hsl_chip_runtime_resume(hp->chip))
-		pci_save_state(to_pci_dev(dev));
+	hsl_chip_runtime_resume(hp->chip);
+	hsl_pci_save(to_pci_dev(dev));
 	return 0;	/* a chip that has failed is awake, too */
 }
 

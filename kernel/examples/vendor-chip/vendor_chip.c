@@ -217,6 +217,13 @@ static void vendor_chip_reset_prepare(struct pci_dev *pdev)
 	hsl_chip_reset_begin(vc->chip);
 }
 
+/* For slot_reset: the core's restore used up what was saved, which is better than all ones of a chip that does not answer. */
+static void vendor_chip_save(struct pci_dev *pdev)
+{
+	if (pci_device_is_present(pdev))
+		pci_save_state(pdev);
+}
+
 static void vendor_chip_restart(struct pci_dev *pdev)
 {
 	struct vendor_chip *vc = pci_get_drvdata(pdev);
@@ -224,8 +231,8 @@ static void vendor_chip_restart(struct pci_dev *pdev)
 	pci_set_master(pdev);	/* stop_dma may have cleared it before the state was saved */
 	/* dark registers read as no chip, so that reset_done fails it and its users are told */
 	vendor_chip_power_on(pdev, vc);
-	if (!hsl_chip_reset_done(vc->chip))
-		pci_save_state(pdev);	/* for slot_reset: the core's restore used up what was saved */
+	hsl_chip_reset_done(vc->chip);
+	vendor_chip_save(pdev);
 }
 
 static void vendor_chip_reset_done(struct pci_dev *pdev)
@@ -254,7 +261,7 @@ static pci_ers_result_t vendor_chip_error_detected(struct pci_dev *pdev, pci_cha
 static pci_ers_result_t vendor_chip_slot_reset(struct pci_dev *pdev)
 {
 	pci_restore_state(pdev);
-	pci_save_state(pdev);
+	pdev->state_saved = true;	/* only restored, it is good for the next time */
 	return PCI_ERS_RESULT_RECOVERED;
 }
 
@@ -271,8 +278,8 @@ static int vendor_chip_sleep(struct device *dev, bool keeps_memory)
 	struct vendor_chip *vc = dev_get_drvdata(dev);
 	int err = hsl_chip_suspend(vc->chip, keeps_memory);
 
-	if (err)	/* reset_done will not be called */
-		pci_save_state(to_pci_dev(dev));
+	if (err)	/* what was saved for slot_reset is good, the core only took it for used up */
+		to_pci_dev(dev)->state_saved = true;
 	return err;
 }
 
@@ -299,7 +306,7 @@ static int vendor_chip_runtime_suspend(struct device *dev)
 	int err = hsl_chip_runtime_suspend(vc->chip);
 
 	if (err)
-		pci_save_state(to_pci_dev(dev));
+		to_pci_dev(dev)->state_saved = true;
 	return err;
 }
 
@@ -309,8 +316,8 @@ static int vendor_chip_runtime_resume(struct device *dev)
 
 	pci_set_master(to_pci_dev(dev));
 	vendor_chip_power_on(to_pci_dev(dev), vc);
-	if (!hsl_chip_runtime_resume(vc->chip))
-		pci_save_state(to_pci_dev(dev));
+	hsl_chip_runtime_resume(vc->chip);
+	vendor_chip_save(to_pci_dev(dev));
 	return 0;	/* a chip that has failed is awake, too */
 }
 
