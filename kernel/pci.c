@@ -290,6 +290,13 @@ static void hsl_pci_hold(struct pci_dev *pdev, struct hsl_pci *hp)
 	hp->held = true;
 }
 
+static void hsl_pci_let_go(struct pci_dev *pdev, struct hsl_pci *hp)
+{
+	if (hp->held)
+		pm_runtime_put(&pdev->dev);
+	hp->held = false;
+}
+
 static void hsl_pci_reset_prepare(struct pci_dev *pdev)
 {
 	struct hsl_pci *hp = pci_get_drvdata(pdev);
@@ -298,13 +305,15 @@ static void hsl_pci_reset_prepare(struct pci_dev *pdev)
 	hsl_chip_reset_begin(hp->chip);
 }
 
-static void hsl_pci_restart(struct pci_dev *pdev)
+static int hsl_pci_restart(struct pci_dev *pdev)
 {
 	struct hsl_pci *hp = pci_get_drvdata(pdev);
+	int err;
 
 	pci_set_master(pdev);	/* stop_dma may have cleared it before the state was saved */
-	hsl_chip_reset_done(hp->chip);
+	err = hsl_chip_reset_done(hp->chip);
 	hsl_pci_save(pdev);
+	return err;
 }
 
 static void hsl_pci_reset_done(struct pci_dev *pdev)
@@ -312,9 +321,7 @@ static void hsl_pci_reset_done(struct pci_dev *pdev)
 	struct hsl_pci *hp = pci_get_drvdata(pdev);
 
 	hsl_pci_restart(pdev);
-	if (hp->held)
-		pm_runtime_put(&pdev->dev);
-	hp->held = false;
+	hsl_pci_let_go(pdev, hp);
 }
 
 static pci_ers_result_t hsl_pci_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
@@ -373,9 +380,11 @@ static int hsl_pci_freeze(struct device *dev)
 	return hsl_pci_sleep(dev, false);
 }
 
+/* It is back, also from a recovery that was given up before the system slept. */
 static int hsl_pci_wake(struct device *dev)
 {
-	hsl_pci_restart(to_pci_dev(dev));
+	if (!hsl_pci_restart(to_pci_dev(dev)))
+		hsl_pci_let_go(to_pci_dev(dev), dev_get_drvdata(dev));
 	return 0;
 }
 

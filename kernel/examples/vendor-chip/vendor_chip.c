@@ -154,6 +154,13 @@ static void vendor_chip_hold(struct pci_dev *pdev, struct vendor_chip *vc)
 	vc->held = true;
 }
 
+static void vendor_chip_let_go(struct pci_dev *pdev, struct vendor_chip *vc)
+{
+	if (vc->held)
+		pm_runtime_put(&pdev->dev);
+	vc->held = false;
+}
+
 static int vendor_chip_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct hsl_chip_params p = { .owner = THIS_MODULE, .driver = KBUILD_MODNAME, .ops = &vendor_chip_ops };
@@ -224,15 +231,17 @@ static void vendor_chip_save(struct pci_dev *pdev)
 		pci_save_state(pdev);
 }
 
-static void vendor_chip_restart(struct pci_dev *pdev)
+static int vendor_chip_restart(struct pci_dev *pdev)
 {
 	struct vendor_chip *vc = pci_get_drvdata(pdev);
+	int err;
 
 	pci_set_master(pdev);	/* stop_dma may have cleared it before the state was saved */
 	/* dark registers read as no chip, so that reset_done fails it and its users are told */
 	vendor_chip_power_on(pdev, vc);
-	hsl_chip_reset_done(vc->chip);
+	err = hsl_chip_reset_done(vc->chip);
 	vendor_chip_save(pdev);
+	return err;
 }
 
 static void vendor_chip_reset_done(struct pci_dev *pdev)
@@ -240,9 +249,7 @@ static void vendor_chip_reset_done(struct pci_dev *pdev)
 	struct vendor_chip *vc = pci_get_drvdata(pdev);
 
 	vendor_chip_restart(pdev);
-	if (vc->held)
-		pm_runtime_put(&pdev->dev);
-	vc->held = false;
+	vendor_chip_let_go(pdev, vc);
 }
 
 static pci_ers_result_t vendor_chip_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
@@ -294,9 +301,11 @@ static int vendor_chip_freeze(struct device *dev)
 	return vendor_chip_sleep(dev, false);
 }
 
+/* It is back, also from a recovery that was given up before the system slept. */
 static int vendor_chip_wake(struct device *dev)
 {
-	vendor_chip_restart(to_pci_dev(dev));
+	if (!vendor_chip_restart(to_pci_dev(dev)))
+		vendor_chip_let_go(to_pci_dev(dev), dev_get_drvdata(dev));
 	return 0;
 }
 
