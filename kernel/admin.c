@@ -99,7 +99,7 @@ static bool hsl_admin_slot_free(struct hsl_chip *chip)
  * Wait for the end of a reset. HSL_ADMIN_ONCE waits only until DMA has stopped: its caller may hold what the reset
  * needs to go on (queue->lock).
  */
-static int hsl_admin_ready(struct hsl_chip *chip, unsigned int flags)
+int hsl_admin_ready(struct hsl_chip *chip, unsigned int flags)
 {
 	if (!(flags & HSL_ADMIN_ONCE))
 		return hsl_chip_settled(chip);

@@ -453,6 +453,7 @@ void hsl_event_work(struct work_struct *work);
 int hsl_admin_init(struct hsl_chip *chip);
 void hsl_admin_exit(struct hsl_chip *chip);
 void hsl_admin_reset(struct hsl_chip *chip);
+int hsl_admin_ready(struct hsl_chip *chip, unsigned int flags);
 int hsl_admin_submit(struct hsl_chip *chip, struct hsl_admin_req *req, unsigned int flags);
 int hsl_admin_wait(struct hsl_chip *chip, struct hsl_admin_req *req);
 int hsl_admin_exec(struct hsl_chip *chip, struct hsl_admin_req *req, unsigned int flags);

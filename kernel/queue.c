@@ -226,7 +226,11 @@ static void hsl_queue_destroy_on_chip(struct hsl_queue *q)
 		hsl_chip_fail(q->chip, "it refuses to destroy a queue");
 }
 
-/* -EAGAIN: the chip was reset in between. The queue is listed first: removal of the chip waits for what is listed. */
+/*
+ * -EAGAIN: the chip was reset in between. The queue is listed first: removal of the chip waits for what is listed, and a reset for
+ * the lock of it. So what is READY after that is not reset before this has ended, and its vectors can be requested, which writes to
+ * its MSI-X table.
+ */
 static int hsl_queue_start(struct hsl_queue *q)
 {
 	struct hsl_chip *chip = q->chip;
@@ -236,7 +240,9 @@ static int hsl_queue_start(struct hsl_queue *q)
 	err = hsl_queue_list(q);
 	if (err)
 		return err;
-	err = hsl_queue_map(q);
+	err = hsl_admin_ready(chip, HSL_ADMIN_ONCE);
+	if (!err)
+		err = hsl_queue_map(q);
 	if (err)
 		goto unlist;
 	qid = ida_alloc_range(&chip->qids, 1, chip->nqueues - 1, GFP_KERNEL);
