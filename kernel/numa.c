@@ -18,8 +18,9 @@
  * Removal and reset of the chip take its memory away whether or not it is in use, and neither can be refused. They try
  * to offline first (hsl_numa_stop), in a work item and for a limited time: ACPI calls remove with the lock held that
  * offlining needs. If that fails, what used the memory is lost; the mapping, the resource and the modules stay.
- * After a removal (hsl_numa_leave) the chip's driver has left its claim on the BAR to us. If the work item succeeds later
- * after all, claim_work gives it back, and then the modules: the claim's name is in one of them.
+ * After a removal (hsl_numa_leave) the chip's driver has left its claim on the BAR to us, and the device, with what is above
+ * it, is kept awake. If the work item succeeds later after all, claim_work ends both, and then puts the modules: the claim's
+ * name is in one of them.
  *
  * Locking: numa.lock is outside of every other lock of ours, and is held while the kernel's hotplug lock is waited for.
  */
@@ -29,6 +30,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/nodemask.h>
+#include <linux/pm_runtime.h>
 
 #include "hsl_priv.h"
 
@@ -259,6 +261,7 @@ static void hsl_numa_claim_work(struct work_struct *work)
 	remove_resource(chip->p.mem_res);
 	kfree(chip->p.mem_res);
 	device_unlock(parent);
+	pm_runtime_put(parent);
 	put_device(parent);
 	hsl_numa_modules_put(chip);
 	hsl_chip_put(chip);
@@ -345,6 +348,7 @@ void hsl_numa_leave(struct hsl_chip *chip)
 	chip->numa.left = chip->numa.bytes;
 	if (chip->numa.left) {
 		get_device(chip->parent);
+		pm_runtime_get_noresume(chip->parent);	/* awake for remove, and the child that kept it so leaves */
 		hsl_chip_get(chip);
 	}
 	spin_unlock(&chip->lock);

@@ -136,8 +136,10 @@ rmmod hsl_pci && rmmod hsl; ok 'the modules can be unloaded'
 # unbind cannot be refused: memory that does not move stays until a reboot, and keeps others from the chip
 insmod /lib/hsl/hsl.ko && insmod /lib/hsl/hsl_pci.ko && run 0 hslctl mem online 128M --chip 1; ok 'loaded again, online'
 start_holder $numa pin 1
+echo auto >"$power/control"
 echo "$bdf" >/sys/bus/pci/drivers/hsl_pci/unbind && dmesg | grep -q 'become unreachable NOW' && grep -q 'System RAM (hsl)' /proc/iomem
 ok 'unbind with a page that does not move: said, and it stays System RAM'
+[ "$(cat "$power/runtime_status")" = active ]; ok 'that keeps the function awake without a driver'
 ! sh -c "echo $bdf >/sys/bus/pci/drivers/hsl_pci/bind" 2>$out && dmesg | grep -q 'its BARs cannot be claimed'; ok 'bind is refused, and the log says why'
 run 0 $numa whole 2; ok 'the other chip works'
 stop_holder
