@@ -6,9 +6,11 @@
  * keeps the chip from working is reported with its remedy, because somebody is waiting for this chip. A chip whose DVSEC asks
  * for its maker's driver is left to that one (HEP-REG-014).
  *
- * Everything here is called under the device's lock. Reset and error handlers only bracket what the PCI core does; the
- * core of hsl (hsl_bus.h) stops and starts the chip. Managed (devm_) resources go after remove has returned; what the PCI
- * core manages differs from kernel to kernel, so that the device itself is not (no pcim_).
+ * Everything here is called under the device's lock, but for runtime PM. That does not run beside the rest: hsl_pci_hold()
+ * waits for it and keeps it away from resets and errors, the PCI and PM cores do so from probe, remove and system sleep.
+ * Reset and error handlers only bracket what the PCI core does; the core of hsl (hsl_bus.h) stops and starts the chip. Managed
+ * (devm_) resources go after remove has returned; what the PCI core manages differs from kernel to kernel, so that the device
+ * itself is not (no pcim_).
  */
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>

@@ -14,7 +14,8 @@
  *	PCIe error	hsl_chip_reset_begin -> slot reset -> power on -> hsl_chip_reset_done; or hsl_chip_disconnect
  *	remove		hsl_chip_unregister -> power off
  *
- * No locks: the core calls nothing but stop_dma here, and the PCI core calls the rest under the device's lock.
+ * No locks: the core calls nothing but stop_dma here, and the PCI core calls the rest under the device's lock. But for runtime
+ * PM, which vendor_chip_hold() waits for and keeps away from resets and errors, and the cores from the rest.
  */
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
