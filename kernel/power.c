@@ -13,7 +13,8 @@
  * failed and stays awake: the bus would save a configuration of all ones.
  *
  * Locking: hsl_chip_wake() brings the chip up in the caller's thread, under chip->life. So no ctx->lock, and no lock that nests in
- * life. Falling asleep never waits: whoever has life is up to something.
+ * life. Falling asleep does not wait for life: whoever has it is up to something. It waits for event_work, which takes only such
+ * locks as nobody holds over hsl_chip_wake().
  */
 #include <linux/interrupt.h>
 #include <linux/pm_runtime.h>
@@ -55,6 +56,7 @@ int hsl_chip_runtime_suspend(struct hsl_chip *chip)
 {
 	int err = -EBUSY;
 
+	flush_work(&chip->event_work);	/* it reads registers to tell what the handler acknowledged */
 	if (!mutex_trylock(&chip->life))
 		return err;
 	if (hsl_chip_state_get(chip) == HSL_STATE_READY && !hsl_chip_answers(chip) && !work_busy(&chip->fail_work)) {
