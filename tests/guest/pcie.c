@@ -1005,6 +1005,14 @@ static void life_wakes(void)
 		for (int i = 0; i < 10000 && !said("PCIe error: resetting the chip"); i++)
 			raw_sleep_us(1000);
 		sleeps_and_works(2, "fatal error");
+		falls_asleep(2);
+		fabric_inject("2 fatal");
+		power_write(2, "control", "on");
+		failed("fatal error of its own, asleep");
+		inject("MALF_TLP");
+		raw_check(comes_to(2, HSL_CHIP_READY), "a slot reset of what did not come up finds a configuration to restore");
+		power_write(2, "control", "auto");
+		sleeps_and_works(2, "slot reset");
 	}
 	falls_asleep(2);
 	fabric_inject("2 fatal");
