@@ -269,6 +269,15 @@ static void hsl_pci_remove(struct pci_dev *pdev)
 }
 
 /*
+ * What was saved is good, though the core takes it for used up: it was only restored, or a sleep has come to nothing. Unless the
+ * core has saved a chip that did not answer.
+ */
+static void hsl_pci_still_saved(struct pci_dev *pdev)
+{
+	pdev->state_saved = !PCI_POSSIBLE_ERROR(pdev->saved_config_space[0]);
+}
+
+/*
  * For slot_reset, after the core's restore, which used up what was saved. Not of a chip that does not answer: what was saved
  * of it is better than all ones. One that has only failed will be reset.
  */
@@ -276,12 +285,8 @@ static void hsl_pci_save(struct pci_dev *pdev)
 {
 	if (pci_device_is_present(pdev))
 		pci_save_state(pdev);
-}
-
-/* What was saved is good, though the core takes it for used up: it was only restored, or a sleep has come to nothing. */
-static void hsl_pci_still_saved(struct pci_dev *pdev)
-{
-	pdev->state_saved = true;
+	else
+		hsl_pci_still_saved(pdev);
 }
 
 /* Neither resets nor errors care whether a chip sleeps. */
@@ -342,6 +347,7 @@ static pci_ers_result_t hsl_pci_error_detected(struct pci_dev *pdev, pci_channel
 
 static pci_ers_result_t hsl_pci_slot_reset(struct pci_dev *pdev)
 {
+	pci_set_power_state(pdev, PCI_D0);	/* the core may have found it gone when it was to wake */
 	pci_restore_state(pdev);
 	hsl_pci_still_saved(pdev);
 	pci_set_master(pdev);

@@ -308,8 +308,6 @@ void ht_power_restore(const struct ht_shared *s)
 {
 	char path[128];
 
-	if (!s->power.bus_addr[0])
-		return;
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/autosuspend_delay_ms", s->power.bus_addr);
 	file_write(path, s->power.delay);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/control", s->power.bus_addr);

@@ -25,7 +25,7 @@
 #include "libhsl/raw.h"
 
 #define QUEUES_WATCHED 8
-#define DUMP_S 5 /* for a child to write down what it sees, on a busy machine */
+#define ASK_S 5 /* for a child to write down what it sees, on a busy machine */
 #define KILL_S 10
 #define PROBE_S 20
 #define MARGIN_S 5 /* beyond a patience that is over, for who was patient to say so */
@@ -160,10 +160,10 @@ static void dump_links(struct hsl_fabric *f, struct ht_shared *s)
 	}
 }
 
-/* Where the child that hangs could not say it: another process asks. Only the driver's fabric is one that it can see. */
-static void dump_from_outside(const struct ht_config *config, struct ht_shared *s)
+/* In a process that the runner does not depend on: what the driver is asked for may never end. */
+static void ask_outside(void (*ask)(const struct ht_config *config, struct ht_shared *s), const struct ht_config *config,
+			struct ht_shared *s)
 {
-	struct hsl_fabric *f;
 	int status = 0;
 	bool gone;
 	pid_t pid;
@@ -172,12 +172,26 @@ static void dump_from_outside(const struct ht_config *config, struct ht_shared *
 	pid = fork();
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (!hsl_fabric_open(config->url, &f))
-			dump_links(f, s);
+		ask(config, s);
 		_exit(0);
 	}
-	if (pid > 0 && child_wait(pid, -1, DUMP_S, NULL, NULL, &status) != ENDED)
+	if (pid > 0 && child_wait(pid, -1, ASK_S, NULL, NULL, &status) != ENDED)
 		child_kill(pid, -1, &status, &gone);
+}
+
+/* Where the child that hangs could not say it. Only the driver's fabric is one that another process can see. */
+static void dump_from_outside(const struct ht_config *config, struct ht_shared *s)
+{
+	struct hsl_fabric *f;
+
+	if (!hsl_fabric_open(config->url, &f))
+		dump_links(f, s);
+}
+
+static void power_back(const struct ht_config *config, struct ht_shared *s)
+{
+	(void)config;
+	ht_power_restore(s);
 }
 
 /*
@@ -446,11 +460,11 @@ void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool
 		snprintf(r->reason, sizeof(r->reason), "interrupted");
 	} else {
 		kill(pid, SIGUSR2);
-		gone = child_wait(pid, pidfd, DUMP_S, NULL, NULL, &status) == ENDED;
+		gone = child_wait(pid, pidfd, ASK_S, NULL, NULL, &status) == ENDED;
 		if (!gone)
 			child_kill(pid, pidfd, &status, &gone);
 		if (!s->detail[0] && kernel)
-			dump_from_outside(config, s);
+			ask_outside(dump_from_outside, config, s);
 		r->verdict = HT_FAIL;
 		snprintf(r->reason, sizeof(r->reason), "timed out after %u s%s%s%s%s%s%s%s",
 			 waited == STALLED ? limit_s : HT_LIMIT_FACTOR * limit_s,
@@ -459,7 +473,8 @@ void ht_run_one(const struct ht_config *config, const struct ht_test *test, bool
 			 gone ? "" : "; the process cannot be killed", s->reason);
 	}
 	kill(-pid, SIGKILL); /* what the test may have left behind */
-	ht_power_restore(s);
+	if (s->power.bus_addr[0])
+		ask_outside(power_back, config, s);
 	if (pidfd >= 0)
 		close(pidfd);
 	snprintf(r->note, sizeof(r->note), "%s", s->note);

@@ -230,6 +230,8 @@ static void vendor_chip_save(struct pci_dev *pdev)
 {
 	if (pci_device_is_present(pdev))
 		pci_save_state(pdev);
+	else
+		pdev->state_saved = !PCI_POSSIBLE_ERROR(pdev->saved_config_space[0]);
 }
 
 static int vendor_chip_restart(struct pci_dev *pdev)
@@ -268,6 +270,7 @@ static pci_ers_result_t vendor_chip_error_detected(struct pci_dev *pdev, pci_cha
 
 static pci_ers_result_t vendor_chip_slot_reset(struct pci_dev *pdev)
 {
+	pci_set_power_state(pdev, PCI_D0);	/* the core may have found it gone when it was to wake */
 	pci_restore_state(pdev);
 	pdev->state_saved = true;	/* only restored, it is good for the next time */
 	return PCI_ERS_RESULT_RECOVERED;
