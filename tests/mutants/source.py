@@ -176,12 +176,14 @@ def read_list():
 
 def line_of(entry, n):
     with open(os.path.join(TOP, entry['file']), encoding='utf-8') as f:
-        lines = [text.strip() for text in f]
-    if 'after' in entry:    # the first one behind it
+        raw = f.read().split('\n')
+    lines = [text.strip() for text in raw]
+    if 'after' in entry:    # the first one behind it, in the same function
         if entry['after'] not in lines:
             sys.exit(f'source.list:{n}: {entry["file"]} has no line: {entry["after"]}')
         start = lines.index(entry['after'])
-        at = [i for i, text in enumerate(lines, 1) if text == entry['line'] and i > start + 1][:1]
+        end = next((i for i in range(start + 1, len(raw)) if raw[i] == '}'), len(raw))
+        at = [i + 1 for i in range(start + 1, end) if lines[i] == entry['line']][:1]
     else:
         at = [i for i, text in enumerate(lines, 1) if text == entry['line']]
     if len(at) != 1:
