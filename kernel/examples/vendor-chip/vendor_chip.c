@@ -225,13 +225,19 @@ static void vendor_chip_reset_prepare(struct pci_dev *pdev)
 	hsl_chip_reset_begin(vc->chip);
 }
 
+/* What was saved is good, though the core takes it for used up. Unless it has saved a chip that did not answer. */
+static void vendor_chip_still_saved(struct pci_dev *pdev)
+{
+	pdev->state_saved = !PCI_POSSIBLE_ERROR(pdev->saved_config_space[0]);
+}
+
 /* For slot_reset: the core's restore used up what was saved, which is better than all ones of a chip that does not answer. */
 static void vendor_chip_save(struct pci_dev *pdev)
 {
 	if (pci_device_is_present(pdev))
 		pci_save_state(pdev);
 	else
-		pdev->state_saved = !PCI_POSSIBLE_ERROR(pdev->saved_config_space[0]);
+		vendor_chip_still_saved(pdev);
 }
 
 static int vendor_chip_restart(struct pci_dev *pdev)
@@ -272,7 +278,7 @@ static pci_ers_result_t vendor_chip_slot_reset(struct pci_dev *pdev)
 {
 	pci_set_power_state(pdev, PCI_D0);	/* the core may have found it gone when it was to wake */
 	pci_restore_state(pdev);
-	pdev->state_saved = true;	/* only restored, it is good for the next time */
+	vendor_chip_still_saved(pdev);
 	return PCI_ERS_RESULT_RECOVERED;
 }
 
@@ -290,7 +296,7 @@ static int vendor_chip_sleep(struct device *dev, bool keeps_memory)
 	int err = hsl_chip_suspend(vc->chip, keeps_memory);
 
 	if (err)	/* what was saved for slot_reset is good, the core only took it for used up */
-		to_pci_dev(dev)->state_saved = true;
+		vendor_chip_still_saved(to_pci_dev(dev));
 	return err;
 }
 
@@ -319,7 +325,7 @@ static int vendor_chip_runtime_suspend(struct device *dev)
 	int err = hsl_chip_runtime_suspend(vc->chip);
 
 	if (err)
-		to_pci_dev(dev)->state_saved = true;
+		vendor_chip_still_saved(to_pci_dev(dev));
 	return err;
 }
 
