@@ -2,11 +2,11 @@
 /*
  * Topology: the path between two chips, computed from what the chips' link blocks say.
  *
- * Vertices are the chips and every switch that a chip, or a switch, names as its peer. Switches are asked for their
- * links too; the driver has none to tell, as no register does, so that there an edge between a switch and a chip is
- * taken from the chip, in both directions, and one between two switches is not known. Shortest means: least latency,
- * then fewest links, then the widest bottleneck. Dijkstra without a heap: fabrics have tens of vertices, and asking
- * for the links costs more than the search.
+ * Vertices are the chips and every node that a chip, or a switch, names as its peer. All are asked for their links. Who
+ * does not answer forwards all the same: a switch, of which no register tells the driver; a chip that has failed, or has
+ * no driver. What the other end says of a link goes for both directions then, and a link between two of them is not
+ * known. Shortest means: least latency, then fewest links, then the widest bottleneck. Dijkstra without a heap: fabrics
+ * have tens of vertices, and asking for the links costs more than the search.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,7 @@ struct edge {
 struct vertex {
 	uint32_t node;
 	bool chip;
+	bool answers;			/* was asked for its links, and told them */
 	bool known, done;		/* of the search: has a path; its path is final */
 	uint64_t latency_ps;
 	uint32_t hops;
@@ -64,19 +65,15 @@ static long vertex_of(struct graph *g, uint32_t node, bool chip)
 	return (long)g->nv++;
 }
 
-static int add_edge(struct graph *g, uint32_t from, uint32_t to, const struct hsl_link_info *l)
+static int add_edge(struct graph *g, struct edge e)
 {
 	if (reserve(&g->e, g->ne, &g->e_room, sizeof(*g->e)))
 		return -ENOMEM;
-	g->e[g->ne++] = (struct edge){
-		.from = from, .to = to, .latency_ps = l->latency_ps,
-		/* MT/s * lanes / 8 bits, in bytes per second */
-		.raw_bytes_per_s = (uint64_t)l->width * l->rate_mtps * (1000000 / 8),
-	};
+	g->e[g->ne++] = e;
 	return 0;
 }
 
-/* One link of vertex self; 1: there is none with this index. */
+/* One link of vertex self; 1: there is none with this index, or nobody answers. */
 static int add_link(struct hsl_fabric *f, struct graph *g, uint32_t self, uint32_t index)
 {
 	struct hsl_link_info l = { .size = sizeof(l), .node = g->v[self].node, .index = index };
@@ -84,16 +81,18 @@ static int add_link(struct hsl_fabric *f, struct graph *g, uint32_t self, uint32
 	long peer;
 
 	if (err)
-		return err == -ENOENT ? 1 : err;
+		return err == -ENOENT || err == -ENODEV ? 1 : err;
+	g->v[self].answers = true;
 	if (!l.peer || (l.state != HSL_LTSSM_L0 && l.state != HSL_LTSSM_L1))
 		return 0;
 	peer = vertex_of(g, l.peer, false);
 	if (peer < 0)
 		return -ENOMEM;
-	err = add_edge(g, self, (uint32_t)peer, &l);
-	if (!err && l.peer_type == HSL_NODE_TYPE_SWITCH)
-		err = add_edge(g, (uint32_t)peer, self, &l);
-	return err;
+	return add_edge(g, (struct edge){
+		.from = self, .to = (uint32_t)peer, .latency_ps = l.latency_ps,
+		/* MT/s * lanes / 8 bits, in bytes per second */
+		.raw_bytes_per_s = (uint64_t)l.width * l.rate_mtps * (1000000 / 8),
+	});
 }
 
 static int add_links(struct hsl_fabric *f, struct graph *g, uint32_t self)
@@ -103,6 +102,24 @@ static int add_links(struct hsl_fabric *f, struct graph *g, uint32_t self)
 	for (uint32_t i = 0; !err; i++)
 		err = add_link(f, g, self, i);
 	return err < 0 ? err : 0;
+}
+
+/* From those who do not answer. */
+static int add_ways_back(struct graph *g)
+{
+	size_t told = g->ne;
+	int err = 0;
+
+	for (size_t i = 0; i < told && !err; i++) {
+		struct edge e = g->e[i];
+
+		if (g->v[e.to].answers)
+			continue;
+		e.from = g->e[i].to;
+		e.to = g->e[i].from;
+		err = add_edge(g, e);
+	}
+	return err;
 }
 
 static int read_graph(struct hsl_fabric *f, struct graph *g)
@@ -121,12 +138,12 @@ static int read_graph(struct hsl_fabric *f, struct graph *g)
 	}
 	if (err != -ENOENT)
 		return err;
-	/* the switches that were named, and those that they name */
+	/* who was named and is no chip of the fabric, and whom they name */
 	err = 0;
 	for (size_t i = 0; i < g->nv && !err; i++)
 		if (!g->v[i].chip)
 			err = add_links(f, g, (uint32_t)i);
-	return err;
+	return err ? err : add_ways_back(g);
 }
 
 static bool better(uint64_t latency_ps, uint32_t hops, uint64_t raw, const struct vertex *than)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
  * A driver that says what no driver here would say, for doctor.sh: preloaded, it answers the ioctls that hslctl doctor asks, on
- * any character device, about three chips in a ring, in one way that HSL_FAKE names. It makes no queues.
+ * any character device, about three chips in a ring, in one way that HSL_FAKE names. It makes no queues. Where chip 2 does not
+ * answer the link of the two others is down, so that their way goes over it.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -27,7 +28,7 @@ static int info(struct hsl_info *i)
 	static int asked;
 
 	i->abi_version = HSL_ABI_VERSION;
-	i->nchips = is("no-chips") ? 0 : CHIPS;
+	i->nchips = is("no-chips") ? 0 : is("unbound") ? CHIPS - 1 : CHIPS;
 	i->host_node = HSL_NODE_HOST_DEFAULT;
 	i->ga_offset_bits = HSL_GA_OFFSET_BITS;
 	i->page_size = 4096;
@@ -42,12 +43,14 @@ static int chip_info(struct hsl_chip_info *c)
 {
 	uint32_t node = c->flags & HSL_CHIP_BY_INDEX ? c->node + 1 : c->node;
 
-	if (node < 1 || node > CHIPS || (node == 2 && is("left")))
+	if (is("unbound") && c->flags & HSL_CHIP_BY_INDEX && node > 1)
+		node++;
+	if (node < 1 || node > CHIPS || (node == 2 && (is("left") || is("unbound"))))
 		return ENOENT;
 	*c = (struct hsl_chip_info){
 		.size = c->size, .node = node, .mem_bytes = 1 << 28, .mem_free_bytes = is("memory") ? 0 : 1 << 28,
 		.hep_version = is("hep") ? (HSL_HEP_MAJOR + 1) << 16 | 3 : HSL_HEP_VERSION,
-		.state = is("resetting") ? HSL_CHIP_RESETTING : HSL_CHIP_READY,
+		.state = is("resetting") ? HSL_CHIP_RESETTING : is("failed") && node == 2 ? HSL_CHIP_FAILED : HSL_CHIP_READY,
 		.cap = is("sensors") ? HSL_CAP_SENSORS : 0,
 		.nqueues = 63, .nqueues_free = is("queues") ? 0 : 63, .nlinks = 2, .numa_node = -1,
 		.bus_addr = "0000:0a:00.0", .driver = "fake",
@@ -61,11 +64,13 @@ static int link_info(struct hsl_link_info *l)
 	uint32_t n = l->node, up = n % CHIPS + 1, down = (n + CHIPS - 2) % CHIPS + 1, peer = l->index ? down : up;
 	int here = n + peer == 3;
 
+	if (n == 2 && (is("failed") || is("unbound")))
+		return ENODEV;
 	if (l->index > 1)
 		return ENOENT;
 	*l = (struct hsl_link_info){
 		.size = l->size, .node = n, .index = l->index, .peer = peer, .peer_type = HSL_NODE_TYPE_CHIP,
-		.state = HSL_LTSSM_L0, .width = here && is("narrow") ? 8 : 16,
+		.state = n + peer == 4 && (is("failed") || is("unbound")) ? HSL_LTSSM_DISABLED : HSL_LTSSM_L0, .width = here && is("narrow") ? 8 : 16,
 		.rate_mtps = here && is("slow") ? 56000 : 112000, .latency_ps = 91143,
 	};
 	return 0;

@@ -15,8 +15,8 @@
 
 #define BASIS "model-input"
 
-static int links(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t *nodes,
-		 const uint32_t *nlinks, uint32_t n, struct json_object *doc)
+static int links(const struct ctl_args *a, struct hsl_fabric *f, const struct hsl_chip_props *p, uint32_t n,
+		 struct json_object *doc)
 {
 	struct json_object *list = tool_json_set(doc, "links", tool_json_array()), *o;
 	struct tool_table *t;
@@ -37,17 +37,19 @@ static int links(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t 
 	tool_table_column(t, "raw, each way", "GB/s", TOOL_RIGHT);
 	tool_table_column(t, "latency", "ns", TOOL_RIGHT);
 	for (i = 0; i < n && !rc; i++) {
-		for (k = 0; k < nlinks[i]; k++) {
+		if (ctl_left_out(a, f, &p[i]))
+			continue;
+		for (k = 0; k < p[i].nlinks; k++) {
 			struct hsl_link_props l = { .size = sizeof(l) };
 			double gts, raw;
 
-			rc = hsl_link_query(f, nodes[i], k, &l);
+			rc = hsl_link_query(f, p[i].node, k, &l);
 			if (rc)
 				break;
 			gts = l.rate_mtps / 1000.0;
 			raw = (double)l.width * l.rate_mtps * 1e6 / 8 / 1e9;
 			o = tool_json_append(list, tool_json_object());
-			tool_json_u64(o, "node", nodes[i]);
+			tool_json_u64(o, "node", p[i].node);
 			tool_json_u64(o, "link", k);
 			ctl_peer_json(o, &l);
 			tool_json_str(o, "state", ctl_link_state(l.state));
@@ -57,7 +59,7 @@ static int links(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t 
 			tool_json_double(o, "latency_ns", l.latency_ps / 1000.0);
 			tool_json_str(o, "basis", BASIS);
 			tool_table_row(t);
-			tool_table_cell(t, "%u", nodes[i]);
+			tool_table_cell(t, "%u", p[i].node);
 			tool_table_cell(t, "%u", k);
 			tool_table_cell(t, "%s", ctl_peer(&l, peer));
 			if (!l.peer)
@@ -78,7 +80,7 @@ static int links(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t 
 /* Columns of one table, as many as a terminal shows: with more chips there are several tables. */
 #define MATRIX_COLUMNS	16u
 
-static void matrix_print(const uint32_t *nodes, uint32_t n, const int64_t *hops, uint32_t first)
+static void matrix_print(const struct hsl_chip_props *p, uint32_t n, const int64_t *hops, uint32_t first)
 {
 	uint32_t end = n - first > MATRIX_COLUMNS ? first + MATRIX_COLUMNS : n, i, k;
 	struct tool_table *t = tool_table_new(first ? NULL : "Hops: links crossed on the shortest path");
@@ -87,12 +89,12 @@ static void matrix_print(const uint32_t *nodes, uint32_t n, const int64_t *hops,
 	for (k = first; k < end; k++) {
 		char name[16];
 
-		snprintf(name, sizeof(name), "%u", nodes[k]);
+		snprintf(name, sizeof(name), "%u", p[k].node);
 		tool_table_column(t, name, NULL, TOOL_RIGHT);
 	}
 	for (i = 0; i < n; i++) {
 		tool_table_row(t);
-		tool_table_cell(t, "%u", nodes[i]);
+		tool_table_cell(t, "%u", p[i].node);
 		for (k = first; k < end; k++)
 			tool_table_cell(t, hops[(size_t)i * n + k] < 0 ? NULL : "%" PRId64, hops[i * n + k]);
 	}
@@ -101,7 +103,7 @@ static void matrix_print(const uint32_t *nodes, uint32_t n, const int64_t *hops,
 	tool_table_free(t);
 }
 
-static int matrix(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t *nodes, uint32_t n,
+static int matrix(const struct ctl_args *a, struct hsl_fabric *f, const struct hsl_chip_props *p, uint32_t n,
 		  struct json_object *doc)
 {
 	struct json_object *paths = tool_json_set(doc, "paths", tool_json_array()), *o;
@@ -111,30 +113,30 @@ static int matrix(const struct ctl_args *a, struct hsl_fabric *f, const uint32_t
 
 	for (i = 0; i < n; i++) {
 		for (k = 0; k < n; k++) {
-			struct hsl_path_props p = { .size = sizeof(p) };
+			struct hsl_path_props path = { .size = sizeof(path) };
 
-			rc = hsl_topology_path(f, nodes[i], nodes[k], &p);
+			rc = hsl_topology_path(f, p[i].node, p[k].node, &path);
 			if (rc && rc != -EHOSTUNREACH)
 				goto out;
-			hops[(size_t)i * n + k] = rc ? -1 : (int64_t)p.hops;
+			hops[(size_t)i * n + k] = rc ? -1 : (int64_t)path.hops;
 			o = tool_json_append(paths, tool_json_object());
-			tool_json_u64(o, "from", nodes[i]);
-			tool_json_u64(o, "to", nodes[k]);
+			tool_json_u64(o, "from", p[i].node);
+			tool_json_u64(o, "to", p[k].node);
 			if (rc) {
 				tool_json_null(o, "hops");
 				tool_json_null(o, "latency_ns");
 				tool_json_null(o, "raw_bytes_per_s");
 			} else {
-				tool_json_u64(o, "hops", p.hops);
-				tool_json_double(o, "latency_ns", p.latency_ps / 1000.0);
-				tool_json_u64(o, "raw_bytes_per_s", p.raw_bytes_per_s);
+				tool_json_u64(o, "hops", path.hops);
+				tool_json_double(o, "latency_ns", path.latency_ps / 1000.0);
+				tool_json_u64(o, "raw_bytes_per_s", path.raw_bytes_per_s);
 			}
 			tool_json_str(o, "basis", BASIS);
 			rc = 0;
 		}
 	}
 	for (i = 0; i < n && !a->json; i += MATRIX_COLUMNS)
-		matrix_print(nodes, n, hops, i);
+		matrix_print(p, n, hops, i);
 out:
 	free(hops);
 	return rc;
@@ -142,48 +144,30 @@ out:
 
 int ctl_topo(const struct ctl_args *a)
 {
-	struct hsl_fabric_info info = { .size = sizeof(info) };
 	struct json_object *doc = ctl_document("topo");
-	uint32_t *nodes = NULL, *nlinks = NULL, i, n = 0;
-	struct hsl_fabric *f;
+	struct hsl_chip_props *p = NULL;
+	struct hsl_fabric *f = NULL;
+	unsigned int n = 0;
 	int code, rc;
 
 	code = tool_fabric_open(a->url, &f);
-	if (code) {
-		tool_json_free(doc);
-		return code;
+	if (code == TOOL_PASS) {
+		tool_json_str(doc, "url", tool_fabric_name(a->url));
+		code = ctl_chips(a, f, &p, &n);
 	}
-	tool_json_str(doc, "url", tool_fabric_name(a->url));
-	rc = hsl_fabric_info(f, &info);
-	if (rc)
-		goto out;
-	nodes = tool_calloc(info.nchips + 1ul, sizeof(*nodes));
-	nlinks = tool_calloc(info.nchips + 1ul, sizeof(*nlinks));
-	for (i = 0; i < info.nchips; i++) {
-		struct hsl_chip_props p = { .size = sizeof(p) };
-
-		rc = hsl_chip_by_index(f, i, &p);
-		if (rc == -ENOENT)
-			break;
-		if (rc)
-			goto out;
-		nodes[n] = p.node;
-		nlinks[n++] = p.nlinks;
+	if (code == TOOL_PASS) {
+		rc = links(a, f, p, n, doc);
+		if (!rc)
+			rc = matrix(a, f, p, n, doc);
+		if (rc) {
+			tool_error("%s: %s", tool_fabric_name(a->url), strerror(-rc));
+			code = TOOL_ENV;
+		}
 	}
-	rc = links(a, f, nodes, nlinks, n, doc);
-	if (!rc)
-		rc = matrix(a, f, nodes, n, doc);
-out:
-	free(nodes);
-	free(nlinks);
+	free(p);
 	hsl_fabric_close(f);
-	if (rc) {
-		tool_error("%s: %s", tool_fabric_name(a->url), strerror(-rc));
-		tool_json_free(doc);
-		return TOOL_ENV;
-	}
-	if (a->json)
+	if (code == TOOL_PASS && a->json)
 		return ctl_document_end(doc, TOOL_PASS);
 	tool_json_free(doc);
-	return TOOL_PASS;
+	return code;
 }
