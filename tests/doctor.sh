@@ -49,6 +49,25 @@ finds 1 slow 'WARN +link +chip 2 link 1 +to chip 1: 56.0 GT/s, another link of t
 	'-> built so, or trained at a lower rate' && [ "$(grep -c 'WARN  *link' "$dir/out")" = 2 ]
 ok 'a slow link, at both its ends'
 
+# Of a chip that does not answer for itself its neighbours tell: the others still see each other, over it too.
+fake() { # fake FAKE STATUS PROGRAM ARG…: on that driver
+	with=$1 want=$2
+	shift 2
+	expect "$want" env LD_PRELOAD="$dir/fake.so" HSL_FAKE="$with" "$@" -f /dev/zero
+}
+fake failed 0 "$hslctl" topo && err '^hslctl: chip 2 is left out: failed$' && out '^ +1 +0 +1 +2$' && out '^ +2 +1 +0 +1$' && out '^ +3 +2 +1 +0$' &&
+	! out '^ +2 +0 +chip'
+ok 'topo: a failed chip is on the way'
+fake unbound 0 "$hslctl" topo && [ ! -s "$dir/err" ] && out '^ +1 +0 +2$' && out '^ +3 +2 +0$'; ok 'topo: a chip without driver is on the way'
+fake failed 1 "$hslctl" doctor && ! out 'no path to' && fake unbound 1 "$hslctl" doctor && ! out 'no path to'; ok 'doctor: and is in nobody'"'"'s way'
+fake failed 0 "$hslctl" list && out '^ +2 .* failed .* 63/63 +- ' && out '^ +1 .* ready .* 63/63 +1/2 '; ok 'list: which of its links are up is not known'
+fake failed 3 "$hslctl" stat --node 2 && err '^hslctl: chip 2 has failed, .*hslctl doctor' && fake failed 3 "$hslctl" inject link down --node 2 &&
+	err '^hslctl: chip 2 has failed, '
+ok 'stat, inject: the chip has failed'
+fake failed 1 "${hslctl%hslctl}hsltest" run copy_sizes && err "^hsltest: chip 2 has failed, and what needs it fails: 'hslctl doctor'" &&
+	fake failed 1 "${hslctl%hslctl}hslbench" lat --quick --op copy && err '^hslbench: chip 2 has failed, '
+ok 'hsltest, hslbench: say first that a chip has failed'
+
 sim() { # sim STATUS URL LANG PATTERN
 	expect "$1" "$hslctl" doctor -f "$2" --lang "$3" && out "$4"
 }

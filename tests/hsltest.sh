@@ -210,6 +210,25 @@ done <<-END
 	inject poison 0x1000000000000 --node 2 -f sim:pair2
 	inject crc 1 -f sim:pair2
 	inject crc 1 --node 1 -f sim:mesh4
+	inject ber 1e-6 clear
+	list -f nonsense
+	list -f flit:unix:/nowhere
 END
+err '^hslctl: flit:unix:/nowhere: not a fabric'; ok 'no fabric at all: what one is'
+
+# output that nobody takes: said with its reason, at once, also where a write long ago failed; or the reader has had enough
+unset HSL_FABRIC
+for args in 'hslctl list' 'hslctl --version' 'hslctl monitor' 'hslctl link --watch' 'hslctl stat --interval 20ms' 'hsltest list' 'hslbench lat --iters 1'; do
+	# shellcheck disable=SC2086
+	HSL_FABRIC=sim:pair2 timeout 60 "${hslctl%hslctl}"$args >/dev/full 2>"$dir/err"
+	[ $? = 3 ] && [ "$(grep -c 'cannot write to standard output: No space left on device$' "$dir/err")" = 1 ]; ok "a full disk: $args"
+done
+for args in monitor 'link --watch' 'stat --interval 20ms'; do
+	# shellcheck disable=SC2086
+	{ timeout 60 "$hslctl" $args -f sim:pair2 2>"$dir/err"; echo $? >"$dir/rc"; } | head -n 1 >"$dir/out"
+	[ "$(wc -l <"$dir/out")" = 1 ] && [ "$(cat "$dir/rc")" != 124 ] && [ ! -s "$dir/err" ]; ok "a reader that leaves: hslctl $args"
+done
+expect 0 "$hslctl" inject link down --node 1 -f sim:pair2 -- true && err '^hslctl: the chips of sim:pair2 are in this process: true does not see them$'
+ok 'inject: a command does not see chips of sim:'
 
 finish

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/hsl.h>
+
 #include "exit.h"
 #include "hsl/hsl.h"
 #include "progress.h"
@@ -43,22 +45,29 @@ int tool_usage(const char *fmt, ...)
 
 int tool_finish(int code)
 {
-	int failed = ferror(stdout);
+	int reason = 0;
 
-	if (fflush(stdout))
-		failed = 1;
-	if (!failed)
+	if (fflush(stdout)) {
+		reason = errno;
+	} else if (!ferror(stdout)) {
 		return code;
+	} else {
+		/* it failed long ago, and why is lost: what is written now fails for that reason */
+		clearerr(stdout);
+		putchar('\n');
+		if (fflush(stdout))
+			reason = errno;
+	}
 	/* a reader that had enough (head) is not an error worth a message */
-	if (errno != EPIPE)
-		tool_error("cannot write to standard output: %s", strerror(errno));
+	if (reason != EPIPE)
+		tool_error("cannot write to standard output%s%s", reason ? ": " : "", reason ? strerror(reason) : "");
 	return code == TOOL_PASS ? TOOL_ENV : code;
 }
 
 int tool_version(void)
 {
 	printf("%s %s (HEP %d.%d)\n", tool_name, hsl_version(), HSL_HEP_MAJOR, HSL_HEP_MINOR);
-	return TOOL_PASS;
+	return tool_finish(TOOL_PASS);
 }
 
 static void out_of_memory(void)
@@ -92,21 +101,27 @@ char *tool_printf(const char *fmt, ...)
 
 const char *tool_fabric_name(const char *url)
 {
-	const char *env = getenv("HSL_FABRIC");
-
 	static char first[32];
 
-	if (url)
-		return url;
-	if (env && *env)
-		return env;
 	/* as libhsl chooses */
+	if (!url)
+		url = getenv("HSL_FABRIC");
+	if (url && *url)
+		return url;
 	for (unsigned int i = 0; i < 256; i++) {
 		snprintf(first, sizeof(first), "/dev/hsl%u", i);
 		if (!access(first, F_OK))
 			return first;
 	}
 	return "/dev/hsl0";
+}
+
+bool tool_chip_failed(const struct hsl_chip_props *p)
+{
+	if (p->state != HSL_CHIP_FAILED)
+		return false;
+	tool_error("chip %u has failed, and what needs it fails: 'hslctl doctor' says what to do", p->node);
+	return true;
 }
 
 int tool_fabric_open(const char *url, struct hsl_fabric **f)
@@ -136,6 +151,8 @@ int tool_fabric_open(const char *url, struct hsl_fabric **f)
 		if (!strncmp(name, "sim:", 4))
 			return tool_usage("%s: not a fabric (sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME], TOPO pair ring mesh switch)",
 					  name);
+		if (name[0] != '/' && strncmp(name, "plugin:", 7))
+			return tool_usage("%s: not a fabric (/dev/hsl<N>, sim:TOPO<N>, sim:FILE or plugin:FILE.so)", name);
 		/* fall through */
 	default:
 		tool_error("%s: cannot be opened: %s", name, strerror(-rc));

@@ -8,6 +8,8 @@
 #ifndef TOOL_EXIT_H
 #define TOOL_EXIT_H
 
+#include <stdbool.h>
+
 enum tool_exit {
 	TOOL_PASS = 0,
 	TOOL_FAIL = 1,		/* something measured, compared or tested is wrong */
@@ -34,10 +36,13 @@ char *tool_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/
 struct hsl_fabric;
 /*
  * hsl_fabric_open, and on failure one clear line and a hint on stderr. url NULL: $HSL_FABRIC or the first device.
- * Returns TOOL_PASS or TOOL_ENV (TOOL_USAGE for a malformed sim: URL).
+ * Returns TOOL_PASS or TOOL_ENV (TOOL_USAGE for a malformed URL).
  */
 int tool_fabric_open(const char *url, struct hsl_fabric **f);
 /* The name that fabric is known by: url, $HSL_FABRIC, or the first device, which libhsl takes then. */
 const char *tool_fabric_name(const char *url);
+struct hsl_chip_props;
+/* Has it? Then that is said on stderr. */
+bool tool_chip_failed(const struct hsl_chip_props *p);
 
 #endif

@@ -89,6 +89,8 @@ static int fabric_open(struct bench *b)
 		return TOOL_ENV;
 	}
 	chips_list(b);
+	for (unsigned int i = 0; i < b->info.nchips; i++)
+		tool_chip_failed(&b->chip[i]);
 	return 0;
 }
 

@@ -109,6 +109,8 @@ const char *ctl_peer(const struct hsl_link_props *l, char buf[CTL_PEER_LEN]);
 void ctl_peer_json(struct json_object *o, const struct hsl_link_props *l);
 /* A connected link of a chip: an exit code. */
 int ctl_link_query(struct hsl_fabric *f, uint32_t node, uint32_t link, struct hsl_link_props *l);
+/* Says why something of a chip cannot be had, which is mostly that it has failed; TOOL_ENV. */
+int ctl_chip_error(struct hsl_fabric *f, uint32_t node, const char *what, int rc);
 /* A chip whose driver answers nothing, as it has failed or is in reset, and that was not asked for: that it is left out is said. */
 bool ctl_left_out(const struct ctl_args *a, struct hsl_fabric *f, const struct hsl_chip_props *p);
 /* A chip that nobody needs, in D3hot: the driver says ready, as it is when it is used. Its registers and sensors wake it. */
@@ -133,9 +135,9 @@ int ctl_ctf_open(struct hsl_fabric *f, uint32_t node, struct hsl_ctf **out);
 const char *ctl_ctf_error(int rc);
 
 /*
- * Until ctrl-C, the end of --for or of the command after "--", whatever comes first. ctl_run_begin
- * starts the command; an exit code. ctl_run_wait is false when it is over; it returns after at most
- * ms, and earlier when fd (or -1) is readable. ctl_run_end: the exit status, which is the command's.
+ * Until ctrl-C, the end of --for or of the command after "--", whatever comes first; without a command, also until nobody
+ * reads standard output any more. ctl_run_begin starts the command; an exit code. ctl_run_wait is false when it is over; it
+ * returns after at most ms, and earlier when fd (or -1) is readable. ctl_run_end: the exit status, which is the command's.
  */
 struct ctl_run {
 	int pid;	      /* 0: no command, or it has ended */

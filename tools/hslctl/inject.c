@@ -21,6 +21,9 @@ static int parse(const struct ctl_args *a, struct hsl_inject_plan *p)
 {
 	char why[160];
 
+	for (int i = 0; i < a->nwords && a->nwords > 1; i++)
+		if (!strcmp(a->word[i], "clear"))
+			return tool_usage("inject: clear goes alone");
 	return hsl_inject_parse(p, a->word, (unsigned int)a->nwords, why, sizeof(why)) ? tool_usage("inject: %s", why) :
 											  TOOL_PASS;
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/hsl.h>
+
 #include "exit.h"
 #include "hsl/hsl.h"
 #include "hslctl.h"
@@ -30,7 +32,8 @@ struct shown {
 	struct hsl_chip_props p;
 	const char *state;
 	bool asleep;
-	unsigned int links_up;			/* unless asleep */
+	bool links;				/* they can be asked: neither asleep nor failed */
+	unsigned int links_up;
 	struct hsl_sensors value;
 	const struct hsl_sensors *sensors;	/* NULL: none, or asleep */
 };
@@ -39,7 +42,8 @@ static void look(struct hsl_fabric *f, struct shown *s)
 {
 	s->asleep = ctl_asleep(&s->p);
 	s->state = s->asleep ? "asleep" : ctl_chip_state(s->p.state);
-	s->links_up = s->asleep ? 0 : links_up(f, &s->p);
+	s->links = !s->asleep && s->p.state != HSL_CHIP_FAILED;
+	s->links_up = s->links ? links_up(f, &s->p) : 0;
 	s->sensors = !s->asleep && ctl_sensors(f, s->p.node, &s->value) ? &s->value : NULL;
 }
 
@@ -67,10 +71,10 @@ static void chip_json(struct json_object *list, const struct shown *s)
 	else
 		tool_json_null(o, "numa_node");
 	tool_json_u64(o, "links", p->nlinks);
-	if (s->asleep)
-		tool_json_null(o, "links_up");
-	else
+	if (s->links)
 		tool_json_u64(o, "links_up", s->links_up);
+	else
+		tool_json_null(o, "links_up");
 	ctl_sensors_json(o, s->sensors);
 }
 
@@ -86,7 +90,7 @@ static void chip_row(struct tool_table *t, const struct shown *s)
 	tool_table_cell(t, "%s", tool_size_format(p->mem_bytes, size, sizeof(size)));
 	tool_table_cell(t, "%s", tool_size_format(p->mem_free_bytes, size, sizeof(size)));
 	tool_table_cell(t, "%u/%u", p->nqueues_free, p->nqueues);
-	tool_table_cell(t, s->asleep ? NULL : "%u/%u", s->links_up, p->nlinks);
+	tool_table_cell(t, s->links ? "%u/%u" : NULL, s->links_up, p->nlinks);
 	tool_table_cell(t, s->sensors ? "%s" : NULL, s->sensors ? ctl_temp(s->sensors, temp) : "");
 	tool_table_cell(t, "%u.%u", p->hep_version >> 16, p->hep_version & 0xffff);
 	tool_table_cell(t, p->driver[0] ? "%s" : NULL, p->driver);

@@ -189,17 +189,19 @@ static struct tool_table *chips_table(const struct sample *s)
 		const struct hsl_chip_props *p = &s->chip[i];
 		const struct block *chip = b++;
 		const struct hsl_sensors *warm = s->sensors[i].size ? &s->sensors[i] : NULL;
-		unsigned int up = 0, links = 0;
+		unsigned int up = 0, links = 0, told = 0;
 		char size[TOOL_SIZE_LEN], temp[CTL_TEMP_LEN];
 
-		for (; b < end && b->link != HSL_COUNTERS_CHIP; b++, links++)
+		for (; b < end && b->link != HSL_COUNTERS_CHIP; b++, links++) {
+			told += b->l.state != UINT32_MAX;
 			up += b->l.peer && (b->l.state == HSL_LTSSM_L0 || b->l.state == HSL_LTSSM_L1);
+		}
 		tool_table_row(t);
 		tool_table_cell(t, "%u", p->node);
 		tool_table_cell(t, "%s", ctl_chip_state(p->state));
 		tool_table_cell(t, "%s", tool_size_format(p->mem_free_bytes, size, sizeof(size)));
 		tool_table_cell(t, "%u/%u", p->nqueues - p->nqueues_free, p->nqueues);
-		tool_table_cell(t, "%u/%u", up, links);
+		tool_table_cell(t, told == links ? "%u/%u" : NULL, up, links);
 		tool_table_cell(t, warm ? "%s" : NULL, warm ? ctl_temp(warm, temp) : "");
 		tool_table_cell(t, warm ? "%.1f W" : NULL, warm ? warm->power_mw / 1e3 : 0);
 		for (unsigned int k = 0; k < CHIP_N; k++)

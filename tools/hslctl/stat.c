@@ -46,10 +46,8 @@ static int read_block(struct hsl_fabric *f, struct block *b)
 
 	if (b->link != HSL_COUNTERS_CHIP || !ctl_sensors(f, b->node, &b->sensors))
 		b->sensors.size = 0;
-	if (rc < 0 && rc != -EOPNOTSUPP) {
-		tool_error("counters of chip %u: %s", b->node, strerror(-rc));
-		return TOOL_ENV;
-	}
+	if (rc < 0 && rc != -EOPNOTSUPP)
+		return ctl_chip_error(f, b->node, "its counters", rc);
 	b->n = rc < 0 ? 0 : rc < COUNTERS_MAX ? (unsigned int)rc : COUNTERS_MAX;
 	return b->link == HSL_COUNTERS_CHIP ? TOOL_PASS : ctl_link_query(f, b->node, b->link, &b->l);
 }

@@ -102,7 +102,15 @@ int ctl_link_query(struct hsl_fabric *f, uint32_t node, uint32_t link, struct hs
 	rc = hsl_link_query(f, node, link, l);
 	if (!rc)
 		return TOOL_PASS;
-	tool_error("link %u of chip %u: %s", link, node, strerror(-rc));
+	return ctl_chip_error(f, node, "its links", rc);
+}
+
+int ctl_chip_error(struct hsl_fabric *f, uint32_t node, const char *what, int rc)
+{
+	struct hsl_chip_props p = { .size = sizeof(p) };
+
+	if (rc != -ENODEV || hsl_chip_by_node(f, node, &p) || !tool_chip_failed(&p))
+		tool_error("chip %u: %s: %s", node, what, strerror(-rc));
 	return TOOL_ENV;
 }
 
@@ -199,7 +207,7 @@ int ctl_ctf_open(struct hsl_fabric *f, uint32_t node, struct hsl_ctf **out)
 	case -EACCES: tool_error("chip %u: its test facility is for root", node); break;
 	case -EBUSY: tool_error("chip %u: another program has its test facility", node); break;
 	case -ENOENT: tool_error("there is no chip %u", node); break;
-	default: tool_error("test facility of chip %u: %s", node, strerror(-rc));
+	default: return ctl_chip_error(f, node, "its test facility", rc);
 	}
 	return TOOL_ENV;
 }
@@ -232,6 +240,8 @@ int ctl_run_begin(struct ctl_run *r, const struct ctl_args *a)
 	tool_stop_install();
 	if (!a->command)
 		return TOOL_PASS;
+	if (!strncmp(tool_fabric_name(a->url), "sim:", 4) && !strstr(tool_fabric_name(a->url), "remote="))
+		tool_error("the chips of %s are in this process: %s does not see them", tool_fabric_name(a->url), a->command[0]);
 	fflush(NULL);
 	r->pid = fork();
 	if (r->pid < 0) {
@@ -259,20 +269,21 @@ static void reap(struct ctl_run *r, int options)
 
 bool ctl_run_wait(struct ctl_run *r, int fd, unsigned int ms)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	/* a reader of what is written that is gone is an error there */
+	struct pollfd p[] = { { .fd = STDOUT_FILENO }, { .fd = fd, .events = POLLIN } };
 	uint64_t now = ctl_now_ns(), left;
 	bool command = r->pid;
 
-	if (tool_stopped() || now >= r->deadline_ns)
+	if (tool_stopped() || now >= r->deadline_ns || ferror(stdout))
 		return false;
 	left = (r->deadline_ns - now + 999999) / 1000000;
 	/* the end of the command is looked for often: it has no descriptor everywhere */
 	if (command && ms > 10)
 		ms = 10;
-	poll(&p, fd >= 0, (int)(left < ms ? left : ms));
+	poll(p, 2, (int)(left < ms ? left : ms));
 	if (command)
 		reap(r, WNOHANG);
-	return !(command && !r->pid) && !tool_stopped();
+	return !(command && !r->pid) && !tool_stopped() && (command || !(p[0].revents & POLLERR));
 }
 
 int ctl_run_end(struct ctl_run *r)

@@ -265,6 +265,8 @@ static int run(struct args *a)
 		memcpy(rep.results + chosen, traced, sizeof(traced));
 		rep.ntrace = HT_TRACE_RESULTS;
 	}
+	for (i = 0; i < probe->nchips; i++)
+		tool_chip_failed(&probe->chip[i].props);
 	ht_report_begin(&rep);
 	ht_suite_run(&rep, list, a->stop_on_fail, &waivers);
 	for (i = 0; i < rep.ntrace; i++) {
