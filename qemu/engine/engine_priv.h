@@ -131,6 +131,11 @@ struct hsl_queue_engine {
     uint64_t cached_ga;
     uint8_t cached_len, cached[64];
     bool chain_failed;                  /* a command with LINK has failed: so does the rest of its chain */
+    struct hsl_found {                  /* by an operand of this turn that is read, that is written */
+        struct hsl_seg *seg;            /* NULL: by none */
+        struct hsl_chip_engine *home;
+        uint32_t rights;
+    } found[2];
     struct hsl_leaf {                   /* last PAGE table leaf read for dst and src */
         uint64_t uid;
         uint64_t index;
@@ -367,6 +372,11 @@ struct hsl_span {
 /* Find [ga, ga + len) with rights HSL_SEG_READ | HSL_SEG_WRITE. A status other than OK sets *fault_ga. */
 uint32_t hsl_operand_get(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t ga, uint64_t len, uint32_t rights,
                          struct hsl_operand *o, uint64_t *fault_ga);
+/* A turn begins: what was found in the last one counts no more. */
+static inline void hsl_operand_forget(struct hsl_queue_engine *q)
+{
+    q->found[0].seg = q->found[1].seg = NULL;
+}
 /*
  * Is the memory itself aligned to bytes, a power of two up to 4096? A GA of host memory that is may lie on memory that is not:
  * the page offset of its segment is the driver's. An aligned word is in one page.

@@ -3,8 +3,9 @@
  * Operands of commands: from a global address to host memory.
  *
  * hsl_operand_get checks one operand in the order of HEP section 6: segment, range, rights, home. What it finds is good for
- * the section it was found in. hsl_span_get then gives host memory for a part of it, at most to the end of what is
- * contiguous: chip memory is, host memory is by pages.
+ * the section it was found in, so commands of one turn that stay in a segment look it up once: what another look-up would say
+ * by now is not in force before the section ends. hsl_span_get then gives host memory for a part of it, at most to the end of
+ * what is contiguous: chip memory is, host memory is by pages.
  */
 #include <string.h>
 
@@ -48,6 +49,36 @@ static bool is_own_memory(const struct hsl_chip_engine *c, const struct hsl_seg 
            len <= c->cfg.mem_bytes - HSL_GA_OFFSET(ga);
 }
 
+static struct hsl_found *found_by(struct hsl_queue_engine *q, uint32_t rights)
+{
+    return &q->found[!!(rights & HSL_SEG_WRITE)];
+}
+
+/* Its home has granted bytes [0, end) of the segment, or need not be asked. The rights are among those that were found. */
+static bool granted(const struct hsl_seg *s, uint32_t rights, uint64_t end)
+{
+    return s->e.flags & HSL_SEG_PAGED || ((!(rights & HSL_SEG_READ) || atomic_load(&s->grant_len[0]) >= end) &&
+                                          (!(rights & HSL_SEG_WRITE) || atomic_load(&s->grant_len[1]) >= end));
+}
+
+/* A home that is being reset is looked up again. */
+static bool found_again(struct hsl_queue_engine *q, uint64_t ga, uint64_t len, uint32_t rights, struct hsl_operand *o)
+{
+    const struct hsl_found *was = found_by(q, rights);
+    struct hsl_seg *s = was->seg;
+    uint64_t off;
+
+    if (!s || rights & ~was->rights || (was->home && !atomic_load(&was->home->enabled))) {
+        return false;
+    }
+    off = ga - s->e.ga;
+    if (off >= s->e.len || len > s->e.len - off || !granted(s, rights, off + len)) {
+        return false;
+    }
+    *o = (struct hsl_operand){ .ga = ga, .seg = s, .home = was->home };
+    return true;
+}
+
 uint32_t hsl_operand_get(struct hsl_queue_engine *q, struct hsl_worker *w, uint64_t ga, uint64_t len, uint32_t rights,
                          struct hsl_operand *o, uint64_t *fault_ga)
 {
@@ -58,6 +89,9 @@ uint32_t hsl_operand_get(struct hsl_queue_engine *q, struct hsl_worker *w, uint6
 
     if (!q->qid) {
         return resolve_own(c, ga, len, o, fault_ga);
+    }
+    if (found_again(q, ga, len, rights, o)) {
+        return HSL_ST_OK;
     }
     status = hsl_ctx_get(c, q->ctx, &ctx);
     if (status) {
@@ -115,6 +149,9 @@ uint32_t hsl_operand_get(struct hsl_queue_engine *q, struct hsl_worker *w, uint6
     if (!status) {
         o->home = o->seg->e.flags & HSL_SEG_PAGED ? NULL : hsl_chip_at(c->f, HSL_GA_NODE(ga));
         *fault_ga = 0;
+        if (hsl_conforms(c)) {
+            *found_by(q, rights) = (struct hsl_found){ .seg = o->seg, .home = o->home, .rights = rights };
+        }
     }
     return status;
 }

@@ -537,6 +537,7 @@ bool hsl_queue_run(struct hsl_queue_engine *q, struct hsl_worker *w, unsigned in
     if (!hsl_conforms(q->chip) && hsl_deviant_holds(q)) {
         return false;
     }
+    hsl_operand_forget(q);
     progress = turn(q, w, commands);
 
     if (atomic_load_explicit(&q->completed, memory_order_relaxed) != before) {

@@ -585,6 +585,83 @@ static void malformed_tables(void **state)
 	fab_free(f);
 }
 
+/* n commands that a worker sees at once, and their completions. */
+static void together(struct fq *q, const struct hsl_desc *d, struct hsl_cqe *e, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		q->sq[q->tail++ & (q->depth - 1)] = d[i];
+	fq_publish(q, q->tail);
+	for (unsigned int i = 0; i < n; i++)
+		e[i] = fq_wait(q);
+}
+
+/* HEP-SEC-003, HEP-TXN-010: of commands of one turn each is checked as if it were alone, though they share a look-up. */
+static void one_turn(void **state)
+{
+	struct fab *f = fab_ready(HSL_TOPO_PAIR, 2, 1);
+	struct fchip *c = &f->c[1], *h = &f->c[2];
+	uint64_t ga = HSL_GA(2, 0x8000), own = HSL_GA(1, 0);
+	struct hsl_desc add = { .opcode = HSL_OP_ATOMIC, .subop = HSL_ATOMIC_ADD, .dst = ga, .len = 8, .arg0 = 1 };
+	struct hsl_seg_entry good = seg_of(2, 0, FAKE_MEM, RW), less = good;
+	struct hsl_cqe e[4];
+	struct fq q;
+
+	(void)state;
+	assert_int_equal(fq_create(c, &q, 1, 16, 1), HSL_ST_OK);
+	together(&q, (struct hsl_desc[]){ add, add, fill_of(ga, 8, 1), add }, e, 4);
+	for (unsigned int i = 0; i < 4; i++)
+		expect(e[i], HSL_ST_OK, 0);
+	assert_int_equal(e[3].result, 1);
+
+	/* beyond the segment, into what is none */
+	together(&q, (struct hsl_desc[]){ fill_of(ga, 8, 1), fill_of(HSL_GA(2, FAKE_MEM - 8), 9, 1), fill_of(HSL_GA(2, FAKE_MEM), 1, 1),
+					  copy_of(own, HSL_GA(1, FAKE_MEM - 1), 2) }, e, 4);
+	expect(e[0], HSL_ST_OK, 0);
+	expect(e[1], HSL_ST_RANGE, HSL_GA(2, FAKE_MEM));
+	expect(e[2], HSL_ST_SEGMENT, HSL_GA(2, FAKE_MEM));
+	expect(e[3], HSL_ST_RANGE, HSL_GA(1, FAKE_MEM));
+
+	/* the entry has one right less than the next command needs */
+	less.flags = HSL_SEG_VALID | HSL_SEG_WRITE;
+	seg_put(c, 1, 2, less);
+	together(&q, (struct hsl_desc[]){ fill_of(ga, 8, 1), add, copy_of(own, ga, 8), fill_of(ga, 8, 1) }, e, 4);
+	expect(e[0], HSL_ST_OK, 0);
+	expect(e[1], HSL_ST_RIGHTS, ga);
+	expect(e[2], HSL_ST_RIGHTS, ga);
+	expect(e[3], HSL_ST_OK, 0);
+
+	/* or is shorter than what the home grants */
+	less = good;
+	less.len = 0x9000;
+	seg_put(c, 1, 2, less);
+	together(&q, (struct hsl_desc[]){ fill_of(ga, 0x1000, 1), fill_of(ga, 0x1001, 1), fill_of(ga + 0x1000, 1, 1), add }, e, 4);
+	expect(e[0], HSL_ST_OK, 0);
+	expect(e[1], HSL_ST_RANGE, ga + 0x1000);
+	expect(e[2], HSL_ST_SEGMENT, ga + 0x1000);
+	expect(e[3], HSL_ST_OK, 0);
+
+	/* the home grants one right less, or less of it, than it did before */
+	seg_put(c, 1, 2, good);
+	less.len = good.len;
+	less.flags = HSL_SEG_VALID | HSL_SEG_WRITE;
+	expect(fq_do(&q, add), HSL_ST_OK, 0);
+	seg_put(h, 1, 2, less);
+	together(&q, (struct hsl_desc[]){ fill_of(ga, 8, 1), add, copy_of(own, ga, 8), fill_of(ga, 8, 1) }, e, 4);
+	expect(e[0], HSL_ST_OK, 0);
+	expect(e[1], HSL_ST_DENIED, ga);
+	expect(e[2], HSL_ST_DENIED, ga);
+	expect(e[3], HSL_ST_OK, 0);
+	less = good;
+	less.len = 0x9000;
+	seg_put(h, 1, 2, less);
+	together(&q, (struct hsl_desc[]){ fill_of(ga, 0x1000, 1), fill_of(ga, 0x1001, 1), add, fill_of(ga + 0x1000, 8, 1) }, e, 4);
+	expect(e[0], HSL_ST_OK, 0);
+	expect(e[1], HSL_ST_DENIED, ga);
+	expect(e[2], HSL_ST_OK, 0);
+	expect(e[3], HSL_ST_DENIED, ga + 0x1000);
+	fab_free(f);
+}
+
 static int seed(void **state)
 {
 	(void)state;
@@ -597,6 +674,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(home_decides),
+		cmocka_unit_test(one_turn),
 		cmocka_unit_test(queues),
 		cmocka_unit_test(counters_wrap),
 		cmocka_unit_test(paged_against_memmove),
