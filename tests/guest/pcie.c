@@ -20,7 +20,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -31,89 +30,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/common/pcie.h"
 #include "tests/common/raw.h"
 
 #define SEG		(1u << 20)
-#define CHIPS		4u
 #define ADMIN_TIMEOUT	"/sys/module/hsl/parameters/admin_timeout_ms"
 #define RESET_TIMEOUT	"/sys/module/hsl/parameters/reset_timeout_ms"
-
-static char bdf[CHIPS + 1][32];		/* by node */
-static int qmp = -1;
-
-/* ---- the way to the chips ---- */
-
-static const char *chip_file(unsigned int node, const char *name)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf[node], name);
-	return path;
-}
-
-static int driver_write(const char *file, unsigned int node)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/hsl_pci/%s", file);
-	return raw_write_file(path, bdf[node]);
-}
-
-static void config_write16(const char *path, off_t off, uint16_t set, uint16_t clear)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	uint16_t v;
-
-	if (fd < 0 || pread(fd, &v, 2, off) != 2)
-		raw_bail(path);
-	v = (uint16_t)((v | set) & ~clear);
-	if (pwrite(fd, &v, 2, off) != 2)
-		raw_bail(path);
-	close(fd);
-}
-
-static void monitor(const char *fmt, const char *arg)
-{
-	char cmd[256];
-
-	if (qmp < 0) {
-		qmp = open("/dev/virtio-ports/org.hsl.qmp", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-		if (qmp < 0)
-			raw_skip_all("needs QMP=guest");
-		monitor("{\"execute\":\"qmp_capabilities\"}\n", "");
-	}
-	snprintf(cmd, sizeof(cmd), fmt, arg);
-	if (write(qmp, cmd, strlen(cmd)) < 0)
-		raw_bail("QMP");
-}
-
-/* What is in configuration space tells when QEMU has done it. */
-static void chip2_absent(bool absent)
-{
-	uint16_t id;
-	int fd;
-
-	monitor("{\"execute\":\"qom-set\",\"arguments\":{\"path\":\"/machine/peripheral/chip2\","
-		"\"property\":\"absent\",\"value\":%s}}\n", absent ? "true" : "false");
-	for (int i = 0; i < 10000; i++) {
-		fd = open(chip_file(2, "config"), O_RDONLY | O_CLOEXEC);
-		if (fd >= 0 && pread(fd, &id, 2, 0) == 2 && (id == 0xffff) == absent) {
-			close(fd);
-			return;
-		}
-		close(fd);
-		raw_sleep_us(1000);
-	}
-	raw_bail("chip 2 does not vanish and come back as it is told");
-}
-
-static bool said(const char *what)
-{
-	char cmd[160];
-
-	snprintf(cmd, sizeof(cmd), "dmesg | grep -q '%s'", what);
-	return system(cmd) == 0;
-}
 
 /* ---- users ---- */
 
@@ -277,26 +199,10 @@ static void failed(const char *after)
 
 /* ---- errors of the bus ---- */
 
-static void inject(const char *error)
-{
-	monitor("{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":"
-		"\"pcie_aer_inject_error chip2 %s\"}}\n", error);
-}
-
-/* The root port passes error messages on only with SERR in its bridge control. */
-static void let_errors_through(void)
-{
-	char port[PATH_MAX];
-
-	if (!realpath(chip_file(2, "../config"), port))
-		raw_bail("the root port of chip 2");
-	config_write16(port, 0x3e, 2, 0);
-}
-
 /* How many of them the kernel has counted on chip 2. */
 static unsigned long correctable(void)
 {
-	FILE *f = fopen(chip_file(2, "aer_dev_correctable"), "r");
+	FILE *f = fopen(pcie_file(2, "aer_dev_correctable"), "r");
 	unsigned long n = 0;
 	char line[64];
 
@@ -312,7 +218,7 @@ static void correctable_error(void)
 {
 	unsigned long before = correctable();
 
-	inject("RCVR");
+	pcie_error(2, "RCVR");
 	for (int i = 0; i < 100 && correctable() == before; i++)
 		raw_sleep_us(10000);
 	if (correctable() == before)
@@ -324,29 +230,29 @@ static void correctable_error(void)
 static void fatal_error(const char *which)
 {
 	users_start();
-	inject("MALF_TLP");
+	pcie_error(2, "MALF_TLP");
 	users_ended(which);
 	comes_back(which);
 }
 
 static void test_aer(int cycles)
 {
-	if (access(chip_file(2, "aer_dev_fatal"), F_OK))
+	if (access(pcie_file(2, "aer_dev_fatal"), F_OK))
 		raw_skip_all("this kernel has no AER");
-	let_errors_through();
+	pcie_errors_pass(2);
 	keep();
 	user_start(OTHER);
-	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it is reset, which uses up the state that was saved for errors");
+	raw_check(!raw_write_file(pcie_file(2, "reset"), "1"), "it is reset, which uses up the state that was saved for errors");
 	fatal_error("fatal error after a reset");
 	for (int i = 0; i < cycles; i++) {
 		users_start();
 		correctable_error();
-		inject("COMP_TIME");
+		pcie_error(2, "COMP_TIME");
 		users_ended("non-fatal error");
 		comes_back("non-fatal error");
 		fatal_error("fatal error");
 	}
-	raw_check(said("severity=Uncorrect[a-z]* (Non-Fatal)") && said("severity=Uncorrect[a-z]* (Fatal)"), "the log tells the errors");
+	raw_check(pcie_said("severity=Uncorrect[a-z]* (Non-Fatal)") && pcie_said("severity=Uncorrect[a-z]* (Fatal)"), "the log tells the errors");
 	other_goes_on("after all of these");
 	other_end();
 }
@@ -355,16 +261,16 @@ static void test_given_up(void)
 {
 	if (raw_write_file(RESET_TIMEOUT, "3000"))
 		raw_bail(RESET_TIMEOUT);
-	let_errors_through();
+	pcie_errors_pass(2);
 	user_start(OTHER);
 	users_start();
-	inject("MALF_TLP");
+	pcie_error(2, "MALF_TLP");
 	users_ended("fatal error");
 	failed("no recovery");
-	raw_check(said("failed: its reset does not end"), "the log says why");
+	raw_check(pcie_said("failed: its reset does not end"), "the log says why");
 	other_goes_on("no recovery");
 	other_end();
-	raw_check(!raw_write_file(chip_file(2, "remove"), "1") && !raw_write_file("/sys/bus/pci/rescan", "1") &&
+	raw_check(!raw_write_file(pcie_file(2, "remove"), "1") && !raw_write_file("/sys/bus/pci/rescan", "1") &&
 		  comes_to(2, HSL_CHIP_READY), "it is removed, and found again");
 	keep();
 	raw_check(works(), "and the next user works");
@@ -387,13 +293,13 @@ static void lost_to_a_reader(const char *pattern)
 	}
 	fd = open(g.gl_pathv[0], O_RDONLY | O_CLOEXEC);
 	raw_check(fd >= 0 && read(fd, buf, sizeof(buf)) > 0, "%s is read", g.gl_pathv[0]);
-	chip2_absent(true);
+	pcie_absent(2, true);
 	raw_check(fd >= 0 && pread(fd, buf, sizeof(buf), 0) < 0 && errno == ENODEV, "all ones: then it is ENODEV");
 	failed("all ones");
-	chip2_absent(false);
+	pcie_absent(2, false);
 	close(fd);
 	globfree(&g);
-	raw_check(!raw_write_file(chip_file(2, "reset"), "1") && comes_to(2, HSL_CHIP_READY), "it answers again, and is reset");
+	raw_check(!raw_write_file(pcie_file(2, "reset"), "1") && comes_to(2, HSL_CHIP_READY), "it answers again, and is reset");
 }
 
 static void test_lost(void)
@@ -403,42 +309,42 @@ static void test_lost(void)
 	keep();
 	user_start(OTHER);
 	users_start();
-	chip2_absent(true);
+	pcie_absent(2, true);
 	raw_check(raw_queue_open(ctx, 2, &q) == -ENODEV, "all ones: who asks for a queue gets ENODEV");
 	users_ended("all ones");
 	failed("all ones");
-	raw_check(said("failed: it does not answer"), "the log says why");
+	raw_check(pcie_said("failed: it does not answer"), "the log says why");
 	if (access("/sys/class/devcoredump", F_OK))
 		raw_check(true, "and so does the dump # SKIP this kernel has no device coredumps");
 	else
 		raw_check(system("grep -q '^MAGIC reads wrong' /sys/class/devcoredump/devcd*/data") == 0, "and so does the dump");
 	raw_check(!RAW_TRY((void)kept_mem[0]), "a load from its memory is SIGBUS");
 	other_goes_on("all ones");
-	chip2_absent(false);
-	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it answers again, and is reset");
+	pcie_absent(2, false);
+	raw_check(!raw_write_file(pcie_file(2, "reset"), "1"), "it answers again, and is reset");
 	comes_back("reset");
-	lost_to_a_reader(chip_file(2, "hwmon/hwmon*/temp1_input"));
-	lost_to_a_reader(chip_file(2, "hwmon/hwmon*/temp1_crit_alarm"));
+	lost_to_a_reader(pcie_file(2, "hwmon/hwmon*/temp1_input"));
+	lost_to_a_reader(pcie_file(2, "hwmon/hwmon*/temp1_crit_alarm"));
 	lost_to_a_reader("/sys/bus/hsl/devices/hsl0-2/counters/net_lost");
 	lost_to_a_reader("/sys/bus/hsl/devices/hsl0-2/links/link0");
 
-	raw_check(!driver_write("unbind", 2), "its driver is unbound");
-	chip2_absent(true);
-	raw_check(driver_write("bind", 2) == -ENODEV, "all ones: bind is ENODEV");
-	raw_check(said("does not answer, its configuration space reads as all ones"), "the log says why");
+	raw_check(!pcie_driver("unbind", 2), "its driver is unbound");
+	pcie_absent(2, true);
+	raw_check(pcie_driver("bind", 2) == -ENODEV, "all ones: bind is ENODEV");
+	raw_check(pcie_said("does not answer, its configuration space reads as all ones"), "the log says why");
 	other_goes_on("bind");
-	chip2_absent(false);
-	raw_check(!driver_write("bind", 2), "it answers again, and is bound");
+	pcie_absent(2, false);
+	raw_check(!pcie_driver("bind", 2), "it answers again, and is bound");
 	raw_check(comes_to(2, HSL_CHIP_READY), "bind: chip 2 is ready");
 	keep();
 	raw_check(works(), "bind: the next user works");
 
 	users_start();
-	chip2_absent(true);
-	raw_check(!driver_write("unbind", 2), "all ones: it is unbound, with users");
+	pcie_absent(2, true);
+	raw_check(!pcie_driver("unbind", 2), "all ones: it is unbound, with users");
 	users_ended("unbind");
-	chip2_absent(false);
-	raw_check(!driver_write("bind", 2) && comes_to(2, HSL_CHIP_READY), "and bound again");
+	pcie_absent(2, false);
+	raw_check(!pcie_driver("bind", 2) && comes_to(2, HSL_CHIP_READY), "and bound again");
 	other_goes_on("unbind");
 	other_end();
 }
@@ -452,54 +358,44 @@ static void test_mute(void)
 	users_start();
 	if (raw_write_file(ADMIN_TIMEOUT, "300"))
 		raw_bail(ADMIN_TIMEOUT);
-	config_write16(chip_file(2, "config"), 4, 0, 4);	/* no bus mastering: it sees no command and writes no completion */
+	pcie_config16(pcie_file(2, "config"), 4, 0, 4);	/* no bus mastering: it sees no command and writes no completion */
 	raw_check(raw_queue_open(ctx, 2, &q) == -ENODEV, "no completion: who asks for a queue gets ENODEV");
 	users_ended("no completion");
 	failed("no completion");
-	raw_check(said("an admin command did not complete"), "the log says why");
+	raw_check(pcie_said("an admin command did not complete"), "the log says why");
 	other_goes_on("no completion");
 	raw_check(!raw_write_file(ADMIN_TIMEOUT, "30000"), "the time limit is what it was");
-	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it is reset");
+	raw_check(!raw_write_file(pcie_file(2, "reset"), "1"), "it is reset");
 	comes_back("reset");
 	other_end();
 }
 
 /* ---- events ---- */
 
-static void fabric_inject(const char *what)
-{
-	char reply[512];
-
-	monitor("{\"execute\":\"qom-set\",\"arguments\":{\"path\":\"/objects/fab0\",\"property\":\"inject\","
-		"\"value\":\"%s\"}}\n", what);
-	while (read(qmp, reply, sizeof(reply)) > 0)	/* nobody else does */
-		;
-}
-
 /* Its link comes and goes while it is brought up. */
 static void test_events(void)
 {
 	pid_t pid;
 
-	fabric_inject("1-2 link up");
+	pcie_fabric("1-2 link up");
 	for (int i = 0; i < 3; i++) {
 		fflush(stdout);
 		pid = fork();
 		while (!pid) {
-			fabric_inject("1-2 link down");
+			pcie_fabric("1-2 link down");
 			raw_sleep_us(500);
-			fabric_inject("1-2 link up");
+			pcie_fabric("1-2 link up");
 			raw_sleep_us(500);
 		}
-		raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "chip 2 is reset, its link comes and goes");
+		raw_check(!raw_write_file(pcie_file(2, "reset"), "1"), "chip 2 is reset, its link comes and goes");
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
-		fabric_inject("1-2 link up");
+		pcie_fabric("1-2 link up");
 		raw_check(comes_to(2, HSL_CHIP_READY), "it is ready");
-		fabric_inject("2 fatal");
+		pcie_fabric("2 fatal");
 		failed("a fatal error of its own");
 	}
-	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it is reset");
+	raw_check(!raw_write_file(pcie_file(2, "reset"), "1"), "it is reset");
 	keep();
 	comes_back("reset");
 }
@@ -518,16 +414,16 @@ static void test_links(int cycles)
 	for (int i = 0; i < cycles; i++) {
 		for (unsigned int n = 0; n < sizeof(what) / sizeof(what[0]); n++) {
 			snprintf(cmd, sizeof(cmd), "1-2 link %s", what[n]);
-			fabric_inject(cmd);
+			pcie_fabric(cmd);
 			raw_sleep_us((unsigned int)rand() % 20000);
 		}
 		good += moves(BUSY) && moves(OTHER);
 	}
 	raw_check(good == cycles, "%d times of %d both go on after the link was down, up, trained and reset", good, cycles);
 	raw_check(comes_to(1, HSL_CHIP_READY) && comes_to(2, HSL_CHIP_READY), "both chips are ready");
-	fabric_inject("1-2 link down");
-	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "chip 2 is reset while its link is down");
-	fabric_inject("1-2 link up");
+	pcie_fabric("1-2 link down");
+	raw_check(!raw_write_file(pcie_file(2, "reset"), "1"), "chip 2 is reset while its link is down");
+	pcie_fabric("1-2 link up");
 	waitpid(pids[BUSY], &good, 0);
 	raw_check(good == 0, "its user was told (status %#x)", (unsigned int)good);
 	comes_back("reset");
@@ -537,76 +433,12 @@ static void test_links(int cycles)
 
 /* ---- sleep ---- */
 
-static bool can_sleep(const char *state)
-{
-	char line[64] = "";
-	FILE *f = fopen("/sys/power/state", "re");
-	bool can = f && fgets(line, sizeof(line), f) && strstr(line, state);
-
-	if (f)
-		fclose(f);
-	return can;
-}
-
 static void refuses(const char *state, const char *what)
 {
-	if (!can_sleep(state))
+	if (!pcie_system_can_sleep(state))
 		return;
 	raw_check(raw_write_file("/sys/power/state", state) == -EBUSY, "%s is refused", what);
 	other_goes_on(what);
-}
-
-/*
- * virtio's console of 7.x takes nothing any more after a sleep, in a VM without chips too. So it sleeps unbound, and what is
- * printed meanwhile goes into a file.
- */
-static char console[32];		/* name of its device; empty: it is bound */
-static FILE *meanwhile;
-
-static void console_write(const char *file)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/bus/virtio/drivers/virtio_console/%s", file);
-	raw_write_file(path, console);
-}
-
-static void console_away(void)
-{
-	glob_t g;
-
-	if (glob("/sys/bus/virtio/drivers/virtio_console/virtio*", 0, NULL, &g))
-		return;
-	snprintf(console, sizeof(console), "%s", strrchr(g.gl_pathv[0], '/') + 1);
-	globfree(&g);
-	fflush(stdout);
-	meanwhile = tmpfile();
-	if (!meanwhile || dup2(fileno(meanwhile), STDOUT_FILENO) < 0)
-		raw_bail("a file for what is printed");
-	console_write("unbind");
-}
-
-static void console_back(void)
-{
-	char line[512];
-	int out = -1;
-
-	if (!console[0])
-		return;
-	console_write("bind");
-	console[0] = '\0';
-	for (int i = 0; i < 5000 && out < 0; i++) {
-		raw_sleep_us(1000);
-		out = open("/dev/virtio-ports/org.hsl.out", O_WRONLY | O_CLOEXEC);
-	}
-	fflush(stdout);
-	if (out < 0 || dup2(out, STDOUT_FILENO) < 0)
-		_exit(1);
-	close(out);
-	rewind(meanwhile);
-	while (fgets(line, sizeof(line), meanwhile))
-		fputs(line, stdout);
-	fclose(meanwhile);
 }
 
 /*
@@ -615,10 +447,10 @@ static void console_back(void)
  */
 static void test_sleep(void)
 {
-	if (!can_sleep("freeze") || access("/sys/power/pm_test", F_OK))
+	if (!pcie_system_can_sleep("freeze") || access("/sys/power/pm_test", F_OK))
 		raw_skip_all("this kernel has no pm_test");
-	console_away();
-	atexit(console_back);	/* of raw_bail() too */
+	pcie_console_away();
+	atexit(pcie_console_back);	/* of raw_bail() too */
 	umount2("/host", MNT_DETACH);
 	raw_write_file("/sys/module/suspend/parameters/pm_test_delay", "0");
 	raw_write_file("/sys/power/mem_sleep", "deep");
@@ -635,10 +467,10 @@ static void test_sleep(void)
 	refuses("disk", "hibernation");
 	other_end();
 	comes_back("the refused ones");
-	raw_check(said("its memory would be lost in this sleep"), "the log says why");
-	console_back();
-	if (!access(chip_file(2, "aer_dev_fatal"), F_OK)) {
-		let_errors_through();
+	raw_check(pcie_said("its memory would be lost in this sleep"), "the log says why");
+	pcie_console_back();
+	if (!access(pcie_file(2, "aer_dev_fatal"), F_OK)) {
+		pcie_errors_pass(2);
 		fatal_error("fatal error after sleep");
 	}
 }
@@ -647,59 +479,10 @@ static void test_sleep(void)
 
 enum { WORKERS = 4 };		/* processes that use it at once */
 
-static void power_write(unsigned int node, const char *name, const char *text)
-{
-	char file[48];
-
-	snprintf(file, sizeof(file), "power/%s", name);
-	if (raw_write_file(chip_file(node, file), text))
-		raw_bail(chip_file(node, file));
-}
-
-static void allow_sleep(unsigned int node)
-{
-	power_write(node, "autosuspend_delay_ms", "0");
-	power_write(node, "control", "auto");
-}
-
-/* One line of a file of the chip; "" if it cannot be read. */
-static const char *chip_says(const char *path)
-{
-	static char line[128];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
-
-	line[n > 0 ? n : 0] = '\0';
-	line[strcspn(line, "\n")] = '\0';
-	if (fd >= 0)
-		close(fd);
-	return line;
-}
-
-static const char *state_of(unsigned int node)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/bus/hsl/devices/hsl0-%u/state", node);
-	return chip_says(path);
-}
-
-static bool falls_asleep(unsigned int node)
-{
-	for (int i = 0; i < 10000; i++) {
-		if (!strcmp(state_of(node), "asleep") && !strcmp(chip_says(chip_file(node, "power/runtime_status")), "suspended"))
-			return !strcmp(chip_says(chip_file(node, "power_state")), "D3hot");
-		raw_sleep_us(1000);
-	}
-	printf("# chip %u is %s\n", node, state_of(node));
-	printf("# and its function %s\n", chip_says(chip_file(node, "power/runtime_status")));
-	return false;
-}
-
 /* Somebody counts on it, whatever the delay is. */
 static bool is_held(unsigned int node)
 {
-	return !strcmp(state_of(node), "ready") && strcmp(chip_says(chip_file(node, "power/runtime_active_kids")), "0");
+	return !strcmp(pcie_state(node), "ready") && strcmp(pcie_line(pcie_file(node, "power/runtime_active_kids")), "0");
 }
 
 /* A context of its own: new memory is zero, a queue copies. NULL or what went wrong. */
@@ -736,7 +519,7 @@ static void sleeps_and_works(unsigned int node, const char *after)
 {
 	const char *wrong;
 
-	raw_check(falls_asleep(node), "%s: chip %u falls asleep", after, node);
+	raw_check(pcie_falls_asleep(node), "%s: chip %u falls asleep", after, node);
 	wrong = work_once(node);
 	raw_check(!wrong, "%s: and works for the next user%s%s", after, wrong ? ": " : "", wrong ? wrong : "");
 }
@@ -754,11 +537,11 @@ static void wakes_readers(unsigned int node, const char *which)
 		return;
 	}
 	for (size_t i = 0; i < g.gl_pathc; i++) {
-		bool slept = falls_asleep(node), answers = chip_says(g.gl_pathv[i])[0];
+		bool slept = pcie_falls_asleep(node), answers = pcie_line(g.gl_pathv[i])[0];
 
 		good += slept && answers;
 		if (!slept || !answers)
-			printf("# %s of a chip that %s: '%s'\n", g.gl_pathv[i], slept ? "slept" : "did not sleep", chip_says(g.gl_pathv[i]));
+			printf("# %s of a chip that %s: '%s'\n", g.gl_pathv[i], slept ? "slept" : "did not sleep", pcie_line(g.gl_pathv[i]));
 	}
 	raw_check(good == g.gl_pathc, "%u of %zu files wake it and are answered: %s", good, g.gl_pathc, pattern);
 	globfree(&g);
@@ -769,7 +552,7 @@ static void readers_wake(void)
 	wakes_readers(2, "/sys/bus/hsl/devices/hsl0-2/links/*");
 	wakes_readers(2, "/sys/bus/hsl/devices/hsl0-2/counters/*");
 	wakes_readers(2, "/sys/bus/hsl/devices/hsl0-2/counters_link0/[rt]*");
-	wakes_readers(2, chip_file(2, "hwmon/hwmon*/[tp]*[0-9]_*"));
+	wakes_readers(2, pcie_file(2, "hwmon/hwmon*/[tp]*[0-9]_*"));
 	wakes_readers(2, "/sys/kernel/debug/hsl/hsl0/chip2/registers");
 }
 
@@ -779,15 +562,15 @@ static void others_do_not_wake(void)
 	struct hsl_chip_info ci;
 	glob_t g = { 0 };
 
-	if (!falls_asleep(2) || glob("/sys/bus/hsl/devices/hsl0-2/[a-z]*", 0, NULL, &g))
+	if (!pcie_falls_asleep(2) || glob("/sys/bus/hsl/devices/hsl0-2/[a-z]*", 0, NULL, &g))
 		raw_bail("chip 2 asleep, and its files");
 	for (size_t i = 0; i < g.gl_pathc; i++)
-		chip_says(g.gl_pathv[i]);
+		pcie_line(g.gl_pathv[i]);
 	globfree(&g);
-	chip_says("/sys/kernel/debug/hsl/hsl0/state");
+	pcie_line("/sys/kernel/debug/hsl/hsl0/state");
 	raw_check(!raw_chip(ctx, 2, &ci) && ci.state == HSL_CHIP_READY, "CHIP_INFO tells a sleeping chip as ready");
-	raw_check(!strcmp(state_of(2), "asleep"), "neither it, nor its other files, nor an open file wake it");
-	raw_check(system("hslctl list | grep -q '^ *2 .* asleep '") == 0 && !strcmp(state_of(2), "asleep"),
+	raw_check(!strcmp(pcie_state(2), "asleep"), "neither it, nor its other files, nor an open file wake it");
+	raw_check(system("hslctl list | grep -q '^ *2 .* asleep '") == 0 && !strcmp(pcie_state(2), "asleep"),
 		  "hslctl list shows it asleep and leaves it so");
 }
 
@@ -799,7 +582,7 @@ static void held_by(const char *what, int fd, volatile uint64_t *m)
 		close(fd);
 	if (m)
 		munmap((void *)(uintptr_t)m, 65536);
-	raw_check(falls_asleep(2), "and no longer");
+	raw_check(pcie_falls_asleep(2), "and no longer");
 }
 
 static int dmabuf_of(int fd, uint32_t handle)
@@ -825,7 +608,7 @@ static void users_hold(void)
 		raw_bail("a queue");
 	close(fd);
 	raw_queue_close(&q);
-	raw_check(falls_asleep(2), "a queue is closed after its context: it falls asleep");
+	raw_check(pcie_falls_asleep(2), "a queue is closed after its context: it falls asleep");
 	fd = raw_open(0);
 	if (raw_alloc(fd, 2, 65536, RAW_RW, &s) || raw_map(fd, &s, PROT_READ | PROT_WRITE, &m))
 		raw_bail("a mapping");
@@ -854,7 +637,7 @@ static uint64_t counter(unsigned int node, const char *name)
 	char path[96];
 
 	snprintf(path, sizeof(path), "/sys/bus/hsl/devices/hsl0-%u/counters/%s", node, name);
-	return strtoull(chip_says(path), NULL, 10);
+	return strtoull(pcie_line(path), NULL, 10);
 }
 
 /* In a ring of four, between 1 and 3 are 2 and 4. What crosses them is observable. */
@@ -869,10 +652,10 @@ static void forwards_asleep(void)
 
 	if (raw_alloc(fd, 1, 65536, RAW_RW, &s) || raw_ioctl(fd, HSL_IOC_SEGMENT_ALLOC, &a) || raw_queue_open(fd, 1, &q))
 		raw_bail("observable memory of chip 3");
-	raw_check(falls_asleep(2) && falls_asleep(4), "chips 2 and 4 sleep while 1 and 3 are in use");
+	raw_check(pcie_falls_asleep(2) && pcie_falls_asleep(4), "chips 2 and 4 sleep while 1 and 3 are in use");
 	st = raw_copy(&q, a.ga, s.ga, 65536);
 	raw_check(st == HSL_ST_OK, "chip 1 copies to chip 3 across them (status %d)", st);
-	raw_check(!strcmp(state_of(2), "asleep") && !strcmp(state_of(4), "asleep"), "they slept on");
+	raw_check(!strcmp(pcie_state(2), "asleep") && !strcmp(pcie_state(4), "asleep"), "they slept on");
 	raw_check(counter(2, "net_forwarded") + counter(4, "net_forwarded") > before, "and forwarded");
 	raw_queue_close(&q);
 	close(fd);
@@ -902,10 +685,10 @@ static void gives_lines_asleep(void)
 	if (st || raw_import(reader, exported, RAW_RW, &shared) || raw_alloc(reader, 3, 65536, RAW_RW, &to) ||
 	    raw_map(reader, &to, PROT_READ | PROT_WRITE, &m) || raw_queue_open(reader, 3, &q))
 		raw_bail("a reader on chip 3");
-	raw_check(falls_asleep(2), "chip 2 falls asleep with a line of chip 3 that it wrote");
+	raw_check(pcie_falls_asleep(2), "chip 2 falls asleep with a line of chip 3 that it wrote");
 	st = raw_copy(&q, to.ga, shared.ga, 64);
 	raw_check(st == HSL_ST_OK && m[0] == 0x0123456789abcdef, "chip 3 gets it (status %d, %#llx)", st, (unsigned long long)m[0]);
-	raw_check(!strcmp(state_of(2), "asleep") && counter(2, "cache_snoop_hits") > before, "from chip 2, which sleeps on");
+	raw_check(!strcmp(pcie_state(2), "asleep") && counter(2, "cache_snoop_hits") > before, "from chip 2, which sleeps on");
 	munmap((void *)(uintptr_t)m, 65536);
 	raw_queue_close(&q);
 	close(exported);
@@ -918,14 +701,14 @@ static void links_are_told(void)
 	struct hsl_event_info e = { 0 };
 	int fd = raw_open(O_NONBLOCK);
 
-	raw_check(falls_asleep(2), "it falls asleep");
-	fabric_inject("2-3 link down");
+	raw_check(pcie_falls_asleep(2), "it falls asleep");
+	pcie_fabric("2-3 link down");
 	counter(2, "net_lost");
 	for (int i = 0; i < 10000 && !(e.type == HSL_FABRIC_EV_LINK && e.node == 2); i++)
 		if (read(fd, &e, sizeof(e)) != sizeof(e))
 			raw_sleep_us(1000);
 	raw_check(e.type == HSL_FABRIC_EV_LINK && e.node == 2, "its link went down while it slept: an event tells it");
-	fabric_inject("2-3 link up");
+	pcie_fabric("2-3 link up");
 	close(fd);
 }
 
@@ -959,7 +742,7 @@ static void sleeps_under_load(unsigned int rounds)
 	}
 	toggler = fork();
 	for (unsigned int i = 0; !toggler; i++) {
-		power_write(2, "control", i & 1 ? "auto" : "on");
+		pcie_power(2, "control", i & 1 ? "auto" : "on");
 		counter(2, "net_lost");
 		raw_sleep_us(2000);
 	}
@@ -969,7 +752,7 @@ static void sleeps_under_load(unsigned int rounds)
 	}
 	kill(toggler, SIGKILL);
 	waitpid(toggler, NULL, 0);
-	power_write(2, "control", "auto");
+	pcie_power(2, "control", "auto");
 	raw_check(!bad, "%d processes use it %u times each while it falls asleep at once: nothing fails", WORKERS, rounds);
 	sleeps_and_works(2, "load");
 }
@@ -977,18 +760,18 @@ static void sleeps_under_load(unsigned int rounds)
 /* What does not answer is not put to sleep: its configuration would be saved as all ones. */
 static void vanishes_awake(void)
 {
-	falls_asleep(2);
-	power_write(2, "control", "on");
-	raw_check(!strcmp(state_of(2), "ready"), "it is awake, and idle");
-	chip2_absent(true);
-	power_write(2, "control", "auto");
+	pcie_falls_asleep(2);
+	pcie_power(2, "control", "on");
+	raw_check(!strcmp(pcie_state(2), "ready"), "it is awake, and idle");
+	pcie_absent(2, true);
+	pcie_power(2, "control", "auto");
 	failed("idle, and all ones");
 	/* it tries, whenever somebody has looked at it */
-	for (int i = 0; i < 10000 && strcmp(chip_says(chip_file(2, "power/runtime_status")), "active"); i++)
+	for (int i = 0; i < 10000 && strcmp(pcie_line(pcie_file(2, "power/runtime_status")), "active"); i++)
 		raw_sleep_us(1000);
-	raw_check(!strcmp(chip_says(chip_file(2, "power_state")), "D0") && !strcmp(state_of(2), "failed"), "and does not sleep");
-	chip2_absent(false);
-	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it answers again, and is reset");
+	raw_check(!strcmp(pcie_line(pcie_file(2, "power_state")), "D0") && !strcmp(pcie_state(2), "failed"), "and does not sleep");
+	pcie_absent(2, false);
+	raw_check(!raw_write_file(pcie_file(2, "reset"), "1"), "it answers again, and is reset");
 	sleeps_and_works(2, "reset");
 }
 
@@ -996,95 +779,95 @@ static void life_wakes(void)
 {
 	char sensor[] = "/sys/bus/hsl/devices/hsl0-2/counters/net_lost";
 
-	raw_check(falls_asleep(2) && !raw_write_file(chip_file(2, "reset"), "1"), "asleep: it is reset");
+	raw_check(pcie_falls_asleep(2) && !raw_write_file(pcie_file(2, "reset"), "1"), "asleep: it is reset");
 	sleeps_and_works(2, "reset");
-	raw_check(falls_asleep(2) && !driver_write("unbind", 2) && !driver_write("bind", 2), "asleep: it is unbound and bound");
-	allow_sleep(2);		/* the delay is a driver's */
+	raw_check(pcie_falls_asleep(2) && !pcie_driver("unbind", 2) && !pcie_driver("bind", 2), "asleep: it is unbound and bound");
+	pcie_allow_sleep(2);		/* the delay is a driver's */
 	sleeps_and_works(2, "bind");
-	if (!access(chip_file(2, "aer_dev_fatal"), F_OK)) {
-		let_errors_through();
-		falls_asleep(2);
-		inject("MALF_TLP");
-		for (int i = 0; i < 10000 && !said("PCIe error: resetting the chip"); i++)
+	if (!access(pcie_file(2, "aer_dev_fatal"), F_OK)) {
+		pcie_errors_pass(2);
+		pcie_falls_asleep(2);
+		pcie_error(2, "MALF_TLP");
+		for (int i = 0; i < 10000 && !pcie_said("PCIe error: resetting the chip"); i++)
 			raw_sleep_us(1000);
 		sleeps_and_works(2, "fatal error");
-		falls_asleep(2);
-		fabric_inject("2 fatal");
-		power_write(2, "control", "on");
+		pcie_falls_asleep(2);
+		pcie_fabric("2 fatal");
+		pcie_power(2, "control", "on");
 		failed("fatal error of its own, asleep");
-		inject("MALF_TLP");
+		pcie_error(2, "MALF_TLP");
 		raw_check(comes_to(2, HSL_CHIP_READY), "a slot reset of what did not come up finds a configuration to restore");
-		power_write(2, "control", "auto");
+		pcie_power(2, "control", "auto");
 		sleeps_and_works(2, "slot reset");
-		falls_asleep(2);
-		chip2_absent(true);
-		power_write(2, "control", "on");
+		pcie_falls_asleep(2);
+		pcie_absent(2, true);
+		pcie_power(2, "control", "on");
 		failed("all ones, asleep");
-		chip2_absent(false);
-		inject("MALF_TLP");
+		pcie_absent(2, false);
+		pcie_error(2, "MALF_TLP");
 		raw_check(comes_to(2, HSL_CHIP_READY), "and so does one of what did not answer when it was woken");
-		power_write(2, "control", "auto");
+		pcie_power(2, "control", "auto");
 		sleeps_and_works(2, "slot reset");
 	}
-	falls_asleep(2);
-	fabric_inject("2 fatal");
-	raw_check(!chip_says(sensor)[0], "a fatal error of its own while it sleeps: who reads a counter gets none");
+	pcie_falls_asleep(2);
+	pcie_fabric("2 fatal");
+	raw_check(!pcie_line(sensor)[0], "a fatal error of its own while it sleeps: who reads a counter gets none");
 	failed("fatal error");
-	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it is reset");
+	raw_check(!raw_write_file(pcie_file(2, "reset"), "1"), "it is reset");
 	sleeps_and_works(2, "reset");
-	raw_check(falls_asleep(2), "it falls asleep");
-	chip2_absent(true);
-	raw_check(!chip_says(sensor)[0] && !strcmp(state_of(2), "failed"), "asleep, and all ones: who reads a counter gets none");
+	raw_check(pcie_falls_asleep(2), "it falls asleep");
+	pcie_absent(2, true);
+	raw_check(!pcie_line(sensor)[0] && !strcmp(pcie_state(2), "failed"), "asleep, and all ones: who reads a counter gets none");
 	failed("all ones");
-	chip2_absent(false);
-	raw_check(!raw_write_file(chip_file(2, "reset"), "1"), "it answers again, and is reset");
+	pcie_absent(2, false);
+	raw_check(!raw_write_file(pcie_file(2, "reset"), "1"), "it answers again, and is reset");
 	sleeps_and_works(2, "reset");
 	vanishes_awake();
-	falls_asleep(2);
-	chip2_absent(true);
-	raw_check(!driver_write("unbind", 2), "asleep, and all ones: it is unbound");
-	chip2_absent(false);
+	pcie_falls_asleep(2);
+	pcie_absent(2, true);
+	raw_check(!pcie_driver("unbind", 2), "asleep, and all ones: it is unbound");
+	pcie_absent(2, false);
 	/* without a driver the PCI core has saved all ones of it, which a bind would restore */
-	raw_check(!raw_write_file(chip_file(2, "remove"), "1") && !raw_write_file("/sys/bus/pci/rescan", "1") &&
+	raw_check(!raw_write_file(pcie_file(2, "remove"), "1") && !raw_write_file("/sys/bus/pci/rescan", "1") &&
 		  comes_to(2, HSL_CHIP_READY), "it answers again, is removed and found again");
-	allow_sleep(2);
+	pcie_allow_sleep(2);
 	sleeps_and_works(2, "rescan");
 }
 
 /* As test_sleep(). */
 static void system_sleeps(void)
 {
-	if (!can_sleep("freeze") || access("/sys/power/pm_test", F_OK)) {
+	if (!pcie_system_can_sleep("freeze") || access("/sys/power/pm_test", F_OK)) {
 		raw_check(true, "sleep of the system # SKIP this kernel has no pm_test");
 		return;
 	}
-	console_away();
-	atexit(console_back);
+	pcie_console_away();
+	atexit(pcie_console_back);
 	umount2("/host", MNT_DETACH);
 	raw_write_file("/sys/module/suspend/parameters/pm_test_delay", "0");
 	raw_write_file("/sys/power/mem_sleep", "deep");
-	raw_check(falls_asleep(2) && !raw_write_file("/sys/power/pm_test", "platform") &&
+	raw_check(pcie_falls_asleep(2) && !raw_write_file("/sys/power/pm_test", "platform") &&
 		  !raw_write_file("/sys/power/state", "freeze"), "asleep: the system sleeps and wakes");
 	sleeps_and_works(2, "sleep of the system");
-	if (can_sleep("mem")) {
-		raw_check(falls_asleep(2) && raw_write_file("/sys/power/state", "mem") == -EBUSY,
+	if (pcie_system_can_sleep("mem")) {
+		raw_check(pcie_falls_asleep(2) && raw_write_file("/sys/power/state", "mem") == -EBUSY,
 			  "asleep: suspend to RAM, which loses what it knows of its memory, is refused");
 		sleeps_and_works(2, "refused sleep");
 	} else {
 		raw_check(true, "asleep: suspend to RAM is refused # SKIP this kernel has none");
 	}
 	raw_write_file("/sys/power/pm_test", "none");
-	console_back();
+	pcie_console_back();
 }
 
 static void test_idle(unsigned int rounds)
 {
-	if (!bdf[4][0])
+	if (!pcie_bdf[4][0])
 		raw_skip_all("needs CHIPS=4 TOPO=ring");
-	raw_check(!strcmp(chip_says(chip_file(2, "power/control")), "on") && !strcmp(state_of(2), "ready"),
+	raw_check(!strcmp(pcie_line(pcie_file(2, "power/control")), "on") && !strcmp(pcie_state(2), "ready"),
 		  "nothing sleeps unless somebody allows it");
-	for (unsigned int node = 1; node <= CHIPS; node++)
-		allow_sleep(node);
+	for (unsigned int node = 1; node <= PCIE_CHIPS; node++)
+		pcie_allow_sleep(node);
 	sleeps_and_works(2, "control auto");
 	readers_wake();
 	others_do_not_wake();
@@ -1094,9 +877,9 @@ static void test_idle(unsigned int rounds)
 	links_are_told();
 	sleeps_under_load(rounds);
 	life_wakes();
-	power_write(2, "control", "on");
-	raw_check(!strcmp(state_of(2), "ready"), "control on wakes it");
-	power_write(2, "control", "auto");
+	pcie_power(2, "control", "on");
+	raw_check(!strcmp(pcie_state(2), "ready"), "control on wakes it");
+	pcie_power(2, "control", "auto");
 	system_sleeps();
 }
 
@@ -1108,7 +891,7 @@ static unsigned int interrupts(unsigned int node)
 	unsigned int n = 0;
 	FILE *f = fopen("/proc/interrupts", "re");
 
-	snprintf(name, sizeof(name), "hsl-%s-", bdf[node]);
+	snprintf(name, sizeof(name), "hsl-%s-", pcie_bdf[node]);
 	while (f && fgets(line, sizeof(line), f))
 		n += strstr(line, name) != NULL;
 	if (f)
@@ -1147,7 +930,7 @@ static void test_vectors(void)
 	if (raw_chip(ctx, 4, &ci))
 		raw_skip_all("needs CHIPS=4 VECTORS=0,1,3,64");
 	raw_check(raw_chip(ctx, 1, &ci) == -ENOENT, "no MSI-X: the chip is not there");
-	raw_check(said("no MSI-X capability: HEP 1.0 chips need it"), "the log says why");
+	raw_check(pcie_said("no MSI-X capability: HEP 1.0 chips need it"), "the log says why");
 	raw_check(system("hslctl doctor | grep -q 'no MSI-X capability'") == 0, "and doctor too");
 	vectors_of(2, 1);
 	vectors_of(3, 3);
@@ -1157,17 +940,14 @@ static void test_vectors(void)
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
-	struct hsl_chip_info ci;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	raw_catch_faults();
 	ctx = raw_open(0);
 	if (ctx < 0)
 		raw_skip_all(RAW_DEV);
-	for (unsigned int i = 1; i <= CHIPS; i++)
-		if (!raw_chip(ctx, i, &ci))
-			memcpy(bdf[i], ci.bus_addr, sizeof(bdf[i]));
-	if (!bdf[2][0])
+	pcie_find(ctx);
+	if (!pcie_bdf[2][0])
 		raw_skip_all("needs chip 2");
 	rounds = mmap(NULL, USERS * sizeof(*rounds), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (rounds == MAP_FAILED)
