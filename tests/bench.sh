@@ -92,7 +92,9 @@ run 77 collective -f sim:pair1 --iters 1 && err 'needs two chips'; ok 'collectiv
 run 77 collective -f sim:mesh3 --iters 1 --size 1000 && err 'multiple of 8 bytes for each of 3'; ok 'a size that cannot be divided: not run, with the reason'
 run 0 bw -f sim:mesh4 --size 4K --iters 10 --json && json "$dir/out" && ! out 'GB/s'; ok '--json on standard output'
 run 0 bw -f sim:mesh4 --size 4K --iters 10 --json "$dir/f.json" && json "$dir/f.json" && out 'GB/s'; ok '--json FILE beside the tables'
-run 3 bw -f sim:mesh4 --size 4K --iters 10 --json="$dir/no/f.json"; ok 'a file that cannot be written is 3'
+run 3 bw -f sim:mesh4 --size 4K --iters 10 --json="$dir/no/f.json" && [ ! -s "$dir/out" ] && run 3 bw -f sim:mesh4 --size 4K --iters 10 --csv="$dir/no/f.csv" &&
+	[ ! -s "$dir/out" ]
+ok 'a file that cannot be written is 3, before anything is measured'
 run 77 bw -f sim:mesh4,mem=128M --size 100M --iters 1 --op load,c2c && out 'not run: ' && err 'nothing was measured'; ok 'too large for the chip: not run, with the reason'
 
 # suites

@@ -215,7 +215,11 @@ run 1 run -f sim:pair2,deviate=opcode-wedges $files --timeout 4 reserved_opcodes
 ok 'a hang is a failure with queues and links, and the suite goes on'
 py "assert res['reserved_opcodes']['verdict'] == 'fail' and 'link 0 to 2' in res['reserved_opcodes']['dump']"; ok 'the document has the dump'
 mkdir "$dir/sub"
-run 3 run -f sim:pair2 --html "$dir/none/x.html" TXN-001 && err 'none/x.html: '; ok 'a report that cannot be written is 3'
+for f in --html= --junit= --json=; do
+	run 3 run -f sim:pair2 "$f$dir/none/x" TXN-001 && err 'none/x: No such file' && [ ! -s "$dir/out" ] && run 3 run -f sim:pair2 "$f$dir" TXN-001 &&
+		err "$dir: Is a directory" && [ ! -s "$dir/out" ]
+	ok "a report that cannot be written is 3, before anything is tested: $f"
+done
 
 # ---- usage
 while IFS= read -r args; do

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,35 @@ int tool_file_write(const char *path, const char *text)
 	rc = write_atomic(real ? real : path, text);
 	free(real);
 	return rc;
+}
+
+static int may_write(const char *path)
+{
+	char *dir = NULL;
+	struct stat st;
+	int rc;
+
+	if (!stat(path, &st) && !S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : access(path, W_OK) ? -errno : 0;
+	/* a file is made beside it */
+	dir = realpath(path, NULL);
+	dir = dir ? dir : tool_printf("%s", path);
+	rc = access(dirname(dir), W_OK | X_OK) ? -errno : 0;
+	free(dir);
+	return rc;
+}
+
+int tool_files_check(const char *const *path, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		int rc = path[i] && strcmp(path[i], "-") ? may_write(path[i]) : 0;
+
+		if (!rc)
+			continue;
+		tool_error("%s: %s", path[i], strerror(-rc));
+		return TOOL_ENV;
+	}
+	return TOOL_PASS;
 }
 
 char *tool_file_read(const char *path, size_t *len)

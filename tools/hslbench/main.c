@@ -15,6 +15,7 @@
 #include <json-c/json.h>
 
 #include "bench.h"
+#include "file.h"
 #include "json.h"
 #include "output.h"
 
@@ -368,6 +369,7 @@ int main(int argc, char **argv)
 {
 	struct bench_args args;
 	struct bench b = { .config = &args.config };
+	const struct bench_config *c = &args.config;
 	int rc;
 
 	tool_name = "hslbench";
@@ -376,6 +378,9 @@ int main(int argc, char **argv)
 		return tool_finish(rc - 1);
 	if (!args.nruns)
 		return tool_finish(of_files(&args));
+	rc = tool_files_check((const char *const[]){ c->json_path, c->csv_path, c->plot_path, c->html_path }, 4);
+	if (rc)
+		return tool_finish(rc);
 	tool_stop_install();
 	signal(SIGBUS, on_sigbus);
 	rc = bench_run(&b, &args);

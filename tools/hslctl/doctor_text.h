@@ -100,7 +100,7 @@
 	  "达到了该用户的上限：关闭文件，或提高 /sys/module/hsl/parameters/max_contexts") \
 	X(R_DMESG, "dmesg", "看 dmesg") \
 	X(UNOPENED_CHIPS, "versions, a NOP on each chip: the fabric does not open", "版本、每颗芯片的 NOP：fabric 打不开") \
-	X(UNOPENED, "opening, versions, a NOP on each chip: there is no device node to open", \
+	X(UNOPENED, "opening, versions, a NOP on each chip: there is no device node that can be opened", \
 	  "打开、版本、每颗芯片的 NOP：没有可打开的设备节点") \
 	X(NO_INFO, "opens, but tells nothing: %s", "可以打开，但没有信息：%s") \
 	X(OPENS, "opens: library %s, driver ABI %u.%u", "可以打开：库 %s，驱动 ABI %u.%u") \

@@ -240,15 +240,20 @@ static int blocks_online(const struct mem_chip *c, uint64_t bytes)
 	return bad;
 }
 
-static const char *online_why(int err)
+#define CHIP_LEAST (512ull << 20) /* HSL_NUMA_CHIP_MIN of the driver, docs/abi/sysfs-hsl */
+
+static const char *online_why(const struct mem_chip *c, int err)
 {
 	static char text[128];
 	uint64_t block = 0;
 
 	switch (err) {
 	case -EOPNOTSUPP:
-		return "the chip has less than 512 MiB or is not coherent, or the kernel has no memory hotplug or no NUMA node "
-		       "without CPUs to put it on (the kernel log says which)";
+		if (c->p.mem_bytes < CHIP_LEAST)
+			return "the chip has less than 512 MiB";
+		if (!(c->p.cap & HSL_CAP_HOST_COHERENT))
+			return "the host's accesses of its memory are not coherent";
+		return "the kernel has no memory hotplug, or no NUMA node without CPUs to put it on (the kernel log says which)";
 	case -EINVAL:
 		file_u64(&block, "/sys/devices/system/memory", "block_size_bytes", 16);
 		snprintf(text, sizeof(text), "the size is no multiple of the kernel's memory block, %" PRIu64 " MiB", block >> 20);
@@ -275,7 +280,7 @@ static int mem_online(struct mem_chip *c, const char *arg)
 	snprintf(text, sizeof(text), "%" PRIu64, bytes);
 	rc = file_write(c->dir, "mem_online_bytes", text);
 	if (rc) {
-		tool_error("chip %u: %s", c->p.node, online_why(rc));
+		tool_error("chip %u: %s", c->p.node, online_why(c, rc));
 		return TOOL_FAIL;
 	}
 	rc = blocks_online(c, bytes);

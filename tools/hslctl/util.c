@@ -109,7 +109,9 @@ int ctl_chip_error(struct hsl_fabric *f, uint32_t node, const char *what, int rc
 {
 	struct hsl_chip_props p = { .size = sizeof(p) };
 
-	if (rc != -ENODEV || hsl_chip_by_node(f, node, &p) || !tool_chip_failed(&p))
+	if (rc == -ENODEV && hsl_chip_by_node(f, node, &p))
+		tool_error("chip %u has left", node);
+	else if (rc != -ENODEV || !tool_chip_failed(&p))
 		tool_error("chip %u: %s: %s", node, what, strerror(-rc));
 	return TOOL_ENV;
 }

@@ -142,7 +142,7 @@ static void print_head(char side, struct json_object *doc)
 
 	printf("%c  %s", side, doc_str(env, "fabric"));
 	if (*doc_str(stated, "device"))
-		printf(" (%s %s)", doc_str(stated, "vendor"), doc_str(stated, "device"));
+		printf(" (%s%s%s)", doc_str(stated, "vendor"), *doc_str(stated, "vendor") ? " " : "", doc_str(stated, "device"));
 	printf(", %s, seed %llu, suite %s %s\n", doc_str(env, "ended"), (unsigned long long)doc_u64(env, "seed"), doc_str(suite, "version"),
 	       doc_str(suite, "commit"));
 }

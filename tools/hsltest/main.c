@@ -223,10 +223,14 @@ static int run(struct args *a)
 	struct json_object *answers = NULL;
 	struct ht_waivers waivers;
 	struct ht_probe *probe;
+	const char *const written[] = { a->json_file, a->junit_file, a->html_file };
 	struct ht_report rep;
 	unsigned int n, i, chosen = 0;
 	int rc;
 
+	rc = tool_files_check(written, 3);
+	if (rc)
+		return rc;
 	rc = ht_dut_check_whole(a->config.url);
 	if (rc)
 		return rc;
