@@ -119,12 +119,31 @@ static bool read_line(const char *path, char *buf, size_t len)
 	return ok;
 }
 
-/* The last kernel message that names this, for root; false when there is none. */
+/*
+ * What the kernel said of this: the last message of an error, as it is the driver's own and says what to do, unless it only sums up
+ * what stands above it; else the last of all, as the driver core's, which has a number only. "<3>[    5.270508] TEXT"
+ */
+static bool tells_why(const char *line)
+{
+	return line[0] == '<' && line[1] <= '3' && line[2] == '>' && !strstr(line, ": not usable as an HSL chip");
+}
+
+/* Without level and time. */
+static const char *message_text(const char *line)
+{
+	const char *end = line[0] == '<' ? strchr(line, '>') : NULL;
+
+	line = end ? end + 1 : line;
+	end = line[0] == '[' ? strstr(line, "] ") : NULL;
+	return end ? end + 2 : line;
+}
+
+/* For root; false when there is none. */
 static bool kernel_message(const char *what, char *buf, size_t len)
 {
 	int size = klogctl(10, NULL, 0), n;
 	char *log, *line, *rest;
-	bool found = false;
+	bool found = false, why = false;
 
 	if (size <= 0)
 		return false;
@@ -133,9 +152,10 @@ static bool kernel_message(const char *what, char *buf, size_t len)
 	if (n > 0) {
 		log[n] = 0;
 		for (rest = log; (line = strsep(&rest, "\n"));) {
-			if (!strstr(line, what) || !strstr(line, "hsl"))
+			if (!strstr(line, what) || !strstr(line, "hsl") || (why && !tells_why(line)))
 				continue;
-			snprintf(buf, len, "%s", line);
+			why = tells_why(line);
+			snprintf(buf, len, "%s", message_text(line));
 			found = true;
 		}
 	}
