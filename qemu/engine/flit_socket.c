@@ -578,13 +578,13 @@ void hsl_flit_socket_serve(struct hsl_flit_socket *s)
         size_t had = s->rx_used;
 
         take_messages(s);
-        if (s->wants && i == ASKS_MAX) {
+        if (s->rx_used == had) {                /* part of a message */
+            break;
+        }
+        if (s->wants && i >= ASKS_MAX) {
             bye(s, HSL_FS_DONE, "it asks and does not take the answers");
         }
         answer(s);
-        if (s->rx_used == had) {
-            break;
-        }
     }
 }
 

@@ -7,6 +7,7 @@
 #include "fab_rig.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/file.h>
@@ -27,31 +28,40 @@ struct end {
 	char last[160];
 };
 
-static char dir[] = "/tmp/hsl-flit.XXXXXX", path[64];
+static char dir[] = "/tmp/hsl-flit.XXXXXX", path[160];
 
 /*
- * The socket of the end as this test wants it. A flood: so many reads bring as much as there is room for, of TIME messages.
- * A trickle: a byte goes out in that many us.
+ * The socket of the end as this test wants it. A flood: so many reads bring as much as there is room for, of TIME messages, which ask.
+ * A trickle: a byte goes out in that many us. Full: nothing goes out; half full: every other time.
  */
 static unsigned int flood, trickle_us;
+static enum { ROOM, HALF_FULL, FULL } full;
+static bool flood_asks;
+static size_t flood_at;
 
 ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
 	static uint8_t one[24] = { HSL_FS_TIME, 0, 24 };
-	static size_t at;
 
 	if (!flood)
 		return recvfrom(fd, buf, len, flags, NULL, NULL);
 	flood--;
+	one[1] = flood_asks ? HSL_FS_F_WANT : 0;
 	for (size_t i = 0; i < len; i++)
-		((uint8_t *)buf)[i] = one[at++ % sizeof(one)];
+		((uint8_t *)buf)[i] = one[flood_at++ % sizeof(one)];
 	return (ssize_t)len;
 }
 
 ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
+	static unsigned int calls;
+
 	if (trickle_us)
 		usleep(trickle_us);
+	if (full == FULL || (full == HALF_FULL && ++calls % 2)) {
+		errno = EAGAIN;
+		return -1;
+	}
 	return sendto(fd, buf, trickle_us && len ? 1 : len, flags, NULL, 0);
 }
 
@@ -505,6 +515,122 @@ static void trickles(void **s)
 	close_end(&e);
 }
 
+/* One that is connected. */
+static int connected(struct end *e)
+{
+	union hsl_flit_msg m;
+	int fd;
+
+	assert_int_equal(open_end(e, true), 0);
+	fd = dial();
+	m = hello(e);
+	send_msg(fd, &m);
+	serve(e);
+	assert_true(hsl_flit_socket_connected(e->s));
+	return fd;
+}
+
+static void ask(int fd)
+{
+	union hsl_flit_msg m;
+
+	hsl_flit_msg_begin(&m, HSL_FS_TIME, 0);
+	m.hdr.flags = HSL_FS_F_WANT;
+	put(fd, &m, m.hdr.len);
+}
+
+/* Who asks and takes nothing is given up, though there is always more from him. */
+static void takes_nothing(void **s)
+{
+	struct end e;
+	int fd = connected(&e);
+
+	(void)s;
+	ask(fd);
+	hsl_flit_socket_serve(e.s);
+	ask(fd);
+	full = FULL;
+	flood = UINT_MAX;
+	flood_at = 0;
+	flood_asks = true;
+	hsl_flit_socket_serve(e.s);
+	full = ROOM;
+	flood = 0;
+	flood_asks = false;
+	assert_false(hsl_flit_socket_connected(e.s));
+	assert_string_equal(e.last, "it takes nothing any more");
+	close(fd);
+	close_end(&e);
+}
+
+/* Nor has who takes one answer at a time and asks for the next one a turn without end. */
+static void asks_on(void **s)
+{
+	struct end e;
+	int fd = connected(&e);
+
+	(void)s;
+	ask(fd);
+	full = HALF_FULL;
+	flood = UINT_MAX;
+	flood_at = 0;
+	flood_asks = true;
+	hsl_flit_socket_serve(e.s);
+	full = ROOM;
+	flood = 0;
+	flood_asks = false;
+	assert_false(hsl_flit_socket_connected(e.s));
+	assert_string_equal(e.last, "it asks and does not take the answers");
+	close(fd);
+	close_end(&e);
+}
+
+static void second_hello(void **s)
+{
+	char text[HSL_FS_TEXT + 1];
+	union hsl_flit_msg m;
+	struct end e;
+	int fd = connected(&e);
+
+	(void)s;
+	m = hello(&e);
+	send_msg(fd, &m);
+	serve(&e);
+	assert_int_equal(bye_of(fd, text), HSL_FS_MALFORMED);
+	assert_string_equal(text, "a second HELLO");
+	assert_int_equal(e.came, 1);
+	assert_int_equal(e.went, 1);
+	close(fd);
+	close_end(&e);
+}
+
+/* Who connects and says nothing does not keep the place of one who would. */
+static void no_hello(void **s)
+{
+	char text[HSL_FS_TEXT + 1];
+	union hsl_flit_msg m;
+	struct end e;
+	int fd;
+
+	(void)s;
+	assert_int_equal(open_end(&e, true), 0);
+	fd = dial();
+	serve(&e);
+	assert_int_equal(e.went, 0);
+	usleep(patience_ms * 1000 + 2000);
+	serve(&e);
+	assert_int_equal(bye_of(fd, text), HSL_FS_VERSION);
+	assert_string_equal(text, "it says no HELLO");
+	close(fd);
+	fd = dial();
+	m = hello(&e);
+	send_msg(fd, &m);
+	serve(&e);
+	assert_true(hsl_flit_socket_connected(e.s));
+	close(fd);
+	close_end(&e);
+}
+
 static unsigned int looks;
 
 static bool stops(void *opaque)
@@ -705,6 +831,29 @@ static void files(void **s)
 	close_end(&e);
 }
 
+/* Places where no socket can be. */
+static void bad_paths(void **s)
+{
+	struct { char path[160]; int err; } t[] = { { "", -ENAMETOOLONG }, { "", -ENAMETOOLONG }, { "", -ENOENT }, { "", -ENOTDIR } };
+	char right[sizeof(path)];
+	struct end e;
+
+	(void)s;
+	strcpy(right, path);
+	memset(t[1].path, 'x', 120);
+	snprintf(t[2].path, sizeof(t[2].path), "%s/none/link", dir);
+	strcpy(t[3].path, "/dev/null/link");
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		strcpy(path, t[i].path);
+		assert_int_equal(open_end(&e, true), t[i].err);
+		rig_free(e.r);
+		assert_int_equal(open_end(&e, false), 0);
+		assert_int_equal(hsl_flit_socket_meet(e.s, 1), t[i].err);
+		close_end(&e);
+	}
+	strcpy(path, right);
+}
+
 static void *starts(void *rc)
 {
 	struct end e;
@@ -745,9 +894,9 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hellos), cmocka_unit_test(goes_at_any_byte), cmocka_unit_test(random_bytes),
 		cmocka_unit_test(past_and_time), cmocka_unit_test(promises), cmocka_unit_test(silent_for_ever), cmocka_unit_test(idle_long),
-		cmocka_unit_test(floods), cmocka_unit_test(trickles), cmocka_unit_test(closed_meanwhile), cmocka_unit_test(by_the_least),
-		
-		cmocka_unit_test(silent), cmocka_unit_test(files), cmocka_unit_test(two_start),
+		cmocka_unit_test(floods), cmocka_unit_test(takes_nothing), cmocka_unit_test(asks_on), cmocka_unit_test(second_hello),
+		cmocka_unit_test(no_hello), cmocka_unit_test(trickles), cmocka_unit_test(closed_meanwhile), cmocka_unit_test(by_the_least),
+		cmocka_unit_test(silent), cmocka_unit_test(files), cmocka_unit_test(bad_paths), cmocka_unit_test(two_start),
 	};
 	int failed;
 
