@@ -29,6 +29,11 @@ fail() {
 
 end() { echo "sim:pair2,mem=128M,queues=4,remote=$1:$work/link,open=64K,capture=$work/$2.pcapng"; }
 
+echo kept >"$work/link"
+"$B/hslctl" list -f "$(end 2-1:listen 2)" >"$work/2.out" 2>&1 && fail "a file that is no socket"
+grep -q 'the path is of a file that is no socket' "$work/2.out" && [ "$(cat "$work/link")" = kept ] || fail "a file that is no socket is told, and kept"
+rm "$work/link"
+ok "a file that is no socket is told, and kept"
 exec 9<"$work" && flock 9
 "$B/hslctl" list -f "$(end 2-1:listen 2)" >"$work/2.out" 2>&1 && fail "a lock of the directory is not waited for forever"
 exec 9<&-
@@ -54,8 +59,13 @@ for _ in $(seq 100); do
 done
 tail -n1 "$work/2.out" | grep -q "Detect$" || fail "the end that stays saw the link come and go"
 ok "the end that stays saw the link come and go"
-kill "${pids[0]}" && wait "${pids[0]}" || :
+# killed so that it cannot take its socket away: the next one that listens there does
+kill -9 "${pids[0]}" && wait "${pids[0]}" 2>/dev/null || :
 pids=()
+[ -S "$work/link" ] || fail "a listener that is killed leaves its socket"
+"$B/hslctl" list -f "$(end 2-1:listen 3)" >"$work/3.out" 2>&1 || fail "the next one listens at the socket that was left"
+[ ! -e "$work/link" ] || fail "and takes it away at its end"
+ok "the socket of one that was killed is in nobody's way"
 for e in 1 2; do
 	"$B/hsltest" check-trace "$work/$e.pcapng" >"$work/trace$e.out" 2>&1 || fail "the capture of end $e"
 	[ "$(grep -c '^ok.* [1-9][0-9]* checked, 0 violations' "$work/trace$e.out")" -ge 5 ] || fail "the capture of end $e says something"

@@ -180,7 +180,7 @@ EOT
 meet python3 "$dir/peer.py" "$dir/link" hang && PATIENCE=2 judge 1 --timeout 1 link_flits && out 'no message for 2 s'
 ok 'patience is longer than --timeout'
 quit
-expect 3 "$B/hsltest" run --dut "flit:unix:$dir/none" && err 'No such file'
+expect 3 "$B/hsltest" run --dut "flit:unix:$dir/none" && err 'No such file' && err '^Does the device listen there'
 ok 'nobody listens'
 for url in flit:unix: flit:unix:/x,patience=0 flit:unix:/x,patience=3601 flit:unix:/x,patients=5; do
 	expect 2 "$B/hsltest" run --dut "$url" && err 'expected .*flit:unix:PATH\[,patience=S\]'

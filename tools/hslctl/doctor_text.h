@@ -105,7 +105,7 @@
 	X(NO_INFO, "opens, but tells nothing: %s", "可以打开，但没有信息：%s") \
 	X(OPENS, "opens: library %s, driver ABI %u.%u", "可以打开：库 %s，驱动 ABI %u.%u") \
 	X(OPENS_SIM, "opens: library %s, in-process emulation, no driver", "可以打开：库 %s，进程内仿真，无驱动") \
-	X(CHIPS, "%u chips", "%u 颗芯片") \
+	X(CHIPS, "chips: %u", "%u 颗芯片") \
 	X(NO_CHIPS, "no chips", "没有芯片") \
 	X(R_NO_CHIPS, "no chip has joined this fabric: dmesg of their probes", "没有芯片加入这个 fabric：看 dmesg 中的探测信息") \
 	/* chip */ \

@@ -125,7 +125,10 @@ static int no_device(const struct ht_config *c, const struct ht_probe *p)
 			   p->rc ? strerror(-p->rc) : "it has no chip");
 		break;
 	}
-	fprintf(stderr, "'hslctl doctor' finds what is missing; -f sim:mesh4 needs no device\n");
+	if (!strncmp(tool_fabric_name(c->url), "flit:", 5))
+		fprintf(stderr, "Does the device listen there (docs/flit-socket.md)?\n");
+	else
+		fprintf(stderr, "'hslctl doctor' finds what is missing; -f sim:mesh4 needs no device\n");
 	return TOOL_ENV;
 }
 
