@@ -26,6 +26,12 @@ finds 1 none 'OK +link +chip 3 +2 of 2 links' 'OK +link +chip 3 +2 条链路可�
 finds 1 abi 'FAIL +fabric +/dev/zero +the driver has ABI [0-9]+\.7, the library \(.*\) ABI' 'FAIL +fabric +/dev/zero +驱动的 ABI 是 [0-9]+\.7' \
 	'-> install library and driver of the same major version'
 ok 'another ABI'
+for tool in 'hslctl list' 'hsltest run nop' 'hslbench lat'; do
+	# shellcheck disable=SC2086
+	expect 3 env LD_PRELOAD="$dir/fake.so" HSL_FAKE=abi "${hslctl%hslctl}"$tool -f /dev/zero &&
+		err '/dev/zero: the driver has ABI [0-9]+\.7, this library \([0-9.]+\) needs [0-9]+\.x: install the two of one release'
+	ok "both versions are named: $tool"
+done
 finds 1 gone 'FAIL +fabric +/dev/zero +opens, but tells nothing: No such device' 'FAIL +fabric .*可以打开，但没有信息'; ok 'a fabric that leaves'
 finds 1 no-chips 'FAIL +fabric +/dev/zero +no chips' 'FAIL +fabric +/dev/zero +没有芯片'; ok 'no chips'
 finds 1 left 'FAIL +chip +index 1 +No such' 'FAIL +chip +index 1' 'it left while we looked'; ok 'a chip that leaves'

@@ -376,6 +376,7 @@ static const char *chip_config_fault(struct hsl_fabric_engine *f, struct hsl_chi
     cfg->max_depth = cfg->max_depth ? cfg->max_depth : 4096;
     cfg->ncontexts = cfg->ncontexts ? cfg->ncontexts : 1024;
     cfg->max_len = cfg->max_len ? cfg->max_len : 1ull << 30;
+    cfg->hep_version = cfg->hep_version ? cfg->hep_version : HSL_HEP_VERSION;
     if (cfg->nqueues < 2 || cfg->nqueues > 256) {
         return "queues must be 2 to 256";
     }

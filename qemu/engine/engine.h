@@ -124,6 +124,7 @@ struct hsl_chip_engine_config {
     uint32_t nwindows;                  /* 0..HSL_WIN_MAX */
     uint32_t win_stride_log2;
     uint64_t max_len;                   /* 0 = 1 GiB */
+    uint32_t hep_version;               /* that it says it has; 0 = HSL_HEP_VERSION */
     uint64_t cap_clear;                 /* HSL_CAP_* bits to hide */
     int ambient_off;                    /* by how many degrees it is warmer around it than HSL_HEAT_AMBIENT */
     uint32_t deviation;                 /* enum hsl_deviation: deliberately wrong, for tests of tests */

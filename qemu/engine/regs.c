@@ -48,7 +48,7 @@ static uint64_t reg_get(struct hsl_chip_engine *c, uint64_t off)
 {
     switch (off) {
     case HSL_REG_MAGIC: return hsl_deviates(c, HSL_DEV_MAGIC_SWAPPED) ? __builtin_bswap32(HSL_MAGIC) : HSL_MAGIC;
-    case HSL_REG_VERSION: return HSL_HEP_VERSION + hsl_deviates(c, HSL_DEV_VERSION_MINOR);
+    case HSL_REG_VERSION: return c->cfg.hep_version + hsl_deviates(c, HSL_DEV_VERSION_MINOR);
     case HSL_REG_CAP: return c->cap;
     case HSL_REG_NODE: return c->cfg.node;
     case HSL_REG_HOST_NODE: return c->f->cfg.model.host_node;

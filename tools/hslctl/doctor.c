@@ -138,13 +138,14 @@ static const char *message_text(const char *line)
 	return end ? end + 2 : line;
 }
 
-/* For root; false when there is none. */
-static bool kernel_message(const char *what, char *buf, size_t len)
+/* For root; false when there is none. *why: it tells why, in whatever driver's name. */
+static bool kernel_message(const char *what, char *buf, size_t len, bool *why)
 {
 	int size = klogctl(10, NULL, 0), n;
 	char *log, *line, *rest;
-	bool found = false, why = false;
+	bool found = false;
 
+	*why = false;
 	if (size <= 0)
 		return false;
 	log = tool_calloc(1, (unsigned long)size + 1);
@@ -152,9 +153,9 @@ static bool kernel_message(const char *what, char *buf, size_t len)
 	if (n > 0) {
 		log[n] = 0;
 		for (rest = log; (line = strsep(&rest, "\n"));) {
-			if (!strstr(line, what) || !strstr(line, "hsl") || (why && !tells_why(line)))
+			if (!strstr(line, what) || (!tells_why(line) && (*why || !strstr(line, "hsl"))))
 				continue;
-			why = tells_why(line);
+			*why = tells_why(line);
 			snprintf(buf, len, "%s", message_text(line));
 			found = true;
 		}
@@ -226,6 +227,7 @@ static void check_bars(struct doctor *d, const struct ctl_pci *p)
 static void check_unbound(struct doctor *d, const struct ctl_pci *p)
 {
 	char line[256], path[96], override[64] = "";
+	bool why;
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", p->addr);
 	if (read_line(path, override, sizeof(override)) && *override && strcmp(override, "(null)") &&
@@ -233,12 +235,13 @@ static void check_unbound(struct doctor *d, const struct ctl_pci *p)
 		REMEDY_OF(d, OVERRIDDEN, p->addr);
 		report(d, FAIL, p->addr, OVERRIDDEN, override);
 	} else {
-		if (p->own_driver)
+		/* a maker's driver may have been there, and refused */
+		if (!geteuid() && kernel_message(p->addr, line, sizeof(line), &why) && (why || !p->own_driver))
+			d->remedy = line;
+		else if (p->own_driver)
 			REMEDY(d, OWN_DRIVER);
 		else if (geteuid())
 			REMEDY(d, NO_DRIVER_USER);
-		else if (kernel_message(p->addr, line, sizeof(line)))
-			d->remedy = line;
 		else
 			REMEDY_OF(d, BIND, p->addr);
 		report(d, FAIL, p->addr, NO_DRIVER);

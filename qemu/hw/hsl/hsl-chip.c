@@ -367,7 +367,7 @@ static void hsl_chip_add_dvsec(HslChip *c)
     pcie_add_capability(pdev, PCI_EXT_CAP_ID_DVSEC, 1, HSL_CAP_DVSEC, HSL_DVSEC_LEN);
     pci_set_long(dvsec + 4, HSL_DVSEC_VENDOR | HSL_DVSEC_REV << 16 | HSL_DVSEC_LEN << 20);
     pci_set_word(dvsec + 8, HSL_DVSEC_ID);
-    pci_set_word(dvsec + HSL_DVSEC_O_HEP, HSL_HEP_MAJOR << 8 | HSL_HEP_MINOR);
+    pci_set_word(dvsec + HSL_DVSEC_O_HEP, c->hep_version >> 16 << 8 | (c->hep_version & 0xff));
     pci_set_long(dvsec + HSL_DVSEC_O_BARS, l->bar_regs | l->bar_mem << 4 | l->bar_win << 8 |
                  (l->own_driver ? HSL_DVSEC_BARS_OWN_DRIVER : 0));
     pci_set_long(dvsec + HSL_DVSEC_O_REGS, l->regs_off);
@@ -446,6 +446,7 @@ static bool hsl_chip_add_engine(HslChip *c, Error **errp)
         .win_stride_log2 = c->window_shift,
         .max_len = c->max_len,
         .max_depth = c->max_depth,
+        .hep_version = c->hep_version,
         .ambient_off = c->ambient - HSL_HEAT_AMBIENT,
         .cap_clear = c->cap_clear | hsl_chip_cap_missing(c) | (c->ctf ? 0 : HSL_CAP_CTF),
         .deviation = hsl_chip_deviation(c),
@@ -651,6 +652,7 @@ static HSL_PROP_CONST Property hsl_chip_properties[] = {
     DEFINE_PROP_SIZE("aperture", HslChip, aperture, 0),
     DEFINE_PROP_SIZE("max-len", HslChip, max_len, 0),
     DEFINE_PROP_UINT32("max-depth", HslChip, max_depth, 0),
+    DEFINE_PROP_UINT32("hep", HslChip, hep_version, HSL_HEP_VERSION), /* of another version, for tests of who uses it */
     DEFINE_PROP_BOOL("ctf", HslChip, ctf, true),
     DEFINE_PROP_UINT64("cap-clear", HslChip, cap_clear, 0),
     DEFINE_PROP_STRING("deviate", HslChip, deviate),

@@ -130,6 +130,7 @@ struct HslChip {
     uint32_t windows;
     uint64_t aperture;                  /* bytes of BAR4; 0 until realize: twice the memory's */
     uint64_t max_len;                   /* 0: the engine's default */
+    uint32_t hep_version;
     uint32_t max_depth;                 /* 0: the engine's default */
     uint64_t cap_clear;                 /* capabilities not to have */
     char *deviate;                      /* NULL, or how it is deliberately wrong: qemu/model/deviations.def */
