@@ -156,14 +156,17 @@ u32 hsl_chip_uapi_state(struct hsl_chip *chip)
 	}
 }
 
-/* Tell readers of events, if the state is another than they were told. Under life. */
+/* Tell readers of events and who watches sysfs, if the state is another than they were told. Under life. */
 static void hsl_chip_tell_state(struct hsl_chip *chip)
 {
 	u32 state = hsl_chip_uapi_state(chip);
 
-	if (state != chip->event_state)
-		hsl_event_post(chip->fabric, HSL_FABRIC_EV_CHIP_STATE, chip->node, 0, state);
+	if (state == chip->event_state)
+		return;
 	chip->event_state = state;
+	hsl_event_post(chip->fabric, HSL_FABRIC_EV_CHIP_STATE, chip->node, 0, state);
+	kobject_uevent(&chip->dev.kobj, KOBJ_CHANGE);
+	sysfs_notify(&chip->dev.kobj, NULL, "state");
 }
 
 /* READY -> STOPPED, or any -> next. Under life. */
@@ -177,12 +180,6 @@ static void hsl_chip_stop(struct hsl_chip *chip, enum hsl_chip_state next)
 	hsl_queue_end_all(chip, HSL_ST_GONE);
 	if (next != HSL_STATE_GONE)	/* that is CHIP_REMOVE */
 		hsl_chip_tell_state(chip);
-}
-
-void hsl_chip_changed(struct hsl_chip *chip)
-{
-	kobject_uevent(&chip->dev.kobj, KOBJ_CHANGE);
-	sysfs_notify(&chip->dev.kobj, NULL, "state");
 }
 
 static void hsl_fail_work(struct work_struct *work)
@@ -201,7 +198,6 @@ static void hsl_fail_work(struct work_struct *work)
 	if (hsl_chip_state_get(chip) == HSL_STATE_READY) {
 		hsl_dump_failed(chip, READ_ONCE(chip->fail_why));
 		hsl_chip_stop(chip, HSL_STATE_FAILED);
-		hsl_chip_changed(chip);
 	}
 	mutex_unlock(&chip->life);
 }
@@ -227,7 +223,6 @@ static void hsl_overdue_work(struct work_struct *work)
 		dev_err(&chip->dev, "failed: its reset does not end; removing it (echo 1 > remove of the PCI device) and a rescan may help\n");
 		hsl_chip_state_set(chip, HSL_STATE_FAILED);
 		hsl_chip_tell_state(chip);
-		hsl_chip_changed(chip);
 	}
 	mutex_unlock(&chip->life);
 }
@@ -273,7 +268,6 @@ int hsl_chip_reset_done(struct hsl_chip *chip)
 	state = hsl_chip_state_get(chip);
 	if (state == HSL_STATE_STOPPED || state == HSL_STATE_FAILED) {
 		err = hsl_chip_restart(chip, "reset");
-		hsl_chip_changed(chip);
 		/* an EVENT.LINK of before the reset was lost with it */
 		hsl_events_look(chip, HSL_EVENT_LINK);
 	}
@@ -291,6 +285,7 @@ void hsl_chip_disconnect(struct hsl_chip *chip)
 	if (hsl_chip_state_get(chip) == HSL_STATE_GONE)
 		goto unlock;
 	hsl_chip_stop(chip, HSL_STATE_GONE);
+	sysfs_notify(&chip->dev.kobj, NULL, "state");
 	hsl_fabric_leave(chip);
 	hsl_attach_drop_all(chip);
 	hsl_dmabuf_chip_gone(chip);

@@ -430,7 +430,6 @@ int hsl_chip_links_init(struct hsl_chip *chip);
 bool hsl_chip_links_check(struct hsl_chip *chip);
 void hsl_chip_quiesce(struct hsl_chip *chip);
 int hsl_chip_restart(struct hsl_chip *chip, const char *after);
-void hsl_chip_changed(struct hsl_chip *chip);
 
 /* power.c */
 void hsl_power_init(struct hsl_chip *chip);

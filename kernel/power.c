@@ -80,9 +80,7 @@ int hsl_chip_runtime_resume(struct hsl_chip *chip)
 	mutex_lock(&chip->life);
 	if (hsl_chip_state_get(chip) == HSL_STATE_ASLEEP) {
 		err = hsl_chip_restart(chip, "sleep");
-		if (err)
-			hsl_chip_changed(chip);
-		else
+		if (!err)
 			sysfs_notify(&chip->dev.kobj, NULL, "state");
 		hsl_events_look(chip, HSL_EVENT_AWAKE);
 	}

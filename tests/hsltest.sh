@@ -149,6 +149,8 @@ if command -v script >/dev/null; then
 	expect 0 env TERM=xterm script -qec "$hslctl monitor -f sim:pair2,time=modelled --interval 1h --for 20ms" /dev/null &&
 		out 'modelled time' && ! out 'emulator speed|the last 0\.0 s'
 	ok 'monitor of modelled time says so'
+	expect 0 env TERM=xterm script -qec "$hslctl stat -f sim:pair2 --watch --interval 1h --for 20ms" /dev/null && out '^.{0,20}Links' && out 'Sensors'
+	ok 'stat --watch on a terminal: what is so now until the first interval is over'
 fi
 : >"$dir/out"	# that of the test before says nothing
 "$hslctl" monitor -f sim:pair2 >"$dir/out" 2>"$dir/err" &

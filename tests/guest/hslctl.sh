@@ -79,6 +79,7 @@ echo "$bdf" >/sys/bus/pci/drivers/hsl_pci/unbind
 run 1 hslctl doctor && has "FAIL +pci +$bdf +no driver is bound" && [ "$(grep -c 'a NOP completes' $out)" = 1 ]
 ok 'doctor: one function without driver'
 run 0 hslctl list && [ "$(grep -c ' ready ' $out)" = 1 ]; ok 'list: one chip left'
+run 0 hslctl topo && has '^ +2 +0 +chip 1 +L0 ' && has '^ +2 +0$'; ok 'topo: its link to the other one'
 echo "$bdf" >/sys/bus/pci/drivers/hsl_pci/bind
 run 0 hslctl doctor; ok 'doctor: healthy again'
 
@@ -128,6 +129,8 @@ dumped() {
 		has 'hsl0-1: failed: an admin command did not complete;' && registers 2
 	fi
 }
+run 0 hslctl topo && has '^hslctl: chip 1 is left out: failed$' && has '^ +1 +0 +1$' && run 3 hslctl stat --node 1 && has '^hslctl: chip 1 has failed, '
+ok 'topo, stat: a failed chip'
 run 1 hslctl doctor && has "FAIL +chip +chip 1 +failed" && has "echo 1 > /sys/bus/pci/devices/$bdf/reset" &&
 	run 0 hslctl dump && dumped && run 0 /hsl/tests/guest/as_user 1000 hslctl dump && ! has '^0x0084' &&
 	echo 1 >"/sys/bus/pci/devices/$bdf/reset" && run 0 hslctl doctor
