@@ -369,6 +369,9 @@ static int watch(const struct ctl_args *a, struct hsl_fabric *f, struct json_obj
 	code = ctl_run_begin(&run, a);
 	if (a->watch && !a->json)
 		ctl_screen_begin(&screen);
+	/* not a dark window until the end of the first interval */
+	if (screen.live)
+		show(a, &screen, samples, before);
 	while (code == TOOL_PASS) {
 		now = ctl_now_ns();
 		if (now < next) {
