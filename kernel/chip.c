@@ -78,28 +78,34 @@ bool hsl_chip_present(struct hsl_chip *chip)
 	return readl(chip->p.regs + HSL_REG_MAGIC) == HSL_MAGIC;
 }
 
-/* Stop all DMA of the chip, by its own reset or by cutting it off. */
-void hsl_chip_quiesce(struct hsl_chip *chip)
+/* CTRL.RESET; false: it goes on. */
+static bool hsl_chip_obeys_reset(struct hsl_chip *chip)
 {
 	void __iomem *r = chip->p.regs;
 	u32 status;
 
-	if (!hsl_chip_present(chip)) {
-		/* gone, or only its registers are: then it may go on writing */
-		chip->p.ops->stop_dma(chip->parent);
-		return;
-	}
-	writel(0, r + HSL_REG_EVENT_MASK);
 	writel(HSL_CTRL_RESET, r + HSL_REG_CTRL);
-	if (readl_poll_timeout(r + HSL_REG_STATUS, status, !(status & HSL_STATUS_READY), 100,
-			       HSL_READY_TIMEOUT_US)) {
-		dev_err(chip->parent, "does not obey CTRL.RESET (STATUS %#x): switching its DMA off\n", status);
-		chip->p.ops->stop_dma(chip->parent);
-	}
+	if (!readl_poll_timeout(r + HSL_REG_STATUS, status, !(status & HSL_STATUS_READY), 100, HSL_READY_TIMEOUT_US))
+		return true;
+	dev_err(chip->parent, "does not obey CTRL.RESET (STATUS %#x): switching its DMA off\n", status);
+	return false;
 }
 
-/* Announce queue and tables, enable, wait for READY. The state is not READY yet: nobody else touches the chip. */
-static int hsl_chip_start(struct hsl_chip *chip)
+/* Stop all DMA of the chip, by its own reset or by cutting it off. */
+void hsl_chip_quiesce(struct hsl_chip *chip)
+{
+	bool quiet = false;
+
+	if (hsl_chip_present(chip)) {	/* else gone, or only its registers are: then it may go on writing */
+		writel(0, chip->p.regs + HSL_REG_EVENT_MASK);
+		quiet = hsl_chip_obeys_reset(chip);
+	}
+	if (!quiet)
+		chip->p.ops->stop_dma(chip->parent);
+}
+
+/* Announce queue and tables, enable, wait for READY. */
+static int hsl_chip_enable(struct hsl_chip *chip)
 {
 	void __iomem *r = chip->p.regs;
 	u32 status;
@@ -107,10 +113,8 @@ static int hsl_chip_start(struct hsl_chip *chip)
 	if (!hsl_chip_present(chip))
 		return -ENODEV;
 	hsl_admin_reset(chip);
-	writel(HSL_CTRL_RESET, r + HSL_REG_CTRL);
-	if (readl_poll_timeout(r + HSL_REG_STATUS, status, !(status & HSL_STATUS_READY), 100,
-			       HSL_READY_TIMEOUT_US))
-		goto refuse;
+	if (!hsl_chip_obeys_reset(chip))
+		return -EIO;
 	writeq(chip->admin.sq_dma, r + HSL_REG_AQ_SQ);
 	writeq(chip->admin.cq_dma, r + HSL_REG_AQ_CQ);
 	writel(chip->admin.depth, r + HSL_REG_AQ_DEPTH);
@@ -131,6 +135,16 @@ refuse:
 		status != ~0u && (status & HSL_STATUS_CONFIG_ERROR) ? " (refuses its tables)" : "");
 	writel(0, r + HSL_REG_CTRL);
 	return -EIO;
+}
+
+/* The state is not READY yet: nobody else touches the chip. What does not start may still write to what is released next. */
+static int hsl_chip_start(struct hsl_chip *chip)
+{
+	int err = hsl_chip_enable(chip);
+
+	if (err)
+		chip->p.ops->stop_dma(chip->parent);
+	return err;
 }
 
 /*
