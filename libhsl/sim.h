@@ -248,6 +248,7 @@ int sim_chip_new(struct sim_fabric *f, uint32_t node, uint64_t mem_bytes, uint32
 void sim_chip_free(struct sim_chip *c);
 /* One admin command; its completion status, or -EIO when the chip does not answer. */
 int sim_admin(struct sim_chip *c, const struct hsl_desc *d);
+void sim_admin_refused(struct sim_chip *c, const struct hsl_desc *d, int status);
 /* The same command on every chip that answers; returns when all have completed. -EIO if one refused it. */
 int sim_admin_all(struct sim_fabric *f, const struct hsl_desc *d);
 /* What a driver does around a function level reset: queues end, tables and segments stay. */

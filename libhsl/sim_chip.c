@@ -161,14 +161,21 @@ static void queues_end(struct sim_chip *c)
 			sim_queue_end(c->queues[i], HSL_ST_GONE);
 }
 
+/* It is cut off from memory, which others may have next. */
 static void admin_failed(struct sim_chip *c)
 {
-	hslp_err("sim: node %u does not answer admin commands", c->node);
 	c->failed = true;
 	sim_run_begin(c->fabric);
 	hsl_chip_detach(c->engine);
 	sim_run_end(c->fabric);
 	queues_end(c);
+}
+
+static int admin_silent(struct sim_chip *c)
+{
+	hslp_err("sim: node %u does not answer admin commands", c->node);
+	admin_failed(c);
+	return -EIO;
 }
 
 /* The status of the oldest command that was not waited for, -EIO if it does not come. */
@@ -183,18 +190,15 @@ static int admin_wait(struct sim_chip *c)
 		if (c->fabric->modelled_time) {
 			if (sim_time_step(c->fabric) || admin_completed(c))
 				continue;
-			admin_failed(c);
-			return -EIO;
+			return admin_silent(c);
 		}
 		if (i < ADMIN_SPINS) {
 			if (i % 64 == 63)
 				sched_yield();
 			continue;
 		}
-		if (!admin_sleep(c, &deadline) && !admin_completed(c)) {
-			admin_failed(c);
-			return -EIO;
-		}
+		if (!admin_sleep(c, &deadline) && !admin_completed(c))
+			return admin_silent(c);
 	}
 	status = c->aq_cq[c->aq_head % SIM_ADMIN_DEPTH].status;
 	c->aq_head++;
@@ -209,6 +213,13 @@ int sim_admin(struct sim_chip *c, const struct hsl_desc *d)
 	return admin_wait(c);
 }
 
+/* A chip that does not let go of what it is told to forget is not used any more. */
+void sim_admin_refused(struct sim_chip *c, const struct hsl_desc *d, int status)
+{
+	hslp_err("sim: node %u refused admin command %#x: %s", c->node, d->opcode, hsl_status_name((unsigned int)status));
+	admin_failed(c);
+}
+
 int sim_admin_all(struct sim_fabric *f, const struct hsl_desc *d)
 {
 	int err = 0;
@@ -220,11 +231,10 @@ int sim_admin_all(struct sim_fabric *f, const struct hsl_desc *d)
 	for (uint32_t i = 0; i < f->nnodes; i++) {
 		int status = !f->chips[i] || f->chips[i]->failed ? HSL_ST_OK : admin_wait(f->chips[i]);
 
-		if (status > 0)
-			hslp_err("sim: node %u refused admin command %#x: %s", f->chips[i]->node, d->opcode,
-				 hsl_status_name((unsigned int)status));
-		if (status > 0)
+		if (status > 0) {
+			sim_admin_refused(f->chips[i], d, status);
 			err = -EIO;
+		}
 	}
 	return err;
 }

@@ -161,10 +161,14 @@ int sim_queue_eventfd(struct hsl_queue *q, int fd)
 	return 0;
 }
 
-static int destroy_on_chip(struct hslp_sim_queue *s)
+/* After it the chip does not touch the rings. */
+static void destroy_on_chip(struct hslp_sim_queue *s)
 {
-	/* completes after the running command has stopped and the others have their ABORTED */
-	return sim_admin(s->chip, &(struct hsl_desc){ .opcode = HSL_OP_QUEUE_DESTROY, .arg0 = s->qid });
+	const struct hsl_desc d = { .opcode = HSL_OP_QUEUE_DESTROY, .arg0 = s->qid };
+	int status = sim_admin(s->chip, &d);	/* the running command has stopped and the others have their ABORTED */
+
+	if (status > 0 && status != HSL_ST_QUEUE)
+		sim_admin_refused(s->chip, &d, status);
 }
 
 int sim_queue_abort(struct hsl_queue *q)

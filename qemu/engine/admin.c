@@ -168,6 +168,10 @@ uint32_t hsl_admin_exec(struct hsl_queue_engine *q, struct hsl_worker *w, uint64
     struct hsl_chip_engine *c = q->chip;
     const struct hsl_desc *d = &q->cmd.d;
 
+    if ((hsl_deviates(c, HSL_DEV_INVALIDATE_REFUSED) && d->opcode == HSL_OP_SEG_INVALIDATE) ||
+        (hsl_deviates(c, HSL_DEV_DESTROY_REFUSED) && d->opcode == HSL_OP_QUEUE_DESTROY)) {
+        return HSL_ST_INTERNAL;
+    }
     switch (d->opcode) {
     case HSL_OP_CTX_INVALIDATE:
         return ctx_invalidate(c, w, d->arg0);

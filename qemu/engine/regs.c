@@ -89,6 +89,9 @@ static uint64_t reg_get(struct hsl_chip_engine *c, uint64_t off)
 
 static void ctrl_write(struct hsl_chip_engine *c, uint32_t val)
 {
+    if (val & HSL_CTRL_RESET && hsl_deviates(c, HSL_DEV_RESET_IGNORED)) {
+        return;
+    }
     pthread_mutex_lock(&c->f->ctl_lock);
     if (val & HSL_CTRL_RESET || (!(val & HSL_CTRL_ENABLE) && atomic_load(&c->enabled))) {
         hsl_chip_forget(c);

@@ -645,7 +645,31 @@ static void fatal_error(void **state)
 	hsl_fabric_close(f);
 }
 
-/* A child opens a fabric of its own, also under its parent's URL. */
+/* A chip that does not let go of rings or memory fails before they are unmapped; it would write to them. */
+static void refuses_to_forget(void **state)
+{
+	static const char *const url[] = { "sim:pair2,deviate=destroy-refused", "sim:pair2,deviate=invalidate-refused" };
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		struct hsl_chip_props p = { .size = sizeof(p) };
+		struct hsl_segment *s;
+		struct hsl_fabric *f;
+		struct hsl_queue *q;
+
+		assert_int_equal(hsl_fabric_open(url[i], &f), 0);
+		assert_int_equal(hsl_queue_create(f, 1, NULL, &q), 0);
+		assert_int_equal(hsl_nop(q), 0);
+		if (i)
+			assert_int_equal(hsl_segment_alloc(f, 1, 4096, NULL, &s), -EIO);
+		hsl_queue_destroy(q);
+		assert_int_equal(hsl_chip_by_node(f, 1, &p), 0);
+		assert_int_equal(p.state, HSL_CHIP_FAILED);
+		assert_int_equal(hsl_queue_create(f, 1, NULL, &q), -ENODEV);
+		hsl_fabric_close(f);
+	}
+}
+
 /* A reset ends test mode, and registers that read as zero then are not taken for success. */
 static void test_mode_and_reset(void **state)
 {
@@ -675,6 +699,7 @@ static void test_mode_and_reset(void **state)
 	hsl_fabric_close(f);
 }
 
+/* A child opens a fabric of its own, also under its parent's URL. */
 static void forked(void **state)
 {
 	struct hsl_fabric *f, *own;
@@ -721,7 +746,7 @@ int main(void)
 		cmocka_unit_test(reset_of_a_home),
 		cmocka_unit_test(queue_error),
 		cmocka_unit_test(events),
-		cmocka_unit_test(test_mode_and_reset), cmocka_unit_test(fatal_error),
+		cmocka_unit_test(test_mode_and_reset), cmocka_unit_test(fatal_error), cmocka_unit_test(refuses_to_forget),
 		cmocka_unit_test(forked),
 	};
 
