@@ -352,6 +352,50 @@ static void config_errors(struct ht *t)
 	bare_test(t, 1, config_errors_of);
 }
 
+/* ---- HEP-REG-008 ---- */
+
+/* CTRL.RESET; what an FLR does, and what the driver makes of it: test_reg.c. */
+static void ctrl_reset_of(struct ht *t, struct bare *b)
+{
+	static const struct { uint32_t reg; const char *name; bool wide; } rw[] = {
+		{ HSL_REG_CTRL, "CTRL", false }, { HSL_REG_STATUS, "STATUS", false }, { HSL_REG_EVENT_MASK, "EVENT_MASK", false },
+		{ HSL_REG_SCRATCH, "SCRATCH", true }, { HSL_REG_AQ_SQ, "AQ_SQ", true }, { HSL_REG_AQ_CQ, "AQ_CQ", true },
+		{ HSL_REG_AQ_DEPTH, "AQ_DEPTH", false }, { HSL_REG_CTX_TABLE, "CTX_TABLE", true },
+		{ HSL_REG_CTX_COUNT, "CTX_COUNT", false },
+	};
+	const uint64_t at = 1u << 20, ga = HSL_GA(b->chip->node, at);
+	const struct hsl_seg_entry e = { .flags = HSL_SEG_VALID | HSL_SEG_READ | HSL_SEG_WRITE, .ga = ga, .len = PAGE };
+	uint64_t db = ht_read32(&b->regs, HSL_REG_DB_OFFSET) + ht_read32(&b->regs, HSL_REG_DB_STRIDE);
+	struct ht_bar mem;
+
+	ht_bar_map(t, b->chip, HSL_DVSEC_BARS_MEM(b->bars), &mem);
+	bare_start(b);
+	table(b, 0x1234, e);
+	queue_reset(b);
+	HT_EQ(t, "QUEUE_CREATE", run(b, &b->admin, create(b)), HSL_ST_OK);
+	HT_EQ(t, "FILL", run(b, &b->queue, (struct hsl_desc){ .opcode = HSL_OP_FILL, .dst = ga, .len = PAGE, .arg0 = 0x5eed }), HSL_ST_OK);
+	ht_write64(&b->regs, HSL_REG_SCRATCH, 0x5eed);
+	ht_write32(&b->regs, HSL_REG_EVENT_MASK, HSL_EVENT_LINK);
+	ht_write32(&b->regs, HSL_REG_CTRL, HSL_CTRL_RESET);
+	for (unsigned int i = 0; i < sizeof(rw) / sizeof(rw[0]); i++) {
+		uint64_t v = rw[i].wide ? ht_read64(&b->regs, rw[i].reg) : ht_read32(&b->regs, rw[i].reg);
+
+		HT_TRUE(t, !v, "%s after CTRL.RESET: expected 0, got %#" PRIx64, rw[i].name, v);
+	}
+	HT_EQ(t, "STATE of a queue after CTRL.RESET", ht_read32(&b->regs, db + HSL_DB_STATE), HSL_QUEUE_RESET);
+	HT_EQ(t, "the first word of what was in memory", ht_read64(&mem, at), 0x5eed);
+	HT_EQ(t, "the last one", ht_read64(&mem, at + PAGE - 8), 0x5eed);
+	memset(page(b, AQ_CQ), 0, PAGE);
+	b->admin = (struct ring){ .sq = page(b, AQ_SQ), .cq = page(b, AQ_CQ) };
+	bare_start(b);
+	HT_EQ(t, "NOP after it", admin(b, HSL_OP_NOP, 0, 0), HSL_ST_OK);
+}
+
+static void ctrl_reset(struct ht *t)
+{
+	bare_test(t, 1, ctrl_reset_of);
+}
+
 /* ---- HEP-QUE-009, -022 ---- */
 
 /* Of parameters, or of control blocks. */
@@ -640,6 +684,8 @@ const struct ht_test ht_tests_bare[] = {
 	  HT_F_BAR | HT_F_RESET | HT_F_TWO_CHIPS, 0 },
 	{ "HEP-REG-007", "config_errors", "queues and tables out of bounds are CONFIG_ERROR, by a driverless chip",
 	  config_errors, HT_F_BAR | HT_F_RESET, 0 },
+	{ "HEP-REG-008", "ctrl_reset", "CTRL.RESET clears registers and queues and keeps memory", ctrl_reset,
+	  HT_F_BAR | HT_F_RESET, 0 },
 	{ "HEP-QUE-009", "refused_queues", "QUEUE_CREATE out of bounds creates nothing", refused_queues,
 	  HT_F_BAR | HT_F_RESET, 0 },
 	{ "HEP-QUE-022", "refused_blocks", "QUEUE_CREATE with a bad control block creates nothing", refused_blocks,
