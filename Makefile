@@ -317,6 +317,8 @@ MAN3 := $(wildcard libhsl/man/*.3)
 MAN7 := $(wildcard libhsl/man/*.7)
 HEADERS := $(wildcard include/hsl/*.h include/hsl/*.hpp)
 DOCDIR ?= $(PREFIX)/share/doc/hsl
+# what programs, man pages and these themselves name as docs/…
+DOCS := $(wildcard docs/*.md docs/abi/* docs/fabrics/*.conf docs/zh_CN/*.md)
 DKMS := $(SRCDIR)/hsl-$(VERSION)
 
 install: lib tools $(TOOLS:%=$(B)/install/%)
@@ -331,10 +333,9 @@ install: lib tools $(TOOLS:%=$(B)/install/%)
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' libhsl/libhsl.pc.in \
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/libhsl.pc
 	$(foreach t,$(TOOLS),install -m 755 $(B)/install/$(t) $(DESTDIR)$(PREFIX)/bin/ &&) :
-	install -d $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)/fabrics
-	install -m 644 docs/benchmarking.md tools/hslbench/hslbench-1.schema.json $(DESTDIR)$(DOCDIR)/
-	install -m 644 docs/fabric-files.md docs/capture.md docs/flit-socket.md $(DESTDIR)$(DOCDIR)/
-	install -m 644 $(wildcard docs/fabrics/*.conf) $(DESTDIR)$(DOCDIR)/fabrics/
+	install -d $(DESTDIR)$(DOCDIR)/examples
+	$(foreach d,$(DOCS),install -D -m 644 $(d) $(DESTDIR)$(DOCDIR)/$(d:docs/%=%) &&) :
+	install -m 644 tools/hslbench/hslbench-1.schema.json $(DESTDIR)$(DOCDIR)/
 	install -m 644 $(EXAMPLES:%=libhsl/examples/%.c) $(DESTDIR)$(DOCDIR)/examples/
 	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/)
 	$(if $(MAN3),install -m 644 $(MAN3) $(DESTDIR)$(MANDIR)/man3/)
@@ -354,9 +355,9 @@ uninstall:
 	rm -f $(TOOLS:%=$(DESTDIR)$(PREFIX)/bin/%)
 	rm -f $(MAN1:tools/man/%=$(DESTDIR)$(MANDIR)/man1/%) $(MAN3:libhsl/man/%=$(DESTDIR)$(MANDIR)/man3/%) \
 		$(MAN7:libhsl/man/%=$(DESTDIR)$(MANDIR)/man7/%)
-	rm -rf $(DESTDIR)$(PREFIX)/include/hsl $(DESTDIR)$(DKMS) $(DESTDIR)$(DOCDIR)/examples \
-		$(DESTDIR)$(DOCDIR)/fabrics $(DESTDIR)$(DOCDIR)/fabric-files.md $(DESTDIR)$(DOCDIR)/capture.md $(DESTDIR)$(DOCDIR)/flit-socket.md \
-		$(DESTDIR)$(DOCDIR)/benchmarking.md $(DESTDIR)$(DOCDIR)/hslbench-1.schema.json
+	rm -rf $(DESTDIR)$(PREFIX)/include/hsl $(DESTDIR)$(DKMS) $(DESTDIR)$(DOCDIR)/examples
+	rm -f $(DOCS:docs/%=$(DESTDIR)$(DOCDIR)/%) $(DESTDIR)$(DOCDIR)/hslbench-1.schema.json
+	rmdir $(foreach d,abi fabrics zh_CN .,$(DESTDIR)$(DOCDIR)/$(d)) 2>/dev/null || :
 
 clean:
 	rm -rf $(B)

@@ -44,6 +44,11 @@ if [ "${1:-}" = dkms ]; then
 	exit $failed
 fi
 
+named() { cat tools/man/* libhsl/man/* tools/hsl*/*.[ch] | sed 's/\\-/-/g' | grep -oE '\bdocs/[A-Za-z_/-]+(\.md)?' | sort -u; }
+missing() { named | while IFS= read -r f; do [ -e "$D/usr/share/doc/hsl/${f#docs/}" ] || echo "$f"; done; }
+# shellcheck disable=SC2016
+check 'each document that man pages and programs name' test -n "$(named)" -a -z "$(missing)"
+
 export PKG_CONFIG_SYSROOT_DIR=$D PKG_CONFIG_PATH=$D/usr/lib/pkgconfig
 export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
 cflags=$(pkg-config --cflags libhsl)
