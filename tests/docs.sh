@@ -53,6 +53,29 @@ awk '/^What:/ { next } $1 == "Description:" { next } $1 ~ /^0x/ { print $1, $2 }
 diff "$tmp/want" "$tmp/have" >"$tmp/diff" || :
 ok 'docs/abi/ioctl-hsl has each ioctl, and no other' "$tmp/diff"
 
+# commands in code: RUN='…', `…`, and blocks; what follows ' -- ' or a pipe is another's
+B=${HSL_BUILD:-build}
+commands() {
+	{ grep -ohE "(^    |^[$] |\`|RUN='|&& )(sudo )?(\./)?(build/)?(hslctl|hsltest|hslbench) [^\`]*" README.md docs/*.md docs/zh_CN/*.md || :; } |
+		grep -oE '(hslctl|hsltest|hslbench) .*' | sed -E "s/ +#.*//; s/'[^']*'/X/g; s/( -- | *[|&;#>']|   ).*//"
+}
+wrong_commands() {
+	while read -r tool words; do
+		"$B/$tool" --help >"$tmp/help"
+		verb=$(printf '%s' "${words%% *}" | tr -cd 'a-z-')
+		[ -z "$verb" ] || [ "${verb#-}" != "$verb" ] || grep -qE "(^  | $tool +)$verb( |\$)" "$tmp/help" || echo "$tool $words: no verb $verb"
+		for option in $(printf '%s\n' "$words" | grep -oE -- '(^| )--[a-z-]+' || :); do
+			grep -qE -- "$option([^a-z-]|\$)" "$tmp/help" || echo "$tool $words: no option $option"
+		done
+	done
+}
+if [ -x "$B/hslctl" ]; then
+	commands >"$tmp/commands"
+	wrong_commands <"$tmp/commands" >"$tmp/dead"
+	[ "$(wc -l <"$tmp/commands")" -gt 50 ] || echo 'no commands were found' >>"$tmp/dead"
+	ok 'commands in documents have verbs and options that there are' "$tmp/dead"
+fi
+
 if ! command -v pandoc >/dev/null; then
 	echo "ok $((n + 1)) - the rendered profile # SKIP pandoc is not installed"
 	echo "1..$((n + 1))"
