@@ -278,6 +278,19 @@ else
 	echo "# SKIP pictures: no gnuplot"
 fi
 
+# chips that are wrong: what they did to data is said, where, and the run goes on to its end
+bad=sim:pair2,deviate=copy-short
+where='address 0x[0-9a-f]+ \(GA 0x[0-9a-f]+\) offset 0x'
+run 1 bw -f $bad --op c2c --size 63,64 --iters 20 && err "^hslbench: c2c 63 B: wrong payload in chip 2: ${where}3e expected 0x.. got 0x.., 1 bytes differ" &&
+	out ' 63 B .* FAILED [1-9]' && out ' 64 B .* ok$'
+ok 'bw: a wrong byte by its address, offset, expected and got; the other size is right'
+run 1 bw -f $bad --op c2c --size 63,64 --iters 20 --json && json "$dir/out" && err 'wrong payload'; ok 'and the document is one'
+run 1 lat -f $bad --op copy --size 63,64 --iters 20 && err "^hslbench: copy 63 B: wrong payload in chip 2: ${where}3e " && out ' 64 B .* ok$'; ok 'lat'
+run 1 matrix -f $bad --size 65 --iters 20 && err "^hslbench: matrix copy 65 B: wrong payload in chip 2: ${where}40 "; ok 'matrix'
+run 1 atomic -f sim:pair2,deviate=atomic-twice --iters 200 && err '^hslbench: atomic add in chip .: address 0x[0-9a-f]+ \(GA 0x[0-9a-f]+\): expected a sum of [0-9]+ got [0-9]+'
+ok 'atomic'
+run 1 bw -f sim:pair2,deviate=completions-swapped --op c2c --size 64 --iters 20 && err 'completion of operation 1 where 0 was next'; ok 'completions out of order'
+
 "$bench" bw -f sim:mesh4 --duration 1h --json >"$dir/out" 2>"$dir/err" &
 pid=$!
 sleep 1
