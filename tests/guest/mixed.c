@@ -180,6 +180,34 @@ static void test_observable(void)
 	hsl_segment_free(s);
 }
 
+/* Of whatever zeroes it: the chip's own FILL, or a CPU. */
+static void test_zeroed(void)
+{
+	const size_t len = 1u << 20;
+
+	for (unsigned int n = 1; n <= CHIPS; n++) {
+		struct hsl_segment *seg;
+		bool zero = true, again = false;
+		uint64_t ga;
+		void *p;
+
+		if (hsl_segment_alloc(f, n, len, NULL, &seg) || hsl_segment_map(seg, &p))
+			raw_bail("a segment");
+		memset(p, 0xa5, len);
+		ga = hsl_segment_ga(seg);
+		hsl_segment_free(seg);
+		/* the shortest room that fits: sooner or later the same */
+		for (unsigned int i = 0; i < 8 && !again; i++) {
+			if (hsl_segment_alloc(f, n, len, NULL, &seg) || hsl_segment_map(seg, &p))
+				raw_bail("a segment");
+			again = hsl_segment_ga(seg) == ga;
+			for (size_t k = 0; k < len; k++)
+				zero &= !((volatile uint8_t *)p)[k];
+		}
+		raw_check(again && zero, "chip %u, %s FILL: what others had is zero", n, chip[n].p.cap & HSL_CAP_OP_FILL ? "with" : "without");
+	}
+}
+
 static void test_facilities(void)
 {
 	struct hsl_sensors x = { .size = sizeof(x) };
@@ -223,5 +251,6 @@ int main(void)
 	test_queues();
 	test_observable();
 	test_facilities();
+	test_zeroed();
 	return raw_done();
 }

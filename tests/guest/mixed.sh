@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
 # mixed.sh: one fabric of chips that can do different things. Chip 2 has no atomics, reductions, sensors, test facility, and few
-# queues; chip 3 no windows, observable memory, counters, LOAD, STORE, SIGNAL, WAIT, FENCE; chip 4 is another maker's, which takes shorter commands. Tools show each as it is, and nothing is wrong with any of them; what commands do: mixed.c.
+# queues; chip 3 no windows, observable memory, counters, FILL, LOAD, STORE, SIGNAL, WAIT, FENCE; chip 4 is another maker's, which takes shorter commands. Tools show each as it is, and nothing is wrong with any of them; what commands do: mixed.c.
 out=/tmp/mixed.out
 . /hsl/tests/guest/checks.sh
 
