@@ -13,8 +13,8 @@
  * failed and stays awake: the bus would save a configuration of all ones.
  *
  * Locking: hsl_chip_wake() brings the chip up in the caller's thread, under chip->life. So no ctx->lock, and no lock that nests in
- * life. Falling asleep does not wait for life: whoever has it is up to something. It waits for event_work, which takes only such
- * locks as nobody holds over hsl_chip_wake().
+ * life. Falling asleep waits for life, and for event_work, which takes only such locks as nobody holds over hsl_chip_wake(). Who
+ * has life meanwhile is fail_work alone, since resets and removal keep the chip awake; it waits for nobody who is waking up.
  */
 #include <linux/interrupt.h>
 #include <linux/pm_runtime.h>
@@ -54,21 +54,22 @@ void hsl_power_exit(struct hsl_chip *chip)
 
 int hsl_chip_runtime_suspend(struct hsl_chip *chip)
 {
-	int err = -EBUSY;
+	int irq = chip->vectors[0].irq, err = -EBUSY;
 
-	flush_work(&chip->event_work);	/* it reads registers to tell what the handler acknowledged */
-	if (!mutex_trylock(&chip->life))
-		return err;
+	/* none is acknowledged any more, and what was is told: that takes registers */
+	disable_irq(irq);
+	flush_work(&chip->event_work);
+	mutex_lock(&chip->life);
 	if (hsl_chip_state_get(chip) == HSL_STATE_READY && !hsl_chip_answers(chip) && !work_busy(&chip->fail_work)) {
 		hsl_chip_state_set(chip, HSL_STATE_ASLEEP);
 		hsl_chip_barrier(chip);
 		hsl_chip_quiesce(chip);
-		synchronize_irq(chip->vectors[0].irq);	/* which reads EVENT */
 		hsl_admin_reset(chip);
 		sysfs_notify(&chip->dev.kobj, NULL, "state");
 		err = 0;
 	}
 	mutex_unlock(&chip->life);
+	enable_irq(irq);
 	return err;
 }
 EXPORT_SYMBOL_GPL(hsl_chip_runtime_suspend);
