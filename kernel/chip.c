@@ -266,6 +266,9 @@ int hsl_chip_restart(struct hsl_chip *chip, const char *after)
 
 	if (err)
 		dev_err(chip->parent, "did not come back from its %s\n", after);
+	/* what was wrong before is over with it, though nobody has got to see to it */
+	atomic_and(~HSL_EVENT_FATAL, &chip->events);
+	cancel_work(&chip->fail_work);
 	hsl_chip_state_set(chip, err ? HSL_STATE_FAILED : HSL_STATE_READY);
 	hsl_chip_unmask_events(chip);
 	hsl_chip_tell_state(chip);
