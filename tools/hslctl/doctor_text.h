@@ -14,8 +14,8 @@
 	  "在本进程内仿真：不涉及内核、PCI 和设备节点") \
 	X(LOADED, "loaded", "已加载") \
 	X(NOT_LOADED, "the module is not loaded", "模块未加载") \
-	X(R_LOAD_CORE, "modprobe hsl_pci (loads hsl too); not installed: see README.md, make install, DKMS", \
-	  "执行 modprobe hsl_pci（会同时加载 hsl）；若未安装，见 README.md 的 make install 与 DKMS") \
+	X(R_LOAD_CORE, "modprobe hsl_pci (loads hsl too); not installed: package hsl-dkms, or make modules", \
+	  "执行 modprobe hsl_pci（会同时加载 hsl）；若未安装：软件包 hsl-dkms，或 make modules") \
 	X(R_LOAD_PCI, "modprobe hsl_pci, or the vendor's module for this chip", \
 	  "执行 modprobe hsl_pci，或加载该芯片厂商的模块") \
 	X(NO_DEBUGFS, "debugfs is not mounted: no test facility, no registers in 'hslctl dump'", \
