@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * What comes at a bad moment: while a chip is being reset, just before it falls asleep (HEP-RAS-005, HEP-RAS-013). Run as root in the VM.
+ * What comes at a bad moment: while a chip is being reset, after its recovery was given up, just before it falls asleep (HEP-RAS-003,
+ * HEP-RAS-005, HEP-RAS-013). Run as root in the VM.
  *
  *   races reset [rounds]	a queue is asked for in the middle of a reset: nothing is written to the chip's MSI-X table before the
  *				reset is over, and then its interrupts come
+ *   races held			a recovery that is given up, which the driver is not told, while all of the chip is in use: every call
+ *				ends as the ABI says, and each way back leads to a chip that works and sleeps. Needs a function beside
+ *				chip 2 whose driver knows nothing of errors (tests/manifest)
  *   races sleep [rounds]	events and sleepers around the moment in which an idle chip goes to D3hot
  *
  * What the driver does in which order is seen in the kernel's trace, whose clock here is a counter. Where a moment lasts for
@@ -28,6 +32,7 @@
 #include "tests/common/raw.h"
 
 #define TRACING		"/sys/kernel/tracing/"
+#define RESET_TIMEOUT	"/sys/module/hsl/parameters/reset_timeout_ms"
 #define SEG		65536u
 #define WORKERS		4u
 
@@ -522,6 +527,85 @@ static void test_sleep(unsigned int rounds)
 	events_while_it_falls_asleep(rounds);
 }
 
+/* ---- held, and given up ---- */
+
+static struct user holder;
+static struct raw_queue held;
+
+/* A non-fatal error: nothing is reset, as another function on the bus cannot be asked. */
+static void give_up(void)
+{
+	if (!user_open(&holder) || raw_queue_open(holder.ctx, 2, &held))
+		raw_bail("a user of chip 2");
+	pcie_error(2, "COMP_TIME");
+	raw_check(comes_to(HSL_CHIP_FAILED), "given up: chip 2 has failed");
+}
+
+/* with: of what needs the chip; of its queue */
+static void calls_end(const char *when, int with, int of_queue)
+{
+	struct hsl_link_info li = { .size = sizeof(li), .node = 2 };
+	struct hsl_queue_kick k = { .size = sizeof(k) };
+	struct hsl_queue_abort a = { .size = sizeof(a) };
+	struct hsl_queue_info i = { .size = sizeof(i) };
+	struct pollfd p = { .fd = held.fd, .events = POLLIN };
+	struct raw_queue q;
+	struct raw_seg s;
+
+	raw_check(raw_alloc(holder.ctx, 2, SEG, RAW_RW, &s) == with && raw_queue_open(holder.ctx, 2, &q) == with &&
+		  raw_ioctl(holder.ctx, HSL_IOC_LINK_INFO, &li) == with, "%s: new segments, queues, looks at links are %s", when, strerror(-with));
+	raw_check(raw_ioctl(held.fd, HSL_IOC_QUEUE_KICK, &k) == of_queue && raw_ioctl(held.fd, HSL_IOC_QUEUE_ABORT, &a) == of_queue,
+		  "%s: its queue is %s", when, strerror(-of_queue));
+	raw_check(!raw_ioctl(held.fd, HSL_IOC_QUEUE_INFO, &i) && i.state == HSL_QUEUE_ERROR && i.error == HSL_ST_GONE &&
+		  poll(&p, 1, 0) == 1 && p.revents & POLLHUP && RAW_TRY(held.db[0] = 1), "%s: and says why, its doorbell is harmless", when);
+	raw_check(!RAW_TRY((void)holder.m[0]), "%s: a load is SIGBUS", when);
+	raw_check(!raw_alloc(holder.ctx, 1, SEG, RAW_RW, &s) && !raw_free(holder.ctx, s.handle) && !raw_free(holder.ctx, holder.from.handle),
+		  "%s: chip 1 can be used, a segment be freed", when);
+}
+
+static void let_go(const char *after)
+{
+	struct user next;
+
+	raw_queue_close(&held);
+	munmap((void *)(uintptr_t)holder.m, SEG);
+	close(holder.ctx);
+	raw_check(comes_to(HSL_CHIP_READY), "%s: chip 2 is ready", after);
+	pcie_allow_sleep(2);
+	raw_check(pcie_falls_asleep(2), "%s: and sleeps, as nobody holds it", after);
+	raw_check(user_open(&next) && user_copies(&next) == WELL, "%s: the next user works", after);
+	munmap((void *)(uintptr_t)next.m, SEG);
+	close(next.ctx);
+}
+
+static void test_held(void)
+{
+	if (access(pcie_file(2, "aer_dev_fatal"), F_OK) || raw_write_file(RESET_TIMEOUT, "1000"))
+		raw_skip_all("this kernel has no AER");
+	pcie_errors_pass(2);
+	give_up();
+	calls_end("given up", -ENODEV, -ESHUTDOWN);
+	reset_by("flr");
+	let_go("reset");
+	give_up();
+	raw_check(!pcie_driver("unbind", 2), "it is unbound, with users");
+	calls_end("unbound", -ENODEV, -ENODEV);
+	raw_check(!pcie_driver("bind", 2), "and bound");
+	let_go("bind");
+	if (!pcie_system_can_sleep("freeze") || access("/sys/power/pm_test", F_OK)) {
+		raw_check(true, "sleep of the system # SKIP this kernel has no pm_test");
+		return;
+	}
+	give_up();
+	pcie_console_away();
+	atexit(pcie_console_back);
+	umount2("/host", MNT_DETACH);
+	raw_write_file("/sys/module/suspend/parameters/pm_test_delay", "0");
+	raw_check(!raw_write_file("/sys/power/pm_test", "platform") && !raw_write_file("/sys/power/state", "freeze"), "the system sleeps and wakes");
+	let_go("sleep of the system");
+	pcie_console_back();
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
@@ -536,9 +620,11 @@ int main(int argc, char **argv)
 		raw_skip_all("needs chip 2");
 	if (!strcmp(name, "reset"))
 		test_reset(argc > 2 ? (unsigned int)atoi(argv[2]) : 20);
+	else if (!strcmp(name, "held"))
+		test_held();
 	else if (!strcmp(name, "sleep"))
 		test_sleep(argc > 2 ? (unsigned int)atoi(argv[2]) : 200);
 	else
-		return fprintf(stderr, "usage: races reset [ROUNDS]|sleep [ROUNDS]\n"), 2;
+		return fprintf(stderr, "usage: races reset [ROUNDS]|held|sleep [ROUNDS]\n"), 2;
 	return raw_done();
 }
