@@ -13,8 +13,9 @@
  * failed and stays awake: the bus would save a configuration of all ones.
  *
  * Locking: hsl_chip_wake() brings the chip up in the caller's thread, under chip->life. So no ctx->lock, and no lock that nests in
- * life. Falling asleep waits for life, and for event_work, which takes only such locks as nobody holds over hsl_chip_wake(). Who
- * has life meanwhile is fail_work alone, since resets and removal keep the chip awake; it waits for nobody who is waking up.
+ * life. Falling asleep waits for event_work, which takes only such locks as nobody holds over hsl_chip_wake(), and not for life: the
+ * end of a fabric waits under it for the runtime PM of its device. Nothing is lost by that: resets and removal keep the chip awake, so
+ * that only fail_work can have life then, and what has failed does not sleep.
  */
 #include <linux/interrupt.h>
 #include <linux/pm_runtime.h>
@@ -59,7 +60,8 @@ int hsl_chip_runtime_suspend(struct hsl_chip *chip)
 	/* none is acknowledged any more, and what was is told: that takes registers */
 	disable_irq(irq);
 	flush_work(&chip->event_work);
-	mutex_lock(&chip->life);
+	if (!mutex_trylock(&chip->life))
+		goto enable_irq;
 	if (hsl_chip_state_get(chip) == HSL_STATE_READY && !hsl_chip_answers(chip) && !work_busy(&chip->fail_work)) {
 		hsl_chip_state_set(chip, HSL_STATE_ASLEEP);
 		hsl_chip_barrier(chip);
@@ -69,6 +71,7 @@ int hsl_chip_runtime_suspend(struct hsl_chip *chip)
 		err = 0;
 	}
 	mutex_unlock(&chip->life);
+enable_irq:
 	enable_irq(irq);
 	return err;
 }
