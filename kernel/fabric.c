@@ -151,6 +151,7 @@ static struct hsl_fabric *hsl_fabric_new(const u64 id[2], u32 host_node)
 		ida_init(&f->host_ga[i]);
 
 	device_initialize(&f->dev);
+	device_set_pm_not_required(&f->dev);	/* nothing of it sleeps; its end waits for no work of that under locks */
 	f->dev.class = &hsl_class;
 	f->dev.groups = hsl_fabric_groups;
 	f->dev.release = hsl_fabric_release;

@@ -347,7 +347,6 @@ static pci_ers_result_t hsl_pci_error_detected(struct pci_dev *pdev, pci_channel
 
 static pci_ers_result_t hsl_pci_slot_reset(struct pci_dev *pdev)
 {
-	pci_set_power_state(pdev, PCI_D0);	/* the core may have found it gone when it was to wake */
 	pci_restore_state(pdev);
 	hsl_pci_still_saved(pdev);
 	pci_set_master(pdev);
@@ -367,14 +366,25 @@ static const struct pci_error_handlers hsl_pci_err_handlers = {
 	.resume = hsl_pci_resume,
 };
 
+/*
+ * err: the chip stays awake, and what was saved for slot_reset is good, though the core takes it for used up. A chip that did
+ * not answer when it was to wake counts as off, from where there is no way to D3hot; a slot reset has brought it back, but
+ * under the lock of its bus the core could not be asked to look.
+ */
+static int hsl_pci_goes_to_sleep(struct pci_dev *pdev, int err)
+{
+	if (err)
+		hsl_pci_still_saved(pdev);
+	else
+		pci_set_power_state(pdev, PCI_D0);
+	return err;
+}
+
 static int hsl_pci_sleep(struct device *dev, bool keeps_memory)
 {
 	struct hsl_pci *hp = dev_get_drvdata(dev);
-	int err = hsl_chip_suspend(hp->chip, keeps_memory);
 
-	if (err)
-		hsl_pci_still_saved(to_pci_dev(dev));
-	return err;
+	return hsl_pci_goes_to_sleep(to_pci_dev(dev), hsl_chip_suspend(hp->chip, keeps_memory));
 }
 
 static int hsl_pci_suspend(struct device *dev)
@@ -399,11 +409,8 @@ static int hsl_pci_wake(struct device *dev)
 static int hsl_pci_runtime_suspend(struct device *dev)
 {
 	struct hsl_pci *hp = dev_get_drvdata(dev);
-	int err = hsl_chip_runtime_suspend(hp->chip);
 
-	if (err)
-		hsl_pci_still_saved(to_pci_dev(dev));
-	return err;
+	return hsl_pci_goes_to_sleep(to_pci_dev(dev), hsl_chip_runtime_suspend(hp->chip));
 }
 
 static int hsl_pci_runtime_resume(struct device *dev)

@@ -276,7 +276,6 @@ static pci_ers_result_t vendor_chip_error_detected(struct pci_dev *pdev, pci_cha
 
 static pci_ers_result_t vendor_chip_slot_reset(struct pci_dev *pdev)
 {
-	pci_set_power_state(pdev, PCI_D0);	/* the core may have found it gone when it was to wake */
 	pci_restore_state(pdev);
 	vendor_chip_still_saved(pdev);
 	return PCI_ERS_RESULT_RECOVERED;
@@ -290,14 +289,25 @@ static const struct pci_error_handlers vendor_chip_err_handlers = {
 	.resume = vendor_chip_reset_done,
 };
 
+/*
+ * err: the chip stays awake, and what was saved for slot_reset is good, though the core takes it for used up. A chip that did
+ * not answer when it was to wake counts as off, from where there is no way to D3hot; a slot reset has brought it back, but
+ * under the lock of its bus the core could not be asked to look.
+ */
+static int vendor_chip_goes_to_sleep(struct pci_dev *pdev, int err)
+{
+	if (err)
+		vendor_chip_still_saved(pdev);
+	else
+		pci_set_power_state(pdev, PCI_D0);
+	return err;
+}
+
 static int vendor_chip_sleep(struct device *dev, bool keeps_memory)
 {
 	struct vendor_chip *vc = dev_get_drvdata(dev);
-	int err = hsl_chip_suspend(vc->chip, keeps_memory);
 
-	if (err)	/* what was saved for slot_reset is good, the core only took it for used up */
-		vendor_chip_still_saved(to_pci_dev(dev));
-	return err;
+	return vendor_chip_goes_to_sleep(to_pci_dev(dev), hsl_chip_suspend(vc->chip, keeps_memory));
 }
 
 static int vendor_chip_suspend(struct device *dev)
@@ -322,11 +332,8 @@ static int vendor_chip_wake(struct device *dev)
 static int vendor_chip_runtime_suspend(struct device *dev)
 {
 	struct vendor_chip *vc = dev_get_drvdata(dev);
-	int err = hsl_chip_runtime_suspend(vc->chip);
 
-	if (err)
-		vendor_chip_still_saved(to_pci_dev(dev));
-	return err;
+	return vendor_chip_goes_to_sleep(to_pci_dev(dev), hsl_chip_runtime_suspend(vc->chip));
 }
 
 static int vendor_chip_runtime_resume(struct device *dev)
