@@ -218,12 +218,16 @@ static int hsl_queue_create_on_chip(struct hsl_queue *q)
 /* After it the chip does not touch the rings: destroyed, or all its DMA has stopped. */
 static void hsl_queue_destroy_on_chip(struct hsl_queue *q)
 {
+	struct hsl_chip *chip = q->chip;
 	struct hsl_admin_req req = {
 		.desc = { .opcode = HSL_OP_QUEUE_DESTROY, .arg0 = cpu_to_le64(q->qid) },
 	};
 
-	if (hsl_admin_exec(q->chip, &req, HSL_ADMIN_ONCE) == -EIO && req.status != HSL_ST_QUEUE)
-		hsl_chip_fail(q->chip, "it refuses to destroy a queue");
+	if (hsl_admin_exec(chip, &req, HSL_ADMIN_ONCE) != -EIO || req.status == HSL_ST_QUEUE)
+		return;
+	hsl_chip_fail(chip, "it refuses to destroy a queue");
+	/* until it is cut off; who does that goes on to end all queues, and waits for the lock of this one */
+	wait_event(chip->state_wq, hsl_chip_state_get(chip) != HSL_STATE_READY && hsl_chip_state_get(chip) != HSL_STATE_QUIESCING);
 }
 
 /*

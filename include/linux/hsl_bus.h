@@ -42,7 +42,8 @@ struct hsl_chip;
 
 /**
  * struct hsl_chip_ops - what the core asks of a chip's driver
- * @stop_dma: the chip does not obey CTRL.RESET: cut it off from memory (for example by clearing bus mastering)
+ * @stop_dma: the chip does not obey CTRL.RESET, or does not start: cut it off from memory (for example by clearing bus
+ *	mastering). Maybe more than once, and before hsl_chip_register() has returned
  */
 struct hsl_chip_ops {
 	void (*stop_dma)(struct device *parent);
