@@ -318,7 +318,7 @@ MAN7 := $(wildcard libhsl/man/*.7)
 HEADERS := $(wildcard include/hsl/*.h include/hsl/*.hpp)
 DOCDIR ?= $(PREFIX)/share/doc/hsl
 # what programs, man pages and these themselves name as docs/…
-DOCS := $(wildcard docs/*.md docs/abi/* docs/fabrics/*.conf docs/zh_CN/*.md)
+DOCUMENTS := $(wildcard docs/*.md docs/*.svg docs/abi/* docs/fabrics/*.conf docs/zh_CN/*.md)
 DKMS := $(SRCDIR)/hsl-$(VERSION)
 
 install: lib tools $(TOOLS:%=$(B)/install/%)
@@ -334,7 +334,7 @@ install: lib tools $(TOOLS:%=$(B)/install/%)
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/libhsl.pc
 	$(foreach t,$(TOOLS),install -m 755 $(B)/install/$(t) $(DESTDIR)$(PREFIX)/bin/ &&) :
 	install -d $(DESTDIR)$(DOCDIR)/examples
-	$(foreach d,$(DOCS),install -D -m 644 $(d) $(DESTDIR)$(DOCDIR)/$(d:docs/%=%) &&) :
+	$(foreach d,$(DOCUMENTS),install -D -m 644 $(d) $(DESTDIR)$(DOCDIR)/$(d:docs/%=%) &&) :
 	install -m 644 tools/hslbench/hslbench-1.schema.json $(DESTDIR)$(DOCDIR)/
 	install -m 644 $(EXAMPLES:%=libhsl/examples/%.c) $(DESTDIR)$(DOCDIR)/examples/
 	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/)
@@ -356,7 +356,7 @@ uninstall:
 	rm -f $(MAN1:tools/man/%=$(DESTDIR)$(MANDIR)/man1/%) $(MAN3:libhsl/man/%=$(DESTDIR)$(MANDIR)/man3/%) \
 		$(MAN7:libhsl/man/%=$(DESTDIR)$(MANDIR)/man7/%)
 	rm -rf $(DESTDIR)$(PREFIX)/include/hsl $(DESTDIR)$(DKMS) $(DESTDIR)$(DOCDIR)/examples
-	rm -f $(DOCS:docs/%=$(DESTDIR)$(DOCDIR)/%) $(DESTDIR)$(DOCDIR)/hslbench-1.schema.json
+	rm -f $(DOCUMENTS:docs/%=$(DESTDIR)$(DOCDIR)/%) $(DESTDIR)$(DOCDIR)/hslbench-1.schema.json
 	rmdir $(foreach d,abi fabrics zh_CN .,$(DESTDIR)$(DOCDIR)/$(d)) 2>/dev/null || :
 
 clean:

@@ -48,6 +48,9 @@ named() { cat tools/man/* libhsl/man/* tools/hsl*/*.[ch] | sed 's/\\-/-/g' | gre
 missing() { named | while IFS= read -r f; do [ -e "$D/usr/share/doc/hsl/${f#docs/}" ] || echo "$f"; done; }
 # shellcheck disable=SC2016
 check 'each document that man pages and programs name' test -n "$(named)" -a -z "$(missing)"
+pictures() { cat "$D"/usr/share/doc/hsl/*.md | sed -n 's/^!\[.*\](\([^:)]*\))$/\1/p'; }
+# shellcheck disable=SC2016
+check 'each picture of the documents' sh -c 'test -n "$1" && cd "$2" && ls $1' - "$(pictures)" "$D/usr/share/doc/hsl"
 
 export PKG_CONFIG_SYSROOT_DIR=$D PKG_CONFIG_PATH=$D/usr/lib/pkgconfig
 export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
