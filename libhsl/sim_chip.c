@@ -169,6 +169,7 @@ static void admin_failed(struct sim_chip *c)
 	hsl_chip_detach(c->engine);
 	sim_run_end(c->fabric);
 	queues_end(c);
+	sim_event_post(c->fabric, HSL_FABRIC_EV_CHIP_STATE, c->node, 0, HSL_CHIP_FAILED);
 }
 
 static int admin_silent(struct sim_chip *c)

@@ -653,9 +653,12 @@ static void refuses_to_forget(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < 2; i++) {
 		struct hsl_chip_props p = { .size = sizeof(p) };
+		struct hsl_fabric_event ev[8];
+		unsigned int told = 0;
 		struct hsl_segment *s;
 		struct hsl_fabric *f;
 		struct hsl_queue *q;
+		int n;
 
 		assert_int_equal(hsl_fabric_open(url[i], &f), 0);
 		assert_int_equal(hsl_queue_create(f, 1, NULL, &q), 0);
@@ -665,6 +668,11 @@ static void refuses_to_forget(void **state)
 		hsl_queue_destroy(q);
 		assert_int_equal(hsl_chip_by_node(f, 1, &p), 0);
 		assert_int_equal(p.state, HSL_CHIP_FAILED);
+		/* once; its link goes down too */
+		n = hsl_event_read(f, ev, 8);
+		for (int k = 0; k < n; k++)
+			told += ev[k].type == HSL_FABRIC_EV_CHIP_STATE && ev[k].node == 1 && ev[k].value == HSL_CHIP_FAILED;
+		assert_int_equal(told, 1);
 		assert_int_equal(hsl_queue_create(f, 1, NULL, &q), -ENODEV);
 		hsl_fabric_close(f);
 	}
