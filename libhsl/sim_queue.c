@@ -62,7 +62,8 @@ void sim_queue_end(struct hslp_sim_queue *q, uint32_t error)
 	/* irq_lock: so that nobody reads the fd empty after it was made readable for good */
 	pthread_mutex_lock(&q->chip->irq_lock);
 	if (q->ctrl->state == HSL_QUEUE_READY) {
-		q->ctrl->error = error;
+		if (!q->ctrl->error)
+			q->ctrl->error = error;
 		/* release: with error, and with every completion there is. Partner: has_ended in queue.c */
 		__atomic_store_n(&q->ctrl->state, HSL_QUEUE_ERROR, __ATOMIC_RELEASE);
 		sim_queue_signal(q);
@@ -193,16 +194,16 @@ void sim_queue_refresh(struct hsl_queue *q)
 {
 	struct hslp_sim_queue *s = q->sim;
 	struct sim_fabric *f = s->chip->fabric;
-	uint32_t error;
 
 	if (sim_read(s->chip, s->db + HSL_DB_STATE, 4) == HSL_QUEUE_READY)
 		return;
 	pthread_mutex_lock(&f->lock);
 	if (s->ctrl->state == HSL_QUEUE_READY &&
 	    sim_read(s->chip, s->db + HSL_DB_STATE, 4) == HSL_QUEUE_ERROR) {
-		error = (uint32_t)sim_read(s->chip, s->db + HSL_DB_ERROR, 4);
+		/* first: a chip that fails at the next command ends all its queues, this one for its own reason */
+		s->ctrl->error = (uint32_t)sim_read(s->chip, s->db + HSL_DB_ERROR, 4);
 		destroy_on_chip(s);
-		sim_queue_end(s, error);
+		sim_queue_end(s, HSL_ST_GONE);
 	}
 	pthread_mutex_unlock(&f->lock);
 }

@@ -512,6 +512,19 @@ static void reset_of_a_home(void **state)
 	hsl_fabric_close(f);
 }
 
+/* What no user of the API does: a tail far ahead, and a doorbell that may not be needed. */
+static void overflow(struct hsl_fabric *f, struct hsl_queue *q)
+{
+	uint32_t error;
+
+	__atomic_store_n(&q->shadow->tail, 100000, __ATOMIC_SEQ_CST);
+	hsl_chip_mmio_write(hslp_sim_engine(f, 1), q->sim->db + HSL_DB_SQ_TAIL, 100000, 4);
+	for (int i = 0; i < 1000 && hsl_queue_state(q, &error) == HSL_QUEUE_READY; i++)
+		usleep(1000);
+	assert_int_equal(hsl_queue_state(q, &error), HSL_QUEUE_ERROR);
+	assert_int_equal(error, HSL_ST_OVERFLOW);
+}
+
 /* HEP-QUE-005 and -021 seen from above: a queue that the chip puts into ERROR ends for its user, once */
 static void queue_error(void **state)
 {
@@ -519,19 +532,12 @@ static void queue_error(void **state)
 	struct hsl_op op = { 0 };
 	struct hsl_fabric *f;
 	struct hsl_queue *q;
-	uint32_t error;
 
 	(void)state;
 	assert_int_equal(hsl_fabric_open("sim:pair2", &f), 0);
 	assert_int_equal(hsl_queue_create(f, 1, NULL, &q), 0);
 	assert_int_equal(hsl_nop(q), 0);
-	/* what no user of the API does: a tail far ahead, and a doorbell that may not be needed */
-	__atomic_store_n(&q->shadow->tail, 100000, __ATOMIC_SEQ_CST);
-	hsl_chip_mmio_write(hslp_sim_engine(f, 1), q->sim->db + HSL_DB_SQ_TAIL, 100000, 4);
-	for (int i = 0; i < 1000 && hsl_queue_state(q, &error) == HSL_QUEUE_READY; i++)
-		usleep(1000);
-	assert_int_equal(hsl_queue_state(q, &error), HSL_QUEUE_ERROR);
-	assert_int_equal(error, HSL_ST_OVERFLOW);
+	overflow(f, q);
 	assert_int_equal(hsl_queue_submit(q, &op, 1), -ESHUTDOWN);
 	assert_int_equal(hsl_queue_poll(q, c, 8), 0);
 	hsl_queue_destroy(q);
@@ -678,6 +684,26 @@ static void refuses_to_forget(void **state)
 	}
 }
 
+/* A queue that has stopped ends with its own error, though the chip fails when it is to be destroyed; another ends with the chip. */
+static void refuses_in_error(void **state)
+{
+	struct hsl_chip_props p = { .size = sizeof(p) };
+	struct hsl_queue *q, *other;
+	struct hsl_fabric *f;
+	uint32_t error;
+
+	(void)state;
+	assert_int_equal(hsl_fabric_open("sim:pair2,deviate=destroy-refused", &f), 0);
+	assert_int_equal(hsl_queue_create(f, 1, NULL, &q), 0);
+	assert_int_equal(hsl_queue_create(f, 1, NULL, &other), 0);
+	overflow(f, q);
+	assert_int_equal(hsl_queue_state(other, &error), HSL_QUEUE_ERROR);
+	assert_int_equal(error, HSL_ST_GONE);
+	assert_int_equal(hsl_chip_by_node(f, 1, &p), 0);
+	assert_int_equal(p.state, HSL_CHIP_FAILED);
+	hsl_fabric_close(f);
+}
+
 /* A reset ends test mode, and registers that read as zero then are not taken for success. */
 static void test_mode_and_reset(void **state)
 {
@@ -754,7 +780,7 @@ int main(void)
 		cmocka_unit_test(reset_of_a_home),
 		cmocka_unit_test(queue_error),
 		cmocka_unit_test(events),
-		cmocka_unit_test(test_mode_and_reset), cmocka_unit_test(fatal_error), cmocka_unit_test(refuses_to_forget),
+		cmocka_unit_test(test_mode_and_reset), cmocka_unit_test(fatal_error), cmocka_unit_test(refuses_to_forget), cmocka_unit_test(refuses_in_error),
 		cmocka_unit_test(forked),
 	};
 
