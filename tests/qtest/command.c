@@ -532,6 +532,8 @@ static void slot_power(unsigned int n, bool on)
 static void unplug(void **state)
 {
 	const uint64_t ga1 = HSL_GA(1, QC_SEG_OFFSET), ga2 = HSL_GA(2, QC_SEG_OFFSET);
+	/* versions of the profile that the DVSEC cannot say, or that are none */
+	const unsigned int no_hep[] = { 0, 0x00ff, 0x01000000, 0x00010100 };
 	struct hsl_desc d = copy(ga2, ga1, QC_SEG_BYTES);
 	char said[512];
 
@@ -558,6 +560,11 @@ static void unplug(void **state)
 	assert_non_null(strstr(said, "another chip"));
 	assert_false(qt_qmp(&qt, NULL, 0, "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"hsl-chip\","
 			    "\"id\":\"x\",\"bus\":\"rp2\",\"fabric\":\"fab0\",\"node\":2,\"memdev\":\"m1\"}}"));
+	for (unsigned int i = 0; i < sizeof(no_hep) / sizeof(no_hep[0]); i++) {
+		assert_false(qt_qmp(&qt, said, sizeof(said), "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"hsl-chip\","
+				    "\"id\":\"x\",\"bus\":\"rp2\",\"fabric\":\"fab0\",\"node\":2,\"memdev\":\"m2\",\"hep\":%u}}", no_hep[i]));
+		assert_non_null(strstr(said, "major 1 to 255"));
+	}
 	assert_false(qt_qmp(&qt, NULL, 0, "{\"execute\":\"object-del\",\"arguments\":{\"id\":\"fab0\"}}"));
 	assert_true(qt_qmp(&qt, said, sizeof(said), "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"hsl-chip\","
 			   "\"id\":\"chip2\",\"bus\":\"rp2\",\"fabric\":\"fab0\",\"node\":2,\"memdev\":\"m2\"}}"));

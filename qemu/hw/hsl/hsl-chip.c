@@ -342,6 +342,10 @@ static bool hsl_chip_check(HslChip *c, Error **errp)
         error_setg(errp, "windows=%u: this chip has no BAR for them", c->windows);
         return false;
     }
+    if (c->hep_version >> 16 < 1 || c->hep_version >> 16 > 255 || (c->hep_version & 0xffff) > 255) {
+        error_setg(errp, "hep=0x%x: major << 16 | minor, major 1 to 255 and minor 0 to 255", c->hep_version);
+        return false;
+    }
     if (!c->aperture) {
         c->aperture = MIN(2 * pow2ceil(mem_bytes), HSL_APERTURE_MAX);
     }
