@@ -96,10 +96,13 @@ static void say(void *opaque, bool there, const char *text)
 	snprintf(e->last, sizeof(e->last), "%s", text);
 }
 
-static unsigned int patience_ms = 200;
+/* Longer than any machine stalls. SOON is for an end that is to give up. */
+#define PATIENT	3600000
+#define SOON	200
+
 static bool (*stop)(void *opaque);
 
-static int open_end(struct end *e, bool listen)
+static int open_end_for(struct end *e, bool listen, unsigned int patience_ms)
 {
 	struct hsl_flit_socket_cfg sc = { .cfg = &e->cfg, .path = path, .listen = listen, .patience_ms = patience_ms, .take = take,
 					  .say = say, .stopped = stop, .opaque = e };
@@ -113,6 +116,11 @@ static int open_end(struct end *e, bool listen)
 	rig_run_to(e->r, 1000000);
 	sc.fab = e->r->fab;
 	return hsl_flit_socket_new(&sc, &e->s);
+}
+
+static int open_end(struct end *e, bool listen)
+{
+	return open_end_for(e, listen, PATIENT);
 }
 
 static void close_end(struct end *e)
@@ -505,7 +513,7 @@ static void trickles(void **s)
 	int fd;
 
 	(void)s;
-	assert_int_equal(open_end(&e, true), 0);
+	assert_int_equal(open_end_for(&e, true, SOON), 0);
 	fd = dial();
 	trickle_us = 10000;
 	hsl_flit_socket_accept(e.s);
@@ -516,12 +524,12 @@ static void trickles(void **s)
 }
 
 /* One that is connected. */
-static int connected(struct end *e)
+static int connected(struct end *e, unsigned int patience_ms)
 {
 	union hsl_flit_msg m;
 	int fd;
 
-	assert_int_equal(open_end(e, true), 0);
+	assert_int_equal(open_end_for(e, true, patience_ms), 0);
 	fd = dial();
 	m = hello(e);
 	send_msg(fd, &m);
@@ -543,7 +551,7 @@ static void ask(int fd)
 static void takes_nothing(void **s)
 {
 	struct end e;
-	int fd = connected(&e);
+	int fd = connected(&e, SOON);
 
 	(void)s;
 	ask(fd);
@@ -567,7 +575,7 @@ static void takes_nothing(void **s)
 static void asks_on(void **s)
 {
 	struct end e;
-	int fd = connected(&e);
+	int fd = connected(&e, PATIENT);
 
 	(void)s;
 	ask(fd);
@@ -590,7 +598,7 @@ static void second_hello(void **s)
 	char text[HSL_FS_TEXT + 1];
 	union hsl_flit_msg m;
 	struct end e;
-	int fd = connected(&e);
+	int fd = connected(&e, PATIENT);
 
 	(void)s;
 	m = hello(&e);
@@ -616,8 +624,15 @@ static void no_hello(void **s)
 	assert_int_equal(open_end(&e, true), 0);
 	fd = dial();
 	serve(&e);
+	assert_int_equal(bye_of(fd, text), -1);
 	assert_int_equal(e.went, 0);
-	usleep(patience_ms * 1000 + 2000);
+	close(fd);
+	close_end(&e);
+
+	assert_int_equal(open_end_for(&e, true, SOON), 0);
+	fd = dial();
+	serve(&e);
+	usleep(SOON * 1000 + 2000);
 	serve(&e);
 	assert_int_equal(bye_of(fd, text), HSL_FS_VERSION);
 	assert_string_equal(text, "it says no HELLO");
@@ -648,10 +663,8 @@ static void closed_meanwhile(void **s)
 
 	(void)s;
 	stop = stops;
-	patience_ms = 3600000;
 	assert_int_equal(open_end(&e, true), 0);
 	stop = NULL;
-	patience_ms = 200;
 	fd = dial();
 	put(fd, buf, conversation(&e, buf));
 	serve(&e);
@@ -742,9 +755,7 @@ static void by_the_least(void **s)
 	struct end e;
 
 	(void)s;
-	patience_ms = 100;
-	assert_int_equal(open_end(&e, true), 0);
-	patience_ms = 200;
+	assert_int_equal(open_end_for(&e, true, SOON / 2), 0);
 	a.fd = dial();
 	m = hello(&e);
 	send_msg(a.fd, &m);
@@ -772,7 +783,7 @@ static void silent(void **s)
 	int fd;
 
 	(void)s;
-	assert_int_equal(open_end(&e, true), 0);
+	assert_int_equal(open_end_for(&e, true, SOON), 0);
 	fd = dial();
 	put(fd, buf, conversation(&e, buf));
 	serve(&e);
