@@ -220,10 +220,12 @@ err '^hslctl: flit:unix:/nowhere: not a fabric'; ok 'no fabric at all: what one 
 
 # output that nobody takes: said with its reason, at once, also where a write long ago failed; or the reader has had enough
 unset HSL_FABRIC
-for args in 'hslctl list' 'hslctl --version' 'hslctl monitor' 'hslctl link --watch' 'hslctl stat --interval 20ms' 'hsltest list' 'hslbench lat --iters 1'; do
+for args in 'hslctl list' 'hslctl list --json' 'hslctl dump' 'hslctl --version' 'hslctl monitor' 'hslctl link --watch' 'hslctl stat --interval 20ms' \
+	'hslctl capture -w - --for 10ms' 'hsltest --version' 'hsltest list' 'hsltest run --json copy_alignment' \
+	'hsltest run --html - copy_alignment' 'hslbench --version' 'hslbench lat --iters 1' 'hslbench lat --iters 1 --json' 'hslbench lat --iters 1 --csv'; do
 	# shellcheck disable=SC2086
 	HSL_FABRIC=sim:pair2 timeout 60 "${hslctl%hslctl}"$args >/dev/full 2>"$dir/err"
-	[ $? = 3 ] && [ "$(grep -c 'cannot write to standard output: No space left on device$' "$dir/err")" = 1 ]; ok "a full disk: $args"
+	[ $? = 3 ] && err '^[a-z]*: cannot write to standard output: No space left on device$' && [ "$(grep -c 'No space' "$dir/err")" = 1 ]; ok "a full disk: $args"
 done
 for args in monitor 'link --watch' 'stat --interval 20ms'; do
 	# shellcheck disable=SC2086

@@ -64,10 +64,18 @@ int tool_finish(int code)
 	return code == TOOL_PASS ? TOOL_ENV : code;
 }
 
-int tool_version(void)
+int tool_not_written(const char *path, int rc)
+{
+	if (path && strcmp(path, "-"))
+		tool_error("%s: %s", path, strerror(-rc));
+	else if (!ferror(stdout))
+		tool_error("standard output: %s", strerror(-rc));
+	return TOOL_ENV;
+}
+
+void tool_version(void)
 {
 	printf("%s %s (HEP %d.%d)\n", tool_name, hsl_version(), HSL_HEP_MAJOR, HSL_HEP_MINOR);
-	return tool_finish(TOOL_PASS);
 }
 
 static void out_of_memory(void)

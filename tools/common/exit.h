@@ -26,8 +26,10 @@ void tool_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int tool_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Flushes stdout. A pass that could not be written (disk full) becomes TOOL_ENV with a message; return this from main(). */
 int tool_finish(int code);
-/* "hslbench 1.1.0 (HEP 1.0)" on stdout; returns TOOL_PASS. */
-int tool_version(void);
+/* Says that path (NULL, "-": stdout) was not written and why (-errno), unless tool_finish will; returns TOOL_ENV. */
+int tool_not_written(const char *path, int rc);
+/* "hslbench 1.1.0 (HEP 1.0)" on stdout. */
+void tool_version(void);
 
 /* Never return NULL: out of memory ends the program with TOOL_ENV. */
 void *tool_calloc(unsigned long n, unsigned long size);

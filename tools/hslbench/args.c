@@ -444,7 +444,8 @@ static int args_parse(int argc, char **argv, struct bench_config *c)
 			fputs(help, stdout);
 			return TOOL_PASS + 1;
 		case 'V':
-			return tool_version() + 1;
+			tool_version();
+			return TOOL_PASS + 1;
 		default:
 			if (o >= OPT_AXIS) {
 				rc = axis_parse((unsigned int)(o - OPT_AXIS), c);

@@ -263,11 +263,10 @@ static int report(struct bench *b)
 
 	if (c->json) {
 		rc = tool_json_write(doc, c->json_path);
+		/* a reader that had enough (head) does not cost the other files */
 		if (rc && (c->json_path || rc != -EPIPE)) {
-			tool_error("%s: %s", c->json_path ? c->json_path : "standard output",
-				   strerror(-rc));
 			tool_json_free(doc);
-			return TOOL_ENV;
+			return tool_not_written(c->json_path, rc);
 		}
 	}
 	rc = outputs(c, doc, tables_wanted(c));

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "exit.h"
 #include "file.h"
@@ -24,8 +23,7 @@ int bench_write(struct json_object *doc, const char *path, bool (*make)(FILE *ou
 	if (!rc && made)
 		rc = tool_file_write(path, text);
 	free(text);
-	/* a reader that had enough (head) is not an error worth a message */
-	if (rc && (path || rc != -EPIPE))
-		tool_error("%s: %s", path ? path : "standard output", strerror(-rc));
-	return rc || !made ? TOOL_ENV : TOOL_PASS;
+	if (rc)
+		return tool_not_written(path, rc);
+	return !made ? TOOL_ENV : TOOL_PASS;
 }

@@ -56,10 +56,7 @@ struct capture {
 
 static int write_block(struct capture *c, const uint8_t *buf, size_t len)
 {
-	if (fwrite(buf, 1, len, c->out) == len)
-		return TOOL_PASS;
-	tool_error("%s: cannot write: %s", c->name, strerror(errno));
-	return TOOL_ENV;
+	return fwrite(buf, 1, len, c->out) == len ? TOOL_PASS : tool_not_written(c->a->file, -errno);
 }
 
 static int write_section(struct capture *c)
@@ -351,11 +348,7 @@ static int close_file(struct capture *c, int code)
 
 	if (c->out != stdout && fclose(c->out))
 		failed = true;
-	if (failed && code == TOOL_PASS) {
-		tool_error("%s: cannot write: %s", c->name, strerror(errno));
-		return TOOL_ENV;
-	}
-	return code;
+	return failed && code == TOOL_PASS ? tool_not_written(c->a->file, -errno) : code;
 }
 
 static int capture(struct capture *c, struct json_object *doc, int *status)

@@ -354,8 +354,5 @@ int ctl_dump(const struct ctl_args *a)
 	add_fabrics(out, url);
 	rc = fclose(out) ? -ENOMEM : tool_file_write(a->file, text);
 	free(text);
-	if (!rc)
-		return TOOL_PASS;
-	tool_error("%s: %s", a->file ? a->file : "standard output", strerror(-rc));
-	return TOOL_ENV;
+	return rc ? tool_not_written(a->file, rc) : TOOL_PASS;
 }

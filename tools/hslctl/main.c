@@ -86,11 +86,7 @@ int ctl_document_end(struct json_object *doc, int code)
 	int rc = tool_json_write(doc, NULL);
 
 	tool_json_free(doc);
-	if (rc) {
-		tool_error("cannot write: %s", strerror(-rc));
-		return TOOL_ENV;
-	}
-	return code;
+	return rc ? tool_not_written(NULL, rc) : code;
 }
 
 const char *ctl_chip_state(uint32_t state)
@@ -327,7 +323,7 @@ int main(int argc, char **argv)
 		case 'f': a.url = optarg; continue;
 		case 'j': a.json = true; continue;
 		case 'h': fputs(help, stdout); return tool_finish(TOOL_PASS);
-		case 'V': return tool_version();
+		case 'V': tool_version(); return tool_finish(TOOL_PASS);
 		case '?':
 			return tool_usage("unknown option or missing value: %s", argv[optind - 1]);
 		case 'w':

@@ -176,7 +176,7 @@ static bool write_file(const char *path, char *text)
 	int rc = text ? tool_file_write(path, text) : -ENOMEM;
 
 	if (rc)
-		tool_error("%s: %s", strcmp(path, "-") ? path : "cannot write the report", strerror(-rc));
+		tool_not_written(path, rc);
 	free(text);
 	return !rc;
 }
@@ -193,7 +193,7 @@ static bool write_reports(const struct args *a, const struct ht_report *rep)
 	if (a->json) {
 		rc = tool_json_write(doc, a->json_file);
 		if (rc)
-			tool_error("%s: %s", a->json_file ? a->json_file : "cannot write the report", strerror(-rc));
+			tool_not_written(a->json_file, rc);
 		ok = !rc;
 	}
 	if (a->junit_file)
@@ -472,8 +472,10 @@ int main(int argc, char **argv)
 		fputs(help, stdout);
 		return tool_finish(TOOL_PASS);
 	}
-	if (rc == -'V')
-		return tool_version();
+	if (rc == -'V') {
+		tool_version();
+		return tool_finish(TOOL_PASS);
+	}
 	if (rc)
 		return rc;
 	if (optind >= argc)
