@@ -232,6 +232,39 @@ for args in monitor 'link --watch' 'stat --interval 20ms'; do
 	{ timeout 60 "$hslctl" $args -f sim:pair2 2>"$dir/err"; echo $? >"$dir/rc"; } | head -n 1 >"$dir/out"
 	[ "$(wc -l <"$dir/out")" = 1 ] && [ "$(cat "$dir/rc")" != 124 ] && [ ! -s "$dir/err" ]; ok "a reader that leaves: hslctl $args"
 done
+# a hang-up instead of an error: a socket, all of it read
+timeout 60 python3 -c "
+import socket, subprocess, sys
+ours, its = socket.socketpair()
+p = subprocess.Popen(sys.argv[1:], stdout=its)
+its.close()
+while b'seq' not in ours.recv(4096):
+    pass
+ours.close()
+p.wait()" "$hslctl" monitor -f sim:pair2 2>"$dir/err"
+[ $? = 0 ] && [ ! -s "$dir/err" ]; ok 'a reader that hangs up: hslctl monitor'
+# what is not on standard output does not end with its reader: it takes the SIGTERM of timeout, whose status is 124
+lasts() { # lasts ARG…
+	timeout 0.5 "$hslctl" "$@" --node 1 -f sim:pair2 2>"$dir/err"
+	echo $? >"$dir/rc"
+}
+lasted() { [ "$(cat "$dir/rc")" = 124 ]; }
+lasts monitor --for 60s | head -n 1 >"$dir/out"; lasted; ok 'a reader that leaves does not end it: hslctl monitor --for'
+for args in 'inject link down --for 60s' 'inject link down' 'capture -w /dev/null --for 60s' 'capture -w /dev/null'; do
+	# shellcheck disable=SC2086
+	lasts $args | true; lasted; ok "a reader that leaves does not end it: hslctl $args"
+done
+lasts inject link down --for 60s >/dev/full; lasted; ok 'a full disk does not end it: hslctl inject'
+# ticks of the CPU that hslctl takes while its command sleeps
+cat >"$dir/ticks" <<'END'
+# shellcheck disable=SC2046
+ticks() { set -- $(cat "/proc/$PPID/stat"); echo $((${14} + ${15})); }
+before=$(ticks)
+sleep 1
+[ $(($(ticks) - before)) -lt 20 ]
+END
+{ timeout 60 "$hslctl" inject link down --node 1 -f sim:pair2 -- sh "$dir/ticks" 2>"$dir/err"; echo $? >"$dir/rc"; } | true
+[ "$(cat "$dir/rc")" = 0 ]; ok 'a reader that leaves: inject with a command sleeps'
 expect 0 "$hslctl" inject link down --node 1 -f sim:pair2 -- true && err '^hslctl: the chips of sim:pair2 are in this process: true does not see them$'
 ok 'inject: a command does not see chips of sim:'
 

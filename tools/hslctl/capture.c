@@ -291,7 +291,7 @@ static int run(struct capture *c, int *status)
 	bool any = false;
 	int code;
 
-	code = ctl_run_begin(&r, c->a);
+	code = ctl_run_begin(&r, c->a, c->out == stdout);
 	if (code != TOOL_PASS)
 		return code;
 	while (code == TOOL_PASS && ctl_run_wait(&r, -1, any ? 0 : POLL_MS)) {

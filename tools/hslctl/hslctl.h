@@ -135,16 +135,19 @@ int ctl_ctf_open(struct hsl_fabric *f, uint32_t node, struct hsl_ctf **out);
 const char *ctl_ctf_error(int rc);
 
 /*
- * Until ctrl-C, the end of --for or of the command after "--", whatever comes first; without a command, also until nobody
- * reads standard output any more. ctl_run_begin starts the command; an exit code. ctl_run_wait is false when it is over; it
- * returns after at most ms, and earlier when fd (or -1) is readable. ctl_run_end: the exit status, which is the command's.
+ * Until ctrl-C, the end of --for or of the command after "--", whatever comes first. Where standard output is the product of the
+ * verb, also until it cannot be written and, with neither of both, until nobody reads it any more. ctl_run_begin starts the
+ * command; an exit code. ctl_run_wait is false when it is over; it returns after at most ms, and earlier when fd (or -1) is
+ * readable. ctl_run_end: the exit status, which is the command's.
  */
 struct ctl_run {
 	int pid;	      /* 0: no command, or it has ended */
 	int status;	      /* of the command, as an exit status */
 	uint64_t deadline_ns; /* UINT64_MAX: none */
+	bool product;	      /* standard output is it */
+	bool reader;	      /* its end is the end */
 };
-int ctl_run_begin(struct ctl_run *r, const struct ctl_args *a);
+int ctl_run_begin(struct ctl_run *r, const struct ctl_args *a, bool product);
 bool ctl_run_wait(struct ctl_run *r, int fd, unsigned int ms);
 int ctl_run_end(struct ctl_run *r);
 uint64_t ctl_now_ns(void);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -250,7 +251,7 @@ static int run(const struct ctl_args *a, struct hsl_fabric *f, struct hsl_ctf *c
 		return code;
 	if (anything_lasts(p) || a->command || a->for_ns) {
 		say_how_long(a);
-		code = ctl_run_begin(&r, a);
+		code = ctl_run_begin(&r, a, false);
 		while (code == TOOL_PASS && ctl_run_wait(&r, -1, 1000))
 			;
 		*status = ctl_run_end(&r);
@@ -304,6 +305,11 @@ static int inject(const struct ctl_args *a, struct hsl_fabric *f, const struct h
 	return code;
 }
 
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
 int ctl_inject(const struct ctl_args *a)
 {
 	struct json_object *doc = ctl_document("inject");
@@ -311,6 +317,8 @@ int ctl_inject(const struct ctl_args *a)
 	struct hsl_fabric *f;
 	struct hsl_inject_plan p;
 
+	/* whoever has read enough of what is said does not lift the fault; SIG_IGN would be the command's as well */
+	signal(SIGPIPE, nothing);
 	code = parse(a, &p);
 	if (code == TOOL_PASS && p.clear && (a->command || a->for_ns))
 		code = tool_usage("inject clear: takes no time and no command");

@@ -113,7 +113,7 @@ static int watch(const struct ctl_args *a, struct hsl_fabric *f, struct json_obj
 		tool_error("events: %s", strerror(-fd));
 		return TOOL_ENV;
 	}
-	code = ctl_run_begin(&run, a);
+	code = ctl_run_begin(&run, a, true);
 	if (code != TOOL_PASS)
 		return code;
 	if (!a->json) {

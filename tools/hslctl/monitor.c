@@ -514,7 +514,7 @@ static int monitor(struct monitor *m)
 		tool_error("events: %s", strerror(-fd));
 		return TOOL_ENV;
 	}
-	code = ctl_run_begin(&how_long, m->a);
+	code = ctl_run_begin(&how_long, m->a, true);
 	if (code != TOOL_PASS)
 		return code;
 	if (!m->a->json)

@@ -366,7 +366,7 @@ static int watch(const struct ctl_args *a, struct hsl_fabric *f, struct json_obj
 	struct ctl_run run;
 	int code;
 
-	code = ctl_run_begin(&run, a);
+	code = ctl_run_begin(&run, a, true);
 	if (a->watch && !a->json)
 		ctl_screen_begin(&screen);
 	/* not a dark window until the end of the first interval */

@@ -236,9 +236,13 @@ uint64_t ctl_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-int ctl_run_begin(struct ctl_run *r, const struct ctl_args *a)
+int ctl_run_begin(struct ctl_run *r, const struct ctl_args *a, bool product)
 {
-	*r = (struct ctl_run){ .deadline_ns = a->for_ns ? ctl_now_ns() + a->for_ns : UINT64_MAX };
+	*r = (struct ctl_run){
+		.deadline_ns = a->for_ns ? ctl_now_ns() + a->for_ns : UINT64_MAX,
+		.product = product,
+		.reader = product && !a->for_ns && !a->command,
+	};
 	tool_stop_install();
 	if (!a->command)
 		return TOOL_PASS;
@@ -271,12 +275,12 @@ static void reap(struct ctl_run *r, int options)
 
 bool ctl_run_wait(struct ctl_run *r, int fd, unsigned int ms)
 {
-	/* a reader of what is written that is gone is an error there */
-	struct pollfd p[] = { { .fd = STDOUT_FILENO }, { .fd = fd, .events = POLLIN } };
+	/* nothing is waited for at standard output: what comes is the reader's end */
+	struct pollfd p[] = { { .fd = r->reader ? STDOUT_FILENO : -1 }, { .fd = fd, .events = POLLIN } };
 	uint64_t now = ctl_now_ns(), left;
 	bool command = r->pid;
 
-	if (tool_stopped() || now >= r->deadline_ns || ferror(stdout))
+	if (tool_stopped() || now >= r->deadline_ns || (r->product && ferror(stdout)))
 		return false;
 	left = (r->deadline_ns - now + 999999) / 1000000;
 	/* the end of the command is looked for often: it has no descriptor everywhere */
@@ -285,7 +289,7 @@ bool ctl_run_wait(struct ctl_run *r, int fd, unsigned int ms)
 	poll(p, 2, (int)(left < ms ? left : ms));
 	if (command)
 		reap(r, WNOHANG);
-	return !(command && !r->pid) && !tool_stopped() && (command || !(p[0].revents & POLLERR));
+	return !(command && !r->pid) && !tool_stopped() && !p[0].revents;
 }
 
 int ctl_run_end(struct ctl_run *r)
