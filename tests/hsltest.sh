@@ -227,6 +227,11 @@ for args in 'hslctl list' 'hslctl list --json' 'hslctl dump' 'hslctl --version' 
 	HSL_FABRIC=sim:pair2 timeout 60 "${hslctl%hslctl}"$args >/dev/full 2>"$dir/err"
 	[ $? = 3 ] && err '^[a-z]*: cannot write to standard output: No space left on device$' && [ "$(grep -c 'No space' "$dir/err")" = 1 ]; ok "a full disk: $args"
 done
+for args in 'hslctl inject clear --node 1' 'hslbench lat --iters 1'; do
+	# shellcheck disable=SC2086
+	HSL_FABRIC=sim:pair2 timeout 60 "${hslctl%hslctl}"$args >&- 2>"$dir/err"
+	[ $? = 3 ] && err 'cannot write to standard output: Bad file descriptor$'; ok "no standard output: $args"
+done
 for args in monitor 'link --watch' 'stat --interval 20ms'; do
 	# shellcheck disable=SC2086
 	{ timeout 60 "$hslctl" $args -f sim:pair2 2>"$dir/err"; echo $? >"$dir/rc"; } | head -n 1 >"$dir/out"

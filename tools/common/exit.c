@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,15 @@
 #include "progress.h"
 
 const char *tool_name = "hsl";
+
+void tool_begin(const char *name)
+{
+	tool_name = name;
+	/* the lowest free one is what open gives; the wrong way round, so that using it fails as before */
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			_exit(TOOL_ENV);
+}
 
 static void tool_verror(const char *fmt, va_list ap)
 {

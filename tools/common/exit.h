@@ -18,7 +18,12 @@ enum tool_exit {
 	TOOL_SKIP = 77,		/* nothing could be run, with the reason on stderr */
 };
 
-extern const char *tool_name;	/* set first thing in main(): "hslbench" */
+extern const char *tool_name;
+/*
+ * First thing in main(): "hslbench". A standard stream that the caller has closed is kept from becoming a device or a file that is
+ * opened later, which would take what is printed; to print there still fails.
+ */
+void tool_begin(const char *name);
 
 /* "hslbench: ..." on stderr. */
 void tool_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

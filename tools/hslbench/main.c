@@ -371,7 +371,7 @@ int main(int argc, char **argv)
 	const struct bench_config *c = &args.config;
 	int rc;
 
-	tool_name = "hslbench";
+	tool_begin("hslbench");
 	rc = bench_args(argc, argv, &args);
 	if (rc)
 		return tool_finish(rc - 1);

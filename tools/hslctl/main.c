@@ -310,7 +310,7 @@ int main(int argc, char **argv)
 	unsigned int given = 0;
 	int c, code = TOOL_PASS;
 
-	tool_name = "hslctl";
+	tool_begin("hslctl");
 	opterr = 0;
 	a.command = split_command(&argc, argv);
 	if (a.command) {

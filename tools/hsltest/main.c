@@ -464,7 +464,7 @@ int main(int argc, char **argv)
 	const char *verb;
 	int rc;
 
-	tool_name = "hsltest";
+	tool_begin("hsltest");
 	a.format = isatty(STDOUT_FILENO) ? HT_TABLE : HT_TAP;
 	a.command = quote(argc, argv);
 	rc = parse(argc, argv, &a);
