@@ -19,7 +19,7 @@ all_numbers() { # all_numbers DIRECTORY: every file holds one number
 		grep -Eqx '[0-9]+' "$f" && [ "$(wc -l <"$f")" = 1 ] || { echo "# $f: $(cat "$f")"; return 1; }
 	done
 }
-names() { hslctl stat --node 1 --json | sed -n '/"sensors"/,/}/d; /"'"$1"'"/,/^      \]/s/^            "\(.*\)": [0-9]*,*$/\1/p' | sort; }
+names() { hslctl stat --node 1 --json | sed -n '/"sensors": {/,/}/d; /"'"$1"'"/,/^      \]/s/^            "\(.*\)": [0-9]*,*$/\1/p' | sort; }
 
 run 0 /hsl/tests/guest/ctf; ok 'the door'
 
