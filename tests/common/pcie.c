@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /* See pcie.h. */
+#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +71,7 @@ void pcie_config16(const char *path, off_t off, uint16_t set, uint16_t clear)
 static void monitor(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void monitor(const char *fmt, ...)
 {
+	struct pollfd p = { .events = POLLOUT };
 	char cmd[256];
 	va_list ap;
 
@@ -81,8 +84,10 @@ static void monitor(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(cmd, sizeof(cmd), fmt, ap);
 	va_end(ap);
-	if (write(qmp, cmd, strlen(cmd)) < 0)
-		raw_bail("QMP");
+	p.fd = qmp;
+	while (write(qmp, cmd, strlen(cmd)) < 0)	/* all or nothing; EAGAIN: QEMU has not yet taken what is there */
+		if (errno != EAGAIN || poll(&p, 1, 10000) != 1)
+			raw_bail("QMP");
 }
 
 /* What is in configuration space tells when QEMU has done it. */
