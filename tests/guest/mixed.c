@@ -180,15 +180,29 @@ static void test_observable(void)
 	hsl_segment_free(s);
 }
 
+/*
+ * Free memory of a chip of which we hold some, when all that has been freed is zeroed and counts: that all of it is not to be had is
+ * said only then.
+ */
+static uint64_t free_bytes(unsigned int n)
+{
+	struct hsl_chip_props p = { .size = sizeof(p) };
+	struct hsl_segment *all;
+
+	if (hsl_segment_alloc(f, n, chip[n].p.mem_bytes, NULL, &all) != -ENOSPC || hsl_chip_by_node(f, n, &p))
+		raw_bail("the whole chip beside a segment");
+	return p.mem_free_bytes;
+}
+
 /* Of whatever zeroes it: the chip's own FILL, or a CPU. */
 static void test_zeroed(void)
 {
 	const size_t len = 1u << 20;
 
 	for (unsigned int n = 1; n <= CHIPS; n++) {
+		uint64_t before = free_bytes(n), ga;
 		struct hsl_segment *seg;
-		bool zero = true, again = false;
-		uint64_t ga;
+		bool again, zero = true;
 		void *p;
 
 		if (hsl_segment_alloc(f, n, len, NULL, &seg) || hsl_segment_map(seg, &p))
@@ -196,14 +210,14 @@ static void test_zeroed(void)
 		memset(p, 0xa5, len);
 		ga = hsl_segment_ga(seg);
 		hsl_segment_free(seg);
-		/* the shortest room that fits: sooner or later the same */
-		for (unsigned int i = 0; i < 8 && !again; i++) {
-			if (hsl_segment_alloc(f, n, len, NULL, &seg) || hsl_segment_map(seg, &p))
-				raw_bail("a segment");
-			again = hsl_segment_ga(seg) == ga;
-			for (size_t k = 0; k < len; k++)
-				zero &= !((volatile uint8_t *)p)[k];
-		}
+		/* as much and the same is free as before, so the same is given */
+		again = free_bytes(n) == before;
+		if (hsl_segment_alloc(f, n, len, NULL, &seg) || hsl_segment_map(seg, &p))
+			raw_bail("a segment");
+		again &= hsl_segment_ga(seg) == ga;
+		for (size_t k = 0; k < len; k++)
+			zero &= !((volatile uint8_t *)p)[k];
+		hsl_segment_free(seg);
 		raw_check(again && zero, "chip %u, %s FILL: what others had is zero", n, chip[n].p.cap & HSL_CAP_OP_FILL ? "with" : "without");
 	}
 }
