@@ -240,7 +240,7 @@ static struct share {
 static pid_t hog(void)
 {
 	struct sched_param prio = { .sched_priority = 50 };
-	pid_t pid;
+	pid_t pid, parent = getpid();
 	int there;
 
 	for (struct share *s = shares; s < shares + NSHARES; s++) {
@@ -253,7 +253,7 @@ static pid_t hog(void)
 	pid = child(&there);
 	if (pid)
 		return pid;
-	alarm(30);
+	raw_die_with(parent);
 	run_on(1);
 	if (sched_setscheduler(0, SCHED_FIFO, &prio) || write(there, "", 1) != 1)
 		raw_bail("SCHED_FIFO");
@@ -516,7 +516,7 @@ static void event_before_sleep(void)
 	pcie_power(2, "control", "auto");
 	early = sysfs_comes_to("asleep", 100);
 	raw_check(!early, "chip 2 does not sleep before that is told");
-	raw_check(still_stuck() && !link_events(fd, 0), "and it has not been told meanwhile");
+	raw_check(!link_events(fd, 0), "and it has not been told meanwhile");
 	hog_end(pid);
 	raw_check(link_events(fd, 5000), "it is told, and nobody has woken the chip");
 	raw_check(pcie_falls_asleep(2), "then it sleeps");
