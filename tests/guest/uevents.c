@@ -160,8 +160,11 @@ static pid_t sleeper(int fd)
 
 	fflush(stdout);
 	pid = fork();
-	if (!pid)
-		_exit(!(poll(&p, 1, WAIT) == 1 && p.revents & POLLPRI));
+	if (!pid) {
+		/* not by a timeout of poll(), which looks once more and finds the file gone */
+		alarm(WAIT / 1000);
+		_exit(!(poll(&p, 1, -1) == 1 && p.revents & POLLPRI));
+	}
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	for (int i = 0; i < WAIT && (!state || state[2] != 'S'); i++) {
 		raw_sleep_us(1000);
