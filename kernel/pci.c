@@ -12,6 +12,7 @@
  * (devm_) resources go after remove has returned; what the PCI core manages differs from kernel to kernel, so that the device
  * itself is not (no pcim_).
  */
+#include <linux/delay.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
@@ -345,8 +346,26 @@ static pci_ers_result_t hsl_pci_error_detected(struct pci_dev *pdev, pci_channel
 	return PCI_ERS_RESULT_NEED_RESET;
 }
 
+/*
+ * The core may have found it gone when it was to wake, and restores no vectors of what is off. pci_set_power_state() would do
+ * this; but the core holds the lock of the buses now, which that takes as well.
+ */
+static void hsl_pci_look_awake(struct pci_dev *pdev)
+{
+	u16 ctrl;
+
+	if (pdev->current_state == PCI_D0 || pci_read_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, &ctrl) || PCI_POSSIBLE_ERROR(ctrl))
+		return;
+	if (ctrl & PCI_PM_CTRL_STATE_MASK) {
+		pci_write_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, ctrl & ~PCI_PM_CTRL_STATE_MASK);
+		msleep(20);	/* it needs 10 */
+	}
+	pdev->current_state = PCI_D0;
+}
+
 static pci_ers_result_t hsl_pci_slot_reset(struct pci_dev *pdev)
 {
+	hsl_pci_look_awake(pdev);
 	pci_restore_state(pdev);
 	hsl_pci_still_saved(pdev);
 	pci_set_master(pdev);
@@ -366,25 +385,14 @@ static const struct pci_error_handlers hsl_pci_err_handlers = {
 	.resume = hsl_pci_resume,
 };
 
-/*
- * err: the chip stays awake, and what was saved for slot_reset is good, though the core takes it for used up. A chip that did
- * not answer when it was to wake counts as off, from where there is no way to D3hot; a slot reset has brought it back, but
- * under the lock of its bus the core could not be asked to look.
- */
-static int hsl_pci_goes_to_sleep(struct pci_dev *pdev, int err)
-{
-	if (err)
-		hsl_pci_still_saved(pdev);
-	else
-		pci_set_power_state(pdev, PCI_D0);
-	return err;
-}
-
 static int hsl_pci_sleep(struct device *dev, bool keeps_memory)
 {
 	struct hsl_pci *hp = dev_get_drvdata(dev);
+	int err = hsl_chip_suspend(hp->chip, keeps_memory);
 
-	return hsl_pci_goes_to_sleep(to_pci_dev(dev), hsl_chip_suspend(hp->chip, keeps_memory));
+	if (err)
+		hsl_pci_still_saved(to_pci_dev(dev));
+	return err;
 }
 
 static int hsl_pci_suspend(struct device *dev)
@@ -409,8 +417,11 @@ static int hsl_pci_wake(struct device *dev)
 static int hsl_pci_runtime_suspend(struct device *dev)
 {
 	struct hsl_pci *hp = dev_get_drvdata(dev);
+	int err = hsl_chip_runtime_suspend(hp->chip);
 
-	return hsl_pci_goes_to_sleep(to_pci_dev(dev), hsl_chip_runtime_suspend(hp->chip));
+	if (err)
+		hsl_pci_still_saved(to_pci_dev(dev));
+	return err;
 }
 
 static int hsl_pci_runtime_resume(struct device *dev)

@@ -13,9 +13,9 @@
  * failed and stays awake: the bus would save a configuration of all ones.
  *
  * Locking: hsl_chip_wake() brings the chip up in the caller's thread, under chip->life. So no ctx->lock, and no lock that nests in
- * life. Falling asleep waits for event_work, which takes only such locks as nobody holds over hsl_chip_wake(), and not for life: the
- * end of a fabric waits under it for the runtime PM of its device. Nothing is lost by that: resets and removal keep the chip awake, so
- * that only fail_work can have life then, and what has failed does not sleep.
+ * life. Falling asleep waits for event_work, which takes only such locks as nobody holds over hsl_chip_wake(), and not for life:
+ * nothing is lost by that, as resets and removal keep the chip awake, so that only fail_work can have life then, and what has failed
+ * does not sleep.
  */
 #include <linux/interrupt.h>
 #include <linux/pm_runtime.h>

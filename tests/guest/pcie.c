@@ -485,7 +485,12 @@ static bool is_held(unsigned int node)
 	return !strcmp(pcie_state(node), "ready") && strcmp(pcie_line(pcie_file(node, "power/runtime_active_kids")), "0");
 }
 
-/* A context of its own: new memory is zero, a queue copies. NULL or what went wrong. */
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* A context of its own: new memory is zero, a queue copies, and its interrupt wakes a sleeper. NULL or what went wrong. */
 static const char *work_once(unsigned int node)
 {
 	const char *wrong = NULL;
@@ -508,6 +513,13 @@ static const char *work_once(unsigned int node)
 		m[0] = m[65536 / 8 - 1] = 0x5a5a5a5a5a5a5a5a;
 		if (raw_copy(&q, b.ga, a.ga, 65536) != HSL_ST_OK)
 			wrong = "a copy";
+		raw_submit(&q, &(struct hsl_desc){ .opcode = HSL_OP_WAIT, .subop = HSL_WAIT_EQ, .src = a.ga, .len = 8, .arg0 = 1, .arg1 = 20000000 });
+		/* not by a timeout of poll(), which looks once more */
+		signal(SIGALRM, nothing);
+		alarm(20);
+		if (!wrong && raw_complete(&q, -1) != HSL_ST_TIMEOUT)
+			wrong = "an interrupt";
+		alarm(0);
 		raw_queue_close(&q);
 		munmap((void *)(uintptr_t)m, 65536);
 	}
@@ -778,6 +790,7 @@ static void vanishes_awake(void)
 static void life_wakes(void)
 {
 	char sensor[] = "/sys/bus/hsl/devices/hsl0-2/counters/net_lost";
+	const char *wrong;
 
 	raw_check(pcie_falls_asleep(2) && !raw_write_file(pcie_file(2, "reset"), "1"), "asleep: it is reset");
 	sleeps_and_works(2, "reset");
@@ -806,6 +819,8 @@ static void life_wakes(void)
 		pcie_absent(2, false);
 		pcie_error(2, "MALF_TLP");
 		raw_check(comes_to(2, HSL_CHIP_READY), "and so does one of what did not answer when it was woken");
+		wrong = work_once(2);
+		raw_check(!wrong, "which has its interrupts%s%s", wrong ? ": " : "", wrong ? wrong : "");
 		pcie_power(2, "control", "auto");
 		sleeps_and_works(2, "slot reset");
 	}

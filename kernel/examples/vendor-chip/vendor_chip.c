@@ -17,6 +17,7 @@
  * No locks: the core calls nothing but stop_dma here, and the PCI core calls the rest under the device's lock. But for runtime
  * PM, which vendor_chip_hold() waits for and keeps away from resets and errors, and the cores from the rest.
  */
+#include <linux/delay.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/iopoll.h>
@@ -274,8 +275,26 @@ static pci_ers_result_t vendor_chip_error_detected(struct pci_dev *pdev, pci_cha
 	return PCI_ERS_RESULT_NEED_RESET;
 }
 
+/*
+ * The core may have found it gone when it was to wake, and restores no vectors of what is off. pci_set_power_state() would do
+ * this; but the core holds the lock of the buses now, which that takes as well.
+ */
+static void vendor_chip_look_awake(struct pci_dev *pdev)
+{
+	u16 ctrl;
+
+	if (pdev->current_state == PCI_D0 || pci_read_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, &ctrl) || PCI_POSSIBLE_ERROR(ctrl))
+		return;
+	if (ctrl & PCI_PM_CTRL_STATE_MASK) {
+		pci_write_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, ctrl & ~PCI_PM_CTRL_STATE_MASK);
+		msleep(20);	/* it needs 10 */
+	}
+	pdev->current_state = PCI_D0;
+}
+
 static pci_ers_result_t vendor_chip_slot_reset(struct pci_dev *pdev)
 {
+	vendor_chip_look_awake(pdev);
 	pci_restore_state(pdev);
 	vendor_chip_still_saved(pdev);
 	return PCI_ERS_RESULT_RECOVERED;
@@ -289,25 +308,14 @@ static const struct pci_error_handlers vendor_chip_err_handlers = {
 	.resume = vendor_chip_reset_done,
 };
 
-/*
- * err: the chip stays awake, and what was saved for slot_reset is good, though the core takes it for used up. A chip that did
- * not answer when it was to wake counts as off, from where there is no way to D3hot; a slot reset has brought it back, but
- * under the lock of its bus the core could not be asked to look.
- */
-static int vendor_chip_goes_to_sleep(struct pci_dev *pdev, int err)
-{
-	if (err)
-		vendor_chip_still_saved(pdev);
-	else
-		pci_set_power_state(pdev, PCI_D0);
-	return err;
-}
-
 static int vendor_chip_sleep(struct device *dev, bool keeps_memory)
 {
 	struct vendor_chip *vc = dev_get_drvdata(dev);
+	int err = hsl_chip_suspend(vc->chip, keeps_memory);
 
-	return vendor_chip_goes_to_sleep(to_pci_dev(dev), hsl_chip_suspend(vc->chip, keeps_memory));
+	if (err)	/* what was saved for slot_reset is good, the core only took it for used up */
+		vendor_chip_still_saved(to_pci_dev(dev));
+	return err;
 }
 
 static int vendor_chip_suspend(struct device *dev)
@@ -332,8 +340,11 @@ static int vendor_chip_wake(struct device *dev)
 static int vendor_chip_runtime_suspend(struct device *dev)
 {
 	struct vendor_chip *vc = dev_get_drvdata(dev);
+	int err = hsl_chip_runtime_suspend(vc->chip);
 
-	return vendor_chip_goes_to_sleep(to_pci_dev(dev), hsl_chip_runtime_suspend(vc->chip));
+	if (err)
+		vendor_chip_still_saved(to_pci_dev(dev));
+	return err;
 }
 
 static int vendor_chip_runtime_resume(struct device *dev)
