@@ -354,7 +354,8 @@ static void hsl_pci_look_awake(struct pci_dev *pdev)
 {
 	u16 ctrl;
 
-	if (pdev->current_state == PCI_D0 || pci_read_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, &ctrl) || PCI_POSSIBLE_ERROR(ctrl))
+	if (pdev->current_state == PCI_D0 || !pdev->pm_cap ||
+	    pci_read_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, &ctrl) || PCI_POSSIBLE_ERROR(ctrl))
 		return;
 	if (ctrl & PCI_PM_CTRL_STATE_MASK) {
 		pci_write_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, ctrl & ~PCI_PM_CTRL_STATE_MASK);
