@@ -318,8 +318,10 @@ void sim_queue_fd_rearm(struct hsl_queue *q, bool settled);
 void sim_queue_idle(struct hsl_queue *q);
 /* From the interrupt callback and at a queue's end; irq_lock is held. */
 void sim_queue_signal(struct hslp_sim_queue *q);
-/* The chip has stopped the queue and will not write its rings: tell its user. An error that ctrl has already stays.
- * Under sim_fabric.lock. */
+/*
+ * The chip has stopped the queue and will not write its rings: tell its user. An error that ctrl has already stays.
+ * Under sim_fabric.lock.
+ */
 void sim_queue_end(struct hslp_sim_queue *q, uint32_t error);
 
 /* ---- for tests: what no user of the API can cause (backend_sim.c) ---- */

@@ -226,7 +226,7 @@ static void vendor_chip_reset_prepare(struct pci_dev *pdev)
 	hsl_chip_reset_begin(vc->chip);
 }
 
-/* What was saved is good, though the core takes it for used up. Unless it has saved a chip that did not answer. */
+/* What was saved for slot_reset is good, though the core takes it for used up. Unless it has saved a chip that did not answer. */
 static void vendor_chip_still_saved(struct pci_dev *pdev)
 {
 	pdev->state_saved = !PCI_POSSIBLE_ERROR(pdev->saved_config_space[0]);
@@ -314,7 +314,7 @@ static int vendor_chip_sleep(struct device *dev, bool keeps_memory)
 	struct vendor_chip *vc = dev_get_drvdata(dev);
 	int err = hsl_chip_suspend(vc->chip, keeps_memory);
 
-	if (err)	/* what was saved for slot_reset is good, the core only took it for used up */
+	if (err)
 		vendor_chip_still_saved(to_pci_dev(dev));
 	return err;
 }
