@@ -32,12 +32,30 @@ static char dir[] = "/tmp/hsl-flit.XXXXXX", path[160];
 
 /*
  * The socket of the end as this test wants it. A flood: so many reads bring as much as there is room for, of TIME messages, which ask.
- * A trickle: a byte goes out in that many us. Full: nothing goes out; half full: every other time.
+ * A trickle: a byte goes out at a time. Full: nothing goes out; half full: every other time.
  */
-static unsigned int flood, trickle_us;
+static unsigned int flood;
+static bool trickle;
 static enum { ROOM, HALF_FULL, FULL } full;
 static bool flood_asks;
 static size_t flood_at;
+
+/*
+ * Patience is longer than any machine stalls. Where it is to come to an end, the clock is put forward, a part of it at a time, so
+ * that nobody waits.
+ */
+#define PATIENCE_MS	3600000
+#define PART_MS		(PATIENCE_MS / 20)
+
+static _Atomic uint64_t forward_ms;
+
+int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	int rc = (int)syscall(SYS_clock_gettime, clock, ts);
+
+	ts->tv_sec += (time_t)(forward_ms / 1000);
+	return rc;
+}
 
 ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
@@ -56,13 +74,13 @@ ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
 	static unsigned int calls;
 
-	if (trickle_us)
-		usleep(trickle_us);
+	if (trickle || full == FULL)
+		forward_ms += PART_MS;
 	if (full == FULL || (full == HALF_FULL && ++calls % 2)) {
 		errno = EAGAIN;
 		return -1;
 	}
-	return sendto(fd, buf, trickle_us && len ? 1 : len, flags, NULL, 0);
+	return sendto(fd, buf, trickle && len ? 1 : len, flags, NULL, 0);
 }
 
 /* The first try of the end to lock its directory: sem_tried tells that it was made, and who made it learns how it went at sem_go. */
@@ -96,15 +114,11 @@ static void say(void *opaque, bool there, const char *text)
 	snprintf(e->last, sizeof(e->last), "%s", text);
 }
 
-/* Longer than any machine stalls. SOON is for an end that is to give up. */
-#define PATIENT	3600000
-#define SOON	200
-
 static bool (*stop)(void *opaque);
 
-static int open_end_for(struct end *e, bool listen, unsigned int patience_ms)
+static int open_end(struct end *e, bool listen)
 {
-	struct hsl_flit_socket_cfg sc = { .cfg = &e->cfg, .path = path, .listen = listen, .patience_ms = patience_ms, .take = take,
+	struct hsl_flit_socket_cfg sc = { .cfg = &e->cfg, .path = path, .listen = listen, .patience_ms = PATIENCE_MS, .take = take,
 					  .say = say, .stopped = stop, .opaque = e };
 
 	memset(e, 0, sizeof(*e));
@@ -116,11 +130,6 @@ static int open_end_for(struct end *e, bool listen, unsigned int patience_ms)
 	rig_run_to(e->r, 1000000);
 	sc.fab = e->r->fab;
 	return hsl_flit_socket_new(&sc, &e->s);
-}
-
-static int open_end(struct end *e, bool listen)
-{
-	return open_end_for(e, listen, PATIENT);
 }
 
 static void close_end(struct end *e)
@@ -513,23 +522,23 @@ static void trickles(void **s)
 	int fd;
 
 	(void)s;
-	assert_int_equal(open_end_for(&e, true, SOON), 0);
+	assert_int_equal(open_end(&e, true), 0);
 	fd = dial();
-	trickle_us = 10000;
+	trickle = true;
 	hsl_flit_socket_accept(e.s);
-	trickle_us = 0;
+	trickle = false;
 	assert_string_equal(e.last, "the connection broke");
 	close(fd);
 	close_end(&e);
 }
 
 /* One that is connected. */
-static int connected(struct end *e, unsigned int patience_ms)
+static int connected(struct end *e)
 {
 	union hsl_flit_msg m;
 	int fd;
 
-	assert_int_equal(open_end_for(e, true, patience_ms), 0);
+	assert_int_equal(open_end(e, true), 0);
 	fd = dial();
 	m = hello(e);
 	send_msg(fd, &m);
@@ -551,7 +560,7 @@ static void ask(int fd)
 static void takes_nothing(void **s)
 {
 	struct end e;
-	int fd = connected(&e, SOON);
+	int fd = connected(&e);
 
 	(void)s;
 	ask(fd);
@@ -575,7 +584,7 @@ static void takes_nothing(void **s)
 static void asks_on(void **s)
 {
 	struct end e;
-	int fd = connected(&e, PATIENT);
+	int fd = connected(&e);
 
 	(void)s;
 	ask(fd);
@@ -598,7 +607,7 @@ static void second_hello(void **s)
 	char text[HSL_FS_TEXT + 1];
 	union hsl_flit_msg m;
 	struct end e;
-	int fd = connected(&e, PATIENT);
+	int fd = connected(&e);
 
 	(void)s;
 	m = hello(&e);
@@ -629,10 +638,10 @@ static void no_hello(void **s)
 	close(fd);
 	close_end(&e);
 
-	assert_int_equal(open_end_for(&e, true, SOON), 0);
+	assert_int_equal(open_end(&e, true), 0);
 	fd = dial();
 	serve(&e);
-	usleep(SOON * 1000 + 2000);
+	forward_ms += PATIENCE_MS + 1000;
 	serve(&e);
 	assert_int_equal(bye_of(fd, text), HSL_FS_VERSION);
 	assert_string_equal(text, "it says no HELLO");
@@ -705,7 +714,7 @@ static void *answers_time(void *opaque)
 			flits += m.hdr.type == HSL_FS_LINE || m.hdr.type == HSL_FS_FLIT;
 			if (m.hdr.type == HSL_FS_TIME && m.hdr.flags & HSL_FS_F_WANT) {
 				hsl_flit_msg_begin(&m, HSL_FS_TIME, a->least ? a->answers * 2250 : m.hdr.time_ps + 90000);
-				usleep(a->least ? 40000 : 0);
+				forward_ms += a->least ? 8 * PART_MS : 0;
 				m.time.seen = flits;
 				send_msg(a->fd, &m);
 				a->answers++;
@@ -755,7 +764,7 @@ static void by_the_least(void **s)
 	struct end e;
 
 	(void)s;
-	assert_int_equal(open_end_for(&e, true, SOON / 2), 0);
+	assert_int_equal(open_end(&e, true), 0);
 	a.fd = dial();
 	m = hello(&e);
 	send_msg(a.fd, &m);
@@ -769,10 +778,18 @@ static void by_the_least(void **s)
 			assert_int_equal(rig_post(e.r, &in), 0);
 	} while (hsl_flit_socket_connected(e.s) && hsl_flit_socket_step(e.s, end));
 	assert_false(hsl_flit_socket_connected(e.s));
+	assert_string_equal(e.last, "it does not let us go on");
 	shutdown(a.fd, SHUT_RDWR);
 	pthread_join(a.thread, NULL);
 	close(a.fd);
 	close_end(&e);
+}
+
+static bool time_passes(void *opaque)
+{
+	(void)opaque;
+	forward_ms += PATIENCE_MS;
+	return false;
 }
 
 /* Silent when it is needed: given up after its patience; virtual time goes on without it. */
@@ -783,7 +800,9 @@ static void silent(void **s)
 	int fd;
 
 	(void)s;
-	assert_int_equal(open_end_for(&e, true, SOON), 0);
+	stop = time_passes;
+	assert_int_equal(open_end(&e, true), 0);
+	stop = NULL;
 	fd = dial();
 	put(fd, buf, conversation(&e, buf));
 	serve(&e);
