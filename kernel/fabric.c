@@ -438,3 +438,4 @@ module_init(hsl_init);
 module_exit(hsl_exit);
 MODULE_DESCRIPTION("HSL chip-to-chip fabric: bus and core");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(__stringify(HSL_VERSION));

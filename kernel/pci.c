@@ -468,3 +468,4 @@ module_pci_driver(hsl_pci_driver);
 
 MODULE_DESCRIPTION("HSL chips on PCI Express");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(__stringify(HSL_VERSION));

@@ -39,6 +39,7 @@ if [ "${1:-}" = dkms ]; then
 	check 'DKMS tree builds' make -C "$kdir" M="$src" CC="$gcc" CONFIG_DEBUG_INFO_BTF_MODULES= modules
 	for ko in hsl hsl_pci; do
 		check "$ko.ko is where dkms.conf says" test -s "$src/kernel/$ko.ko"
+		check "$ko.ko has its version" test "$(/sbin/modinfo -F version "$src/kernel/$ko.ko")" = "$version"
 	done
 	echo "1..$n"
 	exit $failed

@@ -24,6 +24,9 @@ run 0 hslctl dump && has '^/sys/module/hsl/parameters/max_contexts: ' && has '^/
 	has '^0x0000 MAGIC  ' && has '^0x2004 LINK0_STATE ' && has '^chip 1 .*state ready' && has '^DVSEC: HEP 1.0, node 1' &&
 	has '^000: 34 12 53 48 ' && has 'a NOP completes'
 ok dump
+version=$(hslctl --version | sed 's/^hslctl \([^ ]*\).*/\1/')
+run 0 hslctl dump && has "^/sys/module/hsl/version: $version$" && has "^/sys/module/hsl_pci/version: $version$"
+ok 'dump: the version of the driver'
 run 0 /hsl/tests/guest/as_user 1000 hslctl dump && has '/state: \(Permission denied\)|/state: \(none\)' && ! has '^0x0000 MAGIC'; ok 'dump: not root'
 
 # docs/abi has what is there, and what it has is there
