@@ -248,18 +248,28 @@ while b'seq' not in ours.recv(4096):
 ours.close()
 p.wait()" "$hslctl" monitor -f sim:pair2 2>"$dir/err"
 [ $? = 0 ] && [ ! -s "$dir/err" ]; ok 'a reader that hangs up: hslctl monitor'
-# what is not on standard output does not end with its reader: it takes the SIGTERM of timeout, whose status is 124
-lasts() { # lasts ARG…
-	timeout 0.5 "$hslctl" "$@" --node 1 -f sim:pair2 2>"$dir/err"
-	echo $? >"$dir/rc"
+# what is not on standard output does not end with its reader: that has gone, and then it sleeps in poll(), out of which its end would come
+mkfifo "$dir/fifo"
+lasts() { # lasts FILE READER ARG…
+	file=$1 reader=$2
+	shift 2
+	"$hslctl" "$@" --node 1 -f sim:pair2 >"$file" 2>"$dir/err" &
+	$reader
+	until grep -qs poll "/proc/$!/wchan"; do
+		grep -qs '^State:.[^Z]' "/proc/$!/status" || return
+		sleep 0.02
+	done
+	kill $!
+	wait $!
+	return 0
 }
-lasted() { [ "$(cat "$dir/rc")" = 124 ]; }
-lasts monitor --for 60s | head -n 1 >"$dir/out"; lasted; ok 'a reader that leaves does not end it: hslctl monitor --for'
+reads() { head -n "$1" <"$dir/fifo" >"$dir/out"; }
+lasts "$dir/fifo" 'reads 1' monitor --interval 60s --for 60s; ok 'a reader that leaves does not end it: hslctl monitor --for'
 for args in 'inject link down --for 60s' 'inject link down' 'capture -w /dev/null --for 60s' 'capture -w /dev/null'; do
 	# shellcheck disable=SC2086
-	lasts $args | true; lasted; ok "a reader that leaves does not end it: hslctl $args"
+	lasts "$dir/fifo" 'reads 0' $args; ok "a reader that leaves does not end it: hslctl $args"
 done
-lasts inject link down --for 60s >/dev/full; lasted; ok 'a full disk does not end it: hslctl inject'
+lasts /dev/full true inject link down --for 60s; ok 'a full disk does not end it: hslctl inject'
 # ticks of the CPU that hslctl takes while its command sleeps
 cat >"$dir/ticks" <<'END'
 # shellcheck disable=SC2046
