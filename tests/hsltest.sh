@@ -270,6 +270,15 @@ for args in 'inject link down --for 60s' 'inject link down' 'capture -w /dev/nul
 	lasts "$dir/fifo" 'reads 0' $args; ok "a reader that leaves does not end it: hslctl $args"
 done
 lasts /dev/full true inject link down --for 60s; ok 'a full disk does not end it: hslctl inject'
+# a status of inject is its command's, though nobody has read what it said; what could not be written is told
+gone() { (trap '' PIPE; while echo; do :; done) 2>/dev/null; } # after it there is no reader any more
+injects() { timeout 60 "$hslctl" inject link down --node 1 -f sim:pair2 "$@" 2>"$dir/err"; echo $? >"$dir/rc"; }
+{ gone; injects --for 10ms; } | true; [ "$(cat "$dir/rc")" = 0 ]; ok 'no reader: inject'
+{ gone; injects --json -- true; } | true; [ "$(cat "$dir/rc")" = 0 ]; ok 'no reader: inject with a command'
+{ gone; injects --json -- sh -c 'exit 5'; } | true; [ "$(cat "$dir/rc")" = 5 ]; ok 'no reader: inject with a command that fails'
+injects --json -- true >/dev/full; [ "$(cat "$dir/rc")" = 3 ] && err 'No space left on device$'; ok 'a full disk: inject with a command'
+injects --json -- sh -c 'exit 5' >/dev/full; [ "$(cat "$dir/rc")" = 5 ] && err 'No space left on device$'
+ok 'a full disk: inject with a command that fails'
 # ticks of the CPU that hslctl takes while its command sleeps
 cat >"$dir/ticks" <<'END'
 # shellcheck disable=SC2046

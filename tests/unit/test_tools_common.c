@@ -23,6 +23,7 @@
 
 #include <json-c/json.h>
 
+#include "exit.h"
 #include "json.h"
 #include "size.h"
 #include "table.h"
@@ -382,6 +383,32 @@ static void test_json_killed(void **state)
 	tool_json_free(large);
 }
 
+/* A closed descriptor has to become /dev/null: where that cannot be opened, it is said. */
+static void test_begin(void **state)
+{
+	char text[256] = "";
+	int status, err[2];
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(err), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		dup2(err[1], STDERR_FILENO);
+		close(STDIN_FILENO);
+		setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 0, 0 });
+		tool_begin("hsltool");
+		_exit(TOOL_PASS);
+	}
+	close(err[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == TOOL_ENV);
+	assert_true(read(err[0], text, sizeof(text) - 1) > 0);
+	assert_string_equal(text, "hsltool: /dev/null, instead of a closed descriptor 0: Too many open files\n");
+	close(err[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +424,7 @@ int main(void)
 		cmocka_unit_test(test_json_utf8),
 		cmocka_unit_test(test_json_write),
 		cmocka_unit_test(test_json_killed),
+		cmocka_unit_test(test_begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

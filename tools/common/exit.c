@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,14 +15,29 @@
 #include "progress.h"
 
 const char *tool_name = "hsl";
+static bool by_the_way;
 
 void tool_begin(const char *name)
 {
 	tool_name = name;
 	/* the lowest free one is what open gives; the wrong way round, so that using it fails as before */
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) {
+			tool_error("/dev/null, instead of a closed descriptor %d: %s", fd, strerror(errno));
 			_exit(TOOL_ENV);
+		}
+}
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+void tool_output_by_the_way(void)
+{
+	by_the_way = true;
+	/* SIG_IGN would be a command's as well */
+	signal(SIGPIPE, nothing);
 }
 
 static void tool_verror(const char *fmt, va_list ap)
@@ -68,6 +84,8 @@ int tool_finish(int code)
 		if (fflush(stdout))
 			reason = errno;
 	}
+	if (reason == EPIPE && by_the_way)
+		return code;
 	/* a reader that had enough (head) is not an error worth a message */
 	if (reason != EPIPE)
 		tool_error("cannot write to standard output%s%s", reason ? ": " : "", reason ? strerror(reason) : "");

@@ -29,6 +29,8 @@ void tool_begin(const char *name);
 void tool_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same, and where to read on; returns TOOL_USAGE. */
 int tool_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* What the program is for is not on stdout: a reader of it that leaves neither ends the program nor makes it fail. */
+void tool_output_by_the_way(void);
 /* Flushes stdout. A pass that could not be written (disk full) becomes TOOL_ENV with a message; return this from main(). */
 int tool_finish(int code);
 /* Says that path (NULL, "-": stdout) was not written and why (-errno), unless tool_finish will; returns TOOL_ENV. */

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -305,11 +304,6 @@ static int inject(const struct ctl_args *a, struct hsl_fabric *f, const struct h
 	return code;
 }
 
-static void nothing(int sig)
-{
-	(void)sig;
-}
-
 int ctl_inject(const struct ctl_args *a)
 {
 	struct json_object *doc = ctl_document("inject");
@@ -317,8 +311,8 @@ int ctl_inject(const struct ctl_args *a)
 	struct hsl_fabric *f;
 	struct hsl_inject_plan p;
 
-	/* whoever has read enough of what is said does not lift the fault; SIG_IGN would be the command's as well */
-	signal(SIGPIPE, nothing);
+	/* whoever has read enough of what is said does not lift the fault, nor change the command's status */
+	tool_output_by_the_way();
 	code = parse(a, &p);
 	if (code == TOOL_PASS && p.clear && (a->command || a->for_ns))
 		code = tool_usage("inject clear: takes no time and no command");

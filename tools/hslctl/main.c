@@ -86,7 +86,8 @@ int ctl_document_end(struct json_object *doc, int code)
 	int rc = tool_json_write(doc, NULL);
 
 	tool_json_free(doc);
-	return rc ? tool_not_written(NULL, rc) : code;
+	/* what standard output did not take is said by tool_finish, which leaves a status that tells more */
+	return rc && !ferror(stdout) ? tool_not_written(NULL, rc) : code;
 }
 
 const char *ctl_chip_state(uint32_t state)
