@@ -155,7 +155,7 @@ static void a_link(void)
 static pid_t sleeper(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLPRI };
-	char path[32], line[256], *state = NULL;
+	char path[32], where[128] = "";
 	pid_t pid;
 
 	fflush(stdout);
@@ -165,12 +165,13 @@ static pid_t sleeper(int fd)
 		alarm(WAIT / 1000);
 		_exit(!(poll(&p, 1, -1) == 1 && p.revents & POLLPRI));
 	}
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	for (int i = 0; i < WAIT && (!state || state[2] != 'S'); i++) {
+	snprintf(path, sizeof(path), "/proc/%d/wchan", (int)pid);
+	for (int i = 0; i < WAIT && !strstr(where, "poll"); i++) {
 		raw_sleep_us(1000);
-		first_line(path, line, sizeof(line));
-		state = strrchr(line, ')');
+		first_line(path, where, sizeof(where));
 	}
+	if (!strstr(where, "poll"))
+		raw_bail("a child asleep in poll()");
 	return pid;
 }
 
