@@ -41,11 +41,10 @@ PART == "translate-all.c" && /^TranslationBlock \*tb_gen_code\(/ {
 	linking = 1
 }
 
-PART == "cputlb.c" && /^static void notdirty_write\(/ { ours(file(CODE)) }
 PART == "cputlb.c" && /^store_helper\(/ { storing = 1 }
 storing && /^            store_memop\(haddr, val, op\);$/ { stored = 1 }
 storing && stored && /^        return;$/ {
-	ours("        if (tlb_addr & TLB_NOTDIRTY) {\n            hsl_code_written(addr + full->xlat_section, size);\n        }")
+	ours("        if (tlb_addr & TLB_NOTDIRTY) {\n            notdirty_write(env_cpu(env), addr, size, full, 0);\n        }")
 	storing = 0
 }
 
@@ -56,4 +55,4 @@ linking && linked && /^    }$/ {
 	ours("    if (unlikely(hsl_code_changed(tb->size))) {\n        tb_phys_invalidate(tb, -1);\n        goto buffer_overflow;\n    }")
 	linking = 0
 }
-END { exit n != (PART == "translator.c" ? 3 : 2) }
+END { exit n != (PART == "translator.c" ? 3 : PART == "cputlb.c" ? 1 : 2) }
