@@ -65,6 +65,8 @@ forgets() { # forgets CHIP WHY: it does not, has failed for that, and comes back
 }
 forgets 12 'it refuses to destroy a queue'
 ok 'a queue that is not given up'
+run 0 /hsl/tests/guest/late 12 && forgets 12 'it refuses to destroy a queue'
+ok 'nor are its rings given to others before the chip is cut off'
 hslbench bw --src 11 --dst 1 --quick >$out 2>&1
 forgets 11 'it refuses an invalidation'
 ok 'a segment that is not given up'
