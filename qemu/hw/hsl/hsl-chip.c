@@ -70,6 +70,18 @@ static void hsl_chip_job_dma(void *opaque)
     hsl_chip_set_dma(c->engine, c->dma);
 }
 
+/* HSL_DEV_D3HOT_LINKS */
+static void hsl_chip_job_links(void *opaque)
+{
+    HslChip *c = opaque;
+    struct hsl_fabric_engine *engine = c->fabric->engine;
+    struct hsl_model_link link;
+
+    for (uint32_t i = 0; !hsl_fabric_engine_link(engine, c->node, i, &link); i++) {
+        hsl_fabric_engine_set_link(engine, c->node, link.peer, !c->asleep);
+    }
+}
+
 static void hsl_chip_job_detach(void *opaque)
 {
     HslChip *c = opaque;
@@ -234,6 +246,9 @@ static void hsl_chip_update_power(HslChip *c)
     c->asleep = asleep;
     if (!asleep && hsl_chip_deviates(c, HSL_DEV_D3HOT_FORGETS)) {
         memset(memory_region_get_ram_ptr(hsl_chip_memory(c)), 0, memory_region_size(hsl_chip_memory(c)));
+    }
+    if (hsl_chip_deviates(c, HSL_DEV_D3HOT_LINKS)) {
+        hsl_fabric_call(c->fabric, hsl_chip_job_links, c);
     }
     hsl_chip_update_hide(c);
 }
