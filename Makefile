@@ -18,7 +18,7 @@ make check-kernels                              guest tests on 6.1, 6.12 and 7.x
 make bench-peers  hsl next to memcpy, pipe, eventfd, libfabric, UCX, Soft-RoCE, CXL memory and ivshmem in one VM: build/peers/peers.md
                   and .svg, .json; DOCS=1 puts them into docs/
 make examples     the programs of libhsl/examples; make examples-check runs them on sim:mesh4
-make mutants      would the suite notice? 196 chips that are wrong in one way each, and mutants of
+make mutants      would the suite notice? 198 chips that are wrong in one way each, and mutants of
                   driver and library: build/kill-matrix.html
 make soak         MINUTES=60 (up to 1400) of everything at once in a VM: traffic, random calls, errors of links, resets, unplugs, kills;
                   a summary, and any report of the kernel fails (KERNEL=debug)

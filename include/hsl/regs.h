@@ -145,6 +145,8 @@
 #define HSL_LINK_O_WIDTH	0x08		/* u32: lanes in use */
 #define HSL_LINK_O_RATE		0x0c		/* u32: MT/s per lane */
 #define HSL_LINK_O_LATENCY	0x10		/* u32: one-way latency of an empty link, picoseconds (model input) */
+#define HSL_LINK_O_MAX_WIDTH	0x14		/* u32: lanes of the widest link that this end can; 0 = not told */
+#define HSL_LINK_O_MAX_RATE	0x18		/* u32: MT/s per lane, the highest that this end can; 0 = not told */
 #define HSL_NODE_TYPE_CHIP	1
 #define HSL_NODE_TYPE_SWITCH	2
 #define HSL_NODE_TYPE_HOST	3

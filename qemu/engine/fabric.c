@@ -584,6 +584,8 @@ int hsl_fabric_engine_link(struct hsl_fabric_engine *f, uint32_t node, uint32_t 
         out->state = phy->state;
         out->width = phy->width;
         out->rate_mtps = phy->rate_mtps;
+        out->max_width = hsl_phy_max_width(&phy->cfg);
+        out->max_rate_mtps = phy->cfg.rate_mtps;
         hsl_modelled_leave(f);
     }
     return r;

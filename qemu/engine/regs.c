@@ -189,7 +189,9 @@ static uint64_t link_word(struct hsl_chip_engine *c, uint64_t off)
     case HSL_LINK_O_PEER: return (l.peer | l.peer_type << 16) | (uint64_t)l.state << 32;
     case HSL_LINK_O_WIDTH:
         return l.width >> (hsl_deviates(c, HSL_DEV_LINK_WIDTH) && c->cfg.node > l.peer) | (uint64_t)l.rate_mtps << 32;
-    case HSL_LINK_O_LATENCY: return l.latency_ps;
+    case HSL_LINK_O_LATENCY:
+        return l.latency_ps | (uint64_t)(hsl_deviates(c, HSL_DEV_LINK_MAX_NOW) ? l.width : l.max_width) << 32;
+    case HSL_LINK_O_MAX_RATE: return l.max_rate_mtps >> hsl_deviates(c, HSL_DEV_LINK_MAX_RATE);
     default: return 0;
     }
 }

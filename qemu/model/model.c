@@ -346,6 +346,8 @@ int hsl_model_link(const struct hsl_model *m, uint32_t node, uint32_t index,
         .state = up ? HSL_LTSSM_L0 : HSL_LTSSM_DETECT,
         .width = up ? m->cfg.profile.lanes : 0,
         .rate_mtps = up ? m->cfg.profile.rate_mtps : 0,
+        .max_width = m->cfg.profile.lanes,
+        .max_rate_mtps = m->cfg.profile.rate_mtps,
         .latency_ps = m->link_ps,
     };
     return 0;

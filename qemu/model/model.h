@@ -177,6 +177,7 @@ struct hsl_model_link {
     uint32_t peer_type;         /* HSL_NODE_TYPE_* */
     uint32_t state;             /* HSL_LTSSM_L0 or HSL_LTSSM_DETECT (end absent or down) */
     uint32_t width, rate_mtps;  /* 0 while not in L0 */
+    uint32_t max_width, max_rate_mtps;  /* what the end can */
     uint32_t latency_ps;        /* crossing it when empty: 2 * port + cable + one flit */
 };
 /* -EINVAL unknown node or index. */

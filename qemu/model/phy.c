@@ -109,9 +109,20 @@ const char *hsl_phy_state_name(uint32_t state)
 
 /* ---- width and rate ---- */
 
+static const uint32_t widths[] = { 16, 8, 4, 1 };
+
+uint32_t hsl_phy_max_width(const struct hsl_phy_cfg *cfg)
+{
+    const uint32_t *w = widths;
+
+    while (*w > cfg->lanes) {
+        w++;
+    }
+    return *w;
+}
+
 static uint32_t common_width(const struct hsl_phy *p)
 {
-    static const uint32_t widths[] = { 16, 8, 4, 1 };
     uint32_t both = p->lanes_told & p->peer_lanes;
 
     for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {

@@ -83,6 +83,8 @@ int hsl_phy_tx(struct hsl_phy *p, uint64_t now_ps, struct hsl_ts *ts);
 /* When to call hsl_phy_timer and hsl_phy_tx next at the latest; UINT64_MAX never. */
 uint64_t hsl_phy_deadline(const struct hsl_phy *p);
 bool hsl_phy_timer(struct hsl_phy *p, uint64_t now_ps);
+/* The widest link that an end can be of, all of whose lanes work. */
+uint32_t hsl_phy_max_width(const struct hsl_phy_cfg *cfg);
 /* Is there an edge from one state to another? For tests and for the table in docs/hep.md. */
 bool hsl_phy_edge(uint32_t from, uint32_t to);
 const char *hsl_phy_state_name(uint32_t state);

@@ -517,6 +517,9 @@ static void lanes(void **state)
 	for (uint64_t lane = 0; lane < 16; lane++)
 		cmd(w, 2, HSL_CTF_CMD_LANE, lane, 0, 0);
 	assert_int_not_equal(link_state(w, 1), HSL_LTSSM_L0);
+	assert_int_equal(link_reg(w, 1, HSL_LINK_O_WIDTH), 0);
+	assert_int_equal(link_reg(w, 1, HSL_LINK_O_MAX_WIDTH), 16);
+	assert_int_equal(link_reg(w, 1, HSL_LINK_O_MAX_RATE), 112000);
 	key(w, 2, false);
 	assert_int_equal(link_state(w, 1), HSL_LTSSM_L0);
 	assert_int_equal(link_reg(w, 1, HSL_LINK_O_WIDTH), 16);

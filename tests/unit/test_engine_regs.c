@@ -123,6 +123,8 @@ static void events(void **state)
 	assert_int_equal(rd(c, HSL_REG_EVENT, 4), HSL_EVENT_LINK);
 	assert_int_equal(rd(c, HSL_REG_LINK(0) + HSL_LINK_O_STATE, 4), HSL_LTSSM_DETECT);
 	assert_int_equal(rd(c, HSL_REG_LINK(0) + HSL_LINK_O_WIDTH, 8), 0);
+	assert_int_equal(rd(c, HSL_REG_LINK(0) + HSL_LINK_O_MAX_WIDTH, 4), 16);
+	assert_int_equal(rd(c, HSL_REG_LINK(0) + HSL_LINK_O_MAX_RATE, 8), 112000);
 	assert_int_equal(atomic_load(&c->interrupts[0]), n);	/* masked */
 	wr(c, HSL_REG_EVENT_MASK, UINT32_MAX, 4);		/* unmasking raises */
 	assert_int_equal(rd(c, HSL_REG_EVENT_MASK, 4), HSL_EVENT_ALL);

@@ -222,6 +222,7 @@ static void test_known_latencies(void **state)
 	assert_int_equal(hsl_model_link(m, 1, 0, &link), 0);
 	assert_int_equal(link.latency_ps, 2 * 112000 + 10000 + 4000);
 	assert_int_equal(link.rate_mtps, 32000);
+	assert_int_equal(link.max_rate_mtps, 32000);
 	free(m);
 }
 
@@ -239,6 +240,8 @@ static void check_links(struct hsl_model *m, uint32_t node, uint32_t type)
 		assert_int_equal(l.latency_ps, 91143);
 		assert_int_equal(l.width, l.state == HSL_LTSSM_L0 ? 16 : 0);
 		assert_int_equal(l.rate_mtps, l.state == HSL_LTSSM_L0 ? 112000 : 0);
+		assert_int_equal(l.max_width, 16);
+		assert_int_equal(l.max_rate_mtps, 112000);
 		for (uint32_t j = 0; j < hsl_model_nlinks(m, l.peer); j++) {
 			assert_int_equal(hsl_model_link(m, l.peer, j, &back), 0);
 			if (back.peer != node)

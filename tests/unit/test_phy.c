@@ -420,6 +420,7 @@ static void test_width_and_rate(void **state)
 			l = up(&ca, &cb);
 			assert_int_equal(l->end[0].width, widest((1u << lanes) - 1));
 			assert_int_equal(l->end[1].width, l->end[0].width);
+			assert_int_equal(l->end[0].width, hsl_phy_max_width(lanes == a ? &ca : &cb));
 			assert_int_equal(l->end[1].rate_mtps,
 					 ca.rate_mtps < cb.rate_mtps ? ca.rate_mtps : cb.rate_mtps);
 			assert_int_equal(l->end[0].entries[HSL_LTSSM_L0], 1);

@@ -246,6 +246,8 @@
   "A flit that is missing or damaged is answered by one NAK until the expected one arrives." },
 { "HEP-LNK-008", "MUST", "FABRIC", "T",
   "Credits count whole units of 2^u slots, u alike at both ends; with buffers as in section 9 a stream of one VC is never stopped for want of credit." },
+{ "HEP-LNK-009", "SHOULD", "CHIP", "S",
+  "A link block tells in MAX_WIDTH and MAX_RATE what its end can: constant, and never less than WIDTH and RATE." },
 { "HEP-PHY-001", "MUST", "FABRIC", "T",
   "A link changes state only along the edges of section 8.4." },
 { "HEP-PHY-002", "MUST", "FABRIC", "T",

@@ -187,7 +187,7 @@ static bool defined(const struct hsl_chip_props *chip, uint32_t off, uint32_t nw
 	if (off >= HSL_REG_WIN(0) && off < HSL_REG_WIN(nwin))
 		return off % 0x20 < HSL_WIN_O_STATUS + 4;
 	if (off >= HSL_REG_LINK(0) && off < HSL_REG_LINK(nlinks))
-		return off % 0x20 < HSL_LINK_O_LATENCY + 4;
+		return off % 0x20 < HSL_LINK_O_MAX_RATE + 4;
 	return false;
 }
 
@@ -271,7 +271,7 @@ static void read_only(struct ht *t)
 		}
 		nlinks = ht_read32(&b, HSL_REG_NLINKS);
 		for (k = 0; k < nlinks && k < HSL_LINK_MAX; k++) {
-			for (off = 0; off <= HSL_LINK_O_LATENCY; off += 4) {
+			for (off = 0; off <= HSL_LINK_O_MAX_RATE; off += 4) {
 				v = ht_read32(&b, HSL_REG_LINK(k) + off);
 				ht_write32(&b, HSL_REG_LINK(k) + off, ~v);
 				HT_EQ(t, "link block after a write",
