@@ -466,6 +466,8 @@ static void hsl_chip_read_link(struct hsl_chip *chip, u32 index, struct hsl_link
 	li->width = readl(l + HSL_LINK_O_WIDTH);
 	li->rate_mtps = readl(l + HSL_LINK_O_RATE);
 	li->latency_ps = readl(l + HSL_LINK_O_LATENCY);
+	li->max_width = readl(l + HSL_LINK_O_MAX_WIDTH);
+	li->max_rate_mtps = readl(l + HSL_LINK_O_MAX_RATE);
 }
 
 /* Links as they are when the chip joins: what events are told against. */

@@ -31,7 +31,7 @@ static const struct hsl_dump_reg hsl_dump_regs[] = {
 #define HSL_DUMP_LINK(name)	{ #name, HSL_LINK_O_##name, false }
 static const struct hsl_dump_reg hsl_dump_link_regs[] = {
 	HSL_DUMP_LINK(PEER), HSL_DUMP_LINK(STATE), HSL_DUMP_LINK(WIDTH), HSL_DUMP_LINK(RATE),
-	HSL_DUMP_LINK(LATENCY),
+	HSL_DUMP_LINK(LATENCY), HSL_DUMP_LINK(MAX_WIDTH), HSL_DUMP_LINK(MAX_RATE),
 };
 
 #define HSL_DUMP_WIN(name, wide)	{ #name, HSL_WIN_O_##name, wide }

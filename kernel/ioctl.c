@@ -15,7 +15,7 @@
 /* The ABI's layout: a change here breaks users. */
 static_assert(sizeof(struct hsl_info) == 48);
 static_assert(sizeof(struct hsl_chip_info) == 136);
-static_assert(sizeof(struct hsl_link_info) == 40);
+static_assert(sizeof(struct hsl_link_info) == 48);
 static_assert(sizeof(struct hsl_segment_alloc) == 48);
 static_assert(sizeof(struct hsl_segment_register) == 40);
 static_assert(sizeof(struct hsl_segment_free) == 16);
@@ -261,7 +261,7 @@ static int hsl_ioc_queue_abort(struct hsl_call *c)
 static const struct hsl_ioctl hsl_context_ioctls[] = {
 	HSL_IOCTL(HSL_IOC_INFO, hsl_info, .run = hsl_ioc_info, .out_on_error = true),
 	HSL_IOCTL(HSL_IOC_CHIP_INFO, hsl_chip_info, .run = hsl_ioc_chip_info, .flags = HSL_CHIP_BY_INDEX),
-	HSL_IOCTL(HSL_IOC_LINK_INFO, hsl_link_info, .run = hsl_ioc_link_info),
+	HSL_IOCTL_GREW(HSL_IOC_LINK_INFO, hsl_link_info, max_width, .run = hsl_ioc_link_info),
 	HSL_IOCTL(HSL_IOC_SEGMENT_ALLOC, hsl_segment_alloc, .run = hsl_ioc_segment_alloc,
 		  .undo = hsl_ioc_segment_alloc_undo, .flags = HSL_ALLOC_OBSERVABLE | HSL_ALLOC_NONCOHERENT),
 	HSL_IOCTL(HSL_IOC_SEGMENT_REGISTER, hsl_segment_register, .run = hsl_ioc_segment_register,

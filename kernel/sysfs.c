@@ -214,9 +214,9 @@ static ssize_t hsl_link_show(struct device *dev, struct device_attribute *attr, 
 		return err;
 	if (li.peer && li.peer_type < ARRAY_SIZE(types) && types[li.peer_type])
 		type = types[li.peer_type];
-	return sysfs_emit(buf, "peer=%u type=%s state=%s width=%u rate_mtps=%u latency_ps=%u\n", li.peer, type,
-			  li.state < ARRAY_SIZE(states) ? states[li.state] : "unknown", li.width, li.rate_mtps,
-			  li.latency_ps);
+	return sysfs_emit(buf, "peer=%u type=%s state=%s width=%u rate_mtps=%u latency_ps=%u max_width=%u max_rate_mtps=%u\n",
+			  li.peer, type, li.state < ARRAY_SIZE(states) ? states[li.state] : "unknown", li.width,
+			  li.rate_mtps, li.latency_ps, li.max_width, li.max_rate_mtps);
 }
 
 static int hsl_reg_group_init(struct hsl_reg_group *g, unsigned int count, typeof(hsl_link_show) *show)

@@ -698,6 +698,8 @@ static int switch_link_info(struct hsl_fabric *f, struct hsl_link_info *l)
 	l->width = m.width;
 	l->rate_mtps = m.rate_mtps;
 	l->latency_ps = m.latency_ps;
+	l->max_width = m.max_width;
+	l->max_rate_mtps = m.max_rate_mtps;
 	return 0;
 }
 
@@ -719,6 +721,8 @@ static int sim_link_info(struct hsl_fabric *f, struct hsl_link_info *l)
 	l->width = (uint32_t)sim_read(c, block + HSL_LINK_O_WIDTH, 4);
 	l->rate_mtps = (uint32_t)sim_read(c, block + HSL_LINK_O_RATE, 4);
 	l->latency_ps = (uint32_t)sim_read(c, block + HSL_LINK_O_LATENCY, 4);
+	l->max_width = (uint32_t)sim_read(c, block + HSL_LINK_O_MAX_WIDTH, 4);
+	l->max_rate_mtps = (uint32_t)sim_read(c, block + HSL_LINK_O_MAX_RATE, 4);
 	return 0;
 }
 

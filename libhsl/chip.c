@@ -60,5 +60,7 @@ int hsl_link_query(struct hsl_fabric *f, uint32_t node, unsigned int index, stru
 	r.width = l.width;
 	r.rate_mtps = l.rate_mtps;
 	r.latency_ps = l.latency_ps;
+	r.max_width = l.max_width;
+	r.max_rate_mtps = l.max_rate_mtps;
 	return hslp_props_out(p, &r, sizeof(r));
 }

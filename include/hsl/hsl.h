@@ -99,6 +99,8 @@ struct hsl_link_props {
 	uint32_t width;			/* lanes */
 	uint32_t rate_mtps;
 	uint32_t latency_ps;		/* one way */
+	uint32_t max_width;		/* the widest that this end can; 0 = the chip, or its driver, does not tell */
+	uint32_t max_rate_mtps;		/* the highest that this end can; 0 = not told */
 };
 
 struct hsl_path_props {

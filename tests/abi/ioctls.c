@@ -265,7 +265,11 @@ static bool usable(const struct ioc *i, int fd, uint8_t *arg, size_t argsize)
 /* Of the first version of the struct: smaller if it has grown. */
 static uint32_t first_size(const struct ioc *i)
 {
-	return i->nr == HSL_IOC_QUEUE_CREATE ? offsetof(struct hsl_queue_create, shadow_offset) : (uint32_t)i->size;
+	switch (i->nr) {
+	case HSL_IOC_QUEUE_CREATE: return offsetof(struct hsl_queue_create, shadow_offset);
+	case HSL_IOC_LINK_INFO: return offsetof(struct hsl_link_info, max_width);
+	default: return (uint32_t)i->size;
+	}
 }
 
 static void misuse(const struct ioc *i)

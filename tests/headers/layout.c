@@ -41,11 +41,12 @@ AT(hsl_chip_info, numa_node, 68);
 AT(hsl_chip_info, bus_addr, 72);
 AT(hsl_chip_info, driver, 104);
 
-SIZE(hsl_link_info, 40);
+SIZE(hsl_link_info, 48);
 AT(hsl_link_info, node, 8);
 AT(hsl_link_info, index, 12);
 AT(hsl_link_info, peer, 16);
 AT(hsl_link_info, latency_ps, 36);
+AT(hsl_link_info, max_width, 40);
 
 SIZE(hsl_segment_alloc, 48);
 AT(hsl_segment_alloc, node, 8);
@@ -115,7 +116,8 @@ AT(hsl_fabric_info, backend, 48);
 SIZE(hsl_chip_props, 136);
 AT(hsl_chip_props, mem_bytes, 16);
 AT(hsl_chip_props, bus_addr, 72);
-SIZE(hsl_link_props, 32);
+SIZE(hsl_link_props, 40);
+AT(hsl_link_props, max_width, 32);
 SIZE(hsl_path_props, 24);
 SIZE(hsl_segment_opts, 32);
 AT(hsl_segment_opts, ga, 24);

@@ -285,6 +285,8 @@ static void fabric_profiles(void **state)
 		assert_int_equal(hsl_fabric_open(t[i].url, &f), 0);
 		assert_int_equal(link_of(f, 1, 0).width, t[i].width);
 		assert_int_equal(link_of(f, 1, 0).rate_mtps, t[i].rate_mtps);
+		assert_int_equal(link_of(f, 1, 0).max_width, t[i].width);
+		assert_int_equal(link_of(f, 1, 0).max_rate_mtps, t[i].rate_mtps);
 		hsl_fabric_close(f);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

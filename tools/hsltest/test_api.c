@@ -351,6 +351,16 @@ static void unknown_bits(struct ht *t)
 	abi_close(&a);
 }
 
+/* Of the first version of the struct: smaller where it has grown. */
+static uint32_t first_size(const struct call *c)
+{
+	switch (c->cmd) {
+	case HSL_IOC_QUEUE_CREATE: return offsetof(struct hsl_queue_create, shadow_offset);
+	case HSL_IOC_LINK_INFO: return offsetof(struct hsl_link_info, max_width);
+	default: return c->size;
+	}
+}
+
 static void struct_sizes(struct ht *t)
 {
 	unsigned int i, k;
@@ -360,9 +370,7 @@ static void struct_sizes(struct ht *t)
 	abi_open(t, &a);
 	for (i = 0; i < NCALLS; i++) {
 		const struct call *c = &calls[i];
-		/* of the first version: smaller where the struct has grown */
-		const uint32_t first = c->cmd == HSL_IOC_QUEUE_CREATE ?
-				       offsetof(struct hsl_queue_create, shadow_offset) : c->size;
+		const uint32_t first = first_size(c);
 		const uint32_t shorter[] = { 0, 1, 4, 8, first - 8, first - 4, first - 1 };
 		const uint32_t longer[] = { c->size + 1, c->size + 8, c->size + 100, 4096 };
 
@@ -637,6 +645,10 @@ static void queries_registers(struct ht *t)
 			      ht_read32(&b, HSL_REG_LINK(k) + HSL_LINK_O_RATE));
 			HT_EQ(t, "latency of a link", l.latency_ps,
 			      ht_read32(&b, HSL_REG_LINK(k) + HSL_LINK_O_LATENCY));
+			HT_EQ(t, "lanes of a link's end", l.max_width,
+			      ht_read32(&b, HSL_REG_LINK(k) + HSL_LINK_O_MAX_WIDTH));
+			HT_EQ(t, "highest rate of a link's end", l.max_rate_mtps,
+			      ht_read32(&b, HSL_REG_LINK(k) + HSL_LINK_O_MAX_RATE));
 		}
 		ht_bar_unmap(&b);
 	}

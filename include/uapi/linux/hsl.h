@@ -39,7 +39,7 @@
  * A queue file: see hsl_queue_create. close() of a queue aborts what is outstanding.
  *
  * 1.1: export, import, revoke, abort, events. 1.2: observable memory (HSL_ALLOC_*), shadow tails (HSL_QUEUE_SHADOW); an older
- * driver answers EINVAL to their flags.
+ * driver answers EINVAL to their flags. 1.3: max_width and max_rate_mtps of a link; an older driver leaves them 0.
  */
 #ifndef _UAPI_LINUX_HSL_H
 #define _UAPI_LINUX_HSL_H
@@ -48,7 +48,7 @@
 #include <linux/ioctl.h>
 
 #define HSL_ABI_MAJOR	1
-#define HSL_ABI_MINOR	2
+#define HSL_ABI_MINOR	3
 #define HSL_ABI_VERSION	((HSL_ABI_MAJOR << 16) | HSL_ABI_MINOR)
 
 #define HSL_IOC_TYPE	0xe8
@@ -136,6 +136,8 @@ struct hsl_chip_info {
  * @width: Out: lanes in use
  * @rate_mtps: Out: MT/s per lane
  * @latency_ps: Out: one way, empty link (a model input on an emulated chip)
+ * @max_width: Out: lanes of the widest link that this end can; 0 = the chip does not tell
+ * @max_rate_mtps: Out: MT/s per lane, the highest that this end can; 0 = the chip does not tell
  */
 struct hsl_link_info {
 	__u32 size;
@@ -148,6 +150,8 @@ struct hsl_link_info {
 	__u32 width;
 	__u32 rate_mtps;
 	__u32 latency_ps;
+	__u32 max_width;
+	__u32 max_rate_mtps;
 };
 #define HSL_IOC_LINK_INFO	HSL_IO(0x02)
 
