@@ -62,7 +62,8 @@ static int chip_info(struct hsl_chip_info *c)
 static int link_info(struct hsl_link_info *l)
 {
 	uint32_t n = l->node, up = n % CHIPS + 1, down = (n + CHIPS - 2) % CHIPS + 1, peer = l->index ? down : up;
-	int here = n + peer == 3;
+	int here = n + peer == 3, of2 = n == 2 || peer == 2;
+	uint32_t max = is("lane") || (is("one-tells") && n == 1) ? 16 : is("half") ? n == 2 ? 8 : 16 : 0;
 
 	if (n == 2 && (is("failed") || is("unbound")))
 		return ENODEV;
@@ -70,8 +71,10 @@ static int link_info(struct hsl_link_info *l)
 		return ENOENT;
 	*l = (struct hsl_link_info){
 		.size = l->size, .node = n, .index = l->index, .peer = peer, .peer_type = HSL_NODE_TYPE_CHIP,
-		.state = n + peer == 4 && (is("failed") || is("unbound")) ? HSL_LTSSM_DISABLED : HSL_LTSSM_L0, .width = here && is("narrow") ? 8 : 16,
-		.rate_mtps = here && is("slow") ? 56000 : 112000, .latency_ps = 91143,
+		.state = n + peer == 4 && (is("failed") || is("unbound")) ? HSL_LTSSM_DISABLED : HSL_LTSSM_L0, 
+		.width = is("lane") || (is("half") && of2) || (here && (is("narrow") || is("one-tells"))) ? 8 : 16,
+		.rate_mtps = is("rate") || (here && is("slow")) ? 56000 : 112000, .latency_ps = 91143,
+		.max_width = is("rate") ? 16 : max, .max_rate_mtps = is("rate") || max ? 112000 : 0,
 	};
 	return 0;
 }

@@ -54,13 +54,28 @@ ok 'a narrow link, at both its ends'
 finds 1 slow 'WARN +link +chip 2 link 1 +to chip 1: 56.0 GT/s, another link of this fabric has 112.0' 'WARN +link +chip 1 link 0 +通往 chip 2.*56.0 GT/s，.*112.0' \
 	'-> built so, or trained at a lower rate' && [ "$(grep -c 'WARN  *link' "$dir/out")" = 2 ]
 ok 'a slow link, at both its ends'
+finds 1 lane 'WARN +link +chip 1 link 0 +to chip 2: 8 of 16 lanes$' 'WARN +link +chip 3 link 1 +通往 chip 2:8 条通道，本可有 16 条$' '-> a lane has failed: ' &&
+	[ "$(grep -c 'WARN  *link' "$dir/out")" = 6 ]
+ok 'links that are all narrower than their ends can'
+finds 1 rate 'WARN +link +chip 1 link 0 +to chip 2: 56.0 of 112.0 GT/s$' 'WARN +link +chip 3 link 1 +通往 chip 2:56.0 GT/s，本可达 112.0 GT/s$' \
+	'-> trained at a lower rate: ' && [ "$(grep -c 'WARN  *link' "$dir/out")" = 6 ]
+ok 'and slower'
+finds 1 half 'OK +link +chip 2 +2 of 2 links' 'OK +link +chip 2' && ! out 'WARN +link'; ok 'as wide as its narrower end is no finding'
+finds 1 one-tells 'WARN +link +chip 1 link 0 +to chip 2: 8 of 16 lanes$' 'WARN +link +chip 2 link 1 +通往 chip 1.*同一 fabric 中有 16 条' \
+	'-> the other end, which does not tell, has fewer, or a lane' && [ "$(grep -c 'WARN  *link' "$dir/out")" = 2 ]
+ok 'a chip that does not tell is compared with the other links'
 
-# Of a chip that does not answer for itself its neighbours tell: the others still see each other, over it too.
 fake() { # fake FAKE STATUS PROGRAM ARG…: on that driver
 	with=$1 want=$2
 	shift 2
 	expect "$want" env LD_PRELOAD="$dir/fake.so" HSL_FAKE="$with" "$@" -f /dev/zero
 }
+fake lane 0 "$hslctl" link && out '^ +1 +0 +chip 2 +L0 +8 of 16 +112.0 ' && fake rate 0 "$hslctl" topo && out '^ +1 +0 +chip 2 +L0 +16 +56.0 of 112.0 '
+ok 'link, topo: in use, of what the end can'
+fake lane 0 "$hslctl" link --json && out '"max_width": 16' && fake none 0 "$hslctl" topo --json && out '"max_width": null'
+ok '--json: in numbers, null where it is not told'
+
+# Of a chip that does not answer for itself its neighbours tell: the others still see each other, over it too.
 fake failed 0 "$hslctl" topo && err '^hslctl: chip 2 is left out: failed$' && out '^ +1 +0 +1 +2$' && out '^ +2 +1 +0 +1$' && out '^ +3 +2 +1 +0$' &&
 	! out '^ +2 +0 +chip'
 ok 'topo: a failed chip is on the way'
@@ -92,4 +107,14 @@ expect 0 "$hslctl" stat -f sim:pair2 --json && out '"power_mw": 25[0-9]{3}'; ok 
 expect 0 "$hslctl" monitor -f sim:pair2,ambient=80 --for 20ms && out ' chip 2: 100 C, throttled$' && [ "$(wc -l <"$dir/out")" = 3 ]; ok 'monitor tells it, once'
 expect 2 "$hslctl" list -f sim:pair2,ambient=126; err 'ambient is 0 to 125 degrees Celsius'
 ok 'an ambient that no chip bears is refused'
+
+# A link to another process, whose end has fewer lanes: trained to these, and only one end is seen.
+sed -n '/^\[profile\]/,$p' "$top/docs/fabrics/chord.conf" | sed 's/^lanes .*/lanes 8/; s/^rate_mtps .*/rate_mtps 112000/' >"$dir/x8.conf"
+"$hslctl" link --watch -f "sim:pair2,profile=$dir/x8.conf,remote=2-1:listen:$dir/link" >"$dir/watch" 2>&1 &
+far=$!
+for _ in $(seq 100); do [ -S "$dir/link" ] && break; sleep 0.1; done
+sim 0 "sim:pair2,remote=1-2:connect:$dir/link" en 'WARN +link +chip 1 link 0 +to chip 2: 8 of 16 lanes$' && out '-> the other end, which does not tell, has fewer'
+ok 'two chips: a link that is narrower than this end could'
+kill $far
+wait $far
 finish

@@ -86,7 +86,12 @@ run 3 hslctl inject --node 1 crc 1 -- hslctl inject --node 1 crc 1 --for 1 && ha
 ok 'inject: one at a time, and the status is the command'"'"'s'
 run 127 hslctl inject --node 1 crc 1 -- /no/such/program; ok 'inject: a command that is not there is 127'
 run 1 hslctl inject --node 1 lane 63 fail -- true && has 'out of the chip'; ok 'inject: refused by the chip is 1'
-run 0 hslctl inject --node 1 lane 15 fail -- hslctl link && has '^ +1 +0 +chip 2 +L0 +(8|4|2|1) '; ok 'inject lane: the link is narrower'
+run 0 hslctl inject --node 1 lane 15 fail -- hslctl link && has '^ +1 +0 +chip 2 +L0 +8 of 16 '; ok 'inject lane: the link is narrower'
+run 0 hslctl inject --node 1 lane 15 fail -- hslctl doctor && has 'WARN +link +chip 1 link 0 +to chip 2: 8 of 16 lanes$' &&
+	has 'WARN +link +chip 2 link 0 +to chip 1: 8 of 16 lanes$' && has '-> a lane has failed' && run 0 hslctl doctor && ! has 'of 16 lanes'
+ok 'doctor: two chips, and a link that is narrower than it could be'
+run 0 hslctl inject --node 1 lane 15 fail -- cat /sys/bus/hsl/devices/hsl0-2/links/link0 && has ' width=8 rate_mtps=112000 .* max_width=16 max_rate_mtps=112000$'
+ok 'sysfs: what is in use, and what the end has'
 run 0 hslctl inject --node 1 crc 1 --json -- true && has '"errors": 0' && has '"left": 1' && has '"what": "crc"'; ok 'inject --json'
 run 0 hslctl inject --node 1 crc 1@3 --for 100ms && has 'still waited for 4 more'; ok 'inject: what did not come along'
 run 0 hslctl inject poison 0x1000000001000 && has '^chip 1: poison the line at 0x1000000001000$' && ! has 'injected'

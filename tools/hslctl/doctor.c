@@ -507,7 +507,7 @@ static void check_chip(struct doctor *d, struct hsl_fabric *f, const struct hsl_
 
 /* ------------------------------------------------------------------ links */
 
-/* The best of a fabric's links: others are compared with it. */
+/* The best of a fabric's links: with it those are compared whose chip does not tell what they can. */
 struct best {
 	uint32_t width, rate_mtps;
 	bool switches;
@@ -518,12 +518,73 @@ static bool carries(const struct hsl_link_props *l)
 	return l->peer && (l->state == HSL_LTSSM_L0 || l->state == HSL_LTSSM_L1);
 }
 
+/*
+ * What the link can: the less of its ends, as far as they tell (0: this end does not). The other end is asked by its node; of
+ * parallel links the least counts, as which is which is not known.
+ */
+struct can {
+	uint32_t width, rate_mtps;
+	bool both;
+};
+
+static uint32_t less(uint32_t a, uint32_t b)
+{
+	return b && b < a ? b : a;
+}
+
+static struct can link_can(struct hsl_fabric *f, uint32_t node, const struct hsl_link_props *l)
+{
+	struct can c = { .width = l->max_width, .rate_mtps = l->max_rate_mtps };
+	struct hsl_link_props other = { .size = sizeof(other) };
+
+	for (uint32_t k = 0; !hsl_link_query(f, l->peer, k, &other); k++) {
+		if (other.peer != node)
+			continue;
+		c.width = less(c.width, other.max_width);
+		c.rate_mtps = less(c.rate_mtps, other.max_rate_mtps);
+		c.both |= other.max_width && other.max_rate_mtps;
+	}
+	return c;
+}
+
+static void check_width(struct doctor *d, const char *subject, const struct hsl_link_props *l, const struct can *can,
+			const struct best *best)
+{
+	if (can->width && l->width < can->width) {
+		if (can->both)
+			REMEDY(d, LINK_LANES);
+		else
+			REMEDY(d, LINK_LANES_ONE);
+		report(d, WARN, subject, LINK_LANES, ctl_node_type(l->peer_type), l->peer, l->width, can->width);
+	} else if (!can->width && l->width < best->width) {
+		REMEDY(d, LINK_NARROW);
+		report(d, WARN, subject, LINK_NARROW, ctl_node_type(l->peer_type), l->peer, l->width, best->width);
+	}
+}
+
+static void check_rate(struct doctor *d, const char *subject, const struct hsl_link_props *l, const struct can *can,
+		       const struct best *best)
+{
+	if (can->rate_mtps && l->rate_mtps < can->rate_mtps) {
+		if (can->both)
+			REMEDY(d, LINK_RATE);
+		else
+			REMEDY(d, LINK_RATE_ONE);
+		report(d, WARN, subject, LINK_RATE, ctl_node_type(l->peer_type), l->peer, l->rate_mtps / 1000.0, can->rate_mtps / 1000.0);
+	} else if (!can->rate_mtps && l->rate_mtps < best->rate_mtps) {
+		REMEDY(d, LINK_SLOW);
+		report(d, WARN, subject, LINK_SLOW, ctl_node_type(l->peer_type), l->peer, l->rate_mtps / 1000.0,
+		       best->rate_mtps / 1000.0);
+	}
+}
+
 static void check_link(struct doctor *d, struct hsl_fabric *f, uint32_t node, uint32_t link,
 		       const struct hsl_link_props *l, const struct best *best)
 {
 	static const char *const names[] = { "rx_bad", "tx_replayed", "retrains", "downs" };
 	uint64_t v[4] = { 0 };
 	char subject[32];
+	struct can can;
 
 	snprintf(subject, sizeof(subject), "chip %u link %u", node, link);
 	if (!carries(l)) {
@@ -531,15 +592,9 @@ static void check_link(struct doctor *d, struct hsl_fabric *f, uint32_t node, ui
 		report(d, WARN, subject, LINK_DOWN, ctl_node_type(l->peer_type), l->peer, ctl_link_state(l->state));
 		return;
 	}
-	if (l->width < best->width) {
-		REMEDY(d, LINK_NARROW);
-		report(d, WARN, subject, LINK_NARROW, ctl_node_type(l->peer_type), l->peer, l->width, best->width);
-	}
-	if (l->rate_mtps < best->rate_mtps) {
-		REMEDY(d, LINK_SLOW);
-		report(d, WARN, subject, LINK_SLOW, ctl_node_type(l->peer_type), l->peer, l->rate_mtps / 1000.0,
-		       best->rate_mtps / 1000.0);
-	}
+	can = link_can(f, node, l);
+	check_width(d, subject, l, &can, best);
+	check_rate(d, subject, l, &can, best);
 	for (int i = 0; i < 4; i++)
 		ctl_counter(f, node, link, names[i], &v[i]);
 	if (v[0] || v[1] || v[2] || v[3])

@@ -147,6 +147,15 @@
 	X(LINK_DOWN, "to %s %u: %s, carries nothing", "通往 %s %u:%s，不能传包") \
 	X(R_LINK_DOWN, "the other end, the cable; 'hslctl link --watch'; after a test: 'hslctl inject link up'", \
 	  "检查对端和线缆；hslctl link --watch；若是测试留下的：hslctl inject link up") \
+	X(LINK_LANES, "to %s %u: %u of %u lanes", "通往 %s %u:%u 条通道，本可有 %u 条") \
+	X(R_LINK_LANES, "a lane has failed: 'hslctl inject link retrain', reseat; after a test: 'hslctl inject lane I ok'", \
+	  "有通道失效：hslctl inject link retrain，重新插接；若是测试留下的：hslctl inject lane I ok") \
+	X(R_LINK_LANES_ONE, "the other end, which does not tell, has fewer, or a lane has failed: 'hslctl inject link retrain', reseat", \
+	  "对端未告知其能力，或许通道较少；否则有通道失效：hslctl inject link retrain，重新插接") \
+	X(LINK_RATE, "to %s %u: %.1f of %.1f GT/s", "通往 %s %u:%.1f GT/s，本可达 %.1f GT/s") \
+	X(R_LINK_RATE, "trained at a lower rate: 'hslctl inject link retrain', reseat", "训练到了较低速率：hslctl inject link retrain，重新插接") \
+	X(R_LINK_RATE_ONE, "the other end, which does not tell, is slower, or it trained at a lower rate: 'hslctl inject link retrain', reseat", \
+	  "对端未告知其能力，或许较慢；否则训练到了较低速率：hslctl inject link retrain，重新插接") \
 	X(LINK_NARROW, "to %s %u: %u lanes, another link of this fabric has %u", \
 	  "通往 %s %u:%u 条通道，而同一 fabric 中有 %u 条的链路") \
 	X(R_LINK_NARROW, "built so, or a lane has failed: 'hslctl inject link retrain', reseat; after a test: 'hslctl inject lane I ok'", \

@@ -15,6 +15,7 @@ struct hsl_fabric;
 struct hsl_chip_props;
 struct hsl_link_props;
 struct json_object;
+struct tool_table;
 
 #define CTL_LINK_ALL UINT32_MAX
 
@@ -107,6 +108,11 @@ int ctl_links(const struct ctl_args *a, const struct hsl_chip_props *p, uint32_t
 #define CTL_PEER_LEN 24
 const char *ctl_peer(const struct hsl_link_props *l, char buf[CTL_PEER_LEN]);
 void ctl_peer_json(struct json_object *o, const struct hsl_link_props *l);
+/* Lanes and rate in use, and what this end has where that is more: "8 of 16", "56.0 of 112.0". */
+void ctl_cell_lanes(struct tool_table *t, const struct hsl_link_props *l);
+void ctl_cell_gts(struct tool_table *t, const struct hsl_link_props *l);
+/* null: not told */
+void ctl_max_json(struct json_object *o, const char *key, uint32_t max);
 /* A connected link of a chip: an exit code. */
 int ctl_link_query(struct hsl_fabric *f, uint32_t node, uint32_t link, struct hsl_link_props *l);
 /* Says why something of a chip cannot be had, which is mostly that it has failed; TOOL_ENV. */

@@ -26,13 +26,20 @@ static void add_link(struct hsl_fabric *f, struct tool_table *t, struct json_obj
 	tool_json_u64(o, "width", l->width);
 	tool_json_u64(o, "rate_mtps", l->rate_mtps);
 	tool_json_u64(o, "latency_ps", l->latency_ps);
+	ctl_max_json(o, "max_width", l->max_width);
+	ctl_max_json(o, "max_rate_mtps", l->max_rate_mtps);
 	tool_table_row(t);
 	tool_table_cell(t, "%u", node);
 	tool_table_cell(t, "%u", link);
 	tool_table_cell(t, "%s", ctl_peer(l, peer));
 	tool_table_cell(t, l->peer ? "%s" : NULL, ctl_link_state(l->state));
-	tool_table_cell(t, l->peer ? "%u" : NULL, l->width);
-	tool_table_cell(t, l->peer ? "%.1f" : NULL, l->rate_mtps / 1000.0);
+	if (l->peer) {
+		ctl_cell_lanes(t, l);
+		ctl_cell_gts(t, l);
+	} else {
+		tool_table_cell(t, NULL);
+		tool_table_cell(t, NULL);
+	}
 	tool_table_cell(t, l->peer ? "%.1f" : NULL, l->latency_ps / 1000.0);
 	for (int i = 0; i < 2; i++) {
 		uint64_t v = 0;

@@ -231,7 +231,7 @@ static struct tool_table *links_table(const struct sample *s)
 		tool_table_cell(t, "%u", b->link);
 		tool_table_cell(t, "%s", ctl_peer(&b->l, peer));
 		tool_table_cell(t, "%s", ctl_link_state(b->l.state));
-		tool_table_cell(t, "%u", b->l.width);
+		ctl_cell_lanes(t, &b->l);
 		tool_table_cell(t, "%.1f", b->l.width * (b->l.rate_mtps / 8e3));
 		cell_rate(t, s, b, TX);
 		cell_rate(t, s, b, RX);
@@ -306,6 +306,8 @@ static void link_json(struct json_object *links, const struct sample *s, const s
 	tool_json_str(o, "state", ctl_link_state(b->l.state));
 	tool_json_u64(o, "width", b->l.width);
 	tool_json_u64(o, "rate_mtps", b->l.rate_mtps);
+	ctl_max_json(o, "max_width", b->l.max_width);
+	ctl_max_json(o, "max_rate_mtps", b->l.max_rate_mtps);
 	rate_json(o, "tx_bytes_per_s", s, b, TX);
 	rate_json(o, "rx_bytes_per_s", s, b, RX);
 	counters_json(o, b);

@@ -57,6 +57,11 @@ static int links(const struct ctl_args *a, struct hsl_fabric *f, const struct hs
 			tool_json_double(o, "rate_gtps", gts);
 			tool_json_double(o, "raw_bytes_per_s", raw * 1e9);
 			tool_json_double(o, "latency_ns", l.latency_ps / 1000.0);
+			ctl_max_json(o, "max_width", l.max_width);
+			if (l.max_rate_mtps)
+				tool_json_double(o, "max_rate_gtps", l.max_rate_mtps / 1000.0);
+			else
+				tool_json_null(o, "max_rate_gtps");
 			tool_json_str(o, "basis", BASIS);
 			tool_table_row(t);
 			tool_table_cell(t, "%u", p[i].node);
@@ -65,8 +70,8 @@ static int links(const struct ctl_args *a, struct hsl_fabric *f, const struct hs
 			if (!l.peer)
 				continue;
 			tool_table_cell(t, "%s", ctl_link_state(l.state));
-			tool_table_cell(t, "%u", l.width);
-			tool_table_cell(t, "%.1f", gts);
+			ctl_cell_lanes(t, &l);
+			ctl_cell_gts(t, &l);
 			tool_table_cell(t, "%.1f", raw);
 			tool_table_cell(t, "%.1f", l.latency_ps / 1000.0);
 		}

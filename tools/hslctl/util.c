@@ -16,6 +16,7 @@
 #include "hslctl.h"
 #include "json.h"
 #include "stop.h"
+#include "table.h"
 
 int ctl_chips_now(const struct ctl_args *a, struct hsl_fabric *f, struct hsl_chip_props **list,
 		  unsigned int *n)
@@ -92,6 +93,30 @@ void ctl_peer_json(struct json_object *o, const struct hsl_link_props *l)
 		tool_json_null(o, "peer");
 		tool_json_null(o, "peer_type");
 	}
+}
+
+void ctl_cell_lanes(struct tool_table *t, const struct hsl_link_props *l)
+{
+	if (l->width && l->width < l->max_width)
+		tool_table_cell(t, "%u of %u", l->width, l->max_width);
+	else
+		tool_table_cell(t, "%u", l->width);
+}
+
+void ctl_cell_gts(struct tool_table *t, const struct hsl_link_props *l)
+{
+	if (l->rate_mtps && l->rate_mtps < l->max_rate_mtps)
+		tool_table_cell(t, "%.1f of %.1f", l->rate_mtps / 1000.0, l->max_rate_mtps / 1000.0);
+	else
+		tool_table_cell(t, "%.1f", l->rate_mtps / 1000.0);
+}
+
+void ctl_max_json(struct json_object *o, const char *key, uint32_t max)
+{
+	if (max)
+		tool_json_u64(o, key, max);
+	else
+		tool_json_null(o, key);
 }
 
 int ctl_link_query(struct hsl_fabric *f, uint32_t node, uint32_t link, struct hsl_link_props *l)
