@@ -132,9 +132,13 @@ int ht_pics_read(const char *path, struct json_object **answers)
 
 static char *links_of(const struct ht_chip_probe *c)
 {
+	const struct hsl_link_props *l;
+
 	if (!c->nlinks)
 		return tool_printf("%u", c->props.nlinks);
-	return tool_printf("%u; x%u; %g GT/s", c->props.nlinks, c->link[0].width, (double)c->link[0].rate_mtps / 1000);
+	l = &c->link[0];
+	return tool_printf("%u; x%u; %g GT/s", c->props.nlinks, l->max_width ? l->max_width : l->width,
+			   (l->max_rate_mtps ? l->max_rate_mtps : l->rate_mtps) / 1000.0);
 }
 
 /* Of a chip; NULL: software does not see it. free() it. */

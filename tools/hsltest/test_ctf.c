@@ -706,6 +706,34 @@ static void lanes_fail(struct ht *t)
 	lab_free(&l);
 }
 
+/* A link with a failed lane is narrower, and both its ends tell the same maximum as before. */
+static void max_stays(struct ht *t)
+{
+	struct hsl_link_props before[2], after;
+	struct lab l;
+	const struct lab_end *e[2] = { &l.here, &l.there };
+
+	lab_new(t, &l);
+	lab_need(&l, HSL_CTF_CMD_LANE, "LANE");
+	for (int i = 0; i < 2; i++) {
+		before[i] = lab_link(&l, e[i]);
+		if (!before[i].max_width || !before[i].max_rate_mtps)
+			HT_NA_TEST(t, "chip %u does not tell MAX_WIDTH and MAX_RATE", e[i]->node);
+	}
+	if (before[0].width < 2)
+		HT_SKIP_TEST(t, "the link has one lane");
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_LANE, before[0].width - 1, 0, 0);
+	lab_wait_up(&l, 0, "after a lane failed");
+	for (int i = 0; i < 2; i++) {
+		after = lab_link(&l, e[i]);
+		HT_TRUE(t, after.width < before[i].width, "chip %u: %u lanes after lane %u failed", e[i]->node, after.width, before[0].width - 1);
+		HT_EQ(t, "MAX_WIDTH after a lane failed", after.max_width, before[i].max_width);
+		HT_EQ(t, "MAX_RATE after a lane failed", after.max_rate_mtps, before[i].max_rate_mtps);
+	}
+	LAB_DO(&l, &l.here, HSL_CTF_CMD_LANE, before[0].width - 1, 1, 0);
+	lab_free(&l);
+}
+
 static void disabled(struct ht *t)
 {
 	struct hsl_path_props p = { .size = sizeof(p) };
@@ -959,6 +987,8 @@ const struct ht_test ht_tests_ctf[] = {
 	{ "HEP-CTF-011", "ctf_sequence_wraps", "preset sequence numbers wrap without loss", sequence_wraps,
 	  HT_F_TWO_CHIPS | HT_F_LINK, 0 },
 	{ "HEP-CTF-012", "ctf_lanes_fail", "a link goes on with the lanes that are left", lanes_fail,
+	  HT_F_TWO_CHIPS, 0 },
+	{ "HEP-LNK-009", "lnk_max_stays", "a link with a failed lane is narrower, and what its ends can is the same", max_stays,
 	  HT_F_TWO_CHIPS, 0 },
 	{ "HEP-CTF-012", "ctf_disabled", "a disabled link answers for what it carried, and comes back",
 	  disabled, HT_F_TWO_CHIPS | HT_F_LINK, 0 },

@@ -83,6 +83,30 @@ static void symmetric(struct ht *t)
 	ht_note(t, "%u link ends, %u up", links, up);
 }
 
+/* Of a link that carries packets: what its end can is known, and not less than what is in use. */
+static void can_more(struct ht *t)
+{
+	unsigned int told = 0;
+
+	for (unsigned int a = 0; a < t->nchips; a++) {
+		for (unsigned int i = 0; i < t->chip[a].nlinks; i++) {
+			struct hsl_link_props l = link_get(t, t->chip[a].node, i);
+
+			if (!l.peer || (!l.max_width && !l.max_rate_mtps))
+				continue;
+			told++;
+			HT_TRUE(t, l.max_width && l.max_width <= 64 && l.max_rate_mtps, "chip %u link %u: at most %u lanes at %u MT/s",
+				t->chip[a].node, i, l.max_width, l.max_rate_mtps);
+			HT_TRUE(t, l.width <= l.max_width && l.rate_mtps <= l.max_rate_mtps,
+				"chip %u link %u uses %u lanes at %u MT/s, more than the %u at %u that it has", t->chip[a].node, i, l.width,
+				l.rate_mtps, l.max_width, l.max_rate_mtps);
+		}
+	}
+	if (!told)
+		HT_NA_TEST(t, "no link block tells MAX_WIDTH and MAX_RATE");
+	ht_note(t, "%u link ends", told);
+}
+
 /* A path's properties are those of its links, computed here from the links alone (chips only: Floyd
  * and Warshall). */
 static void paths(struct ht *t)
@@ -237,6 +261,7 @@ static void unreachable_in_reset(struct ht *t)
 
 const struct ht_test ht_tests_net[] = {
 	{ "HEP-LNK-003", "symmetric", "link blocks are alike at both ends", symmetric, 0, 0 },
+	{ "HEP-LNK-009", "can_more", "no link has more lanes, or is faster, than its end can", can_more, 0, 0 },
 	{ "HEP-NET-001", "unreachable_in_reset",
 	  "commands on a chip in reset complete with UNREACHABLE", unreachable_in_reset,
 	  HT_F_RESET | HT_F_TWO_CHIPS, 120 },
