@@ -121,11 +121,13 @@ static bool read_line(const char *path, char *buf, size_t len)
 
 /*
  * What the kernel said of this: the last message of an error, as it is the driver's own and says what to do, unless it only sums up
- * what stands above it; else the last of all, as the driver core's, which has a number only. "<3>[    5.270508] TEXT"
+ * what stands above it; else the last of all, as the driver core's, which has a number only, though newer kernels tell it as an error.
+ * "<3>[    5.270508] TEXT"
  */
 static bool tells_why(const char *line)
 {
-	return line[0] == '<' && line[1] <= '3' && line[2] == '>' && !strstr(line, ": not usable as an HSL chip");
+	return line[0] == '<' && line[1] <= '3' && line[2] == '>' && !strstr(line, ": not usable as an HSL chip") &&
+	       !strstr(line, ": probe with driver ");
 }
 
 /* Without level and time. */
