@@ -108,13 +108,24 @@ expect 0 "$hslctl" monitor -f sim:pair2,ambient=80 --for 20ms && out ' chip 2: 1
 expect 2 "$hslctl" list -f sim:pair2,ambient=126; err 'ambient is 0 to 125 degrees Celsius'
 ok 'an ambient that no chip bears is refused'
 
+far_end() { # far_end PROFILE: chip 2, in another process, at the other end of $dir/link
+	rm -f "$dir/link"
+	"$hslctl" link --watch -f "sim:pair2,profile=$1,remote=2-1:listen:$dir/link" >"$dir/watch" 2>&1 &
+	far=$!
+	for _ in $(seq 100); do [ -S "$dir/link" ] && break; sleep 0.1; done
+}
 # A link to another process, whose end has fewer lanes: trained to these, and only one end is seen.
 sed -n '/^\[profile\]/,$p' "$top/docs/fabrics/chord.conf" | sed 's/^lanes .*/lanes 8/; s/^rate_mtps .*/rate_mtps 112000/' >"$dir/x8.conf"
-"$hslctl" link --watch -f "sim:pair2,profile=$dir/x8.conf,remote=2-1:listen:$dir/link" >"$dir/watch" 2>&1 &
-far=$!
-for _ in $(seq 100); do [ -S "$dir/link" ] && break; sleep 0.1; done
-sim 0 "sim:pair2,remote=1-2:connect:$dir/link" en 'WARN +link +chip 1 link 0 +to chip 2: 8 of 16 lanes$' && out '-> the other end, which does not tell, has fewer'
+far_end "$dir/x8.conf"
+url=sim:pair2,remote=1-2:connect:$dir/link
+sim 0 "$url" en 'WARN +link +chip 1 link 0 +to chip 2: 8 of 16 lanes$' && out '-> the other end, which does not tell, has fewer'
 ok 'two chips: a link that is narrower than this end could'
+kill $far
+wait $far
+far_end "$top/docs/fabrics/chord.conf"
+sim 1 "$url" en 'FAIL +fabric +.*cannot be opened: Protocol error$' && out '-> the two ends of remote= do not fit' && ! out 'ABI' &&
+	expect 3 "$hslctl" link -f "$url" && err '^hslctl: .*: cannot be opened: Protocol error$' && ! err 'ABI'
+ok 'ends of a remote link that do not fit are no difference of ABI'
 kill $far
 wait $far
 finish

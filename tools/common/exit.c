@@ -179,6 +179,10 @@ int tool_fabric_open(const char *url, struct hsl_fabric **f)
 		fprintf(stderr, "'hslctl doctor' tells which permission is missing.\n");
 		break;
 	case -EPROTO:
+		if (name[0] != '/') {	/* the other end of a remote link, a plugin: libhsl has said what does not fit */
+			tool_error("%s: cannot be opened: %s", name, strerror(-rc));
+			break;
+		}
 		tool_error("%s: the driver speaks another major version of the ABI than libhsl %s",
 			   name, hsl_version());
 		fprintf(stderr, "'hslctl doctor' names both versions.\n");

@@ -680,7 +680,9 @@ static void check_chips(struct doctor *d, struct hsl_fabric *f, uint32_t nchips)
 
 static void open_failed(struct doctor *d, const char *url, bool sim, int rc, uint32_t abi)
 {
-	if (rc == -EPROTO)
+	if (rc == -EPROTO && sim)
+		REMEDY(d, REMOTE);
+	else if (rc == -EPROTO)
 		REMEDY(d, BAD_ABI);
 	else if (rc == -EINVAL && sim)
 		REMEDY(d, SIM_URL);
@@ -690,7 +692,7 @@ static void open_failed(struct doctor *d, const char *url, bool sim, int rc, uin
 		REMEDY(d, CONTEXTS);
 	else
 		REMEDY(d, DMESG);
-	if (rc == -EPROTO)
+	if (rc == -EPROTO && !sim)
 		report(d, FAIL, url, BAD_ABI, abi >> 16, abi & 0xffff, hsl_version(), HSL_ABI_MAJOR, HSL_ABI_MINOR);
 	else
 		report(d, FAIL, url, NOT_OPENED, strerror(-rc));

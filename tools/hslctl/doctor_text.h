@@ -95,6 +95,8 @@
 	X(NOT_OPENED, "cannot be opened: %s", "无法打开：%s") \
 	X(R_SIM_URL, "sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME], TOPO pair ring mesh switch", \
 	  "sim:TOPO<N>|FILE[,mem=SIZE][,queues=N][,profile=NAME]，TOPO 为 pair ring mesh switch") \
+	X(R_REMOTE, "the two ends of remote= do not fit: profile and versions of both, what listens there", \
+	  "remote= 两端不相符：检查两端的 profile 和版本，以及监听者") \
 	X(R_NO_MEMORY, "free memory, or less of it: mem=", "释放内存，或用 mem= 减小") \
 	X(R_CONTEXTS, "a limit of this user: close files, or raise /sys/module/hsl/parameters/max_contexts", \
 	  "达到了该用户的上限：关闭文件，或提高 /sys/module/hsl/parameters/max_contexts") \
