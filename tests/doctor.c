@@ -71,7 +71,7 @@ static int link_info(struct hsl_link_info *l)
 		return ENOENT;
 	*l = (struct hsl_link_info){
 		.size = l->size, .node = n, .index = l->index, .peer = peer, .peer_type = HSL_NODE_TYPE_CHIP,
-		.state = n + peer == 4 && (is("failed") || is("unbound")) ? HSL_LTSSM_DISABLED : HSL_LTSSM_L0, 
+		.state = n + peer == 4 && (is("failed") || is("unbound")) ? HSL_LTSSM_DISABLED : HSL_LTSSM_L0,
 		.width = is("lane") || (is("half") && of2) || (here && (is("narrow") || is("one-tells"))) ? 8 : 16,
 		.rate_mtps = is("rate") || (here && is("slow")) ? 56000 : 112000, .latency_ps = 91143,
 		.max_width = is("rate") ? 16 : max, .max_rate_mtps = is("rate") || max ? 112000 : 0,
