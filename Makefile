@@ -14,7 +14,7 @@ make check        every test that CI runs; the last line is 'N passed, N failed'
 make check-fast   host only, under two minutes  make check-deep   the long ones
                   TESTS='name ...' selects
 make check-debug  guest tests on a kernel with KASAN, lockdep, kmemleak, fault injection, built when first asked for
-make check-kernels                              guest tests on 6.1, 6.12 and 7.x, with a table (KERNELS= others)
+make check-kernels                              guest tests on 6.1, 6.12 and 7.x, with a table (KERNELS= others: kcsan finds data races)
 make bench-peers  hsl next to memcpy, pipe, eventfd, libfabric, UCX, Soft-RoCE, CXL memory and ivshmem in one VM: build/peers/peers.md
                   and .svg, .json; DOCS=1 puts them into docs/
 make examples     the programs of libhsl/examples; make examples-check runs them on sim:mesh4

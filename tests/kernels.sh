@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# kernels.sh [--cached] KERNEL…: the guest tests of tests/kernels.list on each of these kernels (debug, 6.1, 6.12, …: see
+# kernels.sh [--cached] KERNEL…: the guest tests of tests/kernels.list on each of these kernels (debug, kcsan, 6.1, …: see
 # qemu/kernel), modules with W=1 and sparse before. TESTS='name …' selects (patterns); --cached: a kernel that is not
 # in the cache is not fetched and not built, and modules are only built. Prints TAP, and at the end a table of kernels and tests:
 #   PASS, FAIL, or NOT RUN when the kernel is not there, its modules do not build, or the test cannot run on it.
@@ -45,7 +45,9 @@ verdict() { # verdict KERNEL NAME PASS|FAIL|'NOT RUN' DETAIL
 
 run_one() { # run_one KERNEL NAME
 	local kernel=$1 name=$2 log=$logs/kernel-$1-$2.log scale=1 begin=$SECONDS last
-	[ "$kernel" != debug ] || scale=8
+	case $kernel in
+	debug | kcsan) scale=8 ;;
+	esac
 	if KERNEL=$kernel HSL_TIME_SCALE=$scale tests/run any "$name" >"$log" 2>&1; then
 		verdict "$kernel" "$name" PASS "($((SECONDS - begin)) s)"
 		return
