@@ -40,12 +40,12 @@ debug_kernel_cached() { # prints the directory if the kernel is there, complete;
 
 debug_kernel_fetch() { # debug_kernel_fetch DIR VERSION: the source, in DIR/src; linked to that of the other debug kernel
 	local dir=$1 version=$2 tmp=$1/fetch other
+	rm -rf "$tmp"
 	for other in "$HSL_CACHE"/linux/{debug,kcsan}-"$version"-*; do
 		[ -e "$other/complete" ] || continue
-		cp -al "$other/src" "$tmp-src" && mv "$tmp-src" "$dir/src"
-		return
+		cp -al "$other/src" "$tmp" 2>/dev/null && mv "$tmp" "$dir/src" && return
+		rm -rf "$tmp"
 	done
-	rm -rf "$tmp"
 	mkdir -p "$tmp"
 	say "fetching the source of the kernel (140 MB) and unpacking it"
 	(cd "$tmp" && apt_private bookworm apt-get download -q linux-source-6.1) >"$dir.log" 2>&1 </dev/null 7>&- || {
