@@ -405,12 +405,14 @@ static int run_lock_init(pthread_mutex_t *lock)
 
 static void remote_says(void *opaque, bool there, const char *text)
 {
-	const struct sim_fabric *f = opaque;
+	struct sim_fabric *f = opaque;
 
-	if (there)
+	if (there) {
 		hslp_info("sim:%s: the other end of the link: %s", f->spec, text);
-	else
+	} else {
+		snprintf(f->gone, sizeof(f->gone), "%s", text);
 		hslp_warn("sim:%s: the other end of the link is gone: %s", f->spec, text);
+	}
 }
 
 static int fabric_make(const char *spec, const struct sim_config *cfg, struct sim_fabric **out)
@@ -504,7 +506,10 @@ static int fabric_make(const char *spec, const struct sim_config *cfg, struct si
 	}
 	err = hsl_fabric_engine_meet(f->engine, MEET_MS);
 	if (err) {
-		hslp_err("sim:%s: nobody to talk to at %s: %s", spec, cfg->remote.path, strerror(-err));
+		if (err == -EPROTO)
+			hslp_err("sim:%s: the other end at %s does not fit: %s", spec, cfg->remote.path, f->gone);
+		else
+			hslp_err("sim:%s: nobody to talk to at %s: %s", spec, cfg->remote.path, strerror(-err));
 		goto free_all;
 	}
 	hslp_info("sim:%s: %u chips of %" PRIu64 " MiB", spec, f->nchips, cfg->mem_bytes >> 20);

@@ -172,6 +172,7 @@ struct sim_fabric {
 	struct sim_fabric *next;
 	unsigned int refs;		/* under fabrics_lock, as next */
 	char *spec;
+	char gone[128];				/* why the other end of the link to another program last went */
 	uint64_t fabric_id[2];
 	uint32_t page_size;
 	struct hsl_fabric_engine *engine;

@@ -63,7 +63,7 @@ static int link_info(struct hsl_link_info *l)
 {
 	uint32_t n = l->node, up = n % CHIPS + 1, down = (n + CHIPS - 2) % CHIPS + 1, peer = l->index ? down : up;
 	int here = n + peer == 3, of2 = n == 2 || peer == 2;
-	uint32_t max = is("lane") || (is("one-tells") && n == 1) ? 16 : is("half") ? n == 2 ? 8 : 16 : 0;
+	uint32_t max = is("lane") || (is("one-tells") && n == 1) ? 16 : is("half") || (is("mixed") && n != 1) ? n == 2 ? 8 : 16 : 0;
 
 	if (n == 2 && (is("failed") || is("unbound")))
 		return ENODEV;
@@ -72,7 +72,7 @@ static int link_info(struct hsl_link_info *l)
 	*l = (struct hsl_link_info){
 		.size = l->size, .node = n, .index = l->index, .peer = peer, .peer_type = HSL_NODE_TYPE_CHIP,
 		.state = n + peer == 4 && (is("failed") || is("unbound")) ? HSL_LTSSM_DISABLED : HSL_LTSSM_L0,
-		.width = is("lane") || (is("half") && of2) || (here && (is("narrow") || is("one-tells"))) ? 8 : 16,
+		.width = is("lane") || ((is("half") || is("mixed")) && of2) || (here && (is("narrow") || is("one-tells"))) ? 8 : 16,
 		.rate_mtps = is("rate") || (here && is("slow")) ? 56000 : 112000, .latency_ps = 91143,
 		.max_width = is("rate") ? 16 : max, .max_rate_mtps = is("rate") || max ? 112000 : 0,
 	};

@@ -61,6 +61,7 @@ finds 1 rate 'WARN +link +chip 1 link 0 +to chip 2: 56.0 of 112.0 GT/s$' 'WARN +
 	'-> trained at a lower rate: ' && [ "$(grep -c 'WARN  *link' "$dir/out")" = 6 ]
 ok 'and slower'
 finds 1 half 'OK +link +chip 2 +2 of 2 links' 'OK +link +chip 2' && ! out 'WARN +link'; ok 'as wide as its narrower end is no finding'
+finds 1 mixed 'OK +link +chip 1 +2 of 2 links' 'OK +link +chip 1' && ! out 'WARN +link'; ok 'nor where only the narrower end tells'
 finds 1 one-tells 'WARN +link +chip 1 link 0 +to chip 2: 8 of 16 lanes$' 'WARN +link +chip 2 link 1 +通往 chip 1.*同一 fabric 中有 16 条' \
 	'-> the other end, which does not tell, has fewer, or a lane' && [ "$(grep -c 'WARN  *link' "$dir/out")" = 2 ]
 ok 'a chip that does not tell is compared with the other links'
@@ -124,7 +125,8 @@ kill $far
 wait $far
 far_end "$top/docs/fabrics/chord.conf"
 sim 1 "$url" en 'FAIL +fabric +.*cannot be opened: Protocol error$' && out '-> the two ends of remote= do not fit' && ! out 'ABI' &&
-	expect 3 "$hslctl" link -f "$url" && err '^hslctl: .*: cannot be opened: Protocol error$' && ! err 'ABI'
+	expect 3 "$hslctl" link -f "$url" && err '^hslctl: .*: cannot be opened: Protocol error$' && err 'does not fit: ' && ! err 'ABI' &&
+	expect 3 "${hslctl%ctl}test" run -f "$url" nop && err '^hsltest: .*: cannot be opened: Protocol error$' && err 'does not fit: ' && ! err 'ABI'
 ok 'ends of a remote link that do not fit are no difference of ABI'
 kill $far
 wait $far

@@ -255,13 +255,15 @@ lasts() { # lasts FILE READER ARG…
 	shift 2
 	"$hslctl" "$@" --node 1 -f sim:pair2 >"$file" 2>"$dir/err" &
 	$reader
-	until grep -qs poll "/proc/$!/wchan"; do
-		grep -qs '^State:.[^Z]' "/proc/$!/status" || return
+	slept=1
+	for _ in $(seq 3000); do
+		grep -qs poll "/proc/$!/wchan" && slept=0 && break
+		grep -qs '^State:.[^Z]' "/proc/$!/status" || break
 		sleep 0.02
 	done
-	kill $!
+	kill $! 2>/dev/null
 	wait $!
-	return 0
+	return $slept
 }
 reads() { head -n "$1" <"$dir/fifo" >"$dir/out"; }
 lasts "$dir/fifo" 'reads 1' monitor --interval 60s --for 60s; ok 'a reader that leaves does not end it: hslctl monitor --for'

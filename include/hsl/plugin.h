@@ -6,7 +6,7 @@
  *
  * The object exports `const struct hsl_plugin_ops hsl_plugin` and includes the driver's interface for the argument structs (the
  * uAPI header, installed as <hsl/uapi.h>): each op does what the ioctl of its struct does, and returns 0 or a negative errno as it is
- * documented there. libhsl keeps rings, completions, waiting and arming to itself: a plugin is handed descriptors and hands
+ * documented there. Structs grow at their end: what is beyond the size that one was handed with is neither read nor written. libhsl keeps rings, completions, waiting and arming to itself: a plugin is handed descriptors and hands
  * completions back.
  *
  * Threads: any op may be called from any thread; those on one queue come from one thread at a time.

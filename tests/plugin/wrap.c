@@ -143,6 +143,8 @@ static int wrap_link_info(void *ctx, struct hsl_link_info *o)
 	o->width = p.width;
 	o->rate_mtps = p.rate_mtps;
 	o->latency_ps = p.latency_ps;
+	if (o->size < sizeof(*o)) /* of an older libhsl */
+		return 0;
 	o->max_width = p.max_width;
 	o->max_rate_mtps = p.max_rate_mtps;
 	return 0;

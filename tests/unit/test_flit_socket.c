@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
  * An end of a flit socket against a peer that this test plays by hand: versions and parameters that do not fit, messages
- * that are none, random bytes, a peer that goes at any byte, the socket file. No second thread: the end is served in between.
+ * that are none, random bytes, a peer that goes at any byte, the socket file. The end is served in between; where it has to wait, the peer is a second thread.
  */
 #include "model_test.h"
 #include "fab_rig.h"

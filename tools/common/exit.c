@@ -160,6 +160,14 @@ bool tool_chip_failed(const struct hsl_chip_props *p)
 	return true;
 }
 
+void tool_error_proto(const char *name)
+{
+	if (name[0] == '/')
+		tool_error("%s: the driver speaks another major version of the ABI than libhsl %s", name, hsl_version());
+	else
+		tool_error("%s: cannot be opened: %s", name, strerror(EPROTO));
+}
+
 int tool_fabric_open(const char *url, struct hsl_fabric **f)
 {
 	const char *name = tool_fabric_name(url);
@@ -179,13 +187,8 @@ int tool_fabric_open(const char *url, struct hsl_fabric **f)
 		fprintf(stderr, "'hslctl doctor' tells which permission is missing.\n");
 		break;
 	case -EPROTO:
-		if (name[0] != '/') {	/* the other end of a remote link, a plugin: libhsl has said what does not fit */
-			tool_error("%s: cannot be opened: %s", name, strerror(-rc));
-			break;
-		}
-		tool_error("%s: the driver speaks another major version of the ABI than libhsl %s",
-			   name, hsl_version());
-		fprintf(stderr, "'hslctl doctor' names both versions.\n");
+		tool_error_proto(name);
+		fprintf(stderr, "'hslctl doctor' may know more.\n");
 		break;
 	case -EINVAL:
 		if (!strncmp(name, "sim:", 4))

@@ -47,6 +47,8 @@ struct hsl_fabric;
  * hsl_fabric_open, and on failure one clear line and a hint on stderr. url NULL: $HSL_FABRIC or the first device.
  * Returns TOOL_PASS or TOOL_ENV (TOOL_USAGE for a malformed URL).
  */
+/* What EPROTO of opening it means: a driver's ABI; else an end of a link or a plugin that does not fit, of which libhsl has said why. */
+void tool_error_proto(const char *name);
 int tool_fabric_open(const char *url, struct hsl_fabric **f);
 /* The name that fabric is known by: url, $HSL_FABRIC, or the first device, which libhsl takes then. */
 const char *tool_fabric_name(const char *url);

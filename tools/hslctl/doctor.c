@@ -521,11 +521,11 @@ static bool carries(const struct hsl_link_props *l)
 }
 
 /*
- * What the link can: the less of its ends, as far as they tell (0: this end does not). The other end is asked by its node; of
- * parallel links the least counts, as which is which is not known.
+ * What the link can: the less of its ends, as far as they tell (0: this end does not), and what the other end tells, for one that does
+ * not. That is asked by its node; of parallel links the least counts, as which is which is not known.
  */
 struct can {
-	uint32_t width, rate_mtps;
+	uint32_t width, rate_mtps, other_width, other_rate;
 	bool both;
 };
 
@@ -542,10 +542,12 @@ static struct can link_can(struct hsl_fabric *f, uint32_t node, const struct hsl
 	for (uint32_t k = 0; !hsl_link_query(f, l->peer, k, &other); k++) {
 		if (other.peer != node)
 			continue;
-		c.width = less(c.width, other.max_width);
-		c.rate_mtps = less(c.rate_mtps, other.max_rate_mtps);
-		c.both |= other.max_width && other.max_rate_mtps;
+		c.other_width = c.other_width ? less(c.other_width, other.max_width) : other.max_width;
+		c.other_rate = c.other_rate ? less(c.other_rate, other.max_rate_mtps) : other.max_rate_mtps;
 	}
+	c.width = less(c.width, c.other_width);
+	c.rate_mtps = less(c.rate_mtps, c.other_rate);
+	c.both = c.other_width && c.other_rate;
 	return c;
 }
 
@@ -558,7 +560,7 @@ static void check_width(struct doctor *d, const char *subject, const struct hsl_
 		else
 			REMEDY(d, LINK_LANES_ONE);
 		report(d, WARN, subject, LINK_LANES, ctl_node_type(l->peer_type), l->peer, l->width, can->width);
-	} else if (!can->width && l->width < best->width) {
+	} else if (!can->width && l->width < less(best->width, can->other_width)) {
 		REMEDY(d, LINK_NARROW);
 		report(d, WARN, subject, LINK_NARROW, ctl_node_type(l->peer_type), l->peer, l->width, best->width);
 	}
@@ -573,7 +575,7 @@ static void check_rate(struct doctor *d, const char *subject, const struct hsl_l
 		else
 			REMEDY(d, LINK_RATE_ONE);
 		report(d, WARN, subject, LINK_RATE, ctl_node_type(l->peer_type), l->peer, l->rate_mtps / 1000.0, can->rate_mtps / 1000.0);
-	} else if (!can->rate_mtps && l->rate_mtps < best->rate_mtps) {
+	} else if (!can->rate_mtps && l->rate_mtps < less(best->rate_mtps, can->other_rate)) {
 		REMEDY(d, LINK_SLOW);
 		report(d, WARN, subject, LINK_SLOW, ctl_node_type(l->peer_type), l->peer, l->rate_mtps / 1000.0,
 		       best->rate_mtps / 1000.0);

@@ -115,10 +115,7 @@ static int no_device(const struct ht_config *c, const struct ht_probe *p)
 		tool_error("fabric %s: no permission (the device node's group, or root)",
 			   tool_fabric_name(c->url));
 		break;
-	case -EPROTO:
-		tool_error("fabric %s: the driver has another ABI major version than this library",
-			   tool_fabric_name(c->url));
-		break;
+	case -EPROTO: tool_error_proto(tool_fabric_name(c->url)); break;
 	case -EFAULT: tool_error("fabric %s: opening it crashed", tool_fabric_name(c->url)); break;
 	default:
 		tool_error("fabric %s: %s", tool_fabric_name(c->url),

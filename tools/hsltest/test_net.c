@@ -83,7 +83,7 @@ static void symmetric(struct ht *t)
 	ht_note(t, "%u link ends, %u up", links, up);
 }
 
-/* Of a link that carries packets: what its end can is known, and not less than what is in use. */
+/* What the end of a connected link can is not less than what is in use. */
 static void can_more(struct ht *t)
 {
 	unsigned int told = 0;
@@ -95,7 +95,7 @@ static void can_more(struct ht *t)
 			if (!l.peer || (!l.max_width && !l.max_rate_mtps))
 				continue;
 			told++;
-			HT_TRUE(t, l.max_width && l.max_width <= 64 && l.max_rate_mtps, "chip %u link %u: at most %u lanes at %u MT/s",
+			HT_TRUE(t, l.max_width && l.max_rate_mtps, "chip %u link %u: at most %u lanes at %u MT/s",
 				t->chip[a].node, i, l.max_width, l.max_rate_mtps);
 			HT_TRUE(t, l.width <= l.max_width && l.rate_mtps <= l.max_rate_mtps,
 				"chip %u link %u uses %u lanes at %u MT/s, more than the %u at %u that it has", t->chip[a].node, i, l.width,
