@@ -405,7 +405,8 @@ static void test_begin(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == TOOL_ENV);
 	assert_true(read(err[0], text, sizeof(text) - 1) > 0);
-	assert_string_equal(text, "hsltool: /dev/null, instead of a closed descriptor 0: Too many open files\n");
+	text[strcspn(text, "\n")] = '\0'; /* the compiler's counters have no descriptor either, and say so */
+	assert_string_equal(text, "hsltool: /dev/null, instead of a closed descriptor 0: Too many open files");
 	close(err[0]);
 }
 
